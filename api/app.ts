@@ -1,0 +1,48 @@
+import express, { type Express } from 'express'
+import helmet from 'helmet'
+import { boardRoute } from './board.js'
+import type { Ingress } from './ingress.js'
+import { notFound, onlyMethods, renderProblems } from './problem.js'
+import { requestContext } from './request-context.js'
+import { checkoutRoute } from './routes/checkout.js'
+import { checkoutStatusRoutes } from './routes/checkout-status.js'
+import { healthRoutes } from './routes/health.js'
+import { orderRoutes } from './routes/orders.js'
+import { productsRoute } from './routes/products.js'
+import { webhookRoute } from './routes/webhook.js'
+
+/** The methods of each path, for the 405 of all others. */
+const METHODS: Record<string, string[]> = {
+  '/api/stripe/webhook': ['POST'],
+  '/api/stripe/checkout': ['POST'],
+  '/api/stripe/checkout/:id': ['GET'],
+  '/api/stripe/checkout/:id/events': ['GET'],
+  '/api/orders': ['POST'],
+  '/api/orders/:id': ['GET'],
+  '/api/products': ['GET'],
+  '/healthz': ['GET'],
+  '/readyz': ['GET']
+}
+
+/** The whole ingress. `pages` are mounted in front of the 404: the demo storefront in the all-in-one start. */
+export function createApp(ingress: Ingress, pages?: express.Router): Express {
+  const app = express()
+  app.disable('x-powered-by')
+  app.set('etag', false)
+  app.set('query parser', 'simple')
+  app.use(requestContext(ingress.log))
+  app.use(webhookRoute(ingress))
+  app.use(boardRoute(ingress))
+  // The pages of the demo bring their own policy; everything else here is data.
+  app.use('/api', helmet())
+  app.use(checkoutRoute(ingress))
+  app.use(checkoutStatusRoutes(ingress))
+  app.use(orderRoutes(ingress))
+  app.use(productsRoute(ingress))
+  app.use(healthRoutes(ingress))
+  for (const [path, methods] of Object.entries(METHODS)) app.all(path, onlyMethods(...methods))
+  if (pages !== undefined) app.use(pages)
+  app.use(notFound)
+  app.use(renderProblems(ingress.log))
+  return app
+}

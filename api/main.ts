@@ -1,0 +1,26 @@
+// The ingress as a process of its own: npm run build, then npm run api.
+import { loadConfig } from '../shared/config.js'
+import { SECOND } from '../shared/duration.js'
+import { messageOf } from '../shared/errors.js'
+import { openServices } from '../shared/services.js'
+import { CLOSE_CAP, shutdownOnSignal } from '../shared/shutdown.js'
+import { startApi } from './start.js'
+
+try {
+  const config = loadConfig(process.env)
+  const services = await openServices(config, { name: 'tillworks-api' })
+  const api = await startApi(services, config.port)
+  shutdownOnSignal(
+    [
+      { name: 'finish requests', capMs: 20 * SECOND, run: () => api.stopAccepting() },
+      { name: 'close connections', capMs: CLOSE_CAP, run: () => api.close() },
+      { name: 'close queues', capMs: CLOSE_CAP, run: () => services.queues.close() },
+      { name: 'close database', capMs: CLOSE_CAP, run: () => services.db.close() }
+    ],
+    services.log
+  )
+  services.log.info({ port: api.port, engine: config.queue.engine }, 'the ingress is listening')
+} catch (error) {
+  process.stderr.write(`${messageOf(error)}\n`)
+  process.exit(1)
+}

@@ -1,0 +1,44 @@
+import { randomUUID } from 'node:crypto'
+import type { Request, RequestHandler, Response } from 'express'
+import { pinoHttp } from 'pino-http'
+import type { Logger } from '../shared/logger.js'
+
+const CALLERS_ID = /^[\w.-]{1,64}$/
+
+/** Gives every request an id (the caller's X-Request-Id when it is a plain one) and logs how it was answered. */
+export function requestContext(log: Logger): RequestHandler {
+  const logRequests = pinoHttp({
+    logger: log,
+    genReqId: request => (request as Request).id as string,
+    customAttributeKeys: { reqId: 'requestId', responseTime: 'ms' },
+    quietReqLogger: true,
+    customLogLevel: (_request, response, error) => (error || response.statusCode >= 500 ? 'error' : response.statusCode >= 400 ? 'warn' : 'info'),
+    serializers: {
+      // The path without its query: a query can carry what a log must not.
+      req: request => ({ method: request.method, path: String(request.url).split('?')[0] }),
+      res: response => ({ status: response.statusCode })
+    },
+    autoLogging: { ignore: request => request.url === '/healthz' || request.url === '/readyz' }
+  })
+  return (request, response, next) => {
+    const given = request.get('x-request-id')
+    const id = given !== undefined && CALLERS_ID.test(given) ? given : randomUUID()
+    request.id = id
+    response.setHeader('X-Request-Id', id)
+    logRequests(request, response)
+    next()
+  }
+}
+
+export function requestId(request: Request): string {
+  return String(request.id)
+}
+
+/** Where a request comes from, for the audit trail. Forwarding headers are believed from nobody. */
+export function origin(request: Request): { ipAddress: string | null; userAgent: string | null } {
+  return { ipAddress: request.socket.remoteAddress ?? null, userAgent: request.get('user-agent')?.slice(0, 255) ?? null }
+}
+
+export function respond(response: Response, status: number, body: unknown): void {
+  response.status(status).json(body)
+}

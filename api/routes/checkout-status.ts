@@ -1,0 +1,73 @@
+import { type Request, Router } from 'express'
+import { type CheckoutData, checkoutData } from '../../shared/checkout-outcome.js'
+import { MINUTE, SECOND } from '../../shared/duration.js'
+import { Problem, type ProblemExtras, problems } from '../../shared/errors.js'
+import { type CheckoutRow, readCheckout } from '../../shared/statements/checkouts.js'
+import { checkoutTransitions, type OrderStatus } from '../../shared/transitions.js'
+import { authenticate } from '../authentication.js'
+import type { Ingress } from '../ingress.js'
+import { isId } from '../schemas.js'
+
+const HEARTBEAT = 15 * SECOND
+const MAX_STREAM = 15 * MINUTE
+
+interface StatusData extends CheckoutData, Pick<ProblemExtras, 'detail' | 'details'> {
+  orderStatus?: OrderStatus
+  error?: string
+}
+
+/** GET /api/stripe/checkout/:id gives the status, GET …/events streams it as server-sent events; for the owner only. */
+export function checkoutStatusRoutes(ingress: Ingress): Router {
+  const router = Router()
+
+  router.get('/api/stripe/checkout/:id', async (request, response) => {
+    const checkout = await ownCheckout(ingress, request)
+    response.setHeader('Cache-Control', 'no-store')
+    response.json({ success: true, data: await statusData(ingress, checkout) })
+  })
+
+  router.get('/api/stripe/checkout/:id/events', async (request, response) => {
+    const { id } = await ownCheckout(ingress, request)
+    const watch = ingress.watcher.watch(id)
+    const end = Date.now() + MAX_STREAM
+    let gone = false
+    response.on('close', () => {
+      gone = true
+      watch.stop()
+    })
+    response.writeHead(200, { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store', 'X-Accel-Buffering': 'no' })
+    let last = ''
+    while (!gone && Date.now() < end) {
+      const checkout = await readCheckout(ingress.db.pool, id)
+      if (checkout === undefined) break
+      const data = JSON.stringify(await statusData(ingress, checkout))
+      response.write(data === last ? ': still here\n\n' : `event: status\ndata: ${data}\n\n`)
+      last = data
+      if (checkoutTransitions[checkout.status].length === 0) break
+      await watch.changed(HEARTBEAT)
+    }
+    watch.stop()
+    response.end()
+  })
+
+  return router
+}
+
+/** Another customer's checkout is as missing as one that does not exist. */
+async function ownCheckout(ingress: Ingress, request: Request): Promise<CheckoutRow> {
+  const customer = await authenticate(request, ingress.config, ingress.log)
+  const id = String(request.params.id)
+  const checkout = isId(id) ? await readCheckout(ingress.db.pool, id) : undefined
+  if (checkout === undefined || checkout.userId !== customer.userId) {
+    throw new Problem('checkout_not_found', { detail: `You have no checkout ${id.slice(0, 64)}.` })
+  }
+  return checkout
+}
+
+async function statusData(ingress: Ingress, checkout: CheckoutRow): Promise<StatusData> {
+  const order = checkout.orderId === null ? null : await ingress.db.prisma.order.findUnique({ where: { id: checkout.orderId }, select: { status: true } })
+  const data: StatusData = { ...checkoutData(checkout), orderStatus: order?.status }
+  if (checkout.refusal === null) return data
+  const { code, extras } = checkout.refusal
+  return { ...data, error: problems[code].error, detail: extras.detail, details: extras.details }
+}

@@ -1,0 +1,163 @@
+import { type Request, type RequestHandler, type Response, Router } from 'express'
+import type { Cart } from '../../shared/cart.js'
+import { type CheckoutOutcome, checkoutOutcome } from '../../shared/checkout-outcome.js'
+import { HOUR, MINUTE } from '../../shared/duration.js'
+import { messageOf, Problem } from '../../shared/errors.js'
+import { newId } from '../../shared/ids.js'
+import type { Customer } from '../../shared/session-token.js'
+import { type CheckoutRow, type ClaimedKey, claimCheckout, findKey, type NewCheckout, readCheckout } from '../../shared/statements/checkouts.js'
+import { isInFlight } from '../../shared/transitions.js'
+import { authenticate } from '../authentication.js'
+import type { Watch } from '../checkout-watcher.js'
+import { type RequestKey, requestKey } from '../idempotency.js'
+import type { Ingress } from '../ingress.js'
+import { jsonBytes, readJson } from '../json-body.js'
+import { refuseInMaintenance } from '../maintenance.js'
+import { origin, requestId } from '../request-context.js'
+import { checkoutRequestSchema } from '../schemas.js'
+
+const KEY_LIFETIME = 24 * HOUR
+const ATTEMPT_WINDOW = HOUR
+
+/** POST /api/stripe/checkout: writes the checkout down, enqueues it, and answers with what the workers made of it. */
+export function checkoutRoute(ingress: Ingress): Router {
+  const schema = checkoutRequestSchema(ingress.config.payment.currency)
+  const handle: RequestHandler = async (request, response) => {
+    const customer = await authenticate(request, ingress.config, ingress.log)
+    const cart: Cart = readJson(request, schema)
+    const key = requestKey(request, customer.userId, cart)
+    const checkout = newCheckout(ingress, request, customer, cart, key)
+
+    const watch = ingress.watcher.watch(checkout.id)
+    try {
+      const claimed = await claim(ingress, checkout)
+      if (claimed !== 'new') return await answerClaimed(ingress, request, response, key, claimed)
+      const enqueued = await enqueue(ingress, checkout)
+      const waitMs = enqueued && !prefersAsync(request) ? ingress.config.payment.waitMs : 0
+      const settled = await waitUntilSettled(ingress, watch, checkout.id, waitMs)
+      send(response, settled === undefined ? accepted(checkout.id) : checkoutOutcome(settled), checkout.id)
+    } finally {
+      watch.stop()
+    }
+  }
+  return Router().post('/api/stripe/checkout', refuseInMaintenance(ingress.config), jsonBytes, handle)
+}
+
+function newCheckout(ingress: Ingress, request: Request, customer: Customer, cart: Cart, key: RequestKey): NewCheckout {
+  const now = ingress.now()
+  return {
+    id: newId(),
+    userId: customer.userId,
+    email: customer.email,
+    cart,
+    newOrderId: cart.orderId === undefined ? newId() : undefined,
+    currency: ingress.config.payment.currency,
+    requestId: requestId(request),
+    ...origin(request),
+    key: key.key,
+    keyIsDerived: key.derived,
+    fingerprint: key.fingerprint,
+    keyExpiresAt: new Date(now.getTime() + KEY_LIFETIME),
+    maxAttempts: ingress.config.fraud.maxAttemptsPerHour ?? null,
+    attemptsSince: new Date(now.getTime() - ATTEMPT_WINDOW),
+    now
+  }
+}
+
+/** 'new', or the key's present holder. A key can vanish between the claim and the look (its checkout ended): try again. */
+async function claim(ingress: Ingress, checkout: NewCheckout): Promise<'new' | ClaimedKey> {
+  for (let attempt = 0; attempt < 5; attempt++) {
+    const result = await claimCheckout(ingress.db.pool, checkout)
+    if (result.claimed) return 'new'
+    const holder = await findKey(ingress.db.pool, checkout.key, checkout.now)
+    if (holder !== undefined) return holder
+    if (checkout.maxAttempts !== null && result.attempts >= checkout.maxAttempts) {
+      throw tooManyAttempts(checkout, result.oldestAttempt)
+    }
+  }
+  throw new Problem('unavailable', { detail: 'The request met too many others of the same kind. Try again.' }, { 'Retry-After': '1' })
+}
+
+function tooManyAttempts(checkout: NewCheckout, oldest: Date | null): Problem {
+  const freeAt = (oldest ?? checkout.now).getTime() + ATTEMPT_WINDOW
+  const seconds = Math.max(1, Math.ceil((freeAt - checkout.now.getTime()) / 1_000))
+  return new Problem(
+    'too_many_attempts',
+    { detail: `At most ${checkout.maxAttempts} checkouts in an hour; try again in ${Math.ceil((seconds * 1_000) / MINUTE)} minutes.` },
+    {
+      'Retry-After': String(seconds),
+      'RateLimit-Policy': `"checkout";q=${checkout.maxAttempts};w=${ATTEMPT_WINDOW / 1_000}`,
+      RateLimit: `"checkout";r=0;t=${seconds}`
+    }
+  )
+}
+
+/** Another request holds the key: replay its outcome, or join its wait when the key is derived and still in flight. */
+async function answerClaimed(ingress: Ingress, request: Request, response: Response, key: RequestKey, holder: ClaimedKey): Promise<void> {
+  if (holder.fingerprint !== key.fingerprint) {
+    throw new Problem('key_reused', { detail: 'Send a new Idempotency-Key with a new request.' })
+  }
+  const { checkout } = holder
+  if (holder.response !== null && holder.status !== null) {
+    response.setHeader('Idempotent-Replayed', 'true')
+    return send(response, { status: holder.status, body: holder.response }, checkout.id)
+  }
+  if (!holder.derived && isInFlight(checkout.status)) {
+    throw new Problem(
+      'key_in_flight',
+      { detail: 'Wait for its answer, or ask at the address in Location.', checkoutId: checkout.id },
+      { Location: statusPath(checkout.id), 'Retry-After': '1' }
+    )
+  }
+  const watch = ingress.watcher.watch(checkout.id)
+  try {
+    const settled = await waitUntilSettled(ingress, watch, checkout.id, prefersAsync(request) ? 0 : ingress.config.payment.waitMs, true)
+    send(response, settled === undefined ? accepted(checkout.id) : checkoutOutcome(settled), checkout.id)
+  } finally {
+    watch.stop()
+  }
+}
+
+/** False when the queue store is away: the row is written, and the sweep will enqueue it. */
+async function enqueue(ingress: Ingress, checkout: NewCheckout): Promise<boolean> {
+  try {
+    await ingress.queues.enqueue('price-verification', checkout.id)
+    return true
+  } catch (error) {
+    ingress.log.warn({ requestId: checkout.requestId, checkoutId: checkout.id, reason: messageOf(error) }, 'not enqueued; the sweep will')
+    return false
+  }
+}
+
+/** The checkout once the workers are done with it, or undefined when `waitMs` is over first. */
+async function waitUntilSettled(ingress: Ingress, watch: Watch, id: string, waitMs: number, lookFirst = false): Promise<CheckoutRow | undefined> {
+  const deadline = Date.now() + waitMs
+  for (let look = lookFirst; ; look = true) {
+    if (look) {
+      const checkout = await readCheckout(ingress.db.pool, id)
+      if (checkout !== undefined && !isInFlight(checkout.status)) return checkout
+    }
+    const left = deadline - Date.now()
+    if (left <= 0) return undefined
+    await watch.changed(left)
+  }
+}
+
+/** RFC 7240. */
+function prefersAsync(request: Request): boolean {
+  return /(^|[,;\s])respond-async([,;\s]|$)/i.test(request.get('prefer') ?? '')
+}
+
+function statusPath(checkoutId: string): string {
+  return `/api/stripe/checkout/${checkoutId}`
+}
+
+function accepted(checkoutId: string): CheckoutOutcome {
+  return { status: 202, body: { success: true, data: { checkoutId, status: 'RECEIVED' } } }
+}
+
+function send(response: Response, outcome: CheckoutOutcome, checkoutId: string): void {
+  response.status(outcome.status)
+  if (outcome.status === 202) response.setHeader('Location', statusPath(checkoutId))
+  response.type(outcome.body.success ? 'application/json' : 'application/problem+json').send(JSON.stringify(outcome.body))
+}

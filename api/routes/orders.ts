@@ -1,0 +1,126 @@
+import { Router } from 'express'
+import type { z } from 'zod'
+import { writeAudit } from '../../shared/audit.js'
+import { checkoutData } from '../../shared/checkout-outcome.js'
+import { transaction } from '../../shared/database.js'
+import { type CartError, Problem } from '../../shared/errors.js'
+import type { Order, OrderItem, Product } from '../../shared/generated/prisma/client.js'
+import { newId } from '../../shared/ids.js'
+import { type MinorUnits, minor, minorFromBigInt, toMajorUnits, toMinorUnits } from '../../shared/money.js'
+import { shippingFor } from '../../shared/shipping.js'
+import { latestCheckout } from '../../shared/statements/checkouts.js'
+import { createOrder, type OrderLine } from '../../shared/statements/orders.js'
+import { authenticate } from '../authentication.js'
+import type { Ingress } from '../ingress.js'
+import { jsonBytes, readJson } from '../json-body.js'
+import { refuseInMaintenance } from '../maintenance.js'
+import { origin, requestId } from '../request-context.js'
+import { isId, orderRequestSchema } from '../schemas.js'
+
+type OrderRequest = z.output<ReturnType<typeof orderRequestSchema>>
+
+/** POST /api/orders creates an order with totals from the database; GET /api/orders/:id shows it to its owner. */
+export function orderRoutes(ingress: Ingress): Router {
+  const { currency } = ingress.config.payment
+  const schema = orderRequestSchema(currency)
+  const router = Router()
+
+  router.post('/api/orders', refuseInMaintenance(ingress.config), jsonBytes, async (request, response) => {
+    const customer = await authenticate(request, ingress.config, ingress.log)
+    const wanted = readJson(request, schema)
+    const lines = await priceLines(ingress, wanted)
+    const subtotal = minor(lines.reduce((sum, line) => sum + line.unitPrice * line.quantity, 0))
+    const shipping = shippingFor(subtotal, ingress.config.shipping)
+    compareTotals(wanted, subtotal, shipping, currency)
+
+    const id = newId()
+    const now = ingress.now()
+    await transaction(ingress.db.pool, async client => {
+      await createOrder(client, { id, ...customer, currency, subtotal, shipping, address: wanted.address, lines, now })
+      await writeAudit(client, {
+        action: 'order_created',
+        status: 'SUCCESS',
+        userId: customer.userId,
+        orderId: id,
+        amount: subtotal + shipping,
+        currency,
+        after: 'PENDING',
+        requestId: requestId(request),
+        ...origin(request)
+      })
+    })
+    response.status(201).setHeader('Location', `/api/orders/${id}`)
+    response.json({ success: true, data: await orderData(ingress, id) })
+  })
+
+  router.get('/api/orders/:id', async (request, response) => {
+    const customer = await authenticate(request, ingress.config, ingress.log)
+    const { id } = request.params
+    const order = isId(id) ? await ingress.db.prisma.order.findUnique({ where: { id }, select: { userId: true } }) : null
+    // Another customer's order is as missing as one that does not exist.
+    if (order?.userId !== customer.userId) throw new Problem('order_not_found', { detail: `You have no order ${id.slice(0, 64)}.` })
+    response.setHeader('Cache-Control', 'no-store')
+    response.json({ success: true, data: await orderData(ingress, id) })
+  })
+
+  return router
+}
+
+/** The lines at the database's prices; a Problem with every difference when the client's are not the same. */
+async function priceLines(ingress: Ingress, wanted: OrderRequest): Promise<OrderLine[]> {
+  const { currency } = ingress.config.payment
+  const products = await ingress.db.prisma.product.findMany({ where: { id: { in: wanted.items.map(item => item.productId) } } })
+  const byId = new Map(products.map(product => [product.id, product]))
+  const errors: CartError[] = []
+  const lines = wanted.items.flatMap(item => {
+    const product = byId.get(item.productId)
+    const error = lineError(item, product, currency)
+    if (error !== undefined) errors.push({ productId: item.productId, error })
+    return product === undefined || error !== undefined ? [] : [lineOf(product, item.quantity)]
+  })
+  if (errors.length > 0) throw new Problem('cart_refused', { details: errors })
+  return lines
+}
+
+function lineError(item: OrderRequest['items'][number], product: Product | undefined, currency: string): string | undefined {
+  if (product === undefined) return 'Product not found'
+  if (!product.active) return 'Product not available'
+  if (product.currency !== currency) return `Currency mismatch: sold in ${product.currency}, not in ${currency}`
+  if (product.name !== item.name) return `Product name mismatch: expected "${product.name}", got "${item.name}"`
+  const price = minorFromBigInt(product.price)
+  if (price !== toMinorUnits(item.price, currency)) return `Price mismatch: expected ${toMajorUnits(price, currency)}, got ${item.price}`
+  const available = product.stock - product.reserved
+  if (available < item.quantity) return `Insufficient stock: ${available} available, ${item.quantity} requested`
+  return undefined
+}
+
+function lineOf(product: Product, quantity: number): OrderLine {
+  const { id, name, description, image, price } = product
+  return { productId: id, name, description, image, unitPrice: minorFromBigInt(price), quantity }
+}
+
+function compareTotals(wanted: OrderRequest, subtotal: MinorUnits, shipping: MinorUnits, currency: string): void {
+  const errors: Record<string, string> = {}
+  if (toMinorUnits(wanted.subtotal, currency) !== subtotal) {
+    errors.subtotal = `Subtotal mismatch: expected ${toMajorUnits(subtotal, currency)}, got ${wanted.subtotal}`
+  }
+  if (toMinorUnits(wanted.shipping, currency) !== shipping) {
+    errors.shipping = `Shipping mismatch: expected ${toMajorUnits(shipping, currency)}, got ${wanted.shipping}`
+  }
+  if (Object.keys(errors).length > 0) throw new Problem('invalid_request', { detail: 'The totals are not those of the shop.', errors })
+}
+
+async function orderData(ingress: Ingress, id: string) {
+  const order = await ingress.db.prisma.order.findUniqueOrThrow({ where: { id }, include: { items: true } })
+  const checkout = await latestCheckout(ingress.db.pool, id)
+  return { ...orderAmounts(order), items: order.items.map(item => itemData(item, order.currency)), checkout: checkout === undefined ? null : checkoutData(checkout) }
+}
+
+function orderAmounts({ id, status, currency, subtotal, shipping, total }: Order) {
+  const major = (amount: bigint | null) => (amount === null ? null : toMajorUnits(minorFromBigInt(amount), currency))
+  return { id, status, currency, subtotal: major(subtotal), shipping: major(shipping), total: major(total) }
+}
+
+function itemData({ productId, name, description, image, unitPrice, quantity }: OrderItem, currency: string) {
+  return { productId, name, description, image, price: toMajorUnits(minorFromBigInt(unitPrice), currency), quantity }
+}

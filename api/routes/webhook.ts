@@ -1,0 +1,78 @@
+import express, { type RequestHandler, Router } from 'express'
+import { SECOND } from '../../shared/duration.js'
+import { messageOf, Problem } from '../../shared/errors.js'
+import type { NewWebhookEvent } from '../../shared/statements/webhook-events.js'
+import { verifySignature } from '../../shared/webhook-signature.js'
+import type { Ingress } from '../ingress.js'
+import { requestId } from '../request-context.js'
+
+const BODY_LIMIT = 1024 * 1024
+
+/** POST /api/stripe/webhook: checks the signature, stores the event, and acknowledges it after the commit. */
+export function webhookRoute(ingress: Ingress): Router {
+  const readBody = express.raw({ type: () => true, limit: BODY_LIMIT, inflate: false })
+  const handle: RequestHandler = async (request, response) => {
+    const id = requestId(request)
+    const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0)
+    const payload = verify(ingress, id, body, request.get('stripe-signature'))
+    const event = readEvent(payload, id, ingress.now())
+    const isNew = await ingress.storeEvent(event)
+    response.json(isNew ? { received: true } : { received: true, duplicate: true })
+    if (isNew) await enqueue(ingress, event)
+  }
+  return Router().post('/api/stripe/webhook', readBody, handle)
+}
+
+function verify(ingress: Ingress, id: string, body: Buffer, signature: string | undefined): string {
+  const verified = verifySignature(body, signature, ingress.config.stripe.webhookSecrets, ingress.now())
+  if (verified.valid) return verified.payload
+  ingress.log.warn({ requestId: id, reason: verified.reason }, 'webhook refused')
+  throw new Problem('invalid_signature', { detail: `${verified.reason} Nothing was stored.` })
+}
+
+/** The envelope of a snapshot event; what is in it is the worker's business. https://docs.stripe.com/api/events/object */
+function readEvent(payload: string, id: string, receivedAt: Date): NewWebhookEvent {
+  let event: Record<string, unknown>
+  try {
+    event = JSON.parse(payload)
+  } catch {
+    throw new Problem('invalid_event', { detail: 'The body is signed but it is not JSON.' })
+  }
+  if (event?.object === 'v2.core.event') {
+    throw new Problem('invalid_event', {
+      detail: 'This is a thin event. Set the payload style of this destination to "snapshot" in Stripe’s Workbench.'
+    })
+  }
+  const { id: eventId, type, created, api_version: apiVersion, livemode } = event ?? {}
+  if (event?.object !== 'event' || !isName(eventId) || !isName(type) || !isTime(created)) {
+    throw new Problem('invalid_event', { detail: 'The body is signed but it is not an event with id, type and created.' })
+  }
+  return {
+    id: eventId,
+    type,
+    apiVersion: isName(apiVersion) ? apiVersion : null,
+    livemode: livemode === true,
+    created: new Date(created * SECOND),
+    payload,
+    requestId: id,
+    receivedAt
+  }
+}
+
+/** It becomes a job id, too: those have no colon and are not a number. */
+function isName(value: unknown): value is string {
+  return typeof value === 'string' && /^[\w.-]{1,255}$/.test(value) && !/^\d+$/.test(value)
+}
+
+function isTime(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 && value < 1e11
+}
+
+/** After the answer: the event is durable, so a queue store that is away costs time, not the event. */
+async function enqueue(ingress: Ingress, event: NewWebhookEvent): Promise<void> {
+  try {
+    await ingress.queues.enqueue('webhook-processing', event.id)
+  } catch (error) {
+    ingress.log.warn({ requestId: event.requestId, eventId: event.id, reason: messageOf(error) }, 'not enqueued; the sweep will')
+  }
+}

@@ -1,0 +1,92 @@
+import { z } from 'zod'
+import { priceDecimals, toMinorUnits } from '../shared/money.js'
+
+// The limits and messages of the requirement text. Unknown fields are refused everywhere.
+
+const ID = /^[cC][0-9A-Za-z]{8,63}$/
+
+export function isId(text: string): boolean {
+  return ID.test(text)
+}
+
+/** Text that PostgreSQL can store and that means one thing: no NUL, no half of a surrogate pair. */
+const text = () => z.string().refine(value => value.isWellFormed() && !value.includes('\0'), 'Invalid characters')
+
+const id = (message: string) => z.string(message).regex(ID, message)
+
+const MAX_PRICE = 99_999.99
+
+/** A price in major units with no more decimals than the currency has. */
+const price = (currency: string) =>
+  z
+    .number('Price must be a number')
+    .positive('Price must be positive')
+    .max(MAX_PRICE, 'Price too high')
+    .refine(value => toMinorUnits(value, currency) !== undefined, `Price must have max ${priceDecimals(currency)} decimals`)
+
+const isWebUrl = (value: string) => URL.canParse(value) && ['http:', 'https:'].includes(new URL(value).protocol)
+
+function lineItem(currency: string) {
+  return z.strictObject({
+    productId: id('Invalid product ID'),
+    name: text().min(1, 'Product name required').max(255, 'Name too long'),
+    description: text().max(500, 'Description too long').optional(),
+    image: text()
+      .max(2_048, 'Image address too long')
+      .refine(value => value.startsWith('/') || isWebUrl(value), 'Invalid image URL or path')
+      .optional(),
+    price: price(currency),
+    quantity: z
+      .number('Quantity must be a number')
+      .int('Quantity must be whole number')
+      .min(1, 'Quantity must be at least 1')
+      .max(1_000, 'Quantity too high')
+  })
+}
+
+/** A product may stand in a cart once: two lines of it could each be in stock and both together not. */
+function withoutDuplicates(items: { productId: string }[], context: z.core.$RefinementCtx<{ productId: string }[]>): void {
+  const seen = new Set<string>()
+  items.forEach(({ productId }, index) => {
+    if (seen.has(productId)) {
+      context.addIssue({ code: 'custom', path: [index, 'productId'], message: 'Duplicate product: put the quantity on one line' })
+    }
+    seen.add(productId)
+  })
+}
+
+const items = (currency: string) =>
+  z.array(lineItem(currency), 'Items must be a list').min(1, 'At least one item required').max(100, 'Too many items').superRefine(withoutDuplicates)
+
+export function checkoutRequestSchema(currency: string) {
+  return z.strictObject({ items: items(currency), orderId: id('Invalid order ID').optional() }, bodyMessage)
+}
+
+export const addressSchema = z.strictObject({
+  firstName: text().min(1, 'First name required').max(100, 'First name too long'),
+  lastName: text().min(1, 'Last name required').max(100, 'Last name too long'),
+  email: z.email('Invalid e-mail address').max(255, 'E-mail address too long'),
+  phone: text().min(1, 'Phone must not be empty').max(50, 'Phone too long').optional(),
+  street: text().min(1, 'Street required').max(255, 'Street too long'),
+  apartment: text().max(100, 'Apartment too long').optional(),
+  city: text().min(1, 'City required').max(100, 'City too long'),
+  postalCode: text().min(1, 'Postal code required').max(20, 'Postal code too long'),
+  country: z.enum(['FR', 'BE', 'CH', 'LU', 'MC'], 'Country must be FR, BE, CH, LU or MC')
+})
+
+export function orderRequestSchema(currency: string) {
+  const amount = (message: string) =>
+    z.number(message).refine(value => toMinorUnits(value, currency) !== undefined, `Must have max ${priceDecimals(currency)} decimals`)
+  return z.strictObject(
+    {
+      items: items(currency),
+      address: addressSchema,
+      paymentMethod: z.literal('stripe', 'Payment method must be stripe').default('stripe'),
+      subtotal: amount('Subtotal must be a number').positive('Subtotal must be positive'),
+      shipping: amount('Shipping must be a number').min(0, 'Shipping must not be negative')
+    },
+    bodyMessage
+  )
+}
+
+const bodyMessage = { error: (issue: { code?: string }) => (issue.code === 'invalid_type' ? 'The body must be a JSON object' : undefined) }

@@ -1,0 +1,70 @@
+import { createServer, type Server } from 'node:http'
+import type { Router } from 'express'
+import { createBatcher } from '../shared/batcher.js'
+import { SECOND } from '../shared/duration.js'
+import type { Services } from '../shared/services.js'
+import { type NewWebhookEvent, storeEvents } from '../shared/statements/webhook-events.js'
+import { createApp } from './app.js'
+import { createCheckoutWatcher } from './checkout-watcher.js'
+import type { Ingress } from './ingress.js'
+
+export interface RunningApi {
+  port: number
+  /** Takes no new connections and lets the requests under way finish. */
+  stopAccepting(): Promise<void>
+  /** Call it after stopAccepting(). */
+  close(): Promise<void>
+}
+
+const MAX_EVENT_BATCH = 200
+
+/** Starts the ingress on `port`; 0 takes a free one. */
+export async function startApi(services: Services, port: number, options: { pages?: Router; host?: string } = {}): Promise<RunningApi> {
+  const watcher = createCheckoutWatcher(services.config.database.url, services.log)
+  const ingress: Ingress = { ...services, watcher, storeEvent: eventStore(services) }
+  const server = createServer(
+    { requestTimeout: 30 * SECOND, headersTimeout: 10 * SECOND, keepAliveTimeout: 65 * SECOND, maxHeaderSize: 16 * 1024 },
+    createApp(ingress, options.pages)
+  )
+  await listen(server, port, options.host)
+  const address = server.address()
+  return {
+    port: typeof address === 'object' && address !== null ? address.port : port,
+    stopAccepting: () => stopAccepting(server),
+    async close() {
+      server.closeAllConnections()
+      await watcher.close()
+    }
+  }
+}
+
+/** One insert for the deliveries that arrive together; the same event twice in one batch is new once. */
+function eventStore(services: Services): Ingress['storeEvent'] {
+  return createBatcher<NewWebhookEvent, boolean>(
+    async events => {
+      const firstOfEach = new Map(events.map(event => [event.id, event]).reverse() as [string, NewWebhookEvent][])
+      // In id order, so that two inserts that share events cannot deadlock.
+      const ordered = [...firstOfEach.values()].sort((a, b) => (a.id < b.id ? -1 : 1))
+      const stored = await storeEvents(services.db.pool, ordered)
+      return events.map(event => stored.has(event.id) && firstOfEach.get(event.id) === event)
+    },
+    { maxBatch: MAX_EVENT_BATCH, maxConcurrent: 2 }
+  )
+}
+
+async function listen(server: Server, port: number, host: string | undefined): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', error => {
+      const inUse = (error as NodeJS.ErrnoException).code === 'EADDRINUSE'
+      reject(inUse ? new Error(`Port ${port} is in use. Set PORT to a free one.`, { cause: error }) : error)
+    })
+    server.listen(port, host, resolve)
+  })
+}
+
+async function stopAccepting(server: Server): Promise<void> {
+  await new Promise<void>(resolve => {
+    server.close(() => resolve())
+    server.closeIdleConnections()
+  })
+}

@@ -1,0 +1,34 @@
+import { writeAudit } from './audit.js'
+import type { Queryable } from './database.js'
+import { newId } from './ids.js'
+import type { Logger } from './logger.js'
+
+/** Every alert there is, with what an operator should do about it. */
+export const alerts = {
+  payment_mismatch: 'Stripe took another amount, currency or order than ours. Compare the two, then refund or accept.',
+  payment_unexpected: 'A payment arrived for an order that could not take it. Refund it in Stripe or accept it by hand.',
+  payment_for_unknown_checkout: 'Stripe reports a payment for a checkout that this database does not have. Check for a restored backup.',
+  dead_event: 'An event could not be applied. Read its error, mend the cause, then: npm run ops -- events replay ID',
+  session_refused: 'Stripe refused to create a Session. Read the message; it is often a key or an account setting.',
+  order_of_another_user: 'A customer tried to pay the order of another one.',
+  stuck_checkout: 'A checkout could not be settled after many tries. Look at Stripe’s status page and at the log.'
+} as const satisfies Record<string, string>
+
+export type AlertName = keyof typeof alerts
+
+export interface AlertContext {
+  userId?: string | null
+  orderId?: string | null
+  checkoutId?: string | null
+  eventId?: string | null
+  requestId?: string | null
+  reason: string
+}
+
+/** Raises an alert: an audit row, an error line, and an entry that `ops attention` lists until it is resolved. */
+export async function alert(db: Queryable, log: Logger, name: AlertName, context: AlertContext): Promise<void> {
+  const { reason, ...ids } = context
+  await db.query('INSERT INTO "Alert" ("id", "name", "context") VALUES ($1, $2, $3)', [newId(), name, JSON.stringify(context)])
+  await writeAudit(db, { action: `alert_${name}`, status: 'FAILED', error: reason, ...ids })
+  log.error({ alert: name, ...context }, alerts[name])
+}

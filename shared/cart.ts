@@ -1,0 +1,14 @@
+/** A validated checkout request, as it is kept on the checkout: what the client claims, prices in major units. */
+export interface CartItem {
+  productId: string
+  name: string
+  price: number
+  quantity: number
+  description?: string
+  image?: string
+}
+
+export interface Cart {
+  items: CartItem[]
+  orderId?: string
+}

@@ -1,0 +1,246 @@
+import { z } from 'zod'
+import { isSupportedCurrency, type MinorUnits, toMinorUnits } from './money.js'
+import { PINNED_API_VERSION } from './stripe-version.js'
+
+/** Everything that the environment can set, read once at the start. Amounts in minor units, durations in milliseconds. */
+export type Config = Readonly<ReturnType<typeof readSettings>>
+
+/** Lists everything that is wrong with the settings, one line a variable, without the values of secrets. */
+export class ConfigError extends Error {
+  constructor(readonly problems: string[]) {
+    super(`The settings are not complete:\n${problems.map(problem => `  ${problem}`).join('\n')}\nSee the table in README.md.`)
+    this.name = 'ConfigError'
+  }
+}
+
+const flag = (fallback: 'true' | 'false') =>
+  z.enum(['true', 'false'], 'expected true or false').default(fallback).transform(value => value === 'true')
+
+const integer = (fallback: number, min: number, max: number) =>
+  z
+    .string()
+    .default(String(fallback))
+    .refine(text => /^\d+$/.test(text) && Number(text) >= min && Number(text) <= max, `expected a whole number from ${min} to ${max}`)
+    .transform(Number)
+
+const amount = (fallback: string) =>
+  z
+    .string()
+    .default(fallback)
+    .refine(text => /^\d+(\.\d+)?$/.test(text), 'expected an amount such as 0.50')
+    .transform(Number)
+
+const url = (example: string, protocols: string[]) =>
+  z.string('missing').refine(text => {
+    return URL.canParse(text) && protocols.includes(new URL(text).protocol)
+  }, `expected a URL such as ${example}`)
+
+const web = (example: string) => url(example, ['http:', 'https:'])
+
+const list = (text: string) =>
+  text
+    .split(',')
+    .map(part => part.trim())
+    .filter(part => part !== '')
+
+const environment = z.object({
+  NODE_ENV: z.string().default('development'),
+  PORT: integer(3000, 0, 65_535),
+  LOG_LEVEL: z
+    .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], 'expected fatal, error, warn, info, debug, trace or silent')
+    .default('info'),
+
+  DATABASE_URL: url('postgresql://user:password@host:5432/tillworks', ['postgres:', 'postgresql:']),
+  DATABASE_POOL_SIZE: integer(20, 2, 500),
+  REDIS_URL: url('redis://host:6379', ['redis:', 'rediss:']).optional(),
+  QUEUE_ENGINE: z.enum(['redis', 'postgres'], 'expected redis or postgres').optional(),
+  QUEUE_PREFIX: z
+    .string()
+    .regex(/^[a-z0-9-]{1,40}$/, 'expected lower-case letters, digits and dashes')
+    .default('tillworks'),
+  WORKER_CONCURRENCY: integer(16, 1, 500),
+
+  STRIPE_SECRET_KEY: z.string('missing').regex(/^(sk|rk)_(test|live)_\w+$/, 'expected a key that begins with sk_test_, sk_live_, rk_test_ or rk_live_'),
+  STRIPE_PUBLISHABLE_KEY: z.string().regex(/^pk_(test|live)_\w+$/, 'expected a key that begins with pk_test_ or pk_live_').optional(),
+  STRIPE_WEBHOOK_SECRET: z
+    .string('missing')
+    .transform(list)
+    .refine(
+      secrets => secrets.length > 0 && secrets.every(secret => /^whsec_\S+$/.test(secret)),
+      'expected one secret that begins with whsec_, or several with commas between them while one is being replaced'
+    ),
+  STRIPE_API_VERSION: z
+    .string()
+    .default(PINNED_API_VERSION)
+    .refine(
+      version => version === PINNED_API_VERSION,
+      `can only be ${PINNED_API_VERSION}: the types and the tests of this release are for that version; leave it unset`
+    ),
+  STRIPE_API_BASE: web('http://127.0.0.1:12111').optional(),
+  STRIPE_WEBHOOK_TIMEOUT_MS: integer(60_000, 1_000, 600_000),
+  STRIPE_TIMEOUT_MS: integer(20_000, 100, 80_000),
+  STRIPE_MAX_RETRIES: integer(3, 0, 10),
+  STRIPE_IDEMPOTENCY_ENABLED: z
+    .literal('true', 'can only be true: without idempotency keys a retry could create a second Session')
+    .default('true'),
+
+  PAYMENT_MIN_AMOUNT: amount('0.50'),
+  PAYMENT_MAX_AMOUNT: amount('99999.99'),
+  PAYMENT_CURRENCY: z
+    .string()
+    .default('EUR')
+    .transform(code => code.toUpperCase())
+    .refine(isSupportedCurrency, 'expected a currency that Stripe supports, such as EUR'),
+  PAYMENT_STATEMENT_DESCRIPTOR: z
+    .string()
+    .regex(/^(?=.*[A-Za-z])[^<>\\'"*]{2,22}$/, 'expected 2 to 22 characters with a letter and none of < > \\ \' " *')
+    .optional(),
+  PAYMENT_CAPTURE_METHOD: z.enum(['automatic', 'manual'], 'expected automatic or manual').default('automatic'),
+  PAYMENT_CONFIRMATION_METHOD: z
+    .literal('automatic', 'can only be automatic: a Stripe Checkout Session confirms its own payment')
+    .default('automatic'),
+  PAYMENT_SUCCESS_URL: web('https://shop.example/checkout/success'),
+  PAYMENT_CANCEL_URL: web('https://shop.example/cart'),
+  CHECKOUT_WAIT_MS: integer(5_000, 0, 30_000),
+  CHECKOUT_SESSION_MINUTES: integer(60, 40, 1_440),
+  SHIPPING_AMOUNT: amount('0'),
+  SHIPPING_FREE_FROM: amount('0'),
+  MAINTENANCE: flag('false'),
+
+  AUTH_SECRET: z.string('missing').min(32, 'expected at least 32 characters, such as the output of: openssl rand -base64 33'),
+  ALLOWED_ORIGINS: z.string().default('').transform(list),
+  NEXTAUTH_URL: web('https://shop.example').optional(),
+  OPS_USER: z.string().min(1).default('ops'),
+  OPS_PASSWORD: z.string('missing').min(12, 'expected at least 12 characters'),
+
+  FRAUD_CHECK_ENABLED: flag('true'),
+  FRAUD_VELOCITY_CHECK: flag('true'),
+  FRAUD_GEOLOCATION_CHECK: z
+    .literal('false', 'can only be false: this release has no source of locations to compare with')
+    .default('false'),
+  FRAUD_MAX_ATTEMPTS_PER_HOUR: integer(10, 1, 100_000),
+
+  PCI_DSS_LEVEL: z.enum(['1', '2', '3', '4'], 'expected 1, 2, 3 or 4').optional(),
+  DATA_RETENTION_DAYS: integer(90, 31, 3_650),
+  LOG_RETENTION_DAYS: integer(365, 1, 36_500),
+  PAYMENT_LOGGING_ENABLED: flag('true'),
+  PAYMENT_AUDIT_ENABLED: z
+    .literal('true', 'can only be true: the audit row is part of every transaction that moves money')
+    .default('true'),
+  SENTRY_DSN: z.literal('', 'can only be empty: errors go to the log and to `ops attention`; point a log collector at them').default(''),
+
+  SWEEP_EVERY_SECONDS: integer(15, 1, 3_600),
+  SWEEP_AFTER_SECONDS: integer(30, 1, 3_600),
+  KEY_CLEANUP_CRON: z.string().default('*/15 * * * *')
+})
+
+/** Reads the settings; a ConfigError lists everything that is wrong at once. */
+export function loadConfig(env: NodeJS.ProcessEnv): Config {
+  const present = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== ''))
+  const read = environment.safeParse(present)
+  const problems = read.success ? [] : read.error.issues.map(issue => `${issue.path.join('.')}: ${issue.message}`)
+  problems.push(...combinedProblems(present))
+  if (!read.success || problems.length > 0) throw new ConfigError([...new Set(problems)].sort())
+  return readSettings(read.data)
+}
+
+/** What no single variable can tell. */
+function combinedProblems(env: Record<string, string | undefined>): string[] {
+  const problems: string[] = []
+  const production = env.NODE_ENV === 'production'
+  if (env.QUEUE_ENGINE !== 'postgres' && env.REDIS_URL === undefined) {
+    problems.push('REDIS_URL: missing; set it, or QUEUE_ENGINE=postgres to keep the queue in PostgreSQL')
+  }
+  if (env.QUEUE_ENGINE === 'postgres' && env.REDIS_URL !== undefined) {
+    problems.push('QUEUE_ENGINE: is postgres although REDIS_URL is set; unset one of the two')
+  }
+  if (production && env.STRIPE_API_BASE !== undefined) {
+    problems.push('STRIPE_API_BASE: not allowed with NODE_ENV=production; it is for the local simulator')
+  }
+  if (production && list(env.ALLOWED_ORIGINS ?? '').length === 0 && env.NEXTAUTH_URL === undefined) {
+    problems.push('ALLOWED_ORIGINS: missing; the origins of the storefront, such as https://shop.example')
+  }
+  for (const origin of list(env.ALLOWED_ORIGINS ?? '')) {
+    if (!URL.canParse(origin) || new URL(origin).origin !== origin) {
+      problems.push(`ALLOWED_ORIGINS: "${origin}" is not an origin; expected scheme and host alone, such as https://shop.example`)
+    }
+  }
+  if (mode(env.STRIPE_SECRET_KEY) && mode(env.STRIPE_PUBLISHABLE_KEY) && mode(env.STRIPE_SECRET_KEY) !== mode(env.STRIPE_PUBLISHABLE_KEY)) {
+    problems.push('STRIPE_PUBLISHABLE_KEY: is of another mode (test or live) than STRIPE_SECRET_KEY')
+  }
+  if (env.PCI_DSS_LEVEL !== undefined && Number(env.LOG_RETENTION_DAYS ?? 365) < 365) {
+    problems.push('LOG_RETENTION_DAYS: must be 365 or more while PCI_DSS_LEVEL is set (PCI DSS 4.0, requirement 10.5.1)')
+  }
+  const currency = (env.PAYMENT_CURRENCY ?? 'EUR').toUpperCase()
+  for (const name of ['PAYMENT_MIN_AMOUNT', 'PAYMENT_MAX_AMOUNT', 'SHIPPING_AMOUNT', 'SHIPPING_FREE_FROM']) {
+    const text = env[name]
+    if (text !== undefined && toMinorUnits(Number(text), currency) === undefined) {
+      problems.push(`${name}: ${currency} has no amount ${text}`)
+    }
+  }
+  return problems
+}
+
+function mode(key: string | undefined): string | undefined {
+  return key?.split('_')[1]
+}
+
+function readSettings(env: z.output<typeof environment>) {
+  const currency = env.PAYMENT_CURRENCY
+  return {
+    production: env.NODE_ENV === 'production',
+    port: env.PORT,
+    logLevel: env.LOG_LEVEL,
+    paymentLogging: env.PAYMENT_LOGGING_ENABLED,
+    maintenance: env.MAINTENANCE,
+    database: { url: env.DATABASE_URL, poolSize: env.DATABASE_POOL_SIZE },
+    queue: {
+      engine: env.REDIS_URL === undefined ? ('postgres' as const) : ('redis' as const),
+      redisUrl: env.REDIS_URL,
+      prefix: env.QUEUE_PREFIX,
+      concurrency: env.WORKER_CONCURRENCY
+    },
+    stripe: {
+      secretKey: env.STRIPE_SECRET_KEY,
+      livemode: mode(env.STRIPE_SECRET_KEY) === 'live',
+      publishableKey: env.STRIPE_PUBLISHABLE_KEY,
+      webhookSecrets: env.STRIPE_WEBHOOK_SECRET,
+      apiBase: env.STRIPE_API_BASE,
+      timeoutMs: env.STRIPE_TIMEOUT_MS,
+      maxRetries: env.STRIPE_MAX_RETRIES,
+      webhookTimeoutMs: env.STRIPE_WEBHOOK_TIMEOUT_MS
+    },
+    payment: {
+      currency,
+      minAmount: inCurrency(env.PAYMENT_MIN_AMOUNT, currency),
+      maxAmount: inCurrency(env.PAYMENT_MAX_AMOUNT, currency),
+      statementDescriptor: env.PAYMENT_STATEMENT_DESCRIPTOR,
+      captureMethod: env.PAYMENT_CAPTURE_METHOD,
+      successUrl: env.PAYMENT_SUCCESS_URL,
+      cancelUrl: env.PAYMENT_CANCEL_URL,
+      sessionMinutes: env.CHECKOUT_SESSION_MINUTES,
+      waitMs: env.CHECKOUT_WAIT_MS
+    },
+    shipping: {
+      amount: inCurrency(env.SHIPPING_AMOUNT, currency),
+      freeFrom: inCurrency(env.SHIPPING_FREE_FROM, currency)
+    },
+    auth: { secret: env.AUTH_SECRET },
+    allowedOrigins: [...env.ALLOWED_ORIGINS, ...(env.NEXTAUTH_URL ? [new URL(env.NEXTAUTH_URL).origin] : [])],
+    ops: { user: env.OPS_USER, password: env.OPS_PASSWORD },
+    fraud: {
+      maxAttemptsPerHour: env.FRAUD_CHECK_ENABLED && env.FRAUD_VELOCITY_CHECK ? env.FRAUD_MAX_ATTEMPTS_PER_HOUR : undefined
+    },
+    retention: { dataDays: env.DATA_RETENTION_DAYS, logDays: env.LOG_RETENTION_DAYS },
+    schedules: {
+      sweepEverySeconds: env.SWEEP_EVERY_SECONDS,
+      sweepAfterSeconds: env.SWEEP_AFTER_SECONDS,
+      keyCleanupCron: env.KEY_CLEANUP_CRON
+    }
+  }
+}
+
+/** A default such as 0.50 has no exact counterpart in every currency: round up to the next amount that exists. */
+function inCurrency(major: number, currency: string): MinorUnits {
+  return toMinorUnits(major, currency) ?? toMinorUnits(Math.ceil(major), currency) ?? (0 as MinorUnits)
+}

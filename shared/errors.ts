@@ -1,0 +1,82 @@
+// Every error that a caller can see, in one catalogue. They render as RFC 9457 problem documents (api/problem.ts).
+
+export const problems = {
+  invalid_request: { status: 400, error: 'Invalid request' },
+  invalid_json: { status: 400, error: 'Invalid JSON' },
+  cart_refused: { status: 400, error: 'Cart verification failed' },
+  amount_refused: { status: 400, error: 'Amount not allowed' },
+  invalid_signature: { status: 400, error: 'Webhook signature verification failed' },
+  invalid_event: { status: 400, error: 'Not a Stripe event' },
+  unauthorized: { status: 401, error: 'Authentication required' },
+  origin_refused: { status: 403, error: 'Invalid request origin' },
+  not_owner: { status: 403, error: 'Unauthorized' },
+  not_found: { status: 404, error: 'Not found' },
+  order_not_found: { status: 404, error: 'Order not found' },
+  checkout_not_found: { status: 404, error: 'Checkout not found' },
+  method_not_allowed: { status: 405, error: 'Method not allowed' },
+  key_in_flight: { status: 409, error: 'A request with this Idempotency-Key is in progress' },
+  order_not_payable: { status: 409, error: 'Order cannot be paid in current state' },
+  too_large: { status: 413, error: 'Request body too large' },
+  unsupported_media_type: { status: 415, error: 'Unsupported media type' },
+  key_reused: { status: 422, error: 'Idempotency-Key was used with another request' },
+  too_many_attempts: { status: 429, error: 'Too many requests' },
+  internal: { status: 500, error: 'Checkout failed' },
+  payment_service: { status: 502, error: 'Payment service error' },
+  maintenance: { status: 503, error: 'Maintenance in progress' },
+  unavailable: { status: 503, error: 'Service unavailable' }
+} as const satisfies Record<string, { status: number; error: string }>
+
+export type ProblemCode = keyof typeof problems
+
+/** One refused line of a cart. */
+export interface CartError {
+  productId: string
+  error: string
+}
+
+export interface ProblemExtras {
+  /** What was wrong and what to do, for this occurrence. */
+  detail?: string
+  /** Validation errors by path. */
+  errors?: Record<string, string>
+  /** Cart errors by product. */
+  details?: CartError[]
+  /** The checkout that is in the way or that the answer is about. */
+  checkoutId?: string
+}
+
+/** An error that the caller is meant to see. Everything else that is thrown is a 500 without a reason. */
+export class Problem extends Error {
+  constructor(
+    readonly code: ProblemCode,
+    readonly extras: ProblemExtras = {},
+    readonly headers: Record<string, string> = {}
+  ) {
+    super(extras.detail ?? problems[code].error)
+    this.name = 'Problem'
+  }
+}
+
+export interface ProblemBody extends ProblemExtras {
+  type: string
+  title: string
+  status: number
+  success: false
+  error: string
+  requestId: string
+}
+
+/** The document of RFC 9457 with the members that the requirement's envelope has. */
+export function problemBody(code: ProblemCode, extras: ProblemExtras, requestId: string): ProblemBody {
+  const { status, error } = problems[code]
+  return { type: `urn:tillworks:problem:${code}`, title: error, status, ...extras, success: false, error, requestId }
+}
+
+/** A failure that no retry can mend: recorded on the row, then the job ends. */
+export class TerminalError extends Error {
+  override readonly name = 'TerminalError'
+}
+
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

@@ -1,0 +1,37 @@
+import { type Logger, pino, stdTimeFunctions } from 'pino'
+
+export type { Logger }
+
+/** Fields that are never written, wherever they stand (two levels deep): secrets, tokens and personal data. */
+const SECRET_FIELDS = [
+  'authorization',
+  'cookie',
+  'set-cookie',
+  'stripe-signature',
+  'password',
+  'secret',
+  'token',
+  'email',
+  'address',
+  'phone',
+  'customer_details',
+  'ip',
+  'ipAddress'
+]
+
+/** JSON lines; in a terminal outside production, readable ones. */
+export function createLogger(options: { level: string; production: boolean; name: string }): Logger {
+  const pretty = !options.production && process.stdout.isTTY === true
+  return pino({
+    name: options.name,
+    level: options.level,
+    timestamp: stdTimeFunctions.isoTime,
+    base: { pid: process.pid },
+    formatters: { level: label => ({ level: label }) },
+    redact: {
+      paths: SECRET_FIELDS.flatMap(field => [`["${field}"]`, `*["${field}"]`, `*.*["${field}"]`]),
+      censor: '[redacted]'
+    },
+    ...(pretty ? { transport: { target: 'pino-pretty', options: { translateTime: 'HH:MM:ss', ignore: 'pid,name' } } } : {})
+  })
+}

@@ -1,0 +1,214 @@
+import { createPostgresBackend, type Processor, Queue, runMigrations, UnrecoverableError, Worker, withBackend } from 'bullmq'
+import { Redis } from 'ioredis'
+import pg from 'pg'
+import { createBatcher } from './batcher.js'
+import type { Config } from './config.js'
+import { SECOND } from './duration.js'
+import { messageOf, TerminalError } from './errors.js'
+import { type JobName, type JobPayloads, jobNames, type RowJobName, rowJob } from './jobs.js'
+import type { Logger } from './logger.js'
+
+/** The queues as producers see them, the same on Redis and on PostgreSQL. */
+export interface Queues {
+  /**
+   * Enqueues the job of a row. Concurrent callers share one bulk call. Throws within two seconds when the store is away;
+   * nothing is lost then, since the sweep enqueues what the rows say is due.
+   */
+  enqueue(name: RowJobName, id: string): Promise<void>
+  /** Enqueues the job of a row even when an ended job of the same id is still kept. False when it is already waiting. */
+  enqueueAgain(name: RowJobName, id: string): Promise<boolean>
+  /** Creates or restores a repeating job. */
+  schedule(name: JobName, repeat: { every: number } | { pattern: string }): Promise<void>
+  /** Throws when the store does not answer within two seconds. */
+  ping(): Promise<void>
+  /** For Bull Board. */
+  all: Queue[]
+  close(): Promise<void>
+}
+
+export interface Workers {
+  start<N extends JobName>(name: N, handler: (payload: JobPayloads[N], job: JobContext) => Promise<void>, options: WorkerTuning): void
+  /** Lets running jobs finish. */
+  close(): Promise<void>
+}
+
+export interface JobContext {
+  id: string
+  /** 1 for the first try. */
+  attempt: number
+  isLastAttempt: boolean
+}
+
+export interface WorkerTuning {
+  concurrency: number
+}
+
+type QueueConfig = Config['queue'] & { databaseUrl: string }
+
+const ANSWER_TIMEOUT_MS = 2 * SECOND
+const MAX_BATCH = 500
+const POSTGRES_SCHEMA = 'bullmq'
+
+export async function openQueues(config: QueueConfig, log: Logger): Promise<Queues> {
+  const engine = config.engine === 'redis' ? redisProducer(config, log) : await postgresProducer(config, log)
+  const queues = new Map<JobName, Queue>(jobNames.map(name => [name, engine.queue(name)]))
+  for (const queue of queues.values()) queue.on('error', error => log.warn({ err: error }, 'the queue store does not answer'))
+  const get = (name: JobName): Queue => queues.get(name) as Queue
+
+  const adders = new Map(
+    jobNames.map(name => [
+      name,
+      createBatcher(
+        async (jobs: ReturnType<typeof rowJob>[]) => await withinTime(get(name).addBulk(jobs), 'addBulk'),
+        { maxBatch: MAX_BATCH, maxConcurrent: 2 }
+      )
+    ])
+  )
+
+  return {
+    async enqueue(name, id) {
+      await adders.get(name)?.(rowJob(name, id))
+    },
+    async enqueueAgain(name, id) {
+      const queue = get(name)
+      const existing = await withinTime(queue.getJob(id), 'getJob')
+      if (existing !== undefined) {
+        const state = await withinTime(existing.getState(), 'getState')
+        if (state !== 'completed' && state !== 'failed') return false
+        await withinTime(existing.remove(), 'remove')
+      }
+      await withinTime(queue.addBulk([rowJob(name, id)]), 'addBulk')
+      return true
+    },
+    async schedule(name, repeat) {
+      const template = { name, data: {}, opts: { removeOnComplete: 100, removeOnFail: 500 } }
+      await withinTime(get(name).upsertJobScheduler(name, repeat, template), 'upsertJobScheduler')
+    },
+    async ping() {
+      await withinTime(get('sweep').getWaitingCount(), 'getWaitingCount')
+    },
+    all: [...queues.values()],
+    async close() {
+      await Promise.allSettled([...queues.values()].map(queue => withinTime(queue.close(), 'close')))
+      await engine.close()
+    }
+  }
+}
+
+export async function openWorkers(config: QueueConfig, log: Logger): Promise<Workers> {
+  const engine = config.engine === 'redis' ? redisConsumer(config, log) : postgresConsumer(config, log)
+  const workers: Worker[] = []
+  return {
+    start(name, handler, tuning) {
+      const processor: Processor = async job => {
+        const attempts = job.opts.attempts ?? 1
+        const attempt = job.attemptsMade + 1
+        try {
+          await handler(job.data, { id: job.id ?? '', attempt, isLastAttempt: attempt >= attempts })
+        } catch (error) {
+          throw error instanceof TerminalError ? new UnrecoverableError(error.message) : error
+        }
+      }
+      const worker = engine.worker(name, processor, tuning)
+      worker.on('error', error => log.warn({ queue: name, err: error }, 'the queue store does not answer'))
+      worker.on('failed', (job, error) => {
+        log.warn({ queue: name, jobId: job?.id, attempt: job?.attemptsMade, reason: messageOf(error) }, 'a job failed')
+      })
+      workers.push(worker)
+    },
+    async close() {
+      await Promise.allSettled(workers.map(worker => worker.close()))
+      await engine.close()
+    }
+  }
+}
+
+// ── Redis ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+function redisPrefix(config: QueueConfig): string {
+  // The braces keep all keys of the queues in one slot of a Redis Cluster.
+  return `{${config.prefix}}`
+}
+
+function connectRedis(config: QueueConfig, log: Logger, options: object): Redis {
+  const redis = new Redis(config.redisUrl ?? '', options)
+  redis.on('error', error => log.debug({ err: error }, 'Redis connection error'))
+  return redis
+}
+
+/** Producers fail at once when Redis is away, so that no request hangs. */
+function redisProducer(config: QueueConfig, log: Logger) {
+  const connection = connectRedis(config, log, {
+    enableOfflineQueue: false,
+    maxRetriesPerRequest: 1,
+    commandTimeout: ANSWER_TIMEOUT_MS,
+    connectTimeout: ANSWER_TIMEOUT_MS
+  })
+  return {
+    queue: (name: JobName) => new Queue(name, { connection, prefix: redisPrefix(config), skipWaitingForReady: true }),
+    close: async () => connection.disconnect()
+  }
+}
+
+/** Workers wait for Redis to come back. */
+function redisConsumer(config: QueueConfig, log: Logger) {
+  const connection = connectRedis(config, log, { maxRetriesPerRequest: null })
+  return {
+    worker: (name: JobName, processor: Processor, tuning: WorkerTuning) =>
+      new Worker(name, processor, { connection, prefix: redisPrefix(config), ...tuning }),
+    close: async () => connection.disconnect()
+  }
+}
+
+// ── PostgreSQL ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+const OnPostgres = withBackend(createPostgresBackend)
+
+function openPool(config: QueueConfig, log: Logger, max: number): pg.Pool {
+  const pool = new pg.Pool({
+    connectionString: config.databaseUrl,
+    options: `-c search_path=${POSTGRES_SCHEMA}`,
+    application_name: 'tillworks-queue',
+    connectionTimeoutMillis: 5 * SECOND,
+    keepAlive: true,
+    max
+  })
+  pool.on('error', error => log.warn({ err: error }, 'an idle connection of the queue was lost'))
+  return pool
+}
+
+async function postgresProducer(config: QueueConfig, log: Logger) {
+  const pool = openPool(config, log, 4)
+  const client = await pool.connect()
+  try {
+    await runMigrations(client, POSTGRES_SCHEMA)
+  } finally {
+    client.release()
+  }
+  return {
+    queue: (name: JobName) => new OnPostgres.Queue(name, { connection: pool, prefix: config.prefix }) as unknown as Queue,
+    close: () => pool.end()
+  }
+}
+
+function postgresConsumer(config: QueueConfig, log: Logger) {
+  const listeners = jobNames.length
+  const pool = openPool(config, log, listeners + 8)
+  return {
+    worker: (name: JobName, processor: Processor, tuning: WorkerTuning) =>
+      new OnPostgres.Worker(name, processor, { connection: pool, prefix: config.prefix, ...tuning }) as unknown as Worker,
+    close: () => pool.end()
+  }
+}
+
+async function withinTime<T>(work: Promise<T>, what: string): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const timeout = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`the queue store did not answer ${what} in ${ANSWER_TIMEOUT_MS} ms`)), ANSWER_TIMEOUT_MS)
+  })
+  try {
+    return await Promise.race([work, timeout])
+  } finally {
+    clearTimeout(timer)
+  }
+}

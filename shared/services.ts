@@ -1,0 +1,27 @@
+import type Stripe from 'stripe'
+import type { Config } from './config.js'
+import { type Database, openDatabase } from './database.js'
+import { createLogger, type Logger } from './logger.js'
+import { openQueues, type Queues } from './queues.js'
+import { createStripe } from './stripe.js'
+
+/** What the ingress and the workers are given, by name. */
+export interface Services {
+  config: Config
+  log: Logger
+  db: Database
+  stripe: Stripe
+  queues: Queues
+  /** The one clock: tests move it, nothing else asks the machine for the time of a rule. */
+  now(): Date
+}
+
+export async function openServices(config: Config, options: { name: string; now?: () => Date; log?: Logger }): Promise<Services> {
+  const log = options.log ?? createLogger({ level: config.logLevel, production: config.production, name: options.name })
+  const db = openDatabase({ url: config.database.url, poolSize: config.database.poolSize, log, name: options.name })
+  const queues = await openQueues({ ...config.queue, databaseUrl: config.database.url }, log).catch(async error => {
+    await db.close()
+    throw error
+  })
+  return { config, log, db, queues, stripe: createStripe(config), now: options.now ?? (() => new Date()) }
+}

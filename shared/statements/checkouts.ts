@@ -1,0 +1,205 @@
+import { type AuditEntry, auditInsert, auditParameter } from '../audit.js'
+import type { Cart } from '../cart.js'
+import type { AnswerableCheckout, CheckoutOutcome, Refusal } from '../checkout-outcome.js'
+import type { Queryable } from '../database.js'
+import { type CheckoutStatus, checkoutTransitions, isPayable, sourcesOf } from '../transitions.js'
+
+/** PostgreSQL tells every listening ingress that a checkout changed; the payload is its id. */
+export const CHECKOUT_CHANGED = 'tillworks_checkout_changed'
+
+export interface CheckoutRow extends AnswerableCheckout {
+  userId: string
+  email: string
+  ownsOrder: boolean
+  cart: Cart
+  currency: string
+  amount: number | null
+  paymentIntentId: string | null
+  ipAddress: string | null
+  userAgent: string | null
+  createdAt: Date
+  updatedAt: Date
+}
+
+export interface NewCheckout {
+  id: string
+  userId: string
+  email: string
+  cart: Cart
+  /** The order that this checkout brings with it; undefined when the cart names one. */
+  newOrderId: string | undefined
+  currency: string
+  requestId: string
+  ipAddress: string | null
+  userAgent: string | null
+  key: string
+  keyIsDerived: boolean
+  fingerprint: string
+  keyExpiresAt: Date
+  /** At most this many checkouts since `attemptsSince`; null for no limit. */
+  maxAttempts: number | null
+  attemptsSince: Date
+  now: Date
+}
+
+export type Claim = { claimed: true } | { claimed: false; attempts: number; oldestAttempt: Date | null }
+
+/**
+ * Claims the idempotency key and, only if that succeeds, writes the checkout, its order and the audit row: one statement,
+ * so two requests with one key cannot both win and a crash leaves no key without a checkout.
+ */
+export async function claimCheckout(db: Queryable, c: NewCheckout): Promise<Claim> {
+  const audit: AuditEntry = {
+    action: 'checkout_received',
+    status: 'PROCESSING',
+    userId: c.userId,
+    orderId: c.newOrderId,
+    checkoutId: c.id,
+    currency: c.currency,
+    after: 'RECEIVED',
+    ipAddress: c.ipAddress,
+    userAgent: c.userAgent,
+    requestId: c.requestId
+  }
+  const { rows } = await db.query({
+    name: 'claim-checkout',
+    text: `
+    WITH attempts AS (
+      SELECT count(*)::int AS made, min("createdAt") AS oldest FROM "Checkout" WHERE "userId" = $2 AND "createdAt" > $3
+    ), claim AS (
+      INSERT INTO "IdempotencyKey"
+        ("key", "userId", "action", "fingerprint", "derived", "checkoutId", "request", "expiresAt", "createdAt", "updatedAt")
+      SELECT $4, $2, 'checkout', $5, $6, $1, $7::jsonb, $8, $9, $9
+      WHERE $10::int IS NULL OR (SELECT made FROM attempts) < $10
+      ON CONFLICT ("key") DO UPDATE SET
+        "fingerprint" = EXCLUDED."fingerprint", "checkoutId" = EXCLUDED."checkoutId", "request" = EXCLUDED."request",
+        "response" = NULL, "status" = NULL, "expiresAt" = EXCLUDED."expiresAt", "updatedAt" = EXCLUDED."updatedAt"
+      WHERE "IdempotencyKey"."expiresAt" <= $9
+      RETURNING "key"
+    ), new_order AS (
+      INSERT INTO "Order" ("id", "userId", "email", "currency", "createdAt", "updatedAt")
+      SELECT $11, $2, $12, $13, $9, $9 FROM claim WHERE $11::text IS NOT NULL
+    ), checkout AS (
+      INSERT INTO "Checkout" ("id", "userId", "email", "orderId", "ownsOrder", "cart", "currency", "idempotencyKey",
+        "requestId", "ipAddress", "userAgent", "createdAt", "updatedAt")
+      SELECT $1, $2, $12, $11, $11::text IS NOT NULL, $7::jsonb, $13, "key", $14, $15, $16, $9, $9 FROM claim
+    ), audited AS (
+      ${auditInsert(17, 'EXISTS (SELECT FROM claim)')}
+    )
+    SELECT made, oldest, EXISTS (SELECT FROM claim) AS claimed FROM attempts`,
+    values: [
+      c.id, c.userId, c.attemptsSince, c.key, c.fingerprint, c.keyIsDerived, JSON.stringify(c.cart), c.keyExpiresAt, c.now,
+      c.maxAttempts, c.newOrderId ?? null, c.email, c.currency, c.requestId, c.ipAddress, c.userAgent, auditParameter(audit)
+    ]
+  })
+  const [row] = rows
+  return row.claimed ? { claimed: true } : { claimed: false, attempts: row.made, oldestAttempt: row.oldest }
+}
+
+export interface ClaimedKey {
+  fingerprint: string
+  derived: boolean
+  response: CheckoutOutcome['body'] | null
+  status: number | null
+  checkout: CheckoutRow
+}
+
+/** The live key with its checkout, or undefined. */
+export async function findKey(db: Queryable, key: string, now: Date): Promise<ClaimedKey | undefined> {
+  const { rows } = await db.query({
+    name: 'find-key',
+    text: `SELECT c.*, k."fingerprint", k."derived", k."response", k."status" AS "responseStatus"
+      FROM "IdempotencyKey" k JOIN "Checkout" c ON c."id" = k."checkoutId" WHERE k."key" = $1 AND k."expiresAt" > $2`,
+    values: [key, now]
+  })
+  const [row] = rows
+  if (row === undefined) return undefined
+  const { fingerprint, derived, response, responseStatus, ...checkout } = row
+  return { fingerprint, derived, response, status: responseStatus, checkout }
+}
+
+export async function readCheckout(db: Queryable, id: string): Promise<CheckoutRow | undefined> {
+  const { rows } = await db.query({ name: 'read-checkout', text: 'SELECT * FROM "Checkout" WHERE "id" = $1', values: [id] })
+  return rows[0]
+}
+
+/** Locks the row until the end of the transaction. Lock order everywhere: event, checkout, order, products. */
+export async function lockCheckout(db: Queryable, id: string): Promise<CheckoutRow | undefined> {
+  const { rows } = await db.query({
+    name: 'lock-checkout',
+    text: 'SELECT * FROM "Checkout" WHERE "id" = $1 FOR NO KEY UPDATE',
+    values: [id]
+  })
+  return rows[0]
+}
+
+export interface CheckoutMove {
+  to: CheckoutStatus
+  now: Date
+  orderId?: string | null
+  amount?: number | null
+  sessionId?: string | null
+  sessionUrl?: string | null
+  sessionExpiresAt?: Date | null
+  paymentIntentId?: string | null
+  refusal?: Refusal | null
+  /** Kept for the idempotency key's replay. Without one, what is stored stays. */
+  outcome?: CheckoutOutcome
+  audit: AuditEntry[]
+}
+
+/**
+ * Moves a checkout forward by compare-and-set, keeps its idempotency key in step (docs/decisions/0005-idempotency.md),
+ * writes the audit rows and tells the listeners. False, and no effect at all, when its state does not allow the move.
+ */
+export async function moveCheckout(db: Queryable, id: string, move: CheckoutMove): Promise<boolean> {
+  // A server error is never replayed, and a derived key replays only what can still be paid.
+  const forgetKey = (move.outcome?.status ?? 0) >= 500
+  const forgetDerivedKey = !isPayable(move.to)
+  const { rowCount } = await db.query({
+    name: 'move-checkout',
+    text: `
+    WITH moved AS (
+      UPDATE "Checkout" SET "status" = $2, "updatedAt" = $3, "orderId" = COALESCE($4, "orderId"), "amount" = COALESCE($5, "amount"),
+        "sessionId" = COALESCE($6, "sessionId"), "sessionUrl" = COALESCE($7, "sessionUrl"),
+        "sessionExpiresAt" = COALESCE($8, "sessionExpiresAt"), "paymentIntentId" = COALESCE($9, "paymentIntentId"),
+        "refusal" = COALESCE($10::jsonb, "refusal")
+      WHERE "id" = $1 AND "status" = ANY($11::"CheckoutStatus"[]) RETURNING "id"
+    ), forgotten AS (
+      DELETE FROM "IdempotencyKey" WHERE "checkoutId" = $1 AND EXISTS (SELECT FROM moved) AND ($12 OR ("derived" AND $13))
+    ), answered AS (
+      UPDATE "IdempotencyKey" SET "response" = $14::json, "status" = $15, "updatedAt" = $3,
+        "expiresAt" = CASE WHEN "derived" THEN COALESCE($8, "expiresAt") ELSE "expiresAt" END
+      WHERE "checkoutId" = $1 AND EXISTS (SELECT FROM moved) AND $15::int IS NOT NULL AND NOT ($12 OR ("derived" AND $13))
+    ), audited AS (
+      ${auditInsert(16, 'EXISTS (SELECT FROM moved)')}
+    )
+    SELECT pg_notify('${CHECKOUT_CHANGED}', "id") FROM moved`,
+    values: [
+      id, move.to, move.now, move.orderId ?? null, move.amount ?? null, move.sessionId ?? null, move.sessionUrl ?? null,
+      move.sessionExpiresAt ?? null, move.paymentIntentId ?? null, move.refusal ? JSON.stringify(move.refusal) : null,
+      sourcesOf(checkoutTransitions, move.to), forgetKey, forgetDerivedKey,
+      move.outcome ? JSON.stringify(move.outcome.body) : null, move.outcome?.status ?? null, auditParameter(...move.audit)
+    ]
+  })
+  return rowCount === 1
+}
+
+/** The checkout of a Session, locked: by the Session's id, or by our mark while its Session is not stored yet. */
+export async function findSessionCheckout(db: Queryable, sessionId: string, mark: string | null): Promise<CheckoutRow | undefined> {
+  const { rows } = await db.query({
+    name: 'find-session-checkout',
+    text: `SELECT * FROM "Checkout" WHERE "sessionId" = $1 OR ("id" = $2 AND "sessionId" IS NULL) LIMIT 1 FOR NO KEY UPDATE`,
+    values: [sessionId, mark]
+  })
+  return rows[0]
+}
+
+export async function latestCheckout(db: Queryable, orderId: string): Promise<CheckoutRow | undefined> {
+  const { rows } = await db.query({
+    name: 'latest-checkout',
+    text: 'SELECT * FROM "Checkout" WHERE "orderId" = $1 ORDER BY "createdAt" DESC, "id" DESC LIMIT 1',
+    values: [orderId]
+  })
+  return rows[0]
+}

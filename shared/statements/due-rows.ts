@@ -1,0 +1,38 @@
+import type { Queryable } from '../database.js'
+import type { RowJobName } from '../jobs.js'
+
+export interface DueRow {
+  job: RowJobName
+  id: string
+}
+
+/** Rows that wait for a job and have not moved since `before`, oldest first. */
+export async function findDueRows(db: Queryable, before: Date, limit: number): Promise<DueRow[]> {
+  const { rows } = await db.query<DueRow>({
+    name: 'find-due-rows',
+    text: `
+    (SELECT 'price-verification' AS job, "id" FROM "Checkout" WHERE "status" = 'RECEIVED' AND "updatedAt" < $1 ORDER BY "updatedAt" LIMIT $2)
+    UNION ALL
+    (SELECT 'session-creation', "id" FROM "Checkout" WHERE "status" = 'VERIFIED' AND "updatedAt" < $1 ORDER BY "updatedAt" LIMIT $2)
+    UNION ALL
+    (SELECT 'webhook-processing', "id" FROM "WebhookEvent" WHERE "status" = 'RECEIVED' AND "receivedAt" < $1 ORDER BY "receivedAt" LIMIT $2)`,
+    values: [before, limit]
+  })
+  return rows
+}
+
+/** Counts another requeue of a stuck checkout and returns how many there were. */
+export async function countRequeue(db: Queryable, checkoutId: string): Promise<number> {
+  const { rows } = await db.query('UPDATE "Checkout" SET "requeues" = "requeues" + 1 WHERE "id" = $1 RETURNING "requeues"', [checkoutId])
+  return rows[0]?.requeues ?? 0
+}
+
+/** Deletes one batch of expired idempotency keys in a transaction of its own and returns how many it deleted. */
+export async function deleteExpiredKeys(db: Queryable, now: Date, batch: number): Promise<number> {
+  const { rowCount } = await db.query(
+    `DELETE FROM "IdempotencyKey" WHERE "key" IN (
+       SELECT "key" FROM "IdempotencyKey" WHERE "expiresAt" <= $1 ORDER BY "expiresAt" LIMIT $2 FOR UPDATE SKIP LOCKED)`,
+    [now, batch]
+  )
+  return rowCount ?? 0
+}

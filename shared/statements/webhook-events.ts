@@ -1,0 +1,98 @@
+import { type AuditEntry, auditInsert, auditParameter } from '../audit.js'
+import type { Queryable } from '../database.js'
+
+export interface NewWebhookEvent {
+  id: string
+  type: string
+  apiVersion: string | null
+  livemode: boolean
+  created: Date
+  /** The signed body as it came. */
+  payload: string
+  requestId: string
+  receivedAt: Date
+}
+
+export interface WebhookEventRow extends NewWebhookEvent {
+  status: 'RECEIVED' | 'PROCESSED' | 'IGNORED' | 'DEAD'
+  attempts: number
+  error: string | null
+  checkoutId: string | null
+  processedAt: Date | null
+}
+
+/** Stores many deliveries in one statement and returns the ids that were new. */
+export async function storeEvents(db: Queryable, events: NewWebhookEvent[]): Promise<Set<string>> {
+  const { rows } = await db.query<{ id: string }>({
+    name: 'store-events',
+    text: `
+    INSERT INTO "WebhookEvent" ("id", "type", "apiVersion", "livemode", "created", "payload", "requestId", "receivedAt")
+    SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::boolean[], $5::timestamptz[], $6::text[], $7::text[], $8::timestamptz[])
+    ON CONFLICT ("id") DO NOTHING RETURNING "id"`,
+    values: [
+      events.map(event => event.id),
+      events.map(event => event.type),
+      events.map(event => event.apiVersion),
+      events.map(event => event.livemode),
+      events.map(event => event.created),
+      events.map(event => event.payload),
+      events.map(event => event.requestId),
+      events.map(event => event.receivedAt)
+    ]
+  })
+  return new Set(rows.map(row => row.id))
+}
+
+export async function lockEvent(db: Queryable, id: string): Promise<WebhookEventRow | undefined> {
+  const { rows } = await db.query<WebhookEventRow>({
+    name: 'lock-event',
+    text: 'SELECT * FROM "WebhookEvent" WHERE "id" = $1 FOR NO KEY UPDATE',
+    values: [id]
+  })
+  return rows[0]
+}
+
+/** Marks an event as done, with its audit row. Call it in the transaction that applied it. */
+export async function finishEvent(
+  db: Queryable,
+  id: string,
+  end: { status: 'PROCESSED' | 'IGNORED'; checkoutId: string | null; note: string | null; now: Date; audit: AuditEntry }
+): Promise<void> {
+  await db.query({
+    name: 'finish-event',
+    text: `
+    WITH finished AS (
+      UPDATE "WebhookEvent" SET "status" = $2, "checkoutId" = $3, "error" = $4, "processedAt" = $5
+      WHERE "id" = $1 AND "status" = 'RECEIVED' RETURNING "id"
+    )
+    ${auditInsert(6, 'EXISTS (SELECT FROM finished)')}`,
+    values: [id, end.status, end.checkoutId, end.note, end.now, auditParameter(end.audit)]
+  })
+}
+
+/** Records a failed try. */
+export async function recordEventFailure(db: Queryable, id: string, error: string): Promise<void> {
+  await db.query(`UPDATE "WebhookEvent" SET "attempts" = "attempts" + 1, "error" = $2 WHERE "id" = $1 AND "status" = 'RECEIVED'`, [
+    id,
+    error.slice(0, 1_000)
+  ])
+}
+
+/** Gives up on an event until an operator replays it. False when it is not waiting any more. */
+export async function buryEvent(db: Queryable, id: string, error: string, now: Date): Promise<boolean> {
+  const { rowCount } = await db.query(
+    `UPDATE "WebhookEvent" SET "status" = 'DEAD', "attempts" = "attempts" + 1, "error" = $2, "processedAt" = $3
+     WHERE "id" = $1 AND "status" = 'RECEIVED'`,
+    [id, error.slice(0, 1_000), now]
+  )
+  return rowCount === 1
+}
+
+/** Takes a dead event back for another try, by an operator. False when it is not dead. */
+export async function reviveEvent(db: Queryable, id: string): Promise<boolean> {
+  const { rowCount } = await db.query(
+    `UPDATE "WebhookEvent" SET "status" = 'RECEIVED', "attempts" = 0, "error" = NULL, "processedAt" = NULL WHERE "id" = $1 AND "status" = 'DEAD'`,
+    [id]
+  )
+  return rowCount === 1
+}

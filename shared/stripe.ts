@@ -1,0 +1,41 @@
+import Stripe from 'stripe'
+import type { Config } from './config.js'
+import { PINNED_API_VERSION } from './stripe-version.js'
+
+export function createStripe(config: Config): Stripe {
+  const { secretKey, apiBase, timeoutMs, maxRetries } = config.stripe
+  const base = apiBase === undefined ? undefined : new URL(apiBase)
+  return new Stripe(secretKey, {
+    apiVersion: PINNED_API_VERSION as typeof Stripe.API_VERSION,
+    timeout: timeoutMs,
+    maxNetworkRetries: maxRetries,
+    telemetry: false,
+    appInfo: { name: 'Tillworks' },
+    ...(base === undefined
+      ? {}
+      : { host: base.hostname, port: base.port, protocol: base.protocol === 'https:' ? 'https' : 'http' })
+  })
+}
+
+export type StripeFailure = 'retry' | 'refused' | 'unknown'
+
+/**
+ * What a failed call means. `retry`: nothing was done or it may be repeated under the same idempotency key. `refused`:
+ * Stripe has said no and will say so again. `unknown`: it may have taken effect (https://docs.stripe.com/error-low-level).
+ */
+export function classifyStripeError(error: unknown): StripeFailure {
+  if (!(error instanceof Stripe.errors.StripeError)) return 'unknown'
+  switch (error.type) {
+    case 'StripeConnectionError':
+    case 'StripeRateLimitError':
+      return 'retry'
+    // 409: another request under this key is still running.
+    case 'StripeIdempotencyError':
+      return error.statusCode === 409 ? 'retry' : 'refused'
+    case 'StripeAPIError':
+      return 'unknown'
+    default:
+      if (error.statusCode === 409 || error.statusCode === 429) return 'retry'
+      return (error.statusCode ?? 0) >= 500 ? 'unknown' : 'refused'
+  }
+}

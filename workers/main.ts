@@ -1,0 +1,26 @@
+// The workers as a process of their own: npm run build, then npm run workers.
+import { loadConfig } from '../shared/config.js'
+import { SECOND } from '../shared/duration.js'
+import { messageOf } from '../shared/errors.js'
+import { openServices } from '../shared/services.js'
+import { CLOSE_CAP, shutdownOnSignal } from '../shared/shutdown.js'
+import { startWorkers } from './start.js'
+
+try {
+  const config = loadConfig(process.env)
+  const services = await openServices(config, { name: 'tillworks-workers' })
+  const workers = await startWorkers(services)
+  shutdownOnSignal(
+    [
+      // A job that does not end in time is taken over by another worker once its lock has run out.
+      { name: 'finish jobs', capMs: 25 * SECOND, run: () => workers.stop() },
+      { name: 'close queues', capMs: CLOSE_CAP, run: () => services.queues.close() },
+      { name: 'close database', capMs: CLOSE_CAP, run: () => services.db.close() }
+    ],
+    services.log
+  )
+  services.log.info({ engine: config.queue.engine, concurrency: config.queue.concurrency }, 'the workers are running')
+} catch (error) {
+  process.stderr.write(`${messageOf(error)}\n`)
+  process.exit(1)
+}

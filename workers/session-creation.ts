@@ -1,0 +1,165 @@
+import type Stripe from 'stripe'
+import { alert } from '../shared/alerts.js'
+import { checkoutOutcome, type Refusal } from '../shared/checkout-outcome.js'
+import type { Config } from '../shared/config.js'
+import { transaction } from '../shared/database.js'
+import { SECOND } from '../shared/duration.js'
+import { messageOf, TerminalError } from '../shared/errors.js'
+import type { Services } from '../shared/services.js'
+import { type CheckoutRow, lockCheckout, moveCheckout, readCheckout } from '../shared/statements/checkouts.js'
+import { moveOrder, type OrderLine, readOrderLines } from '../shared/statements/orders.js'
+import { settleReservations } from '../shared/statements/stock.js'
+import { classifyStripeError } from '../shared/stripe.js'
+import type { Job } from './job.js'
+
+/** Creates the Stripe Checkout Session of a verified checkout: VERIFIED → OPEN, or FAILED when Stripe refuses. */
+export const sessionCreation: Job<'session-creation'> = {
+  name: 'session-creation',
+  async handle(services, { checkoutId }) {
+    const checkout = await readCheckout(services.db.pool, checkoutId)
+    if (checkout === undefined) throw new Error(`There is no checkout ${checkoutId}`)
+    if (checkout.status !== 'VERIFIED') return
+    const lines = await readOrderLines(services.db.pool, checkout.orderId as string)
+    const params = sessionParams(services.config, checkout, lines)
+    try {
+      // The key is the row's id: a retry, even after a crash before our commit, is the same call (golden rule 6).
+      const session = await services.stripe.checkout.sessions.create(params, { idempotencyKey: checkout.id })
+      await open(services, checkout, session)
+    } catch (error) {
+      if (classifyStripeError(error) !== 'refused') throw error
+      await fail(services, checkout, error)
+    }
+  }
+}
+
+/** What Stripe is told to charge: the verified lines and the delivery, never what the client sent. */
+export function sessionParams(config: Config, checkout: CheckoutRow, lines: OrderLine[]): Stripe.Checkout.SessionCreateParams {
+  const currency = checkout.currency.toLowerCase()
+  const { payment } = config
+  const goods = lines.reduce((sum, line) => sum + line.unitPrice * line.quantity, 0)
+  const shipping = (checkout.amount as number) - goods
+  if (shipping < 0) throw new TerminalError(`Checkout ${checkout.id} is for less than its lines`)
+  const metadata = {
+    userId: checkout.userId,
+    orderId: checkout.orderId as string,
+    checkoutId: checkout.id,
+    requestId: checkout.requestId
+  }
+  return {
+    mode: 'payment',
+    client_reference_id: checkout.id,
+    customer_email: checkout.email,
+    metadata,
+    line_items: lines.map(line => ({
+      quantity: line.quantity,
+      price_data: {
+        currency,
+        unit_amount: line.unitPrice,
+        product_data: {
+          name: line.name,
+          metadata: { productId: line.productId },
+          ...(line.description ? { description: line.description } : {}),
+          // Stripe fetches images: only absolute addresses make sense there.
+          ...(line.image?.startsWith('https://') ? { images: [line.image] } : {})
+        }
+      }
+    })),
+    ...(shipping > 0
+      ? {
+          shipping_options: [
+            { shipping_rate_data: { type: 'fixed_amount', display_name: 'Delivery', fixed_amount: { amount: shipping, currency } } }
+          ]
+        }
+      : {}),
+    payment_intent_data: {
+      metadata,
+      capture_method: payment.captureMethod,
+      // Cards take the suffix only: https://docs.stripe.com/get-started/account/statement-descriptors
+      ...(payment.statementDescriptor ? { statement_descriptor_suffix: payment.statementDescriptor } : {})
+    },
+    expires_at: Math.floor((checkout.sessionExpiresAt as Date).getTime() / SECOND),
+    success_url: withSessionId(payment.successUrl),
+    cancel_url: payment.cancelUrl
+  }
+}
+
+/** https://docs.stripe.com/payments/checkout/custom-success-page: Stripe fills in the braces, so they stay unescaped. */
+function withSessionId(url: string): string {
+  if (url.includes('{CHECKOUT_SESSION_ID}')) return url
+  return `${url}${url.includes('?') ? '&' : '?'}session_id={CHECKOUT_SESSION_ID}`
+}
+
+async function open(services: Services, checkout: CheckoutRow, session: Stripe.Checkout.Session): Promise<void> {
+  const opened = {
+    sessionId: session.id,
+    sessionUrl: session.url,
+    sessionExpiresAt: new Date(session.expires_at * SECOND)
+  }
+  const moved = await moveCheckout(services.db.pool, checkout.id, {
+    to: 'OPEN',
+    now: services.now(),
+    ...opened,
+    outcome: checkoutOutcome({ ...checkout, ...opened, status: 'OPEN' }),
+    audit: [
+      {
+        action: 'checkout_session_created',
+        status: 'SUCCESS',
+        userId: checkout.userId,
+        orderId: checkout.orderId,
+        checkoutId: checkout.id,
+        amount: checkout.amount,
+        currency: checkout.currency,
+        before: 'VERIFIED',
+        after: 'OPEN',
+        requestId: checkout.requestId,
+        metadata: { sessionId: session.id }
+      }
+    ]
+  })
+  // Not moved: the webhook of this Session came first and has already taken the checkout further.
+  services.log.info(
+    { requestId: checkout.requestId, checkoutId: checkout.id, sessionId: session.id, moved },
+    'Stripe Checkout Session created'
+  )
+}
+
+/** Stripe has refused for good: the Session was never created, so the stock goes back. */
+async function fail(services: Services, checkout: CheckoutRow, error: unknown): Promise<void> {
+  const now = services.now()
+  const refusal: Refusal = {
+    code: 'payment_service',
+    extras: { detail: 'The payment provider did not accept this checkout. Nothing was charged; try again later.' }
+  }
+  const trail = { userId: checkout.userId, orderId: checkout.orderId, checkoutId: checkout.id, requestId: checkout.requestId }
+  await transaction(services.db.pool, async client => {
+    const current = await lockCheckout(client, checkout.id)
+    if (current?.status !== 'VERIFIED') return
+    await moveCheckout(client, checkout.id, {
+      to: 'FAILED',
+      now,
+      refusal,
+      outcome: checkoutOutcome({ ...checkout, status: 'FAILED', refusal }),
+      audit: [
+        {
+          action: 'checkout_session_refused',
+          status: 'FAILED',
+          ...trail,
+          amount: checkout.amount,
+          currency: checkout.currency,
+          before: 'VERIFIED',
+          after: 'FAILED',
+          error: messageOf(error)
+        }
+      ]
+    })
+    await settleReservations(client, checkout.id, 'RELEASED', now)
+    if (checkout.ownsOrder) {
+      await moveOrder(client, checkout.orderId as string, {
+        to: 'CANCELLED',
+        now,
+        audit: { action: 'order_cancelled', status: 'SUCCESS', ...trail, before: 'PENDING', error: 'Stripe refused its Session' }
+      })
+    }
+    await alert(client, services.log, 'session_refused', { ...trail, reason: messageOf(error) })
+  })
+}
