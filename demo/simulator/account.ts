@@ -1,0 +1,27 @@
+import type { Store } from './store.js'
+
+/** What every part of the simulated account needs. */
+export interface Account {
+  store: Store
+  /** Milliseconds. */
+  now(): number
+  /** Where the hosted payment pages are, such as http://localhost:12111. */
+  publicUrl: string
+  emit: Emit
+  /** How long a bank debit takes, in milliseconds. */
+  debitMs: number
+}
+
+/** The API request that caused an event, as events show it. */
+export interface Cause {
+  id: string | null
+  idempotency_key: string | null
+}
+
+export const NO_REQUEST: Cause = { id: null, idempotency_key: null }
+
+export type Emit = (type: string, object: object, cause: Cause, previous?: object) => void
+
+export function seconds(account: Account): number {
+  return Math.floor(account.now() / 1000)
+}

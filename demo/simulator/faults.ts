@@ -1,0 +1,88 @@
+import { z } from 'zod'
+
+const rate = z.number().min(0).max(1)
+const count = z.number().int().min(0).max(1_000_000)
+
+/** Faults on request; all off by default. Counts are used up by the next POST requests to the API. */
+export const faultSettings = z.strictObject({
+  /** Milliseconds that every API answer waits. */
+  latencyMs: z.number().min(0).max(120_000).optional(),
+  /** The next so many POSTs answer 429 without doing anything. */
+  rateLimit: count.optional(),
+  /** The next so many POSTs answer 500 without doing anything. */
+  serverError: count.optional(),
+  /** The next so many POSTs are done, but their connection breaks before the answer. */
+  dropResponse: count.optional(),
+  /** Which share of events is never delivered. */
+  dropDeliveries: rate.optional(),
+  /** Which share of events is delivered twice, at the same time. */
+  duplicateDeliveries: rate.optional(),
+  /** Deliveries wait a random time up to this, in milliseconds, which also reorders them. */
+  delayDeliveriesMs: z.number().min(0).max(3_600_000).optional()
+})
+
+export type FaultSettings = z.output<typeof faultSettings>
+
+export interface DeliveryFaults {
+  dropped(): boolean
+  copies(): number
+  delay(): number
+}
+
+export class Faults implements DeliveryFaults {
+  readonly #random: () => number
+  #settings: FaultSettings = {}
+
+  /** The same seed makes the same faults. */
+  constructor(seed: number) {
+    this.#random = mulberry32(seed)
+  }
+
+  set(settings: FaultSettings): void {
+    this.#settings = { ...settings }
+  }
+
+  get(): FaultSettings {
+    return { ...this.#settings }
+  }
+
+  get latencyMs(): number {
+    return this.#settings.latencyMs ?? 0
+  }
+
+  /** The fault of this POST, if any; each is used up once. */
+  next(): 'rateLimit' | 'serverError' | 'dropResponse' | undefined {
+    for (const fault of ['rateLimit', 'serverError', 'dropResponse'] as const) {
+      const left = this.#settings[fault] ?? 0
+      if (left > 0) {
+        this.#settings[fault] = left - 1
+        return fault
+      }
+    }
+    return undefined
+  }
+
+  dropped(): boolean {
+    return this.#random() < (this.#settings.dropDeliveries ?? 0)
+  }
+
+  copies(): number {
+    return this.#random() < (this.#settings.duplicateDeliveries ?? 0) ? 2 : 1
+  }
+
+  delay(): number {
+    return this.#random() * (this.#settings.delayDeliveriesMs ?? 0)
+  }
+}
+
+/** A small seeded generator (public domain, Tommy Ettinger). */
+function mulberry32(seed: number): () => number {
+  let state = seed >>> 0
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0
+    let t = state
+    t = Math.imul(t ^ (t >>> 15), t | 1)
+    t ^= t + Math.imul(t ^ (t >>> 7), t | 61)
+    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296
+  }
+}

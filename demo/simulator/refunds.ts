@@ -1,0 +1,90 @@
+import type Stripe from 'stripe'
+import { type Account, type Cause, seconds } from './account.js'
+import { book } from './charges.js'
+import { invalidRequest, missing, noSuch } from './errors.js'
+import { stripeId } from './ids.js'
+import type { Params } from './params.js'
+import { getIntent } from './payment-intents.js'
+
+/** POST /v1/refunds: https://docs.stripe.com/api/refunds/create */
+export function createRefund(account: Account, params: Params, cause: Cause): Stripe.Refund {
+  const charge = refundedCharge(account, params)
+  const left = charge.amount_captured - charge.amount_refunded
+  const amount = params.integer('amount', { min: 1 }) ?? left
+  const reason = params.string('reason', { oneOf: ['duplicate', 'fraudulent', 'requested_by_customer'] }) ?? null
+  const metadata = params.metadata()
+  params.notSimulated('customer', 'origin', 'instructions_email', 'refund_application_fee', 'reverse_transfer', 'currency')
+  params.finish()
+  if (charge.status !== 'succeeded' || !charge.captured) {
+    throw invalidRequest(`Charge ${charge.id} has not been captured and cannot be refunded.`, { param: 'charge' })
+  }
+  if (left === 0) throw invalidRequest(`Charge ${charge.id} has already been refunded.`, { code: 'charge_already_refunded' })
+  if (amount > left) {
+    throw invalidRequest(`Refund amount (${amount}) is greater than unrefunded amount on charge (${left})`, { param: 'amount' })
+  }
+  const card = charge.payment_method_details?.type === 'card'
+  const refund: Stripe.Refund = {
+    id: stripeId(card ? 're' : 'pyr'),
+    object: 'refund',
+    amount,
+    balance_transaction: null,
+    charge: charge.id,
+    created: seconds(account),
+    currency: charge.currency,
+    customer: null,
+    customer_account: null,
+    destination_details: card ? { card: { reference_status: 'pending', reference_type: 'acquirer_reference_number', type: 'refund' }, type: 'card' } : { type: 'sepa_debit' },
+    metadata,
+    payment_intent: charge.payment_intent,
+    payment_method: charge.payment_method,
+    reason,
+    receipt_number: null,
+    source_transfer_reversal: null,
+    status: 'succeeded',
+    transfer_reversal: null
+  }
+  const transaction = book(account, {
+    amount: -amount,
+    fee: 0,
+    currency: charge.currency,
+    source: refund.id,
+    type: card ? 'refund' : 'payment_refund',
+    description: `REFUND FOR CHARGE${charge.description ? ` (${charge.description})` : ''}`
+  })
+  refund.balance_transaction = transaction.id
+  account.store.put('refund', refund)
+  const previous = { amount_refunded: charge.amount_refunded, refunded: charge.refunded }
+  charge.amount_refunded += amount
+  charge.refunded = charge.amount_refunded === charge.amount_captured
+  account.store.put('charge', charge)
+  account.emit('refund.created', refund, cause)
+  account.emit('charge.refunded', charge, cause, previous)
+  return refund
+}
+
+function refundedCharge(account: Account, params: Params): Stripe.Charge {
+  const chargeId = params.string('charge')
+  const intentId = params.string('payment_intent')
+  if (chargeId === undefined && intentId === undefined) throw missing('charge')
+  if (intentId !== undefined) {
+    const intent = getIntent(account, intentId)
+    const charge = account.store.table('charge').get(String(intent.latest_charge))
+    if (charge === undefined) {
+      throw invalidRequest(`This PaymentIntent (${intentId}) does not have a successful charge to refund.`, { param: 'payment_intent' })
+    }
+    return charge
+  }
+  const charge = account.store.table('charge').get(chargeId as string)
+  if (charge === undefined) throw noSuch('charge', chargeId as string, 'charge')
+  return charge
+}
+
+/** POST /v1/refunds/:id: its metadata is what can be changed. */
+export function updateRefund(account: Account, id: string, params: Params): Stripe.Refund {
+  const refund = account.store.table('refund').get(id)
+  if (refund === undefined) throw noSuch('refund', id)
+  refund.metadata = { ...refund.metadata, ...params.metadata() }
+  params.finish()
+  account.store.put('refund', refund)
+  return refund
+}

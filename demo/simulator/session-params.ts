@@ -1,0 +1,285 @@
+import type Stripe from 'stripe'
+import { isSupportedCurrency, supportedCurrencies, toDecimalString, minor } from '../../shared/money.js'
+import { type Account, seconds } from './account.js'
+import { invalidRequest, missing } from './errors.js'
+import { stripeId } from './ids.js'
+import type { Params } from './params.js'
+
+/** https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts */
+const MINIMUM: Record<string, number> = { usd: 50, eur: 50, gbp: 30, jpy: 50, chf: 50, cad: 50, aud: 50, sek: 300, nok: 300, dkk: 250, pln: 200 }
+const MAXIMUM = 99_999_999
+
+const NOT_SIMULATED = [
+  'after_expiration', 'automatic_tax', 'branding_settings', 'consent_collection', 'custom_fields', 'custom_text', 'customer',
+  'customer_account', 'customer_update', 'discounts', 'excluded_payment_method_types', 'invoice_creation', 'managed_payments',
+  'name_collection', 'optional_items', 'origin_context', 'payment_method_configuration', 'payment_method_data',
+  'payment_method_options', 'permissions', 'redirect_on_completion', 'return_url', 'saved_payment_method_options',
+  'setup_intent_data', 'subscription_data', 'tax_id_collection', 'wallet_options'
+]
+
+export interface SessionRequest {
+  lineItems: Stripe.LineItem[]
+  currency: string
+  subtotal: number
+  shipping: { rate: Stripe.ShippingRate; amount: number } | undefined
+  successUrl: string
+  cancelUrl: string | null
+  expiresAt: number
+  clientReferenceId: string | null
+  customerEmail: string | null
+  metadata: Record<string, string>
+  locale: string | null
+  submitType: string | null
+  allowPromotionCodes: boolean | null
+  billingAddressCollection: string | null
+  customerCreation: string | null
+  phoneNumberCollection: boolean
+  adaptivePricing: boolean
+  shippingCountries: string[] | undefined
+  methodTypes: string[]
+  intent: {
+    captureMethod: 'automatic' | 'automatic_async' | 'manual'
+    description: string | null
+    metadata: Record<string, string>
+    receiptEmail: string | null
+    statementDescriptor: string | null
+    statementDescriptorSuffix: string | null
+  }
+}
+
+/** Reads POST /v1/checkout/sessions: https://docs.stripe.com/api/checkout/sessions/create */
+export function readSessionRequest(account: Account, params: Params): SessionRequest {
+  const mode = params.requiredString('mode', { oneOf: ['payment', 'setup', 'subscription'] })
+  if (mode !== 'payment') throw invalidRequest(`The local Stripe simulator supports mode payment only, not ${mode}.`, { param: 'mode' })
+  const uiMode = params.string('ui_mode', { oneOf: ['elements', 'embedded_page', 'form', 'hosted_page'] })
+  if (uiMode !== undefined && uiMode !== 'hosted_page') {
+    throw invalidRequest(`The local Stripe simulator supports ui_mode hosted_page only, not ${uiMode}.`, { param: 'ui_mode' })
+  }
+  params.notSimulated(...NOT_SIMULATED)
+  if (!params.has('line_items')) throw missing('line_items')
+  const items = params.list('line_items', 100)
+  const defaultCurrency = readCurrency(params, 'currency')
+  const lineItems = items.map(item => readLineItem(account, item, defaultCurrency))
+  const currency = lineItems[0]?.currency as string
+  if (lineItems.some(item => item.currency !== currency)) {
+    throw invalidRequest('All line items must have the same currency.', { param: 'line_items' })
+  }
+  const shipping = readShipping(account, params, currency)
+  const subtotal = lineItems.reduce((sum, item) => sum + item.amount_subtotal, 0)
+  checkTotal(subtotal + (shipping?.amount ?? 0), currency)
+  const collection = params.hash('shipping_address_collection')
+  const methodTypes = params.strings('allowed_payment_method_types') ?? (currency === 'eur' ? ['card', 'sepa_debit'] : ['card'])
+  if (params.has('payment_method_types')) params.string('payment_method_types')
+  const request: SessionRequest = {
+    lineItems,
+    currency,
+    subtotal,
+    shipping,
+    successUrl: params.url('success_url') ?? '',
+    cancelUrl: params.url('cancel_url') ?? null,
+    expiresAt: readExpiry(account, params),
+    clientReferenceId: params.string('client_reference_id', { max: 200 }) ?? null,
+    customerEmail: readEmail(params, 'customer_email'),
+    metadata: params.metadata(),
+    locale: params.string('locale') ?? null,
+    submitType: params.string('submit_type', { oneOf: ['auto', 'book', 'donate', 'pay', 'subscribe'] }) ?? null,
+    allowPromotionCodes: params.boolean('allow_promotion_codes') ?? null,
+    billingAddressCollection: params.string('billing_address_collection', { oneOf: ['auto', 'required'] }) ?? null,
+    customerCreation: params.string('customer_creation', { oneOf: ['always', 'if_required'] }) ?? 'if_required',
+    phoneNumberCollection: params.hash('phone_number_collection')?.boolean('enabled') ?? false,
+    adaptivePricing: params.hash('adaptive_pricing')?.boolean('enabled') ?? false,
+    shippingCountries: collection?.strings('allowed_countries', 300),
+    methodTypes,
+    intent: readIntentData(params.hash('payment_intent_data'))
+  }
+  params.string('payment_method_collection', { oneOf: ['always', 'if_required'] })
+  params.string('integration_identifier')
+  if (request.successUrl === '') throw missing('success_url')
+  params.finish()
+  return request
+}
+
+function readLineItem(account: Account, params: Params, defaultCurrency: string | undefined): Stripe.LineItem {
+  params.notSimulated('adjustable_quantity', 'dynamic_tax_rates', 'tax_rates')
+  const metadata = params.metadata()
+  const price = params.has('price') ? findPrice(account, params) : createPrice(account, params, defaultCurrency)
+  const quantity = params.integer('quantity', { min: 1, max: 999_999 })
+  if (quantity === undefined) throw missing(params.name('quantity'))
+  const product = account.store.table('product').get(String(price.product)) as Stripe.Product
+  const amount = (price.unit_amount ?? 0) * quantity
+  return {
+    id: stripeId('li'),
+    object: 'item',
+    adjustable_quantity: null,
+    amount_discount: 0,
+    amount_subtotal: amount,
+    amount_tax: 0,
+    amount_total: amount,
+    currency: price.currency,
+    description: product.name,
+    metadata,
+    price,
+    quantity
+  }
+}
+
+function findPrice(account: Account, params: Params): Stripe.Price {
+  const id = params.requiredString('price')
+  const price = account.store.table('price').get(id)
+  if (price === undefined) throw invalidRequest(`No such price: '${id}'`, { code: 'resource_missing', param: params.name('price') })
+  return price
+}
+
+/** An inline price makes a price and a product, both inactive, as Stripe does. */
+function createPrice(account: Account, item: Params, defaultCurrency: string | undefined): Stripe.Price {
+  const params = item.hash('price_data')
+  if (params === undefined) throw missing(item.name('price_data'))
+  params.notSimulated('recurring', 'unit_amount_decimal')
+  const currency = readCurrency(params, 'currency') ?? defaultCurrency
+  if (currency === undefined) throw missing(params.name('currency'))
+  const unitAmount = params.requiredInteger('unit_amount', { min: 0, max: MAXIMUM })
+  const product = params.has('product') ? findProduct(account, params) : createProduct(account, params)
+  const price: Stripe.Price = {
+    id: stripeId('price'),
+    object: 'price',
+    active: false,
+    billing_scheme: 'per_unit',
+    created: seconds(account),
+    currency,
+    custom_unit_amount: null,
+    livemode: false,
+    lookup_key: null,
+    metadata: {},
+    nickname: null,
+    product: product.id,
+    recurring: null,
+    tax_behavior: params.string('tax_behavior', { oneOf: ['exclusive', 'inclusive', 'unspecified'] }) ?? 'unspecified',
+    tiers_mode: null,
+    transform_quantity: null,
+    type: 'one_time',
+    unit_amount: unitAmount,
+    // A decimal string on the wire; the stripe package turns it into its Decimal.
+    unit_amount_decimal: String(unitAmount) as unknown as Stripe.Price['unit_amount_decimal']
+  }
+  account.store.put('price', price)
+  return price
+}
+
+function findProduct(account: Account, params: Params): Stripe.Product {
+  const id = params.requiredString('product')
+  const product = account.store.table('product').get(id)
+  if (product === undefined) throw invalidRequest(`No such product: '${id}'`, { code: 'resource_missing', param: params.name('product') })
+  return product
+}
+
+function createProduct(account: Account, price: Params): Stripe.Product {
+  const params = price.hash('product_data')
+  if (params === undefined) throw missing(price.name('product_data'))
+  const name = params.requiredString('name', { max: 5_000 })
+  const now = seconds(account)
+  const product: Stripe.Product = {
+    id: stripeId('prod', 14),
+    object: 'product',
+    active: false,
+    created: now,
+    default_price: null,
+    description: params.string('description', { max: 40_000 }) ?? null,
+    images: params.strings('images', 8) ?? [],
+    livemode: false,
+    marketing_features: [],
+    metadata: params.metadata(),
+    name,
+    package_dimensions: null,
+    shippable: null,
+    statement_descriptor: null,
+    tax_code: params.string('tax_code') ?? null,
+    tax_details: null,
+    type: 'service',
+    unit_label: params.string('unit_label') ?? null,
+    updated: now,
+    url: null
+  }
+  account.store.put('product', product)
+  return product
+}
+
+function readShipping(account: Account, params: Params, currency: string): SessionRequest['shipping'] {
+  const [option, ...others] = params.list('shipping_options', 5)
+  if (option === undefined) return undefined
+  if (others.length > 0) throw invalidRequest('The local Stripe simulator supports one shipping option.', { param: 'shipping_options' })
+  option.notSimulated('shipping_rate')
+  const data = option.hash('shipping_rate_data')
+  if (data === undefined) throw missing(option.name('shipping_rate_data'))
+  data.notSimulated('delivery_estimate')
+  const amountParams = data.hash('fixed_amount')
+  if (amountParams === undefined) throw missing(data.name('fixed_amount'))
+  const amount = amountParams.requiredInteger('amount', { min: 0, max: MAXIMUM })
+  const amountCurrency = readCurrency(amountParams, 'currency')
+  if (amountCurrency !== currency) throw invalidRequest('The currency of the shipping rate must be that of the line items.', { param: amountParams.name('currency') })
+  const rate: Stripe.ShippingRate = {
+    id: stripeId('shr'),
+    object: 'shipping_rate',
+    active: true,
+    created: seconds(account),
+    delivery_estimate: null,
+    display_name: data.requiredString('display_name', { max: 100 }),
+    fixed_amount: { amount, currency },
+    livemode: false,
+    metadata: data.metadata(),
+    tax_behavior: data.string('tax_behavior', { oneOf: ['exclusive', 'inclusive', 'unspecified'] }) ?? 'unspecified',
+    tax_code: data.string('tax_code') ?? null,
+    type: data.string('type', { oneOf: ['fixed_amount'] }) === undefined ? 'fixed_amount' : 'fixed_amount'
+  }
+  account.store.put('shipping_rate', rate)
+  return { rate, amount }
+}
+
+function readIntentData(params: Params | undefined): SessionRequest['intent'] {
+  params?.notSimulated('application_fee_amount', 'on_behalf_of', 'setup_future_usage', 'shipping', 'transfer_data', 'transfer_group')
+  return {
+    captureMethod: (params?.string('capture_method', { oneOf: ['automatic', 'automatic_async', 'manual'] }) ?? 'automatic_async') as 'automatic',
+    description: params?.string('description', { max: 1_000 }) ?? null,
+    metadata: params?.metadata() ?? {},
+    receiptEmail: params === undefined ? null : readEmail(params, 'receipt_email'),
+    statementDescriptor: params?.string('statement_descriptor', { max: 22 }) ?? null,
+    statementDescriptorSuffix: params?.string('statement_descriptor_suffix', { max: 22 }) ?? null
+  }
+}
+
+function readExpiry(account: Account, params: Params): number {
+  const now = seconds(account)
+  const expiresAt = params.integer('expires_at')
+  if (expiresAt === undefined) return now + 24 * 3_600
+  if (expiresAt > now + 24 * 3_600) {
+    throw invalidRequest('The `expires_at` timestamp must be less than 24 hours from Checkout Session creation.', { param: 'expires_at' })
+  }
+  if (expiresAt < now + 30 * 60) {
+    throw invalidRequest('The `expires_at` timestamp must be at least 30 minutes from Checkout Session creation.', { param: 'expires_at' })
+  }
+  return expiresAt
+}
+
+function readCurrency(params: Params, key: string): string | undefined {
+  const code = params.string(key)?.toLowerCase()
+  if (code === undefined || isSupportedCurrency(code.toUpperCase())) return code
+  const all = supportedCurrencies().map(each => each.toLowerCase())
+  throw invalidRequest(`Invalid currency: ${code}. Stripe currently supports these currencies: ${all.join(', ')}`, { param: params.name(key) })
+}
+
+function readEmail(params: Params, key: string): string | null {
+  const email = params.string(key, { max: 800 })
+  if (email === undefined) return null
+  if (!/^[^\s@]+@[^\s@]+\.[^\s@]+$/.test(email)) throw invalidRequest(`Invalid email address: ${email}`, { code: 'email_invalid', param: params.name(key) })
+  return email
+}
+
+function checkTotal(total: number, currency: string): void {
+  const amount = (value: number) => `${toDecimalString(minor(value), currency)} ${currency}`
+  const least = MINIMUM[currency] ?? 1
+  if (total < least) {
+    throw invalidRequest(`The Checkout Session's total amount due must add up to at least ${amount(least)}`, { code: 'amount_too_small' })
+  }
+  if (total > MAXIMUM) {
+    throw invalidRequest(`The Checkout Session's total amount due must be no more than ${amount(MAXIMUM)}`, { code: 'amount_too_large' })
+  }
+}
