@@ -1,0 +1,76 @@
+import type { Router } from 'express'
+import { type RunningApi, startApi } from '../api/start.js'
+import { seedCatalogue } from '../prisma/catalogue.js'
+import { type Config, loadConfig } from '../shared/config.js'
+import { SECOND } from '../shared/duration.js'
+import type { Logger } from '../shared/logger.js'
+import { applyMigrations } from '../shared/migrations.js'
+import { openServices, type Services } from '../shared/services.js'
+import type { ShutdownPhase } from '../shared/shutdown.js'
+import { startWorkers } from '../workers/start.js'
+import { type Simulator, type SimulatorOptions, startSimulator } from './simulator/start.js'
+
+/** Ingress, workers and Stripe simulator in one process. */
+export interface Stack {
+  config: Config
+  services: Services
+  api: RunningApi
+  /** Undefined when a real Stripe key is set. */
+  simulator: Simulator | undefined
+  /** In the order of an orderly end. */
+  shutdown: ShutdownPhase[]
+}
+
+export interface StackOptions {
+  /** Settings; what is missing for Stripe and the URLs is filled in for the simulator. */
+  env: NodeJS.ProcessEnv
+  port: number
+  pages?: (simulatorUrl: string | undefined) => Router
+  simulator?: Partial<SimulatorOptions>
+  log?: Logger
+}
+
+export async function startStack(options: StackOptions): Promise<Stack> {
+  const { port } = options
+  const base = `http://localhost:${port}`
+  const env: NodeJS.ProcessEnv = {
+    PAYMENT_SUCCESS_URL: `${base}/checkout/success`,
+    PAYMENT_CANCEL_URL: `${base}/checkout/cancelled`,
+    ...options.env,
+    PORT: String(port),
+    ALLOWED_ORIGINS: [base, `http://127.0.0.1:${port}`, options.env.ALLOWED_ORIGINS].filter(Boolean).join(',')
+  }
+  const secret = env.STRIPE_WEBHOOK_SECRET?.split(',')[0]?.trim()
+  const simulator =
+    env.STRIPE_SECRET_KEY !== undefined && env.STRIPE_API_BASE === undefined
+      ? undefined
+      : await startSimulator({
+          port: 0,
+          ...(secret === undefined ? {} : { endpoint: { url: `http://127.0.0.1:${port}/api/stripe/webhook`, secret } }),
+          ...options.simulator
+        })
+  if (simulator !== undefined) {
+    env.STRIPE_SECRET_KEY ??= 'sk_test_tillworks_demo'
+    env.STRIPE_API_BASE = simulator.url
+  }
+  try {
+    const config = loadConfig(env)
+    await applyMigrations(config.database.url)
+    const services = await openServices(config, { name: 'tillworks', log: options.log })
+    await seedCatalogue(services.db)
+    const workers = await startWorkers(services)
+    const api = await startApi(services, port, { pages: options.pages?.(simulator?.url) })
+    const shutdown: ShutdownPhase[] = [
+      { name: 'finish requests', capMs: 3 * SECOND, run: () => api.stopAccepting() },
+      { name: 'stop the simulator', capMs: 3 * SECOND, run: () => simulator?.close() },
+      { name: 'finish jobs', capMs: 5 * SECOND, run: () => workers.stop() },
+      { name: 'close connections', capMs: 3 * SECOND, run: () => api.close() },
+      { name: 'close queues', capMs: 3 * SECOND, run: () => services.queues.close() },
+      { name: 'close database', capMs: 3 * SECOND, run: () => services.db.close() }
+    ]
+    return { config, services, api, simulator, shutdown }
+  } catch (error) {
+    await simulator?.close()
+    throw error
+  }
+}

@@ -1,0 +1,113 @@
+// npm start: everything on one machine with nothing configured. What the environment sets is used instead.
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { messageOf } from '../shared/errors.js'
+import { createLogger } from '../shared/logger.js'
+import { shutdownOnSignal } from '../shared/shutdown.js'
+import { type EmbeddedPostgres, startEmbeddedPostgres } from './embedded-postgres.js'
+import { freePort, isFree } from './free-port.js'
+import { startStack } from './stack.js'
+import { announce, instance, loadSecrets, refuseSecondStart, stateFolder, withdraw } from './state-folder.js'
+import { storefront } from './storefront/router.js'
+
+const DEFAULT_PORT = 3000
+const SIMULATOR_PORT = 12111
+
+try {
+  await start()
+} catch (error) {
+  process.stderr.write(`${messageOf(error)}\n`)
+  process.exit(1)
+}
+
+async function start(): Promise<void> {
+  const began = Date.now()
+  if (process.env.NODE_ENV === 'production') {
+    throw new Error('npm start runs the demo with its simulator, which NODE_ENV=production forbids. Run npm run api and npm run workers.')
+  }
+  const given = Object.fromEntries(Object.entries(process.env).filter(([, value]) => value !== ''))
+  await refuseSecondStart()
+  const secrets = loadSecrets()
+  const port = await choosePort(given.PORT)
+  const postgres = given.DATABASE_URL === undefined ? await startPostgres(secrets.databasePassword) : undefined
+  const log = createLogger({ level: given.LOG_LEVEL ?? 'info', production: false, name: 'tillworks' })
+  try {
+    const env: NodeJS.ProcessEnv = {
+      DATABASE_URL: postgres?.url('tillworks'),
+      ...(given.REDIS_URL === undefined ? { QUEUE_ENGINE: 'postgres' } : {}),
+      AUTH_SECRET: secrets.authSecret,
+      OPS_PASSWORD: secrets.opsPassword,
+      ...(given.STRIPE_SECRET_KEY === undefined ? { STRIPE_WEBHOOK_SECRET: secrets.webhookSecret } : {}),
+      FRAUD_MAX_ATTEMPTS_PER_HOUR: '100',
+      PAYMENT_STATEMENT_DESCRIPTOR: 'TILLWORKS',
+      ...given
+    }
+    const simulatorPort = (await isFree(SIMULATOR_PORT)) ? SIMULATOR_PORT : await freePort()
+    const stack = await startStack({
+      env,
+      port,
+      log,
+      simulator: { port: simulatorPort, file: join(stateFolder, 'stripe.json') },
+      pages: () => storefront({ authSecret: String(env.AUTH_SECRET), instance })
+    })
+    announce(port, runtimeEnv(env, stack.simulator?.url, port))
+    shutdownOnSignal(
+      [
+        { name: 'withdraw', capMs: 1_000, run: withdraw },
+        ...stack.shutdown,
+        { name: 'stop PostgreSQL', capMs: 12_000, run: () => postgres?.stop() }
+      ],
+      log
+    )
+    const { ops, queue } = stack.config
+    process.stdout.write(
+      [
+        '',
+        `  Tillworks is ready (${((Date.now() - began) / 1000).toFixed(1)} s)`,
+        '',
+        `  Storefront        http://localhost:${port}/`,
+        `  Bull Board        http://localhost:${port}/ops/board   (${ops.user} / ${given.OPS_PASSWORD === undefined ? ops.password : 'your OPS_PASSWORD'})`,
+        `  Health            http://localhost:${port}/readyz`,
+        `  Stripe            ${stack.simulator === undefined ? 'the real one, by STRIPE_SECRET_KEY' : `simulator at http://localhost:${stack.simulator.port}`}`,
+        `  Database          ${postgres === undefined ? 'yours, by DATABASE_URL' : `embedded PostgreSQL, data in ${stateFolder}`}`,
+        `  Queue             BullMQ on ${queue.engine === 'redis' ? 'Redis' : 'that same PostgreSQL'}`,
+        '',
+        '  Pay with 4242 4242 4242 4242. Ctrl-C stops everything; the data stays.',
+        '',
+        ''
+      ].join('\n')
+    )
+  } catch (error) {
+    await postgres?.stop()
+    throw error
+  }
+}
+
+async function choosePort(given: string | undefined): Promise<number> {
+  if (given === undefined) return (await isFree(DEFAULT_PORT)) ? DEFAULT_PORT : await freePort()
+  const port = Number(given)
+  if (!/^\d+$/.test(given) || port < 1 || port > 65_535) throw new Error(`PORT: expected a port from 1 to 65535, not "${given}"`)
+  if (!(await isFree(port))) throw new Error(`Port ${port} is in use. Stop what listens there, or set PORT to another one.`)
+  return port
+}
+
+async function startPostgres(password: string): Promise<EmbeddedPostgres> {
+  mkdirSync(stateFolder, { recursive: true })
+  const postgres = await startEmbeddedPostgres({ dataDir: join(stateFolder, 'postgres'), password })
+  await postgres.createDatabase('tillworks')
+  return postgres
+}
+
+/** What the ops command needs to talk to this instance. */
+function runtimeEnv(env: NodeJS.ProcessEnv, simulatorUrl: string | undefined, port: number): Record<string, string> {
+  const names = ['DATABASE_URL', 'REDIS_URL', 'QUEUE_ENGINE', 'AUTH_SECRET', 'OPS_PASSWORD', 'STRIPE_SECRET_KEY', 'STRIPE_WEBHOOK_SECRET', 'QUEUE_PREFIX']
+  const settings = Object.fromEntries(names.flatMap(name => (env[name] === undefined ? [] : [[name, String(env[name])]])))
+  const base = `http://localhost:${port}`
+  return {
+    ...settings,
+    STRIPE_SECRET_KEY: settings.STRIPE_SECRET_KEY ?? 'sk_test_tillworks_demo',
+    PAYMENT_SUCCESS_URL: env.PAYMENT_SUCCESS_URL ?? `${base}/checkout/success`,
+    PAYMENT_CANCEL_URL: env.PAYMENT_CANCEL_URL ?? `${base}/checkout/cancelled`,
+    ...(simulatorUrl === undefined ? {} : { STRIPE_API_BASE: simulatorUrl })
+  }
+}

@@ -1,0 +1,36 @@
+import { join } from 'node:path'
+import express, { Router } from 'express'
+import { projectRoot } from '../../shared/project-root.js'
+import { SESSION_COOKIE, signSessionToken } from '../../shared/session-token.js'
+
+const PUBLIC = join(projectRoot, 'demo/storefront/public')
+const SESSION_SECONDS = 24 * 3_600
+const POLICY = "default-src 'self'; img-src 'self' data:; style-src 'self'; script-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
+
+/** The demo shop: static pages that use the same API as any storefront, and a session for its one customer. */
+export function storefront(options: { authSecret: string; instance: string }): Router {
+  const router = Router()
+  router.get('/demo/instance', (_request, response) => {
+    response.type('text/plain').send(options.instance)
+  })
+  // A shop has its own sign-in; the demo signs everybody in as Ada.
+  router.post('/demo/session', async (_request, response) => {
+    const token = await signSessionToken({ userId: 'demo-ada', email: 'ada@shop.example' }, options.authSecret, SESSION_SECONDS)
+    response.cookie(SESSION_COOKIE, token, { httpOnly: true, sameSite: 'lax', maxAge: SESSION_SECONDS * 1_000 })
+    response.json({ email: 'ada@shop.example' })
+  })
+  router.use((_request, response, next) => {
+    response.setHeader('Content-Security-Policy', POLICY)
+    response.setHeader('X-Content-Type-Options', 'nosniff')
+    next()
+  })
+  for (const [path, file] of [
+    ['/', 'index.html'],
+    ['/checkout/success', 'success.html'],
+    ['/checkout/cancelled', 'cancelled.html']
+  ] as const) {
+    router.get(path, (_request, response) => response.sendFile(join(PUBLIC, file)))
+  }
+  router.use(express.static(PUBLIC, { index: false, maxAge: 0 }))
+  return router
+}
