@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { createPostgresBackend, type Processor, Queue, runMigrations, UnrecoverableError, Worker, withBackend } from 'bullmq'
 import { Redis } from 'ioredis'
 import pg from 'pg'
@@ -50,7 +51,7 @@ const MAX_BATCH = 500
 const POSTGRES_SCHEMA = 'bullmq'
 
 export async function openQueues(config: QueueConfig, log: Logger): Promise<Queues> {
-  const engine = config.engine === 'redis' ? redisProducer(config, log) : await postgresProducer(config, log)
+  const engine = config.engine === 'redis' ? await redisProducer(config, log) : await postgresProducer(config, log)
   const queues = new Map<JobName, Queue>(jobNames.map(name => [name, engine.queue(name)]))
   for (const queue of queues.values()) queue.on('error', error => log.warn({ err: error }, 'the queue store does not answer'))
   const get = (name: JobName): Queue => queues.get(name) as Queue
@@ -136,13 +137,16 @@ function connectRedis(config: QueueConfig, log: Logger, options: object): Redis 
   return redis
 }
 
-/** Producers fail at once when Redis is away, so that no request hangs. */
-function redisProducer(config: QueueConfig, log: Logger) {
+/** Producers fail at once when Redis is away, so that no request hangs; it may be away at the start, too. */
+async function redisProducer(config: QueueConfig, log: Logger) {
   const connection = connectRedis(config, log, {
     enableOfflineQueue: false,
     maxRetriesPerRequest: 1,
     commandTimeout: ANSWER_TIMEOUT_MS,
     connectTimeout: ANSWER_TIMEOUT_MS
+  })
+  await withinTime(once(connection, 'ready'), 'connect').catch(error => {
+    log.warn({ reason: messageOf(error) }, 'Redis is away; jobs are enqueued by the sweep once it is back')
   })
   return {
     queue: (name: JobName) => new Queue(name, { connection, prefix: redisPrefix(config), skipWaitingForReady: true }),

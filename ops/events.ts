@@ -1,0 +1,58 @@
+import { parseArgs } from 'node:util'
+import { writeAudit } from '../shared/audit.js'
+import { transaction } from '../shared/database.js'
+import type { WebhookEventStatus } from '../shared/generated/prisma/client.js'
+import type { Services } from '../shared/services.js'
+import { reviveEvent } from '../shared/statements/webhook-events.js'
+import { operator, withServices } from './environment.js'
+import { print, printJson, printTable } from './print.js'
+import { required, UsageError } from './usage-error.js'
+
+const STATUSES: WebhookEventStatus[] = ['RECEIVED', 'PROCESSED', 'IGNORED', 'DEAD']
+
+export async function events([action, ...args]: string[]): Promise<void> {
+  switch (action) {
+    case 'list':
+      return await withServices(services => list(services, args))
+    case 'show':
+      return await withServices(services => show(services, required(args[0], 'The event’s id')))
+    case 'replay':
+      return await withServices(services => replay(services, required(args[0], 'The event’s id')))
+    default:
+      throw new UsageError('events takes list, show or replay.')
+  }
+}
+
+async function list({ db }: Services, args: string[]): Promise<void> {
+  const { values } = parseArgs({ args, options: { status: { type: 'string' }, limit: { type: 'string', default: '20' } } })
+  const status = values.status?.toUpperCase() as WebhookEventStatus | undefined
+  if (status !== undefined && !STATUSES.includes(status)) throw new UsageError(`--status takes ${STATUSES.join(', ').toLowerCase()}.`)
+  const rows = await db.prisma.webhookEvent.findMany({
+    where: status === undefined ? {} : { status },
+    orderBy: { receivedAt: 'desc' },
+    take: Math.min(Number(values.limit) || 20, 1_000),
+    omit: { payload: true }
+  })
+  printTable([
+    ['RECEIVED', 'STATUS', 'TYPE', 'ID', 'NOTE'],
+    ...rows.map(row => [row.receivedAt.toISOString(), row.status, row.type, row.id, row.error ?? ''])
+  ])
+}
+
+async function show({ db }: Services, id: string): Promise<void> {
+  const row = await db.prisma.webhookEvent.findUnique({ where: { id } })
+  if (row === null) throw new Error(`There is no event ${id}.`)
+  printJson({ ...row, payload: JSON.parse(row.payload) })
+}
+
+/** DEAD → RECEIVED, audited, and enqueued. */
+async function replay({ db, queues, log }: Services, id: string): Promise<void> {
+  const revived = await transaction(db.pool, async client => {
+    if (!(await reviveEvent(client, id))) return false
+    await writeAudit(client, { action: 'webhook_replayed', status: 'PROCESSING', eventId: id, before: 'DEAD', after: 'RECEIVED', metadata: { operator: operator() } })
+    return true
+  })
+  if (!revived) throw new Error(`Event ${id} is not dead: only a dead event can be replayed.`)
+  await queues.enqueueAgain('webhook-processing', id).catch(error => log.warn({ err: error }, 'not enqueued; the sweep will'))
+  print(`Event ${id} will be applied again. See: npm run ops -- events show ${id}`)
+}

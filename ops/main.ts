@@ -1,0 +1,14 @@
+// The operator's command: npm run ops -- help
+import { messageOf } from '../shared/errors.js'
+import { commands } from './commands.js'
+import { UsageError } from './usage-error.js'
+
+const [name = 'help', ...args] = process.argv.slice(2)
+try {
+  const command = commands[name]
+  if (command === undefined) throw new UsageError(`There is no command "${name}".`)
+  await command.run(args)
+} catch (error) {
+  process.stderr.write(`${messageOf(error)}\n${error instanceof UsageError ? 'See: npm run ops -- help\n' : ''}`)
+  process.exitCode = error instanceof UsageError ? 2 : 1
+}
