@@ -12,6 +12,7 @@ import {
   type SqlQueryable
 } from '@prisma/driver-adapter-utils'
 import type { MigrationList, SchemaEngine } from '@prisma/schema-engine-wasm'
+import pg from 'pg'
 import { migrationNames, migrationsDir } from './migration-names.js'
 import { projectRoot } from './project-root.js'
 
@@ -63,12 +64,15 @@ function migrationList(): MigrationList {
 async function withEngine<T>(connectionString: string, work: (engine: SchemaEngine) => Promise<T>): Promise<T> {
   const { SchemaEngine } = await loadEngine()
   const datamodels: [string, string][] = [[SCHEMA_PATH, readFileSync(SCHEMA_PATH, 'utf8')]]
-  const adapter = bindMigrationAwareSqlAdapterFactory(new CatalogueReadingPrismaPg({ connectionString }))
+  // A pool of our own, so that its connections end with the work.
+  const pool = new pg.Pool({ connectionString })
+  const adapter = bindMigrationAwareSqlAdapterFactory(new CatalogueReadingPrismaPg(pool))
   const engine = await SchemaEngine.new({ datamodels }, () => undefined, adapter)
   try {
     return await work(engine)
   } finally {
     engine.free()
+    await pool.end()
   }
 }
 

@@ -1,0 +1,72 @@
+import { randomBytes } from 'node:crypto'
+import pg from 'pg'
+import { createShopper, type Shopper } from '../../demo/shopper.js'
+import { type Stack, startStack } from '../../demo/stack.js'
+import { freePort } from '../../demo/free-port.js'
+import { createLogger } from '../../shared/logger.js'
+import { runShutdown } from '../../shared/shutdown.js'
+
+export type Engine = 'postgres' | 'redis'
+
+/** The engines that this run can use; the global setup says loudly when Redis is missing. */
+export const engines: Engine[] = process.env.TEST_REDIS_URL ? ['postgres', 'redis'] : ['postgres']
+
+/** The whole pipeline on a database of its own, with customers and the simulator. */
+export interface Shop {
+  stack: Stack
+  databaseUrl: string
+  webhookSecret: string
+  customer(userId: string): Promise<Shopper>
+  close(): Promise<void>
+}
+
+const AUTH_SECRET = 'a secret for tests of at least thirty-two characters'
+export const WEBHOOK_SECRET = 'whsec_of_the_tests'
+
+export async function openShop(engine: Engine, env: Record<string, string> = {}): Promise<Shop> {
+  const name = `test_${randomBytes(6).toString('hex')}`
+  const server = process.env.TILLWORKS_TEST_POSTGRES ?? ''
+  await administer(server, `CREATE DATABASE "${name}" TEMPLATE template_tillworks`)
+  const databaseUrl = server.replace(/\/postgres$/, `/${name}`)
+  const stack = await startStack({
+    port: await freePort(),
+    log: createLogger({ level: process.env.LOG_LEVEL ?? 'silent', production: true, name: 'test' }),
+    env: {
+      DATABASE_URL: databaseUrl,
+      ...(engine === 'redis' ? { REDIS_URL: process.env.TEST_REDIS_URL, QUEUE_PREFIX: name.replace('_', '-') } : { QUEUE_ENGINE: 'postgres' }),
+      AUTH_SECRET,
+      OPS_PASSWORD: 'password of the tests',
+      STRIPE_WEBHOOK_SECRET: WEBHOOK_SECRET,
+      FRAUD_MAX_ATTEMPTS_PER_HOUR: '1000',
+      SWEEP_AFTER_SECONDS: '1',
+      SWEEP_EVERY_SECONDS: '1',
+      ...env
+    }
+  })
+  return {
+    stack,
+    databaseUrl,
+    webhookSecret: WEBHOOK_SECRET,
+    customer: userId => createShopper({ port: stack.api.port, authSecret: AUTH_SECRET, userId, email: `${userId}@shop.example` }),
+    async close() {
+      await runShutdown(stack.shutdown, stack.services.log)
+      await administer(server, `DROP DATABASE "${name}" WITH (FORCE)`)
+    }
+  }
+}
+
+async function administer(url: string, statement: string): Promise<void> {
+  const client = new pg.Client({ connectionString: url })
+  await client.connect()
+  await client.query(statement)
+  await client.end()
+}
+
+/** Polls until `done`; returns the last value that was seen either way. */
+export async function eventually<T>(look: () => Promise<T>, done: (value: T) => boolean, tries = 600): Promise<T> {
+  for (let left = tries; ; left--) {
+    const value = await look()
+    if (done(value) || left === 0) return value
+    await new Promise(resolve => setTimeout(resolve, 25))
+  }
+}
