@@ -27,7 +27,10 @@ function checkOrigin(request: Request, from: 'header' | 'cookie', allowed: reado
   if (origin === undefined && (from === 'header' || request.method === 'GET')) return
   if (origin !== undefined && allowed.includes(origin)) return
   throw new Problem('origin_refused', {
-    detail: origin === undefined ? 'A request with a session cookie needs an Origin header.' : `The origin ${origin} is not in ALLOWED_ORIGINS.`
+    detail:
+      origin === undefined
+        ? 'A request with a session cookie needs an Origin header.'
+        : `The origin ${origin} is not in ALLOWED_ORIGINS.`
   })
 }
 

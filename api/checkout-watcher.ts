@@ -31,7 +31,12 @@ export function createCheckoutWatcher(connectionString: string, log: Logger): Ch
 
   async function connect(): Promise<void> {
     if (closed) return
-    const connection = new pg.Client({ connectionString, application_name: 'tillworks-watcher', keepAlive: true, connectionTimeoutMillis: 5 * SECOND })
+    const connection = new pg.Client({
+      connectionString,
+      application_name: 'tillworks-watcher',
+      keepAlive: true,
+      connectionTimeoutMillis: 5 * SECOND
+    })
     client = connection
     connection.on('notification', message => wake(message.payload))
     connection.on('error', error => lost(connection, error))

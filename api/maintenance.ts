@@ -8,6 +8,12 @@ const RETRY_AFTER_SECONDS = '120'
 export function refuseInMaintenance(config: Config): RequestHandler {
   return (_request, _response, next) => {
     if (!config.maintenance) return next()
-    next(new Problem('maintenance', { detail: 'Checkouts are closed for a moment.' }, { 'Retry-After': RETRY_AFTER_SECONDS }))
+    next(
+      new Problem(
+        'maintenance',
+        { detail: 'Checkouts are closed for a moment.' },
+        { 'Retry-After': RETRY_AFTER_SECONDS }
+      )
+    )
   }
 }

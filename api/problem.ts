@@ -10,8 +10,10 @@ const RETRY_AFTER_SECONDS = '5'
 export function renderProblems(log: Logger): ErrorRequestHandler {
   return (error, request, response, _next) => {
     const problem = problemOf(error)
-    if (problem.code === 'internal') log.error({ err: error, requestId: requestId(request) }, 'a request failed unexpectedly')
-    if (problem.code === 'unavailable') log.warn({ err: error, requestId: requestId(request) }, 'the database is not available')
+    if (problem.code === 'internal')
+      log.error({ err: error, requestId: requestId(request) }, 'a request failed unexpectedly')
+    if (problem.code === 'unavailable')
+      log.warn({ err: error, requestId: requestId(request) }, 'the database is not available')
     if (response.headersSent) {
       response.destroy()
       return
@@ -43,7 +45,11 @@ export function sendProblem(response: Response, body: ProblemBody): void {
 function problemOf(error: unknown): Problem {
   if (error instanceof Problem) return error
   if (isDatabaseUnavailable(error)) {
-    return new Problem('unavailable', { detail: 'The request was not accepted. Try again.' }, { 'Retry-After': RETRY_AFTER_SECONDS })
+    return new Problem(
+      'unavailable',
+      { detail: 'The request was not accepted. Try again.' },
+      { 'Retry-After': RETRY_AFTER_SECONDS }
+    )
   }
   return bodyProblem(error) ?? new Problem('internal')
 }
@@ -51,10 +57,16 @@ function problemOf(error: unknown): Problem {
 /** What Express's body parser reports. */
 function bodyProblem(error: unknown): Problem | undefined {
   const { type, status, limit } = error as { type?: string; status?: number; limit?: number }
-  if (type === 'entity.too.large') return new Problem('too_large', { detail: `The body may have at most ${limit} bytes.` })
-  if (type === 'encoding.unsupported') return new Problem('unsupported_media_type', { detail: 'This Content-Encoding is not supported.' })
-  if (type !== undefined && status === 400) return new Problem('invalid_request', { detail: 'The body could not be read.' })
+  if (type === 'entity.too.large')
+    return new Problem('too_large', { detail: `The body may have at most ${limit} bytes.` })
+  if (type === 'encoding.unsupported')
+    return new Problem('unsupported_media_type', { detail: 'This Content-Encoding is not supported.' })
+  if (type !== undefined && status === 400)
+    return new Problem('invalid_request', { detail: 'The body could not be read.' })
   // Express's own: a path that cannot be decoded, for instance.
-  if (status !== undefined && status >= 400 && status < 500) return new Problem('invalid_request', { detail: `The request cannot be read (${problems.invalid_request.status}).` })
+  if (status !== undefined && status >= 400 && status < 500)
+    return new Problem('invalid_request', {
+      detail: `The request cannot be read (${problems.invalid_request.status}).`
+    })
   return undefined
 }

@@ -12,7 +12,8 @@ export function requestContext(log: Logger): RequestHandler {
     genReqId: request => (request as Request).id as string,
     customAttributeKeys: { reqId: 'requestId', responseTime: 'ms' },
     quietReqLogger: true,
-    customLogLevel: (_request, response, error) => (error || response.statusCode >= 500 ? 'error' : response.statusCode >= 400 ? 'warn' : 'info'),
+    customLogLevel: (_request, response, error) =>
+      error || response.statusCode >= 500 ? 'error' : response.statusCode >= 400 ? 'warn' : 'info',
     serializers: {
       // The path without its query: a query can carry what a log must not.
       req: request => ({ method: request.method, path: String(request.url).split('?')[0] }),
@@ -36,7 +37,10 @@ export function requestId(request: Request): string {
 
 /** Where a request comes from, for the audit trail. Forwarding headers are believed from nobody. */
 export function origin(request: Request): { ipAddress: string | null; userAgent: string | null } {
-  return { ipAddress: request.socket.remoteAddress ?? null, userAgent: request.get('user-agent')?.slice(0, 255) ?? null }
+  return {
+    ipAddress: request.socket.remoteAddress ?? null,
+    userAgent: request.get('user-agent')?.slice(0, 255) ?? null
+  }
 }
 
 export function respond(response: Response, status: number, body: unknown): void {

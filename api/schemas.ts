@@ -22,7 +22,10 @@ const price = (currency: string) =>
     .number('Price must be a number')
     .positive('Price must be positive')
     .max(MAX_PRICE, 'Price too high')
-    .refine(value => toMinorUnits(value, currency) !== undefined, `Price must have max ${priceDecimals(currency)} decimals`)
+    .refine(
+      value => toMinorUnits(value, currency) !== undefined,
+      `Price must have max ${priceDecimals(currency)} decimals`
+    )
 
 const isWebUrl = (value: string) => URL.canParse(value) && ['http:', 'https:'].includes(new URL(value).protocol)
 
@@ -45,18 +48,29 @@ function lineItem(currency: string) {
 }
 
 /** A product may stand in a cart once: two lines of it could each be in stock and both together not. */
-function withoutDuplicates(items: { productId: string }[], context: z.core.$RefinementCtx<{ productId: string }[]>): void {
+function withoutDuplicates(
+  items: { productId: string }[],
+  context: z.core.$RefinementCtx<{ productId: string }[]>
+): void {
   const seen = new Set<string>()
   items.forEach(({ productId }, index) => {
     if (seen.has(productId)) {
-      context.addIssue({ code: 'custom', path: [index, 'productId'], message: 'Duplicate product: put the quantity on one line' })
+      context.addIssue({
+        code: 'custom',
+        path: [index, 'productId'],
+        message: 'Duplicate product: put the quantity on one line'
+      })
     }
     seen.add(productId)
   })
 }
 
 const items = (currency: string) =>
-  z.array(lineItem(currency), 'Items must be a list').min(1, 'At least one item required').max(100, 'Too many items').superRefine(withoutDuplicates)
+  z
+    .array(lineItem(currency), 'Items must be a list')
+    .min(1, 'At least one item required')
+    .max(100, 'Too many items')
+    .superRefine(withoutDuplicates)
 
 export function checkoutRequestSchema(currency: string) {
   return z.strictObject({ items: items(currency), orderId: id('Invalid order ID').optional() }, bodyMessage)
@@ -76,7 +90,9 @@ export const addressSchema = z.strictObject({
 
 export function orderRequestSchema(currency: string) {
   const amount = (message: string) =>
-    z.number(message).refine(value => toMinorUnits(value, currency) !== undefined, `Must have max ${priceDecimals(currency)} decimals`)
+    z
+      .number(message)
+      .refine(value => toMinorUnits(value, currency) !== undefined, `Must have max ${priceDecimals(currency)} decimals`)
   return z.strictObject(
     {
       items: items(currency),
@@ -89,4 +105,6 @@ export function orderRequestSchema(currency: string) {
   )
 }
 
-const bodyMessage = { error: (issue: { code?: string }) => (issue.code === 'invalid_type' ? 'The body must be a JSON object' : undefined) }
+const bodyMessage = {
+  error: (issue: { code?: string }) => (issue.code === 'invalid_type' ? 'The body must be a JSON object' : undefined)
+}

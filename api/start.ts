@@ -19,11 +19,20 @@ export interface RunningApi {
 const MAX_EVENT_BATCH = 200
 
 /** Starts the ingress on `port`; 0 takes a free one. */
-export async function startApi(services: Services, port: number, options: { pages?: Router; host?: string } = {}): Promise<RunningApi> {
+export async function startApi(
+  services: Services,
+  port: number,
+  options: { pages?: Router; host?: string } = {}
+): Promise<RunningApi> {
   const watcher = createCheckoutWatcher(services.config.database.url, services.log)
   const ingress: Ingress = { ...services, watcher, storeEvent: eventStore(services) }
   const server = createServer(
-    { requestTimeout: 30 * SECOND, headersTimeout: 10 * SECOND, keepAliveTimeout: 65 * SECOND, maxHeaderSize: 16 * 1024 },
+    {
+      requestTimeout: 30 * SECOND,
+      headersTimeout: 10 * SECOND,
+      keepAliveTimeout: 65 * SECOND,
+      maxHeaderSize: 16 * 1024
+    },
     createApp(ingress, options.pages)
   )
   await listen(server, port, options.host)

@@ -1,7 +1,8 @@
 // npm run demo [-- --engine redis]: the whole pipeline as a script, on free ports and temporary data. Exits 0 only when
 // everything that was expected was seen.
-import { parseArgs } from 'node:util'
+
 import { randomBytes } from 'node:crypto'
+import { parseArgs } from 'node:util'
 import { messageOf } from '../shared/errors.js'
 import { createLogger } from '../shared/logger.js'
 import { runShutdown } from '../shared/shutdown.js'
@@ -43,19 +44,33 @@ async function run(engine: string): Promise<number> {
       log,
       env: {
         DATABASE_URL: postgres.url('postgres'),
-        ...(redis === undefined ? { QUEUE_ENGINE: 'postgres' } : { REDIS_URL: redis.url, QUEUE_PREFIX: `demo-${randomBytes(4).toString('hex')}` }),
+        ...(redis === undefined
+          ? { QUEUE_ENGINE: 'postgres' }
+          : { REDIS_URL: redis.url, QUEUE_PREFIX: `demo-${randomBytes(4).toString('hex')}` }),
         AUTH_SECRET: authSecret,
         OPS_PASSWORD: randomBytes(12).toString('hex'),
         STRIPE_WEBHOOK_SECRET: webhookSecret,
         FRAUD_MAX_ATTEMPTS_PER_HOUR: '1000'
       }
     })
-    const shopper = await createShopper({ port: stack.api.port, authSecret, userId: 'demo-ada', email: 'ada@shop.example' })
-    const stranger = await createShopper({ port: stack.api.port, authSecret, userId: 'demo-eve', email: 'eve@shop.example' })
+    const shopper = await createShopper({
+      port: stack.api.port,
+      authSecret,
+      userId: 'demo-ada',
+      email: 'ada@shop.example'
+    })
+    const stranger = await createShopper({
+      port: stack.api.port,
+      authSecret,
+      userId: 'demo-eve',
+      email: 'eve@shop.example'
+    })
     print(`Tillworks demo: queue on ${engine}, embedded PostgreSQL, simulated Stripe\n`)
     let failed = 0
     for (const scenario of scenarios) {
-      const seen = await scenario.run({ stack, shopper, stranger, webhookSecret }).catch(error => `failed: ${messageOf(error)}`)
+      const seen = await scenario
+        .run({ stack, shopper, stranger, webhookSecret })
+        .catch(error => `failed: ${messageOf(error)}`)
       const held = seen === scenario.expected
       if (!held) failed++
       print(`${held ? '✓' : '✗'} ${scenario.title}\n    expected ${scenario.expected}\n    seen     ${seen}`)

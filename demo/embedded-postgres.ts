@@ -1,6 +1,16 @@
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { chownSync, cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  chownSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -63,7 +73,10 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
 function settings(throwAway: boolean): string[] {
   const durable = { listen_addresses: '127.0.0.1', unix_socket_directories: '', max_connections: '300' }
   const fast = { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' }
-  return Object.entries(throwAway ? { ...durable, ...fast } : durable).flatMap(([name, value]) => ['-c', `${name}=${value}`])
+  return Object.entries(throwAway ? { ...durable, ...fast } : durable).flatMap(([name, value]) => [
+    '-c',
+    `${name}=${value}`
+  ])
 }
 
 async function platformBinaries(): Promise<Binaries> {
@@ -135,7 +148,15 @@ function initialise(binaries: Binaries, dataDir: string, password: string, user:
     }
     execFileSync(
       binaries.initdb,
-      [`--pgdata=${unfinished}`, `--username=${SUPERUSER}`, `--pwfile=${passwordFile}`, '--auth=scram-sha-256', '--encoding=UTF8', '--locale=C', '--no-sync'],
+      [
+        `--pgdata=${unfinished}`,
+        `--username=${SUPERUSER}`,
+        `--pwfile=${passwordFile}`,
+        '--auth=scram-sha-256',
+        '--encoding=UTF8',
+        '--locale=C',
+        '--no-sync'
+      ],
       { ...user, stdio: 'pipe' }
     )
     renameSync(unfinished, dataDir)
@@ -157,7 +178,9 @@ async function stopLeftover(dataDir: string): Promise<void> {
     process.kill(pid, 'SIGINT')
     for (let waited = 0; commandLine(pid) !== '' && waited < 10_000; waited += 100) await sleep(100)
     if (commandLine(pid) !== '') {
-      throw new Error(`PostgreSQL (process ${pid}) still runs on ${dataDir} and does not stop. End it, then start again.`)
+      throw new Error(
+        `PostgreSQL (process ${pid}) still runs on ${dataDir} and does not stop. End it, then start again.`
+      )
     }
   }
   rmSync(pidFile, { force: true })

@@ -13,7 +13,18 @@ export async function startPrivateRedis(): Promise<PrivateRedis | undefined> {
   const port = await freePort()
   const server = spawnBound({
     command: 'redis-server',
-    args: ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--maxmemory-policy', 'noeviction'],
+    args: [
+      '--port',
+      String(port),
+      '--bind',
+      '127.0.0.1',
+      '--save',
+      '',
+      '--appendonly',
+      'no',
+      '--maxmemory-policy',
+      'noeviction'
+    ],
     stopSignal: 'TERM'
   })
   const url = `redis://127.0.0.1:${port}`

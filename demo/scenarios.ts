@@ -69,17 +69,24 @@ export const scenarios: Scenario[] = [
   {
     title: 'A tampered price is refused',
     expected: '400 Cart verification failed: Price mismatch: expected 19.99, got 0.01',
-    run: async ({ shopper }) => refusal(await shopper.checkout({ items: [{ ...lineOf(await shopper.product('stoneware-mug'), 1), price: 0.01 }] }))
+    run: async ({ shopper }) =>
+      refusal(
+        await shopper.checkout({ items: [{ ...lineOf(await shopper.product('stoneware-mug'), 1), price: 0.01 }] })
+      )
   },
   {
     title: 'A wrong name is refused',
     expected: '400 Cart verification failed: Product name mismatch: expected "Wool throw", got "Signed print"',
-    run: async ({ shopper }) => refusal(await shopper.checkout({ items: [{ ...lineOf(await shopper.product('wool-throw'), 1), name: 'Signed print' }] }))
+    run: async ({ shopper }) =>
+      refusal(
+        await shopper.checkout({ items: [{ ...lineOf(await shopper.product('wool-throw'), 1), name: 'Signed print' }] })
+      )
   },
   {
     title: 'More than there is in stock is refused',
     expected: '400 Cart verification failed: Insufficient stock: 3 available, 4 requested',
-    run: async ({ shopper }) => refusal(await shopper.checkout({ items: [lineOf(await shopper.product('signed-print'), 4)] }))
+    run: async ({ shopper }) =>
+      refusal(await shopper.checkout({ items: [lineOf(await shopper.product('signed-print'), 4)] }))
   },
   {
     title: 'Somebody else’s order cannot be paid',
@@ -94,9 +101,14 @@ export const scenarios: Scenario[] = [
     expected: '10 × 200, 1 new, applied 1 time',
     async run({ stack, shopper, webhookSecret }) {
       const event = completedEvent(stack)
-      const answers = await Promise.all(Array.from({ length: 10 }, () => deliver(shopper, { ...event, id: 'evt_tenTimesAtOnce' }, webhookSecret)))
+      const answers = await Promise.all(
+        Array.from({ length: 10 }, () => deliver(shopper, { ...event, id: 'evt_tenTimesAtOnce' }, webhookSecret))
+      )
       const fresh = answers.filter(answer => answer.body.duplicate === undefined).length
-      const applied = await becomes(() => stack.services.db.prisma.paymentAuditLog.count({ where: { eventId: 'evt_tenTimesAtOnce' } }), count => count > 0)
+      const applied = await becomes(
+        () => stack.services.db.prisma.paymentAuditLog.count({ where: { eventId: 'evt_tenTimesAtOnce' } }),
+        count => count > 0
+      )
       return `${answers.filter(answer => answer.status === 200).length} × 200, ${fresh} new, applied ${applied} time${applied === 1 ? '' : 's'}`
     }
   },
@@ -126,11 +138,17 @@ export const scenarios: Scenario[] = [
     async run({ stack, shopper }) {
       const { prisma } = stack.services.db
       data(await shopper.checkout({ items: [lineOf(await shopper.product('linen-notebook'), 1)] }))
-      const refused = await shopper.checkout({ items: [{ ...lineOf(await shopper.product('desk-lamp'), 1), price: 1 }] }, { 'Idempotency-Key': 'demo-refused' })
+      const refused = await shopper.checkout(
+        { items: [{ ...lineOf(await shopper.product('desk-lamp'), 1), price: 1 }] },
+        { 'Idempotency-Key': 'demo-refused' }
+      )
       if (refused.status !== 400) return `${refused.status} instead of a refused cart`
       await prisma.idempotencyKey.updateMany({ where: { derived: false }, data: { expiresAt: new Date(0) } })
       await keyCleanup.handle(stack.services, {}, { id: 'demo', attempt: 1, isLastAttempt: true })
-      const [expired, live] = await Promise.all([prisma.idempotencyKey.count({ where: { derived: false } }), prisma.idempotencyKey.count({ where: { derived: true } })])
+      const [expired, live] = await Promise.all([
+        prisma.idempotencyKey.count({ where: { derived: false } }),
+        prisma.idempotencyKey.count({ where: { derived: true } })
+      ])
       return `${1 - expired} expired deleted, ${live} live kept`
     }
   }
@@ -155,10 +173,18 @@ function completedEvent(stack: Stack): Stripe.Event {
   return events.find(event => event.type === 'checkout.session.completed') as Stripe.Event
 }
 
-async function deliver(shopper: Shopper, event: Stripe.Event, secret: string): Promise<{ status: number; body: { duplicate?: boolean } }> {
+async function deliver(
+  shopper: Shopper,
+  event: Stripe.Event,
+  secret: string
+): Promise<{ status: number; body: { duplicate?: boolean } }> {
   const payload = JSON.stringify(event)
   const signature = Stripe.webhooks.generateTestHeaderString({ payload, secret })
-  const response = await shopper.request('/api/stripe/webhook', { method: 'POST', body: payload, headers: { 'Stripe-Signature': signature } })
+  const response = await shopper.request('/api/stripe/webhook', {
+    method: 'POST',
+    body: payload,
+    headers: { 'Stripe-Signature': signature }
+  })
   return { status: response.status, body: (await response.json()) as { duplicate?: boolean } }
 }
 

@@ -56,14 +56,28 @@ export interface Shopper {
 
 const PATIENCE_MS = 15_000
 
-export async function createShopper(options: { port: number; authSecret: string; userId: string; email: string }): Promise<Shopper> {
+export async function createShopper(options: {
+  port: number
+  authSecret: string
+  userId: string
+  email: string
+}): Promise<Shopper> {
   const base = `http://127.0.0.1:${options.port}`
   const token = await signSessionToken({ userId: options.userId, email: options.email }, options.authSecret, 3_600)
   const request = (path: string, init: RequestInit = {}) =>
-    fetch(`${base}${path}`, { ...init, headers: { Authorization: `Bearer ${token}`, ...(init.headers as Record<string, string>) } })
+    fetch(`${base}${path}`, {
+      ...init,
+      headers: { Authorization: `Bearer ${token}`, ...(init.headers as Record<string, string>) }
+    })
   const post = async <T>(path: string, body: unknown, headers: Record<string, string> = {}): Promise<Answer<T>> => {
     const payload = typeof body === 'string' ? body : JSON.stringify(body)
-    return await answer<T>(await request(path, { method: 'POST', body: payload, headers: { 'Content-Type': 'application/json', ...headers } }))
+    return await answer<T>(
+      await request(path, {
+        method: 'POST',
+        body: payload,
+        headers: { 'Content-Type': 'application/json', ...headers }
+      })
+    )
   }
   const get = async <T>(path: string) => await answer<T>(await request(path))
   const order = (id: string) => get<OrderData>(`/api/orders/${id}`)
@@ -109,7 +123,8 @@ export const address = {
 
 /** The data of a success; throws the problem of a refusal. */
 export function data<T>({ status, body }: Answer<T>): T {
-  if (!body.success) throw new Error(`${status} ${body.error}: ${body.detail ?? JSON.stringify(body.errors ?? body.details ?? '')}`)
+  if (!body.success)
+    throw new Error(`${status} ${body.error}: ${body.detail ?? JSON.stringify(body.errors ?? body.details ?? '')}`)
   return body.data
 }
 

@@ -23,7 +23,9 @@ try {
 async function start(): Promise<void> {
   const began = Date.now()
   if (process.env.NODE_ENV === 'production') {
-    throw new Error('npm start runs the demo with its simulator, which NODE_ENV=production forbids. Run npm run api and npm run workers.')
+    throw new Error(
+      'npm start runs the demo with its simulator, which NODE_ENV=production forbids. Run npm run api and npm run workers.'
+    )
   }
   const given = Object.fromEntries(Object.entries(process.env).filter(([, value]) => value !== ''))
   await refuseSecondStart()
@@ -86,8 +88,10 @@ async function start(): Promise<void> {
 async function choosePort(given: string | undefined): Promise<number> {
   if (given === undefined) return (await isFree(DEFAULT_PORT)) ? DEFAULT_PORT : await freePort()
   const port = Number(given)
-  if (!/^\d+$/.test(given) || port < 1 || port > 65_535) throw new Error(`PORT: expected a port from 1 to 65535, not "${given}"`)
-  if (!(await isFree(port))) throw new Error(`Port ${port} is in use. Stop what listens there, or set PORT to another one.`)
+  if (!/^\d+$/.test(given) || port < 1 || port > 65_535)
+    throw new Error(`PORT: expected a port from 1 to 65535, not "${given}"`)
+  if (!(await isFree(port)))
+    throw new Error(`Port ${port} is in use. Stop what listens there, or set PORT to another one.`)
   return port
 }
 
@@ -100,8 +104,19 @@ async function startPostgres(password: string): Promise<EmbeddedPostgres> {
 
 /** What the ops command needs to talk to this instance. */
 function runtimeEnv(env: NodeJS.ProcessEnv, simulatorUrl: string | undefined, port: number): Record<string, string> {
-  const names = ['DATABASE_URL', 'REDIS_URL', 'QUEUE_ENGINE', 'AUTH_SECRET', 'OPS_PASSWORD', 'STRIPE_SECRET_KEY', 'STRIPE_WEBHOOK_SECRET', 'QUEUE_PREFIX']
-  const settings = Object.fromEntries(names.flatMap(name => (env[name] === undefined ? [] : [[name, String(env[name])]])))
+  const names = [
+    'DATABASE_URL',
+    'REDIS_URL',
+    'QUEUE_ENGINE',
+    'AUTH_SECRET',
+    'OPS_PASSWORD',
+    'STRIPE_SECRET_KEY',
+    'STRIPE_WEBHOOK_SECRET',
+    'QUEUE_PREFIX'
+  ]
+  const settings = Object.fromEntries(
+    names.flatMap(name => (env[name] === undefined ? [] : [[name, String(env[name])]]))
+  )
   const base = `http://localhost:${port}`
   return {
     ...settings,

@@ -8,7 +8,11 @@ import { required } from './usage-error.js'
 
 export async function attention(): Promise<void> {
   await withServices(async ({ db }) => {
-    const open = await db.prisma.alert.findMany({ where: { resolvedAt: null }, orderBy: { createdAt: 'asc' }, take: 500 })
+    const open = await db.prisma.alert.findMany({
+      where: { resolvedAt: null },
+      orderBy: { createdAt: 'asc' },
+      take: 500
+    })
     if (open.length === 0) return print('Nothing needs attention.')
     for (const entry of open) {
       print(`${entry.createdAt.toISOString()}  ${entry.name}  ${entry.id}`)
@@ -24,9 +28,16 @@ export async function resolveAlert(args: string[]): Promise<void> {
   const note = required(values.note, '--note')
   await withServices(async ({ db, now }) => {
     await transaction(db.pool, async client => {
-      const { rowCount } = await client.query('UPDATE "Alert" SET "resolvedAt" = $2, "resolvedBy" = $3, "note" = $4 WHERE "id" = $1 AND "resolvedAt" IS NULL', [id, now(), operator(), note])
+      const { rowCount } = await client.query(
+        'UPDATE "Alert" SET "resolvedAt" = $2, "resolvedBy" = $3, "note" = $4 WHERE "id" = $1 AND "resolvedAt" IS NULL',
+        [id, now(), operator(), note]
+      )
       if (rowCount === 0) throw new Error(`There is no open alert ${id}.`)
-      await writeAudit(client, { action: 'alert_resolved', status: 'SUCCESS', metadata: { alert: id, operator: operator(), note } })
+      await writeAudit(client, {
+        action: 'alert_resolved',
+        status: 'SUCCESS',
+        metadata: { alert: id, operator: operator(), note }
+      })
     })
     print(`Alert ${id} is resolved.`)
   })

@@ -17,7 +17,10 @@ export function environment(): NodeJS.ProcessEnv {
 /** Opens the services for one command and closes them after it. */
 export async function withServices<T>(work: (services: Services) => Promise<T>): Promise<T> {
   const config = loadConfig(environment())
-  const services = await openServices(config, { name: 'tillworks-ops', log: createLogger({ level: 'warn', production: true, name: 'tillworks-ops' }) })
+  const services = await openServices(config, {
+    name: 'tillworks-ops',
+    log: createLogger({ level: 'warn', production: true, name: 'tillworks-ops' })
+  })
   try {
     return await work(services)
   } finally {

@@ -24,9 +24,13 @@ export async function events([action, ...args]: string[]): Promise<void> {
 }
 
 async function list({ db }: Services, args: string[]): Promise<void> {
-  const { values } = parseArgs({ args, options: { status: { type: 'string' }, limit: { type: 'string', default: '20' } } })
+  const { values } = parseArgs({
+    args,
+    options: { status: { type: 'string' }, limit: { type: 'string', default: '20' } }
+  })
   const status = values.status?.toUpperCase() as WebhookEventStatus | undefined
-  if (status !== undefined && !STATUSES.includes(status)) throw new UsageError(`--status takes ${STATUSES.join(', ').toLowerCase()}.`)
+  if (status !== undefined && !STATUSES.includes(status))
+    throw new UsageError(`--status takes ${STATUSES.join(', ').toLowerCase()}.`)
   const rows = await db.prisma.webhookEvent.findMany({
     where: status === undefined ? {} : { status },
     orderBy: { receivedAt: 'desc' },
@@ -49,10 +53,19 @@ async function show({ db }: Services, id: string): Promise<void> {
 async function replay({ db, queues, log }: Services, id: string): Promise<void> {
   const revived = await transaction(db.pool, async client => {
     if (!(await reviveEvent(client, id))) return false
-    await writeAudit(client, { action: 'webhook_replayed', status: 'PROCESSING', eventId: id, before: 'DEAD', after: 'RECEIVED', metadata: { operator: operator() } })
+    await writeAudit(client, {
+      action: 'webhook_replayed',
+      status: 'PROCESSING',
+      eventId: id,
+      before: 'DEAD',
+      after: 'RECEIVED',
+      metadata: { operator: operator() }
+    })
     return true
   })
   if (!revived) throw new Error(`Event ${id} is not dead: only a dead event can be replayed.`)
-  await queues.enqueueAgain('webhook-processing', id).catch(error => log.warn({ err: error }, 'not enqueued; the sweep will'))
+  await queues
+    .enqueueAgain('webhook-processing', id)
+    .catch(error => log.warn({ err: error }, 'not enqueued; the sweep will'))
   print(`Event ${id} will be applied again. See: npm run ops -- events show ${id}`)
 }

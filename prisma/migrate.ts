@@ -32,7 +32,9 @@ async function run(): Promise<number> {
 async function deploy(): Promise<number> {
   const url = process.env.DATABASE_URL
   if (!url) {
-    say('DATABASE_URL is not set: it says which PostgreSQL to migrate, such as postgresql://user:password@host:5432/name')
+    say(
+      'DATABASE_URL is not set: it says which PostgreSQL to migrate, such as postgresql://user:password@host:5432/name'
+    )
     return 1
   }
   const applied = await applyMigrations(url)

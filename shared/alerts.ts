@@ -6,8 +6,10 @@ import type { Logger } from './logger.js'
 /** Every alert there is, with what an operator should do about it. */
 export const alerts = {
   payment_mismatch: 'Stripe took another amount, currency or order than ours. Compare the two, then refund or accept.',
-  payment_unexpected: 'A payment arrived for an order that could not take it. Refund it in Stripe or accept it by hand.',
-  payment_for_unknown_checkout: 'Stripe reports a payment for a checkout that this database does not have. Check for a restored backup.',
+  payment_unexpected:
+    'A payment arrived for an order that could not take it. Refund it in Stripe or accept it by hand.',
+  payment_for_unknown_checkout:
+    'Stripe reports a payment for a checkout that this database does not have. Check for a restored backup.',
   dead_event: 'An event could not be applied. Read its error, mend the cause, then: npm run ops -- events replay ID',
   session_refused: 'Stripe refused to create a Session. Read the message; it is often a key or an account setting.',
   order_of_another_user: 'A customer tried to pay the order of another one.',
@@ -28,7 +30,11 @@ export interface AlertContext {
 /** Raises an alert: an audit row, an error line, and an entry that `ops attention` lists until it is resolved. */
 export async function alert(db: Queryable, log: Logger, name: AlertName, context: AlertContext): Promise<void> {
   const { reason, ...ids } = context
-  await db.query('INSERT INTO "Alert" ("id", "name", "context") VALUES ($1, $2, $3)', [newId(), name, JSON.stringify(context)])
+  await db.query('INSERT INTO "Alert" ("id", "name", "context") VALUES ($1, $2, $3)', [
+    newId(),
+    name,
+    JSON.stringify(context)
+  ])
   await writeAudit(db, { action: `alert_${name}`, status: 'FAILED', error: reason, ...ids })
   log.error({ alert: name, ...context }, alerts[name])
 }

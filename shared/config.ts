@@ -8,19 +8,27 @@ export type Config = Readonly<ReturnType<typeof readSettings>>
 /** Lists everything that is wrong with the settings, one line a variable, without the values of secrets. */
 export class ConfigError extends Error {
   constructor(readonly problems: string[]) {
-    super(`The settings are not complete:\n${problems.map(problem => `  ${problem}`).join('\n')}\nSee the table in README.md.`)
+    super(
+      `The settings are not complete:\n${problems.map(problem => `  ${problem}`).join('\n')}\nSee the table in README.md.`
+    )
     this.name = 'ConfigError'
   }
 }
 
 const flag = (fallback: 'true' | 'false') =>
-  z.enum(['true', 'false'], 'expected true or false').default(fallback).transform(value => value === 'true')
+  z
+    .enum(['true', 'false'], 'expected true or false')
+    .default(fallback)
+    .transform(value => value === 'true')
 
 const integer = (fallback: number, min: number, max: number) =>
   z
     .string()
     .default(String(fallback))
-    .refine(text => /^\d+$/.test(text) && Number(text) >= min && Number(text) <= max, `expected a whole number from ${min} to ${max}`)
+    .refine(
+      text => /^\d+$/.test(text) && Number(text) >= min && Number(text) <= max,
+      `expected a whole number from ${min} to ${max}`
+    )
     .transform(Number)
 
 const amount = (fallback: string) =>
@@ -47,7 +55,10 @@ const environment = z.object({
   NODE_ENV: z.string().default('development'),
   PORT: integer(3000, 0, 65_535),
   LOG_LEVEL: z
-    .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], 'expected fatal, error, warn, info, debug, trace or silent')
+    .enum(
+      ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'],
+      'expected fatal, error, warn, info, debug, trace or silent'
+    )
     .default('info'),
 
   DATABASE_URL: url('postgresql://user:password@host:5432/tillworks', ['postgres:', 'postgresql:']),
@@ -60,8 +71,13 @@ const environment = z.object({
     .default('tillworks'),
   WORKER_CONCURRENCY: integer(16, 1, 500),
 
-  STRIPE_SECRET_KEY: z.string('missing').regex(/^(sk|rk)_(test|live)_\w+$/, 'expected a key that begins with sk_test_, sk_live_, rk_test_ or rk_live_'),
-  STRIPE_PUBLISHABLE_KEY: z.string().regex(/^pk_(test|live)_\w+$/, 'expected a key that begins with pk_test_ or pk_live_').optional(),
+  STRIPE_SECRET_KEY: z
+    .string('missing')
+    .regex(/^(sk|rk)_(test|live)_\w+$/, 'expected a key that begins with sk_test_, sk_live_, rk_test_ or rk_live_'),
+  STRIPE_PUBLISHABLE_KEY: z
+    .string()
+    .regex(/^pk_(test|live)_\w+$/, 'expected a key that begins with pk_test_ or pk_live_')
+    .optional(),
   STRIPE_WEBHOOK_SECRET: z
     .string('missing')
     .transform(list)
@@ -107,7 +123,9 @@ const environment = z.object({
   SHIPPING_FREE_FROM: amount('0'),
   MAINTENANCE: flag('false'),
 
-  AUTH_SECRET: z.string('missing').min(32, 'expected at least 32 characters, such as the output of: openssl rand -base64 33'),
+  AUTH_SECRET: z
+    .string('missing')
+    .min(32, 'expected at least 32 characters, such as the output of: openssl rand -base64 33'),
   ALLOWED_ORIGINS: z.string().default('').transform(list),
   NEXTAUTH_URL: web('https://shop.example').optional(),
   OPS_USER: z.string().min(1).default('ops'),
@@ -127,7 +145,9 @@ const environment = z.object({
   PAYMENT_AUDIT_ENABLED: z
     .literal('true', 'can only be true: the audit row is part of every transaction that moves money')
     .default('true'),
-  SENTRY_DSN: z.literal('', 'can only be empty: errors go to the log and to `ops attention`; point a log collector at them').default(''),
+  SENTRY_DSN: z
+    .literal('', 'can only be empty: errors go to the log and to `ops attention`; point a log collector at them')
+    .default(''),
 
   SWEEP_EVERY_SECONDS: integer(15, 1, 3_600),
   SWEEP_AFTER_SECONDS: integer(30, 1, 3_600),
@@ -162,14 +182,22 @@ function combinedProblems(env: Record<string, string | undefined>): string[] {
   }
   for (const origin of list(env.ALLOWED_ORIGINS ?? '')) {
     if (!URL.canParse(origin) || new URL(origin).origin !== origin) {
-      problems.push(`ALLOWED_ORIGINS: "${origin}" is not an origin; expected scheme and host alone, such as https://shop.example`)
+      problems.push(
+        `ALLOWED_ORIGINS: "${origin}" is not an origin; expected scheme and host alone, such as https://shop.example`
+      )
     }
   }
-  if (mode(env.STRIPE_SECRET_KEY) && mode(env.STRIPE_PUBLISHABLE_KEY) && mode(env.STRIPE_SECRET_KEY) !== mode(env.STRIPE_PUBLISHABLE_KEY)) {
+  if (
+    mode(env.STRIPE_SECRET_KEY) &&
+    mode(env.STRIPE_PUBLISHABLE_KEY) &&
+    mode(env.STRIPE_SECRET_KEY) !== mode(env.STRIPE_PUBLISHABLE_KEY)
+  ) {
     problems.push('STRIPE_PUBLISHABLE_KEY: is of another mode (test or live) than STRIPE_SECRET_KEY')
   }
   if (env.PCI_DSS_LEVEL !== undefined && Number(env.LOG_RETENTION_DAYS ?? 365) < 365) {
-    problems.push('LOG_RETENTION_DAYS: must be 365 or more while PCI_DSS_LEVEL is set (PCI DSS 4.0, requirement 10.5.1)')
+    problems.push(
+      'LOG_RETENTION_DAYS: must be 365 or more while PCI_DSS_LEVEL is set (PCI DSS 4.0, requirement 10.5.1)'
+    )
   }
   const currency = (env.PAYMENT_CURRENCY ?? 'EUR').toUpperCase()
   for (const name of ['PAYMENT_MIN_AMOUNT', 'PAYMENT_MAX_AMOUNT', 'SHIPPING_AMOUNT', 'SHIPPING_FREE_FROM']) {
@@ -229,7 +257,8 @@ function readSettings(env: z.output<typeof environment>) {
     allowedOrigins: [...env.ALLOWED_ORIGINS, ...(env.NEXTAUTH_URL ? [new URL(env.NEXTAUTH_URL).origin] : [])],
     ops: { user: env.OPS_USER, password: env.OPS_PASSWORD },
     fraud: {
-      maxAttemptsPerHour: env.FRAUD_CHECK_ENABLED && env.FRAUD_VELOCITY_CHECK ? env.FRAUD_MAX_ATTEMPTS_PER_HOUR : undefined
+      maxAttemptsPerHour:
+        env.FRAUD_CHECK_ENABLED && env.FRAUD_VELOCITY_CHECK ? env.FRAUD_MAX_ATTEMPTS_PER_HOUR : undefined
     },
     retention: { dataDays: env.DATA_RETENTION_DAYS, logDays: env.LOG_RETENTION_DAYS },
     schedules: {

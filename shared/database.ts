@@ -62,7 +62,9 @@ export async function transaction<T>(
   let broken: Error | undefined
   try {
     const { statementTimeoutMs } = options
-    await client.query(statementTimeoutMs === undefined ? 'BEGIN' : `BEGIN; SET LOCAL statement_timeout = ${statementTimeoutMs}`)
+    await client.query(
+      statementTimeoutMs === undefined ? 'BEGIN' : `BEGIN; SET LOCAL statement_timeout = ${statementTimeoutMs}`
+    )
     const result = await work(client)
     await client.query('COMMIT')
     return result
@@ -84,7 +86,9 @@ export function isDatabaseUnavailable(error: unknown): boolean {
   // (statement timeouts too), 55P03 lock timeouts: https://www.postgresql.org/docs/18/errcodes-appendix.html
   if (/^(08|40|53|57|55P03)/.test(code)) return true
   if (['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ENOTFOUND', 'ETIMEDOUT', 'EAI_AGAIN'].includes(code)) return true
-  return /timeout exceeded when trying to connect|Connection terminated|Client has encountered a connection error/.test(error.message)
+  return /timeout exceeded when trying to connect|Connection terminated|Client has encountered a connection error/.test(
+    error.message
+  )
 }
 
 function parseBigInt(text: string): number {

@@ -49,7 +49,10 @@ export async function missingMigration(connectionString: string): Promise<string
 function migrationList(): MigrationList {
   return {
     baseDir: migrationsDir,
-    lockfile: { path: 'migration_lock.toml', content: readFileSync(join(migrationsDir, 'migration_lock.toml'), 'utf8') },
+    lockfile: {
+      path: 'migration_lock.toml',
+      content: readFileSync(join(migrationsDir, 'migration_lock.toml'), 'utf8')
+    },
     shadowDbInitScript: '',
     migrationDirectories: migrationNames().map(name => ({
       path: name,
@@ -101,7 +104,10 @@ function readingChar<T extends SqlQueryable>(adapter: T): T {
   const charColumns = new WeakMap<SqlQuery, number[]>()
   performer.performIO = async query => {
     const result = await performIO(query)
-    charColumns.set(query, result.fields.flatMap((field, column) => (field.dataTypeID === CHAR_OID ? [column] : [])))
+    charColumns.set(
+      query,
+      result.fields.flatMap((field, column) => (field.dataTypeID === CHAR_OID ? [column] : []))
+    )
     for (const field of result.fields) if (field.dataTypeID === CHAR_OID) field.dataTypeID = TEXT_OID
     return result
   }

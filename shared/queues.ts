@@ -1,5 +1,13 @@
 import { once } from 'node:events'
-import { createPostgresBackend, type Processor, Queue, runMigrations, UnrecoverableError, Worker, withBackend } from 'bullmq'
+import {
+  createPostgresBackend,
+  type Processor,
+  Queue,
+  runMigrations,
+  UnrecoverableError,
+  Worker,
+  withBackend
+} from 'bullmq'
 import { Redis } from 'ioredis'
 import pg from 'pg'
 import { createBatcher } from './batcher.js'
@@ -28,7 +36,11 @@ export interface Queues {
 }
 
 export interface Workers {
-  start<N extends JobName>(name: N, handler: (payload: JobPayloads[N], job: JobContext) => Promise<void>, options: WorkerTuning): void
+  start<N extends JobName>(
+    name: N,
+    handler: (payload: JobPayloads[N], job: JobContext) => Promise<void>,
+    options: WorkerTuning
+  ): void
   /** Lets running jobs finish. */
   close(): Promise<void>
 }
@@ -53,16 +65,17 @@ const POSTGRES_SCHEMA = 'bullmq'
 export async function openQueues(config: QueueConfig, log: Logger): Promise<Queues> {
   const engine = config.engine === 'redis' ? await redisProducer(config, log) : await postgresProducer(config, log)
   const queues = new Map<JobName, Queue>(jobNames.map(name => [name, engine.queue(name)]))
-  for (const queue of queues.values()) queue.on('error', error => log.warn({ err: error }, 'the queue store does not answer'))
+  for (const queue of queues.values())
+    queue.on('error', error => log.warn({ err: error }, 'the queue store does not answer'))
   const get = (name: JobName): Queue => queues.get(name) as Queue
 
   const adders = new Map(
     jobNames.map(name => [
       name,
-      createBatcher(
-        async (jobs: ReturnType<typeof rowJob>[]) => await withinTime(get(name).addBulk(jobs), 'addBulk'),
-        { maxBatch: MAX_BATCH, maxConcurrent: 2 }
-      )
+      createBatcher(async (jobs: ReturnType<typeof rowJob>[]) => await withinTime(get(name).addBulk(jobs), 'addBulk'), {
+        maxBatch: MAX_BATCH,
+        maxConcurrent: 2
+      })
     ])
   )
 
@@ -190,7 +203,8 @@ async function postgresProducer(config: QueueConfig, log: Logger) {
     client.release()
   }
   return {
-    queue: (name: JobName) => new OnPostgres.Queue(name, { connection: pool, prefix: config.prefix }) as unknown as Queue,
+    queue: (name: JobName) =>
+      new OnPostgres.Queue(name, { connection: pool, prefix: config.prefix }) as unknown as Queue,
     close: () => pool.end()
   }
 }
@@ -200,7 +214,11 @@ function postgresConsumer(config: QueueConfig, log: Logger) {
   const pool = openPool(config, log, listeners + 8)
   return {
     worker: (name: JobName, processor: Processor, tuning: WorkerTuning) =>
-      new OnPostgres.Worker(name, processor, { connection: pool, prefix: config.prefix, ...tuning }) as unknown as Worker,
+      new OnPostgres.Worker(name, processor, {
+        connection: pool,
+        prefix: config.prefix,
+        ...tuning
+      }) as unknown as Worker,
     close: () => pool.end()
   }
 }
@@ -208,7 +226,10 @@ function postgresConsumer(config: QueueConfig, log: Logger) {
 async function withinTime<T>(work: Promise<T>, what: string): Promise<T> {
   let timer: NodeJS.Timeout | undefined
   const timeout = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`the queue store did not answer ${what} in ${ANSWER_TIMEOUT_MS} ms`)), ANSWER_TIMEOUT_MS)
+    timer = setTimeout(
+      () => reject(new Error(`the queue store did not answer ${what} in ${ANSWER_TIMEOUT_MS} ms`)),
+      ANSWER_TIMEOUT_MS
+    )
   })
   try {
     return await Promise.race([work, timeout])

@@ -41,5 +41,11 @@ export async function verifySessionToken(token: string, secret: string): Promise
 }
 
 function isPlainText(value: unknown): value is string {
-  return typeof value === 'string' && value.length > 0 && value.length <= 255 && value.isWellFormed() && !value.includes('\0')
+  return (
+    typeof value === 'string' &&
+    value.length > 0 &&
+    value.length <= 255 &&
+    value.isWellFormed() &&
+    !value.includes('\0')
+  )
 }

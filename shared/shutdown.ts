@@ -18,7 +18,8 @@ export async function runShutdown(phases: ShutdownPhase[], log: Logger): Promise
     })
     try {
       const result = await Promise.race([Promise.resolve(phase.run()), cap])
-      if (result === 'late') log.warn({ phase: phase.name, capMs: phase.capMs }, 'a shutdown phase took too long and was left')
+      if (result === 'late')
+        log.warn({ phase: phase.name, capMs: phase.capMs }, 'a shutdown phase took too long and was left')
     } catch (error) {
       log.warn({ phase: phase.name, reason: messageOf(error) }, 'a shutdown phase failed')
     } finally {

@@ -8,7 +8,12 @@ export type SignatureCheck = { valid: true; payload: string } | { valid: false; 
  * Checks Stripe-Signature against each secret, so that a secret can be replaced without losing an event. Timestamps more
  * than five minutes from `now`, either way, are refused. https://docs.stripe.com/webhooks#verify-manually
  */
-export function verifySignature(body: Buffer, header: string | undefined, secrets: readonly string[], now: Date): SignatureCheck {
+export function verifySignature(
+  body: Buffer,
+  header: string | undefined,
+  secrets: readonly string[],
+  now: Date
+): SignatureCheck {
   if (header === undefined) return { valid: false, reason: 'The Stripe-Signature header is missing.' }
   const timestamps = header.split(',').filter(part => part.trim().startsWith('t='))
   // Two timestamps could be read differently here and in the library, so that an old signature would look fresh.
@@ -32,5 +37,8 @@ export function verifySignature(body: Buffer, header: string | undefined, secret
       if (!(error instanceof Stripe.errors.StripeSignatureVerificationError)) throw error
     }
   }
-  return { valid: false, reason: 'No signature matches. Check STRIPE_WEBHOOK_SECRET and that nothing changes the body on its way.' }
+  return {
+    valid: false,
+    reason: 'No signature matches. Check STRIPE_WEBHOOK_SECRET and that nothing changes the body on its way.'
+  }
 }

@@ -32,9 +32,12 @@ describe.each(engines)('checkout on %s', engine => {
     const customer = await shop.customer('lost-answer')
     shop.stack.simulator?.faults.set({ dropResponse: 2 })
     const checkout = data(await customer.checkout({ items: [lineOf(await customer.product('linen-notebook'), 1)] }))
-    const settled = checkout.sessionId === undefined ? await customer.checkoutBecomes(checkout.checkoutId, 'OPEN') : checkout
+    const settled =
+      checkout.sessionId === undefined ? await customer.checkoutBecomes(checkout.checkoutId, 'OPEN') : checkout
     const sessions = [...(shop.stack.simulator?.store.table('checkout.session').values() ?? [])]
-    expect(sessions.filter(session => session.metadata?.userId === 'lost-answer').map(session => session.id)).toEqual([settled.sessionId])
+    expect(sessions.filter(session => session.metadata?.userId === 'lost-answer').map(session => session.id)).toEqual([
+      settled.sessionId
+    ])
   })
 
   it('settles what was in flight when the queue store lost everything', async () => {
@@ -78,7 +81,11 @@ describe.each(engines)('checkout on %s', engine => {
     await customer.pay(checkout.url ?? '')
     await customer.orderBecomes(checkout.orderId ?? '', 'PAID')
     const rows = await eventually(
-      () => shop.stack.services.db.prisma.paymentAuditLog.findMany({ where: { checkoutId: checkout.checkoutId }, orderBy: { id: 'asc' } }),
+      () =>
+        shop.stack.services.db.prisma.paymentAuditLog.findMany({
+          where: { checkoutId: checkout.checkoutId },
+          orderBy: { id: 'asc' }
+        }),
       found => found.length >= 6
     )
     expect(rows.map(row => row.action)).toEqual([

@@ -10,7 +10,8 @@ await postgres.createDatabase('template_tillworks')
 await applyMigrations(postgres.url('template_tillworks'))
 const redis = process.env.TEST_REDIS_URL ? undefined : await startPrivateRedis()
 const redisUrl = process.env.TEST_REDIS_URL || redis?.url
-const withoutRedis = 'THE REDIS HALF OF THE QUEUE TESTS DID NOT RUN: there is no redis-server on PATH and no TEST_REDIS_URL.'
+const withoutRedis =
+  'THE REDIS HALF OF THE QUEUE TESTS DID NOT RUN: there is no redis-server on PATH and no TEST_REDIS_URL.'
 if (redisUrl === undefined) shout()
 
 const forbidden = redisUrl === undefined && process.env.CI === 'true'
@@ -21,10 +22,19 @@ await postgres.stop()
 process.exit(code)
 
 function runJest(): Promise<number> {
-  const jest = spawn(process.execPath, ['--experimental-vm-modules', '--no-warnings', 'node_modules/jest/bin/jest.js', ...process.argv.slice(2)], {
-    stdio: 'inherit',
-    env: { ...process.env, NODE_ENV: 'test', TILLWORKS_TEST_POSTGRES: postgres.url('postgres'), TEST_REDIS_URL: redisUrl ?? '' }
-  })
+  const jest = spawn(
+    process.execPath,
+    ['--experimental-vm-modules', '--no-warnings', 'node_modules/jest/bin/jest.js', ...process.argv.slice(2)],
+    {
+      stdio: 'inherit',
+      env: {
+        ...process.env,
+        NODE_ENV: 'test',
+        TILLWORKS_TEST_POSTGRES: postgres.url('postgres'),
+        TEST_REDIS_URL: redisUrl ?? ''
+      }
+    }
+  )
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => jest.kill(signal))
   return new Promise(resolve => jest.once('exit', exit => resolve(exit ?? 1)))
 }

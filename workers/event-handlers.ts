@@ -78,16 +78,24 @@ async function settlePaid(context: SessionContext): Promise<AppliedEvent> {
   const moved = await move(context, 'PAID', 'checkout_paid')
   if (!moved && checkout.status === 'PAID') return unchanged(context)
   await pay(context, 'SUCCEEDED')
-  if (!moved) return await review(context, 'payment_unexpected', `a payment arrived although the checkout is ${checkout.status}`)
+  if (!moved)
+    return await review(context, 'payment_unexpected', `a payment arrived although the checkout is ${checkout.status}`)
 
   const difference = mismatch(context)
   if (difference !== undefined) return await review(context, 'payment_mismatch', difference)
   const ordered = await moveOrder(client, orderId(checkout), {
     to: 'PAID',
     now: context.services.now(),
-    audit: { action: 'order_paid', status: 'SUCCESS', ...trail(context), amount: session.amount_total, currency: checkout.currency }
+    audit: {
+      action: 'order_paid',
+      status: 'SUCCESS',
+      ...trail(context),
+      amount: session.amount_total,
+      currency: checkout.currency
+    }
   })
-  if (!ordered) return await review(context, 'payment_unexpected', 'a payment arrived for an order that cannot take one')
+  if (!ordered)
+    return await review(context, 'payment_unexpected', 'a payment arrived for an order that cannot take one')
   await settleReservations(client, checkout.id, 'COMMITTED', context.services.now())
   return { status: 'PROCESSED', checkoutId: checkout.id, note: null }
 }
@@ -153,7 +161,10 @@ function move(context: SessionContext, to: CheckoutStatus, action: string): Prom
   })
 }
 
-async function pay(context: SessionContext, status: 'PROCESSING' | 'AUTHORIZED' | 'SUCCEEDED' | 'FAILED'): Promise<void> {
+async function pay(
+  context: SessionContext,
+  status: 'PROCESSING' | 'AUTHORIZED' | 'SUCCEEDED' | 'FAILED'
+): Promise<void> {
   const { session, checkout, client, services } = context
   const intent = paymentIntentId(session)
   // Nothing to pay (a full discount) has no PaymentIntent.
@@ -205,7 +216,13 @@ function unchanged({ checkout }: SessionContext): AppliedEvent {
 }
 
 function trail({ checkout, row }: SessionContext) {
-  return { userId: checkout.userId, orderId: checkout.orderId, checkoutId: checkout.id, eventId: row.id, requestId: row.requestId }
+  return {
+    userId: checkout.userId,
+    orderId: checkout.orderId,
+    checkoutId: checkout.id,
+    eventId: row.id,
+    requestId: row.requestId
+  }
 }
 
 function orderId(checkout: CheckoutRow): string {

@@ -8,7 +8,14 @@ import { type MinorUnits, minor, toDecimalString, toMajorUnits, toMinorUnits } f
 import type { Services } from '../shared/services.js'
 import { shippingFor } from '../shared/shipping.js'
 import { type CheckoutRow, lockCheckout, moveCheckout } from '../shared/statements/checkouts.js'
-import { fillOrder, findOpenCheckout, lockOrder, moveOrder, type OrderLine, readOrderLines } from '../shared/statements/orders.js'
+import {
+  fillOrder,
+  findOpenCheckout,
+  lockOrder,
+  moveOrder,
+  type OrderLine,
+  readOrderLines
+} from '../shared/statements/orders.js'
 import { lockProducts, type ProductRow, reserveStock } from '../shared/statements/stock.js'
 import type { Job } from './job.js'
 
@@ -38,9 +45,13 @@ async function verify(services: Services, client: Client, checkoutId: string): P
   const order = await orderOf(services, client, checkout)
   if ('code' in order) return await reject(services, client, checkout, order)
 
-  const products = await lockProducts(client, checkout.cart.items.map(item => item.productId))
+  const products = await lockProducts(
+    client,
+    checkout.cart.items.map(item => item.productId)
+  )
   const errors = checkout.cart.items.flatMap(item => cartErrors(item, products.get(item.productId), checkout.currency))
-  if (errors.length > 0) return await reject(services, client, checkout, { code: 'cart_refused', extras: { details: errors } })
+  if (errors.length > 0)
+    return await reject(services, client, checkout, { code: 'cart_refused', extras: { details: errors } })
 
   const verdict = judge(services, checkout, products, order)
   if ('code' in verdict) return await reject(services, client, checkout, verdict)
@@ -48,7 +59,9 @@ async function verify(services: Services, client: Client, checkoutId: string): P
   return true
 }
 
-type PayableOrder = { id: string; own: true } | { id: string; own: false; lines: OrderLine[]; shipping: number; total: number }
+type PayableOrder =
+  | { id: string; own: true }
+  | { id: string; own: false; lines: OrderLine[]; shipping: number; total: number }
 
 /** The order that the checkout pays: its own, or the customer's that the cart names. */
 async function orderOf(services: Services, client: Client, checkout: CheckoutRow): Promise<PayableOrder | Refusal> {
@@ -58,18 +71,30 @@ async function orderOf(services: Services, client: Client, checkout: CheckoutRow
   if (order === undefined) return { code: 'order_not_found', extras: { detail: `There is no order ${named}.` } }
   if (order.userId !== checkout.userId) {
     const context = { userId: checkout.userId, orderId: named, checkoutId: checkout.id, requestId: checkout.requestId }
-    await alert(client, services.log, 'order_of_another_user', { ...context, reason: `${checkout.userId} tried to pay an order of another user` })
+    await alert(client, services.log, 'order_of_another_user', {
+      ...context,
+      reason: `${checkout.userId} tried to pay an order of another user`
+    })
     return { code: 'not_owner', extras: { detail: 'This order belongs to another customer.' } }
   }
   if (order.status !== 'PENDING' || order.total === null || order.shipping === null) {
-    return { code: 'order_not_payable', extras: { detail: `The order is ${order.status}; only a PENDING order can be paid.` } }
+    return {
+      code: 'order_not_payable',
+      extras: { detail: `The order is ${order.status}; only a PENDING order can be paid.` }
+    }
   }
   const open = await findOpenCheckout(client, named, checkout.id)
   if (open !== undefined) {
     const detail = `Checkout ${open} of this order is still open: pay there, or wait until it has expired.`
     return { code: 'order_not_payable', extras: { detail } }
   }
-  return { id: named, own: false, lines: await readOrderLines(client, named), shipping: order.shipping, total: order.total }
+  return {
+    id: named,
+    own: false,
+    lines: await readOrderLines(client, named),
+    shipping: order.shipping,
+    total: order.total
+  }
 }
 
 /** What is wrong with one line; the requirement's words. */
@@ -77,9 +102,11 @@ function cartErrors(item: CartItem, product: ProductRow | undefined, currency: s
   const refuse = (error: string): CartError => ({ productId: item.productId, error })
   if (product === undefined) return [refuse('Product not found')]
   if (!product.active) return [refuse('Product not available')]
-  if (product.currency !== currency) return [refuse(`Currency mismatch: sold in ${product.currency}, not in ${currency}`)]
+  if (product.currency !== currency)
+    return [refuse(`Currency mismatch: sold in ${product.currency}, not in ${currency}`)]
   const errors: CartError[] = []
-  if (product.name !== item.name) errors.push(refuse(`Product name mismatch: expected "${product.name}", got "${item.name}"`))
+  if (product.name !== item.name)
+    errors.push(refuse(`Product name mismatch: expected "${product.name}", got "${item.name}"`))
   if (product.price !== toMinorUnits(item.price, currency)) {
     errors.push(refuse(`Price mismatch: expected ${toMajorUnits(minor(product.price), currency)}, got ${item.price}`))
   }
@@ -176,7 +203,8 @@ async function accept(services: Services, client: Client, checkout: CheckoutRow,
 async function reject(services: Services, client: Client, checkout: CheckoutRow, refusal: Refusal): Promise<false> {
   const now = services.now()
   const trail = { userId: checkout.userId, checkoutId: checkout.id, requestId: checkout.requestId }
-  const reason = refusal.extras.details?.map(({ productId, error }) => `${productId}: ${error}`).join('; ') ?? refusal.extras.detail
+  const reason =
+    refusal.extras.details?.map(({ productId, error }) => `${productId}: ${error}`).join('; ') ?? refusal.extras.detail
   await moveCheckout(client, checkout.id, {
     to: 'REJECTED',
     now,
@@ -198,7 +226,14 @@ async function reject(services: Services, client: Client, checkout: CheckoutRow,
     await moveOrder(client, checkout.orderId as string, {
       to: 'CANCELLED',
       now,
-      audit: { action: 'order_cancelled', status: 'SUCCESS', ...trail, orderId: checkout.orderId, before: 'PENDING', error: 'its cart was refused' }
+      audit: {
+        action: 'order_cancelled',
+        status: 'SUCCESS',
+        ...trail,
+        orderId: checkout.orderId,
+        before: 'PENDING',
+        error: 'its cart was refused'
+      }
     })
   }
   services.log.info({ requestId: checkout.requestId, checkoutId: checkout.id, code: refusal.code }, 'checkout rejected')

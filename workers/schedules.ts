@@ -8,7 +8,9 @@ const RESTORE_EVERY = MINUTE
 export async function startSchedules(services: Services): Promise<{ stop(): void }> {
   await upsertSchedules(services)
   const timer = setInterval(() => {
-    upsertSchedules(services).catch(error => services.log.warn({ reason: messageOf(error) }, 'the schedules could not be restored'))
+    upsertSchedules(services).catch(error =>
+      services.log.warn({ reason: messageOf(error) }, 'the schedules could not be restored')
+    )
   }, RESTORE_EVERY)
   return { stop: () => clearInterval(timer) }
 }

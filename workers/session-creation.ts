@@ -33,7 +33,11 @@ export const sessionCreation: Job<'session-creation'> = {
 }
 
 /** What Stripe is told to charge: the verified lines and the delivery, never what the client sent. */
-export function sessionParams(config: Config, checkout: CheckoutRow, lines: OrderLine[]): Stripe.Checkout.SessionCreateParams {
+export function sessionParams(
+  config: Config,
+  checkout: CheckoutRow,
+  lines: OrderLine[]
+): Stripe.Checkout.SessionCreateParams {
   const currency = checkout.currency.toLowerCase()
   const { payment } = config
   const goods = lines.reduce((sum, line) => sum + line.unitPrice * line.quantity, 0)
@@ -67,7 +71,13 @@ export function sessionParams(config: Config, checkout: CheckoutRow, lines: Orde
     ...(shipping > 0
       ? {
           shipping_options: [
-            { shipping_rate_data: { type: 'fixed_amount', display_name: 'Delivery', fixed_amount: { amount: shipping, currency } } }
+            {
+              shipping_rate_data: {
+                type: 'fixed_amount',
+                display_name: 'Delivery',
+                fixed_amount: { amount: shipping, currency }
+              }
+            }
           ]
         }
       : {}),
@@ -130,7 +140,12 @@ async function fail(services: Services, checkout: CheckoutRow, error: unknown): 
     code: 'payment_service',
     extras: { detail: 'The payment provider did not accept this checkout. Nothing was charged; try again later.' }
   }
-  const trail = { userId: checkout.userId, orderId: checkout.orderId, checkoutId: checkout.id, requestId: checkout.requestId }
+  const trail = {
+    userId: checkout.userId,
+    orderId: checkout.orderId,
+    checkoutId: checkout.id,
+    requestId: checkout.requestId
+  }
   await transaction(services.db.pool, async client => {
     const current = await lockCheckout(client, checkout.id)
     if (current?.status !== 'VERIFIED') return
@@ -157,7 +172,13 @@ async function fail(services: Services, checkout: CheckoutRow, error: unknown): 
       await moveOrder(client, checkout.orderId as string, {
         to: 'CANCELLED',
         now,
-        audit: { action: 'order_cancelled', status: 'SUCCESS', ...trail, before: 'PENDING', error: 'Stripe refused its Session' }
+        audit: {
+          action: 'order_cancelled',
+          status: 'SUCCESS',
+          ...trail,
+          before: 'PENDING',
+          error: 'Stripe refused its Session'
+        }
       })
     }
     await alert(client, services.log, 'session_refused', { ...trail, reason: messageOf(error) })

@@ -1,7 +1,7 @@
-import type { Job } from './job.js'
-import { type JobName, type JobPayloads } from '../shared/jobs.js'
+import type { JobName, JobPayloads } from '../shared/jobs.js'
 import { openWorkers } from '../shared/queues.js'
 import type { Services } from '../shared/services.js'
+import type { Job } from './job.js'
 import { jobs } from './registry.js'
 import { startSchedules } from './schedules.js'
 
@@ -11,9 +11,13 @@ export async function startWorkers(services: Services): Promise<{ stop(): Promis
   const workers = await openWorkers({ ...config.queue, databaseUrl: config.database.url }, log)
   for (const job of jobs as readonly Job<JobName>[]) {
     const perRow = job.name !== 'key-cleanup' && job.name !== 'sweep'
-    workers.start(job.name, (payload: JobPayloads[JobName], context) => job.handle(services, payload as never, context), {
-      concurrency: perRow ? config.queue.concurrency : 1
-    })
+    workers.start(
+      job.name,
+      (payload: JobPayloads[JobName], context) => job.handle(services, payload as never, context),
+      {
+        concurrency: perRow ? config.queue.concurrency : 1
+      }
+    )
   }
   const schedules = await startSchedules(services)
   return {

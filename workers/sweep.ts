@@ -28,7 +28,10 @@ async function requeue(services: Services, row: DueRow): Promise<boolean> {
   if (row.job !== 'webhook-processing') {
     const requeues = await countRequeue(services.db.pool, row.id)
     if (requeues === STUCK_AFTER_REQUEUES) {
-      await alert(services.db.pool, services.log, 'stuck_checkout', { checkoutId: row.id, reason: `${row.job} was enqueued ${requeues} times` })
+      await alert(services.db.pool, services.log, 'stuck_checkout', {
+        checkoutId: row.id,
+        reason: `${row.job} was enqueued ${requeues} times`
+      })
     }
   }
   return true

@@ -3,7 +3,13 @@ import { type Client, transaction } from '../shared/database.js'
 import { messageOf, TerminalError } from '../shared/errors.js'
 import type { JobContext } from '../shared/queues.js'
 import type { Services } from '../shared/services.js'
-import { buryEvent, finishEvent, lockEvent, recordEventFailure, type WebhookEventRow } from '../shared/statements/webhook-events.js'
+import {
+  buryEvent,
+  finishEvent,
+  lockEvent,
+  recordEventFailure,
+  type WebhookEventRow
+} from '../shared/statements/webhook-events.js'
 import { type AppliedEvent, eventHandlers, type StripeEvent, UnknownCheckoutError } from './event-handlers.js'
 import type { Job } from './job.js'
 
@@ -50,7 +56,13 @@ async function apply(services: Services, client: Client, eventId: string): Promi
     }
   })
   services.log.info(
-    { requestId: row.requestId, eventId: row.id, type: row.type, checkoutId: applied.checkoutId, status: applied.status },
+    {
+      requestId: row.requestId,
+      eventId: row.id,
+      type: row.type,
+      checkoutId: applied.checkoutId,
+      status: applied.status
+    },
     'event applied'
   )
 }

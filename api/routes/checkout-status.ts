@@ -35,7 +35,11 @@ export function checkoutStatusRoutes(ingress: Ingress): Router {
       gone = true
       watch.stop()
     })
-    response.writeHead(200, { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store', 'X-Accel-Buffering': 'no' })
+    response.writeHead(200, {
+      'Content-Type': 'text/event-stream',
+      'Cache-Control': 'no-store',
+      'X-Accel-Buffering': 'no'
+    })
     let last = ''
     while (!gone && Date.now() < end) {
       const checkout = await readCheckout(ingress.db.pool, id)
@@ -65,7 +69,10 @@ async function ownCheckout(ingress: Ingress, request: Request): Promise<Checkout
 }
 
 async function statusData(ingress: Ingress, checkout: CheckoutRow): Promise<StatusData> {
-  const order = checkout.orderId === null ? null : await ingress.db.prisma.order.findUnique({ where: { id: checkout.orderId }, select: { status: true } })
+  const order =
+    checkout.orderId === null
+      ? null
+      : await ingress.db.prisma.order.findUnique({ where: { id: checkout.orderId }, select: { status: true } })
   const data: StatusData = { ...checkoutData(checkout), orderStatus: order?.status }
   if (checkout.refusal === null) return data
   const { code, extras } = checkout.refusal

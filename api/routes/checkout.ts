@@ -5,7 +5,14 @@ import { HOUR, MINUTE } from '../../shared/duration.js'
 import { messageOf, Problem } from '../../shared/errors.js'
 import { newId } from '../../shared/ids.js'
 import type { Customer } from '../../shared/session-token.js'
-import { type CheckoutRow, type ClaimedKey, claimCheckout, findKey, type NewCheckout, readCheckout } from '../../shared/statements/checkouts.js'
+import {
+  type CheckoutRow,
+  type ClaimedKey,
+  claimCheckout,
+  findKey,
+  type NewCheckout,
+  readCheckout
+} from '../../shared/statements/checkouts.js'
 import { isInFlight } from '../../shared/transitions.js'
 import { authenticate } from '../authentication.js'
 import type { Watch } from '../checkout-watcher.js'
@@ -75,7 +82,11 @@ async function claim(ingress: Ingress, checkout: NewCheckout): Promise<'new' | C
       throw tooManyAttempts(checkout, result.oldestAttempt)
     }
   }
-  throw new Problem('unavailable', { detail: 'The request met too many others of the same kind. Try again.' }, { 'Retry-After': '1' })
+  throw new Problem(
+    'unavailable',
+    { detail: 'The request met too many others of the same kind. Try again.' },
+    { 'Retry-After': '1' }
+  )
 }
 
 function tooManyAttempts(checkout: NewCheckout, oldest: Date | null): Problem {
@@ -83,7 +94,9 @@ function tooManyAttempts(checkout: NewCheckout, oldest: Date | null): Problem {
   const seconds = Math.max(1, Math.ceil((freeAt - checkout.now.getTime()) / 1_000))
   return new Problem(
     'too_many_attempts',
-    { detail: `At most ${checkout.maxAttempts} checkouts in an hour; try again in ${Math.ceil((seconds * 1_000) / MINUTE)} minutes.` },
+    {
+      detail: `At most ${checkout.maxAttempts} checkouts in an hour; try again in ${Math.ceil((seconds * 1_000) / MINUTE)} minutes.`
+    },
     {
       'Retry-After': String(seconds),
       'RateLimit-Policy': `"checkout";q=${checkout.maxAttempts};w=${ATTEMPT_WINDOW / 1_000}`,
@@ -93,7 +106,13 @@ function tooManyAttempts(checkout: NewCheckout, oldest: Date | null): Problem {
 }
 
 /** Another request holds the key: replay its outcome, or join its wait when the key is derived and still in flight. */
-async function answerClaimed(ingress: Ingress, request: Request, response: Response, key: RequestKey, holder: ClaimedKey): Promise<void> {
+async function answerClaimed(
+  ingress: Ingress,
+  request: Request,
+  response: Response,
+  key: RequestKey,
+  holder: ClaimedKey
+): Promise<void> {
   if (holder.fingerprint !== key.fingerprint) {
     throw new Problem('key_reused', { detail: 'Send a new Idempotency-Key with a new request.' })
   }
@@ -111,7 +130,13 @@ async function answerClaimed(ingress: Ingress, request: Request, response: Respo
   }
   const watch = ingress.watcher.watch(checkout.id)
   try {
-    const settled = await waitUntilSettled(ingress, watch, checkout.id, prefersAsync(request) ? 0 : ingress.config.payment.waitMs, true)
+    const settled = await waitUntilSettled(
+      ingress,
+      watch,
+      checkout.id,
+      prefersAsync(request) ? 0 : ingress.config.payment.waitMs,
+      true
+    )
     send(response, settled === undefined ? accepted(checkout.id) : checkoutOutcome(settled), checkout.id)
   } finally {
     watch.stop()
@@ -124,13 +149,22 @@ async function enqueue(ingress: Ingress, checkout: NewCheckout): Promise<boolean
     await ingress.queues.enqueue('price-verification', checkout.id)
     return true
   } catch (error) {
-    ingress.log.warn({ requestId: checkout.requestId, checkoutId: checkout.id, reason: messageOf(error) }, 'not enqueued; the sweep will')
+    ingress.log.warn(
+      { requestId: checkout.requestId, checkoutId: checkout.id, reason: messageOf(error) },
+      'not enqueued; the sweep will'
+    )
     return false
   }
 }
 
 /** The checkout once the workers are done with it, or undefined when `waitMs` is over first. */
-async function waitUntilSettled(ingress: Ingress, watch: Watch, id: string, waitMs: number, lookFirst = false): Promise<CheckoutRow | undefined> {
+async function waitUntilSettled(
+  ingress: Ingress,
+  watch: Watch,
+  id: string,
+  waitMs: number,
+  lookFirst = false
+): Promise<CheckoutRow | undefined> {
   const deadline = Date.now() + waitMs
   for (let look = lookFirst; ; look = true) {
     if (look) {
@@ -159,5 +193,7 @@ function accepted(checkoutId: string): CheckoutOutcome {
 function send(response: Response, outcome: CheckoutOutcome, checkoutId: string): void {
   response.status(outcome.status)
   if (outcome.status === 202) response.setHeader('Location', statusPath(checkoutId))
-  response.type(outcome.body.success ? 'application/json' : 'application/problem+json').send(JSON.stringify(outcome.body))
+  response
+    .type(outcome.body.success ? 'application/json' : 'application/problem+json')
+    .send(JSON.stringify(outcome.body))
 }

@@ -13,7 +13,10 @@ export function healthRoutes(ingress: Ingress): Router {
     response.json({ status: 'ok' })
   })
   router.get('/readyz', async (_request, response) => {
-    const [database, queue] = await Promise.all([check(() => checkSchema(ingress, expected)), check(() => ingress.queues.ping())])
+    const [database, queue] = await Promise.all([
+      check(() => checkSchema(ingress, expected)),
+      check(() => ingress.queues.ping())
+    ])
     const ready = database.ok && queue.ok
     response.status(ready ? 200 : 503).json({ status: ready ? 'ready' : 'not ready', checks: { database, queue } })
   })
@@ -21,7 +24,10 @@ export function healthRoutes(ingress: Ingress): Router {
 }
 
 async function checkSchema(ingress: Ingress, expected: string | undefined): Promise<void> {
-  const { rowCount } = await ingress.db.pool.query('SELECT FROM "_prisma_migrations" WHERE "migration_name" = $1 AND "finished_at" IS NOT NULL', [expected])
+  const { rowCount } = await ingress.db.pool.query(
+    'SELECT FROM "_prisma_migrations" WHERE "migration_name" = $1 AND "finished_at" IS NOT NULL',
+    [expected]
+  )
   if (rowCount === 0) throw new Error(`migration ${expected} is missing; run: npm run db:migrate`)
 }
 

@@ -56,9 +56,12 @@ export function orderRoutes(ingress: Ingress): Router {
   router.get('/api/orders/:id', async (request, response) => {
     const customer = await authenticate(request, ingress.config, ingress.log)
     const { id } = request.params
-    const order = isId(id) ? await ingress.db.prisma.order.findUnique({ where: { id }, select: { userId: true } }) : null
+    const order = isId(id)
+      ? await ingress.db.prisma.order.findUnique({ where: { id }, select: { userId: true } })
+      : null
     // Another customer's order is as missing as one that does not exist.
-    if (order?.userId !== customer.userId) throw new Problem('order_not_found', { detail: `You have no order ${id.slice(0, 64)}.` })
+    if (order?.userId !== customer.userId)
+      throw new Problem('order_not_found', { detail: `You have no order ${id.slice(0, 64)}.` })
     response.setHeader('Cache-Control', 'no-store')
     response.json({ success: true, data: await orderData(ingress, id) })
   })
@@ -69,7 +72,9 @@ export function orderRoutes(ingress: Ingress): Router {
 /** The lines at the database's prices; a Problem with every difference when the client's are not the same. */
 async function priceLines(ingress: Ingress, wanted: OrderRequest): Promise<OrderLine[]> {
   const { currency } = ingress.config.payment
-  const products = await ingress.db.prisma.product.findMany({ where: { id: { in: wanted.items.map(item => item.productId) } } })
+  const products = await ingress.db.prisma.product.findMany({
+    where: { id: { in: wanted.items.map(item => item.productId) } }
+  })
   const byId = new Map(products.map(product => [product.id, product]))
   const errors: CartError[] = []
   const lines = wanted.items.flatMap(item => {
@@ -82,13 +87,18 @@ async function priceLines(ingress: Ingress, wanted: OrderRequest): Promise<Order
   return lines
 }
 
-function lineError(item: OrderRequest['items'][number], product: Product | undefined, currency: string): string | undefined {
+function lineError(
+  item: OrderRequest['items'][number],
+  product: Product | undefined,
+  currency: string
+): string | undefined {
   if (product === undefined) return 'Product not found'
   if (!product.active) return 'Product not available'
   if (product.currency !== currency) return `Currency mismatch: sold in ${product.currency}, not in ${currency}`
   if (product.name !== item.name) return `Product name mismatch: expected "${product.name}", got "${item.name}"`
   const price = minorFromBigInt(product.price)
-  if (price !== toMinorUnits(item.price, currency)) return `Price mismatch: expected ${toMajorUnits(price, currency)}, got ${item.price}`
+  if (price !== toMinorUnits(item.price, currency))
+    return `Price mismatch: expected ${toMajorUnits(price, currency)}, got ${item.price}`
   const available = product.stock - product.reserved
   if (available < item.quantity) return `Insufficient stock: ${available} available, ${item.quantity} requested`
   return undefined
@@ -107,13 +117,18 @@ function compareTotals(wanted: OrderRequest, subtotal: MinorUnits, shipping: Min
   if (toMinorUnits(wanted.shipping, currency) !== shipping) {
     errors.shipping = `Shipping mismatch: expected ${toMajorUnits(shipping, currency)}, got ${wanted.shipping}`
   }
-  if (Object.keys(errors).length > 0) throw new Problem('invalid_request', { detail: 'The totals are not those of the shop.', errors })
+  if (Object.keys(errors).length > 0)
+    throw new Problem('invalid_request', { detail: 'The totals are not those of the shop.', errors })
 }
 
 async function orderData(ingress: Ingress, id: string) {
   const order = await ingress.db.prisma.order.findUniqueOrThrow({ where: { id }, include: { items: true } })
   const checkout = await latestCheckout(ingress.db.pool, id)
-  return { ...orderAmounts(order), items: order.items.map(item => itemData(item, order.currency)), checkout: checkout === undefined ? null : checkoutData(checkout) }
+  return {
+    ...orderAmounts(order),
+    items: order.items.map(item => itemData(item, order.currency)),
+    checkout: checkout === undefined ? null : checkoutData(checkout)
+  }
 }
 
 function orderAmounts({ id, status, currency, subtotal, shipping, total }: Order) {

@@ -45,7 +45,9 @@ function readEvent(payload: string, id: string, receivedAt: Date): NewWebhookEve
   }
   const { id: eventId, type, created, api_version: apiVersion, livemode } = event ?? {}
   if (event?.object !== 'event' || !isName(eventId) || !isName(type) || !isTime(created)) {
-    throw new Problem('invalid_event', { detail: 'The body is signed but it is not an event with id, type and created.' })
+    throw new Problem('invalid_event', {
+      detail: 'The body is signed but it is not an event with id, type and created.'
+    })
   }
   return {
     id: eventId,
@@ -73,6 +75,9 @@ async function enqueue(ingress: Ingress, event: NewWebhookEvent): Promise<void> 
   try {
     await ingress.queues.enqueue('webhook-processing', event.id)
   } catch (error) {
-    ingress.log.warn({ requestId: event.requestId, eventId: event.id, reason: messageOf(error) }, 'not enqueued; the sweep will')
+    ingress.log.warn(
+      { requestId: event.requestId, eventId: event.id, reason: messageOf(error) },
+      'not enqueued; the sweep will'
+    )
   }
 }

@@ -20,7 +20,12 @@ interface Answer {
 }
 
 /** Answers one request to /v1 as the Stripe API does. */
-export async function handleApi(account: Account, faults: Faults, request: IncomingMessage, response: ServerResponse): Promise<void> {
+export async function handleApi(
+  account: Account,
+  faults: Faults,
+  request: IncomingMessage,
+  response: ServerResponse
+): Promise<void> {
   const requestId = stripeId('req', 14)
   const url = new URL(request.url ?? '/', 'http://simulator')
   const method = request.method ?? 'GET'
@@ -31,7 +36,14 @@ export async function handleApi(account: Account, faults: Faults, request: Incom
   try {
     checkKey(request)
     checkVersion(request)
-    answer = perform(account, request, { method, path: url.pathname, query: url.search.slice(1), body, requestId, fault })
+    answer = perform(account, request, {
+      method,
+      path: url.pathname,
+      query: url.search.slice(1),
+      body,
+      requestId,
+      fault
+    })
   } catch (error) {
     answer = errorAnswer(error, requestId)
   }
@@ -53,7 +65,11 @@ interface Work {
 
 function perform(account: Account, request: IncomingMessage, work: Work): Answer {
   if (work.fault === 'rateLimit') {
-    throw new ApiError(429, { type: 'invalid_request_error', code: 'rate_limit', message: 'Request rate limit exceeded. Learn more about rate limits here https://stripe.com/docs/rate-limits.' })
+    throw new ApiError(429, {
+      type: 'invalid_request_error',
+      code: 'rate_limit',
+      message: 'Request rate limit exceeded. Learn more about rate limits here https://stripe.com/docs/rate-limits.'
+    })
   }
   const key = work.method === 'POST' ? header(request, 'idempotency-key') : undefined
   if (key === undefined) return run(account, work, null)
@@ -92,13 +108,19 @@ function checkKey(request: IncomingMessage): void {
     )
   }
   if (key.startsWith('pk_')) {
-    throw invalidRequest('This API call cannot be made with a publishable API key. Please use a secret API key. You can find a list of your API keys at https://dashboard.stripe.com/account/apikeys.', { code: 'secret_key_required' }, 401)
+    throw invalidRequest(
+      'This API call cannot be made with a publishable API key. Please use a secret API key. You can find a list of your API keys at https://dashboard.stripe.com/account/apikeys.',
+      { code: 'secret_key_required' },
+      401
+    )
   }
   if (!/^(sk|rk)_test_\w+$/.test(key)) throw invalidRequest(`Invalid API Key provided: ${masked(key)}`, {}, 401)
 }
 
 function masked(key: string): string {
-  return key.length <= 12 ? `${key.slice(0, 3)}${'*'.repeat(Math.max(0, key.length - 3))}` : `${key.slice(0, 8)}${'*'.repeat(key.length - 12)}${key.slice(-4)}`
+  return key.length <= 12
+    ? `${key.slice(0, 3)}${'*'.repeat(Math.max(0, key.length - 3))}`
+    : `${key.slice(0, 8)}${'*'.repeat(key.length - 12)}${key.slice(-4)}`
 }
 
 /** This simulator speaks the version of the installed stripe package; a client that asks for another one must know. */
@@ -111,8 +133,11 @@ function checkVersion(request: IncomingMessage): void {
 function errorAnswer(error: unknown, requestId: string): Answer {
   if (error instanceof ApiError) {
     const { code } = error.error
-    const docUrl = code === undefined ? {} : { doc_url: `https://stripe.com/docs/error-codes/${code.replaceAll('_', '-')}` }
-    const body = { error: { ...error.error, ...docUrl, request_log_url: `https://dashboard.stripe.com/test/logs/${requestId}` } }
+    const docUrl =
+      code === undefined ? {} : { doc_url: `https://stripe.com/docs/error-codes/${code.replaceAll('_', '-')}` }
+    const body = {
+      error: { ...error.error, ...docUrl, request_log_url: `https://dashboard.stripe.com/test/logs/${requestId}` }
+    }
     return { status: error.status, body: JSON.stringify(body, null, 2), requestId }
   }
   const body = { error: { type: 'api_error', message: 'An unknown error occurred' } }

@@ -8,7 +8,9 @@ type MethodType = 'card' | 'sepa_debit'
 export interface Payer {
   email: string | null
   name: string | null
-  method: { type: 'card'; card: TestCard; last4: string; expMonth: number; expYear: number } | { type: 'sepa_debit'; last4: string; country: string }
+  method:
+    | { type: 'card'; card: TestCard; last4: string; expMonth: number; expYear: number }
+    | { type: 'sepa_debit'; last4: string; country: string }
 }
 
 export function createPaymentMethod(account: Account, payer: Payer): Stripe.PaymentMethod {
@@ -204,7 +206,14 @@ export function bookCharge(account: Account, charge: Stripe.Charge, amount: numb
 
 export function book(
   account: Account,
-  entry: { amount: number; fee: number; currency: string; source: string; type: Stripe.BalanceTransaction.Type; description: string | null }
+  entry: {
+    amount: number
+    fee: number
+    currency: string
+    source: string
+    type: Stripe.BalanceTransaction.Type
+    description: string | null
+  }
 ): Stripe.BalanceTransaction {
   const created = seconds(account)
   const transaction: Stripe.BalanceTransaction = {
@@ -221,7 +230,15 @@ export function book(
     fee_details:
       entry.fee === 0
         ? []
-        : [{ amount: entry.fee, application: null, currency: entry.currency, description: 'Stripe processing fees', type: 'stripe_fee' }],
+        : [
+            {
+              amount: entry.fee,
+              application: null,
+              currency: entry.currency,
+              description: 'Stripe processing fees',
+              type: 'stripe_fee'
+            }
+          ],
     net: entry.amount - entry.fee,
     reporting_category: entry.type === 'refund' || entry.type === 'payment_refund' ? 'refund' : 'charge',
     source: entry.source,

@@ -34,7 +34,12 @@ export class Deliveries {
   readonly #busy = new Set<string>()
   #stopped = false
 
-  constructor(options: { store: Store; endpoint: WebhookEndpoint | undefined; faults: DeliveryFaults; now: () => number }) {
+  constructor(options: {
+    store: Store
+    endpoint: WebhookEndpoint | undefined
+    faults: DeliveryFaults
+    now: () => number
+  }) {
     this.#store = options.store
     this.#endpoint = options.endpoint
     this.#faults = options.faults

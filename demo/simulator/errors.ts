@@ -15,7 +15,11 @@ export class ApiError extends Error {
   }
 }
 
-export function invalidRequest(message: string, extras: { code?: string; param?: string } = {}, status = 400): ApiError {
+export function invalidRequest(
+  message: string,
+  extras: { code?: string; param?: string } = {},
+  status = 400
+): ApiError {
   return new ApiError(status, { type: 'invalid_request_error', message, ...extras })
 }
 

@@ -10,7 +10,10 @@ export function expand(store: Store, object: unknown, paths: string[]): unknown 
   const copy = structuredClone(object) as Json
   for (const path of paths) {
     const keys = path.split('.')
-    if (keys.length > MAX_DEPTH) throw invalidRequest(`You cannot expand more than ${MAX_DEPTH} levels of a property (${path}).`, { param: 'expand' })
+    if (keys.length > MAX_DEPTH)
+      throw invalidRequest(`You cannot expand more than ${MAX_DEPTH} levels of a property (${path}).`, {
+        param: 'expand'
+      })
     walk(store, copy, keys, path)
   }
   return copy
@@ -21,7 +24,9 @@ function walk(store: Store, object: Json, keys: string[], path: string): void {
   if (key === undefined) return
   const value = includable(store, object, key) ?? object[key]
   if (value === undefined) {
-    throw invalidRequest(`This property cannot be expanded (${path}). You may want to try expanding without it.`, { param: 'expand' })
+    throw invalidRequest(`This property cannot be expanded (${path}). You may want to try expanding without it.`, {
+      param: 'expand'
+    })
   }
   if (value === null) return
   if (Array.isArray(value)) {

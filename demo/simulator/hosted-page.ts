@@ -12,11 +12,17 @@ import { findCard, findIban, looksLikeIban } from './test-cards.js'
  * The payment page of a Session: a form for people, and a form post for scripts (fields: number, exp, cvc, email, name).
  * A payment answers 303 to the success URL; a decline answers 402 with the page.
  */
-export async function handlePage(account: Account, sessionId: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
+export async function handlePage(
+  account: Account,
+  sessionId: string,
+  request: IncomingMessage,
+  response: ServerResponse
+): Promise<void> {
   const session = account.store.table('checkout.session').get(sessionId)
   if (session === undefined) return sendPage(response, 404, notice('There is no such payment page.', undefined))
   getSession(account, sessionId)
-  if (session.status === 'expired') return sendPage(response, 410, notice('This payment page has expired.', session.cancel_url))
+  if (session.status === 'expired')
+    return sendPage(response, 410, notice('This payment page has expired.', session.cancel_url))
   if (session.status === 'complete') {
     if (request.method === 'POST') return redirect(response, successUrl(session))
     return sendPage(response, 200, notice('This has been paid already.', successUrl(session)))
@@ -25,7 +31,12 @@ export async function handlePage(account: Account, sessionId: string, request: I
   pay(account, session, new URLSearchParams(await readBody(request)), response)
 }
 
-function pay(account: Account, session: Stripe.Checkout.Session, form: URLSearchParams, response: ServerResponse): void {
+function pay(
+  account: Account,
+  session: Stripe.Checkout.Session,
+  form: URLSearchParams,
+  response: ServerResponse
+): void {
   const number = form.get('number') ?? ''
   const refuse = (message: string) => sendPage(response, 402, payPage(account, session, message, form))
   const email = session.customer_email ?? form.get('email') ?? ''
@@ -34,20 +45,34 @@ function pay(account: Account, session: Stripe.Checkout.Session, form: URLSearch
 
   if (looksLikeIban(number)) {
     const iban = findIban(number)
-    if (iban === undefined) return refuse('This IBAN is not one of Stripe’s test IBANs, such as DE89370400440532013000.')
+    if (iban === undefined)
+      return refuse('This IBAN is not one of Stripe’s test IBANs, such as DE89370400440532013000.')
     if (!session.payment_method_types.includes('sepa_debit')) return refuse('This shop takes no bank debits here.')
     const digits = number.replace(/\s/g, '')
-    paySession(account, session, { ...payer, method: { type: 'sepa_debit', last4: digits.slice(-4), country: digits.slice(0, 2).toUpperCase() } })
+    paySession(account, session, {
+      ...payer,
+      method: { type: 'sepa_debit', last4: digits.slice(-4), country: digits.slice(0, 2).toUpperCase() }
+    })
     scheduleDebit(account, session, iban.succeeds)
     return redirect(response, successUrl(session))
   }
 
   const card = findCard(number)
   if (card === undefined) return refuse(cardProblem(number))
-  if (card.authenticate && form.get('authenticated') === null) return sendPage(response, 200, authenticationPage(session, form))
-  if (form.get('authenticated') === 'no') return refuse('We are unable to authenticate your payment method. Please choose a different payment method and try again.')
+  if (card.authenticate && form.get('authenticated') === null)
+    return sendPage(response, 200, authenticationPage(session, form))
+  if (form.get('authenticated') === 'no')
+    return refuse(
+      'We are unable to authenticate your payment method. Please choose a different payment method and try again.'
+    )
   const [month, year] = readExpiry(form.get('exp'))
-  const method: Payer['method'] = { type: 'card', card, last4: number.replace(/\D/g, '').slice(-4), expMonth: month, expYear: year }
+  const method: Payer['method'] = {
+    type: 'card',
+    card,
+    last4: number.replace(/\D/g, '').slice(-4),
+    expMonth: month,
+    expYear: year
+  }
   const result = paySession(account, session, { ...payer, method })
   if (!result.paid) return refuse(result.message)
   redirect(response, successUrl(session))
@@ -86,7 +111,11 @@ function redirect(response: ServerResponse, location: string): void {
 }
 
 function sendPage(response: ServerResponse, status: number, page: Html): void {
-  response.writeHead(status, { 'Content-Type': 'text/html; charset=utf-8', 'Cache-Control': 'no-store', 'Content-Security-Policy': "default-src 'none'; style-src 'unsafe-inline'" })
+  response.writeHead(status, {
+    'Content-Type': 'text/html; charset=utf-8',
+    'Cache-Control': 'no-store',
+    'Content-Security-Policy': "default-src 'none'; style-src 'unsafe-inline'"
+  })
   response.end(page.text)
 }
 
@@ -116,7 +145,10 @@ function page(title: string, body: Html): Html {
 }
 
 function notice(text: string, link: string | null | undefined): Html {
-  return page('Payment', html`<main class="small"><p>${text}</p>${link ? html`<a href="${link}">Back to the shop</a>` : ''}</main>`)
+  return page(
+    'Payment',
+    html`<main class="small"><p>${text}</p>${link ? html`<a href="${link}">Back to the shop</a>` : ''}</main>`
+  )
 }
 
 function payPage(account: Account, session: Stripe.Checkout.Session, problem?: string, form?: URLSearchParams): Html {
@@ -150,7 +182,9 @@ function payPage(account: Account, session: Stripe.Checkout.Session, problem?: s
 }
 
 function authenticationPage(session: Stripe.Checkout.Session, form: URLSearchParams): Html {
-  const kept = [...form].filter(([name]) => name !== 'authenticated').map(([name, value]) => html`<input type="hidden" name="${name}" value="${value}">`)
+  const kept = [...form]
+    .filter(([name]) => name !== 'authenticated')
+    .map(([name, value]) => html`<input type="hidden" name="${name}" value="${value}">`)
   return page(
     'Authenticate',
     html`<main class="small"><h1>3D Secure</h1><p>Your bank asks whether you want to pay ${money(session.amount_total, session.currency)}.</p>

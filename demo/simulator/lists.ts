@@ -22,7 +22,9 @@ export function listPage<T extends { id: string; created?: number }>(
   const created = params.range('created')
   params.finish()
   if (after !== undefined && before !== undefined) {
-    throw invalidRequest('You cannot parameterize by both starting_after and ending_before.', { param: 'starting_after' })
+    throw invalidRequest('You cannot parameterize by both starting_after and ending_before.', {
+      param: 'starting_after'
+    })
   }
   const all = [...oldestFirst].reverse()
   const matching = all.filter(object => matches(object) && (created === undefined || created(object.created ?? 0)))

@@ -39,10 +39,16 @@ export class Params {
       )
     }
     if (limits.max !== undefined && value.length > limits.max) {
-      throw invalidRequest(`Invalid string: ${value.slice(0, 10)}...${value.slice(-10)}; must be at most ${limits.max} characters`, { param })
+      throw invalidRequest(
+        `Invalid string: ${value.slice(0, 10)}...${value.slice(-10)}; must be at most ${limits.max} characters`,
+        { param }
+      )
     }
     if (limits.oneOf !== undefined && !limits.oneOf.includes(value)) {
-      const choices = limits.oneOf.length > 1 ? `one of ${limits.oneOf.slice(0, -1).join(', ')}, or ${limits.oneOf.at(-1)}` : limits.oneOf[0]
+      const choices =
+        limits.oneOf.length > 1
+          ? `one of ${limits.oneOf.slice(0, -1).join(', ')}, or ${limits.oneOf.at(-1)}`
+          : limits.oneOf[0]
       throw invalidRequest(`Invalid ${param}: must be ${choices}`, { param })
     }
     return value
@@ -57,7 +63,8 @@ export class Params {
   url(key: string): string | undefined {
     const value = this.string(key, { max: 5_000 })
     if (value === undefined) return undefined
-    if (!/^https?:\/\/[^\s]+$/.test(value) || !URL.canParse(value)) throw invalidRequest('Not a valid URL', { code: 'url_invalid', param: this.name(key) })
+    if (!/^https?:\/\/[^\s]+$/.test(value) || !URL.canParse(value))
+      throw invalidRequest('Not a valid URL', { code: 'url_invalid', param: this.name(key) })
     return value
   }
 
@@ -66,14 +73,23 @@ export class Params {
     if (value === undefined) return undefined
     const param = this.name(key)
     if (typeof value !== 'string' || !/^-?\d+$/.test(value) || !Number.isSafeInteger(Number(value))) {
-      throw invalidRequest(`Invalid integer: ${typeof value === 'string' ? value : JSON.stringify(value)}`, { code: 'parameter_invalid_integer', param })
+      throw invalidRequest(`Invalid integer: ${typeof value === 'string' ? value : JSON.stringify(value)}`, {
+        code: 'parameter_invalid_integer',
+        param
+      })
     }
     const number = Number(value)
     if (limits.min !== undefined && number < limits.min) {
-      throw invalidRequest(`This value must be greater than or equal to ${limits.min}.`, { code: 'parameter_invalid_integer', param })
+      throw invalidRequest(`This value must be greater than or equal to ${limits.min}.`, {
+        code: 'parameter_invalid_integer',
+        param
+      })
     }
     if (limits.max !== undefined && number > limits.max) {
-      throw invalidRequest(`This value must be less than or equal to ${limits.max}.`, { code: 'parameter_invalid_integer', param })
+      throw invalidRequest(`This value must be less than or equal to ${limits.max}.`, {
+        code: 'parameter_invalid_integer',
+        param
+      })
     }
     return number
   }
@@ -115,7 +131,8 @@ export class Params {
     const value = this.#take(key)
     if (value === undefined) return undefined
     const entries = typeof value === 'object' && value !== null ? Object.values(value) : [value]
-    if (entries.length > max || entries.some(entry => typeof entry !== 'string')) throw invalidRequest('Invalid array', { param: this.name(key) })
+    if (entries.length > max || entries.some(entry => typeof entry !== 'string'))
+      throw invalidRequest('Invalid array', { param: this.name(key) })
     return entries as string[]
   }
 
@@ -128,9 +145,21 @@ export class Params {
     const entries = Object.entries(value)
     if (entries.length > 50) throw invalidRequest('Metadata can have up to 50 keys.', { param })
     for (const [name, text] of entries) {
-      if (typeof text !== 'string') throw invalidRequest(`Metadata values must be strings, but for key ${name} you passed in a value of type hash`, { param })
-      if (name.length > 40) throw invalidRequest(`Metadata keys can have up to 40 characters, but you passed in a key that is ${name.length} characters. Invalid key: ${name}`, { param })
-      if (text.length > 500) throw invalidRequest(`Metadata values can have up to 500 characters, but you passed in a value that is ${text.length} characters. Invalid value: ${text}`, { param })
+      if (typeof text !== 'string')
+        throw invalidRequest(
+          `Metadata values must be strings, but for key ${name} you passed in a value of type hash`,
+          { param }
+        )
+      if (name.length > 40)
+        throw invalidRequest(
+          `Metadata keys can have up to 40 characters, but you passed in a key that is ${name.length} characters. Invalid key: ${name}`,
+          { param }
+        )
+      if (text.length > 500)
+        throw invalidRequest(
+          `Metadata values can have up to 500 characters, but you passed in a value that is ${text.length} characters. Invalid value: ${text}`,
+          { param }
+        )
     }
     return Object.fromEntries(entries.filter(([, text]) => text !== '')) as Record<string, string>
   }
@@ -145,7 +174,10 @@ export class Params {
     if (hash === undefined) return undefined
     const [gt, gte, lt, lte] = ['gt', 'gte', 'lt', 'lte'].map(bound => hash.integer(bound))
     return value =>
-      (gt === undefined || value > gt) && (gte === undefined || value >= gte) && (lt === undefined || value < lt) && (lte === undefined || value <= lte)
+      (gt === undefined || value > gt) &&
+      (gte === undefined || value >= gte) &&
+      (lt === undefined || value < lt) &&
+      (lte === undefined || value <= lte)
   }
 
   /** Parameters that Stripe has and this simulator does not: refused with that reason. */

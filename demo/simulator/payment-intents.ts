@@ -51,7 +51,9 @@ export function createIntent(account: Account, data: IntentData): Stripe.Payment
     on_behalf_of: null,
     payment_method: null,
     payment_method_configuration_details: null,
-    payment_method_options: { card: { installments: null, mandate_options: null, network: null, request_three_d_secure: 'automatic' } },
+    payment_method_options: {
+      card: { installments: null, mandate_options: null, network: null, request_three_d_secure: 'automatic' }
+    },
     payment_method_types: data.methodTypes,
     payment_record: null,
     processing: null,
@@ -72,9 +74,14 @@ export function createIntent(account: Account, data: IntentData): Stripe.Payment
 }
 
 /** Tries to pay; the result is the intent's new status. A decline leaves it at requires_payment_method. */
-export function confirmIntent(account: Account, intent: Stripe.PaymentIntent, payer: Payer): Stripe.PaymentIntent.Status {
+export function confirmIntent(
+  account: Account,
+  intent: Stripe.PaymentIntent,
+  payer: Payer
+): Stripe.PaymentIntent.Status {
   const paymentMethod = createPaymentMethod(account, payer)
-  if (payer.method.type === 'card' && payer.method.card.decline !== undefined) return declineIntent(account, intent, paymentMethod, payer)
+  if (payer.method.type === 'card' && payer.method.card.decline !== undefined)
+    return declineIntent(account, intent, paymentMethod, payer)
   intent.payment_method = paymentMethod.id
   intent.last_payment_error = null
   if (payer.method.type === 'sepa_debit') return startDebit(account, intent, paymentMethod, payer)
@@ -102,12 +109,18 @@ export function confirmIntent(account: Account, intent: Stripe.PaymentIntent, pa
 /** What automatic_async leaves for later. Call it once the Session's own event is out. */
 export function finishAsyncCapture(account: Account, intent: Stripe.PaymentIntent): void {
   const charge = account.store.table('charge').get(String(intent.latest_charge))
-  if (charge === undefined || charge.balance_transaction !== null || charge.status !== 'succeeded' || !charge.captured) return
+  if (charge === undefined || charge.balance_transaction !== null || charge.status !== 'succeeded' || !charge.captured)
+    return
   bookCharge(account, charge, charge.amount)
   account.emit('charge.updated', charge, NO_REQUEST, { balance_transaction: null, receipt_url: null })
 }
 
-function declineIntent(account: Account, intent: Stripe.PaymentIntent, paymentMethod: Stripe.PaymentMethod, payer: Payer): 'requires_payment_method' {
+function declineIntent(
+  account: Account,
+  intent: Stripe.PaymentIntent,
+  paymentMethod: Stripe.PaymentMethod,
+  payer: Payer
+): 'requires_payment_method' {
   const decline = payer.method.type === 'card' ? payer.method.card.decline : undefined
   const charge = createCharge(account, intent, paymentMethod, payer, { status: 'failed', captured: false })
   intent.status = 'requires_payment_method'
@@ -129,7 +142,12 @@ function declineIntent(account: Account, intent: Stripe.PaymentIntent, paymentMe
   return 'requires_payment_method'
 }
 
-function startDebit(account: Account, intent: Stripe.PaymentIntent, paymentMethod: Stripe.PaymentMethod, payer: Payer): 'processing' {
+function startDebit(
+  account: Account,
+  intent: Stripe.PaymentIntent,
+  paymentMethod: Stripe.PaymentMethod,
+  payer: Payer
+): 'processing' {
   const charge = createCharge(account, intent, paymentMethod, payer, { status: 'pending', captured: true })
   intent.status = 'processing'
   intent.latest_charge = charge.id
@@ -222,7 +240,9 @@ export function captureIntent(account: Account, id: string, params: Params, caus
 /** POST /v1/payment_intents/:id/cancel */
 export function cancelIntent(account: Account, id: string, params: Params, cause: Cause): Stripe.PaymentIntent {
   const intent = getIntent(account, id)
-  const reason = params.string('cancellation_reason', { oneOf: ['duplicate', 'fraudulent', 'requested_by_customer', 'abandoned'] })
+  const reason = params.string('cancellation_reason', {
+    oneOf: ['duplicate', 'fraudulent', 'requested_by_customer', 'abandoned']
+  })
   params.finish()
   const cancelable = ['requires_payment_method', 'requires_capture', 'requires_confirmation', 'requires_action']
   if (!cancelable.includes(intent.status)) throw unexpectedState(intent, 'canceled', cancelable.join(', '))

@@ -13,14 +13,24 @@ export function createRefund(account: Account, params: Params, cause: Cause): St
   const amount = params.integer('amount', { min: 1 }) ?? left
   const reason = params.string('reason', { oneOf: ['duplicate', 'fraudulent', 'requested_by_customer'] }) ?? null
   const metadata = params.metadata()
-  params.notSimulated('customer', 'origin', 'instructions_email', 'refund_application_fee', 'reverse_transfer', 'currency')
+  params.notSimulated(
+    'customer',
+    'origin',
+    'instructions_email',
+    'refund_application_fee',
+    'reverse_transfer',
+    'currency'
+  )
   params.finish()
   if (charge.status !== 'succeeded' || !charge.captured) {
     throw invalidRequest(`Charge ${charge.id} has not been captured and cannot be refunded.`, { param: 'charge' })
   }
-  if (left === 0) throw invalidRequest(`Charge ${charge.id} has already been refunded.`, { code: 'charge_already_refunded' })
+  if (left === 0)
+    throw invalidRequest(`Charge ${charge.id} has already been refunded.`, { code: 'charge_already_refunded' })
   if (amount > left) {
-    throw invalidRequest(`Refund amount (${amount}) is greater than unrefunded amount on charge (${left})`, { param: 'amount' })
+    throw invalidRequest(`Refund amount (${amount}) is greater than unrefunded amount on charge (${left})`, {
+      param: 'amount'
+    })
   }
   const card = charge.payment_method_details?.type === 'card'
   const refund: Stripe.Refund = {
@@ -33,7 +43,12 @@ export function createRefund(account: Account, params: Params, cause: Cause): St
     currency: charge.currency,
     customer: null,
     customer_account: null,
-    destination_details: card ? { card: { reference_status: 'pending', reference_type: 'acquirer_reference_number', type: 'refund' }, type: 'card' } : { type: 'sepa_debit' },
+    destination_details: card
+      ? {
+          card: { reference_status: 'pending', reference_type: 'acquirer_reference_number', type: 'refund' },
+          type: 'card'
+        }
+      : { type: 'sepa_debit' },
     metadata,
     payment_intent: charge.payment_intent,
     payment_method: charge.payment_method,
@@ -70,7 +85,9 @@ function refundedCharge(account: Account, params: Params): Stripe.Charge {
     const intent = getIntent(account, intentId)
     const charge = account.store.table('charge').get(String(intent.latest_charge))
     if (charge === undefined) {
-      throw invalidRequest(`This PaymentIntent (${intentId}) does not have a successful charge to refund.`, { param: 'payment_intent' })
+      throw invalidRequest(`This PaymentIntent (${intentId}) does not have a successful charge to refund.`, {
+        param: 'payment_intent'
+      })
     }
     return charge
   }

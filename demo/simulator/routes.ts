@@ -33,7 +33,9 @@ const routes: Route[] = [
   route('GET', '/v1/checkout/sessions', listSessions),
   route('GET', '/v1/checkout/sessions/:id', ({ account, params, id }) => only(params, getSession(account, id))),
   route('POST', '/v1/checkout/sessions/:id', ({ account, params, id }) => updateSession(account, id, params)),
-  route('POST', '/v1/checkout/sessions/:id/expire', ({ account, params, id, cause }) => expireSession(account, id, params, cause)),
+  route('POST', '/v1/checkout/sessions/:id/expire', ({ account, params, id, cause }) =>
+    expireSession(account, id, params, cause)
+  ),
   route('GET', '/v1/checkout/sessions/:id/line_items', ({ account, params, id, path }) => {
     getSession(account, id)
     // Line items come in the order in which they were sent.
@@ -47,11 +49,21 @@ const routes: Route[] = [
     return only(params, getIntent(account, id))
   }),
   route('POST', '/v1/payment_intents/:id', ({ account, params, id }) => updateIntent(account, id, params)),
-  route('POST', '/v1/payment_intents/:id/capture', ({ account, params, id, cause }) => captureIntent(account, id, params, cause)),
-  route('POST', '/v1/payment_intents/:id/cancel', ({ account, params, id, cause }) => cancelIntent(account, id, params, cause)),
+  route('POST', '/v1/payment_intents/:id/capture', ({ account, params, id, cause }) =>
+    captureIntent(account, id, params, cause)
+  ),
+  route('POST', '/v1/payment_intents/:id/cancel', ({ account, params, id, cause }) =>
+    cancelIntent(account, id, params, cause)
+  ),
   route('GET', '/v1/charges', ({ account, params, path }) => {
     const intent = params.string('payment_intent')
-    return listPage(account.store.table('charge').values(), params, path, 'charge', charge => intent === undefined || charge.payment_intent === intent)
+    return listPage(
+      account.store.table('charge').values(),
+      params,
+      path,
+      'charge',
+      charge => intent === undefined || charge.payment_intent === intent
+    )
   }),
   route('GET', '/v1/charges/:id', retrieve('charge', 'charge')),
   route('POST', '/v1/refunds', ({ account, params, cause }) => createRefund(account, params, cause)),
@@ -63,7 +75,8 @@ const routes: Route[] = [
       params,
       path,
       'refund',
-      refund => (intent === undefined || refund.payment_intent === intent) && (charge === undefined || refund.charge === charge)
+      refund =>
+        (intent === undefined || refund.payment_intent === intent) && (charge === undefined || refund.charge === charge)
     )
   }),
   route('GET', '/v1/refunds/:id', retrieve('refund', 'refund')),
@@ -77,7 +90,10 @@ const routes: Route[] = [
       params,
       path,
       'balance_transaction',
-      entry => (type === undefined || entry.type === type) && (source === undefined || entry.source === source) && (currency === undefined || entry.currency === currency)
+      entry =>
+        (type === undefined || entry.type === type) &&
+        (source === undefined || entry.source === source) &&
+        (currency === undefined || entry.currency === currency)
     )
   }),
   route('GET', '/v1/balance_transactions/:id', retrieve('balance_transaction', 'balance transaction')),
@@ -156,7 +172,8 @@ function listEvents({ account, params, path }: Call) {
   const type = params.string('type')
   const types = params.strings('types', 20)
   const delivered = params.boolean('delivery_success')
-  if (type !== undefined && types !== undefined) throw invalidRequest('You may pass either type or types, but not both.', { param: 'types' })
+  if (type !== undefined && types !== undefined)
+    throw invalidRequest('You may pass either type or types, but not both.', { param: 'types' })
   const wanted = types ?? (type === undefined ? undefined : [type])
   return listPage(account.store.table('event').values(), params, path, 'event', event => {
     if (wanted !== undefined && !wanted.some(each => matchesType(each, event))) return false

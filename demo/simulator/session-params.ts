@@ -1,20 +1,54 @@
 import type Stripe from 'stripe'
-import { isSupportedCurrency, supportedCurrencies, toDecimalString, minor } from '../../shared/money.js'
+import { isSupportedCurrency, minor, supportedCurrencies, toDecimalString } from '../../shared/money.js'
 import { type Account, seconds } from './account.js'
 import { invalidRequest, missing } from './errors.js'
 import { stripeId } from './ids.js'
 import type { Params } from './params.js'
 
 /** https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts */
-const MINIMUM: Record<string, number> = { usd: 50, eur: 50, gbp: 30, jpy: 50, chf: 50, cad: 50, aud: 50, sek: 300, nok: 300, dkk: 250, pln: 200 }
+const MINIMUM: Record<string, number> = {
+  usd: 50,
+  eur: 50,
+  gbp: 30,
+  jpy: 50,
+  chf: 50,
+  cad: 50,
+  aud: 50,
+  sek: 300,
+  nok: 300,
+  dkk: 250,
+  pln: 200
+}
 const MAXIMUM = 99_999_999
 
 const NOT_SIMULATED = [
-  'after_expiration', 'automatic_tax', 'branding_settings', 'consent_collection', 'custom_fields', 'custom_text', 'customer',
-  'customer_account', 'customer_update', 'discounts', 'excluded_payment_method_types', 'invoice_creation', 'managed_payments',
-  'name_collection', 'optional_items', 'origin_context', 'payment_method_configuration', 'payment_method_data',
-  'payment_method_options', 'permissions', 'redirect_on_completion', 'return_url', 'saved_payment_method_options',
-  'setup_intent_data', 'subscription_data', 'tax_id_collection', 'wallet_options'
+  'after_expiration',
+  'automatic_tax',
+  'branding_settings',
+  'consent_collection',
+  'custom_fields',
+  'custom_text',
+  'customer',
+  'customer_account',
+  'customer_update',
+  'discounts',
+  'excluded_payment_method_types',
+  'invoice_creation',
+  'managed_payments',
+  'name_collection',
+  'optional_items',
+  'origin_context',
+  'payment_method_configuration',
+  'payment_method_data',
+  'payment_method_options',
+  'permissions',
+  'redirect_on_completion',
+  'return_url',
+  'saved_payment_method_options',
+  'setup_intent_data',
+  'subscription_data',
+  'tax_id_collection',
+  'wallet_options'
 ]
 
 export interface SessionRequest {
@@ -50,10 +84,13 @@ export interface SessionRequest {
 /** Reads POST /v1/checkout/sessions: https://docs.stripe.com/api/checkout/sessions/create */
 export function readSessionRequest(account: Account, params: Params): SessionRequest {
   const mode = params.requiredString('mode', { oneOf: ['payment', 'setup', 'subscription'] })
-  if (mode !== 'payment') throw invalidRequest(`The local Stripe simulator supports mode payment only, not ${mode}.`, { param: 'mode' })
+  if (mode !== 'payment')
+    throw invalidRequest(`The local Stripe simulator supports mode payment only, not ${mode}.`, { param: 'mode' })
   const uiMode = params.string('ui_mode', { oneOf: ['elements', 'embedded_page', 'form', 'hosted_page'] })
   if (uiMode !== undefined && uiMode !== 'hosted_page') {
-    throw invalidRequest(`The local Stripe simulator supports ui_mode hosted_page only, not ${uiMode}.`, { param: 'ui_mode' })
+    throw invalidRequest(`The local Stripe simulator supports ui_mode hosted_page only, not ${uiMode}.`, {
+      param: 'ui_mode'
+    })
   }
   params.notSimulated(...NOT_SIMULATED)
   if (!params.has('line_items')) throw missing('line_items')
@@ -68,7 +105,8 @@ export function readSessionRequest(account: Account, params: Params): SessionReq
   const subtotal = lineItems.reduce((sum, item) => sum + item.amount_subtotal, 0)
   checkTotal(subtotal + (shipping?.amount ?? 0), currency)
   const collection = params.hash('shipping_address_collection')
-  const methodTypes = params.strings('allowed_payment_method_types') ?? (currency === 'eur' ? ['card', 'sepa_debit'] : ['card'])
+  const methodTypes =
+    params.strings('allowed_payment_method_types') ?? (currency === 'eur' ? ['card', 'sepa_debit'] : ['card'])
   if (params.has('payment_method_types')) params.string('payment_method_types')
   const request: SessionRequest = {
     lineItems,
@@ -126,7 +164,8 @@ function readLineItem(account: Account, params: Params, defaultCurrency: string 
 function findPrice(account: Account, params: Params): Stripe.Price {
   const id = params.requiredString('price')
   const price = account.store.table('price').get(id)
-  if (price === undefined) throw invalidRequest(`No such price: '${id}'`, { code: 'resource_missing', param: params.name('price') })
+  if (price === undefined)
+    throw invalidRequest(`No such price: '${id}'`, { code: 'resource_missing', param: params.name('price') })
   return price
 }
 
@@ -168,7 +207,8 @@ function createPrice(account: Account, item: Params, defaultCurrency: string | u
 function findProduct(account: Account, params: Params): Stripe.Product {
   const id = params.requiredString('product')
   const product = account.store.table('product').get(id)
-  if (product === undefined) throw invalidRequest(`No such product: '${id}'`, { code: 'resource_missing', param: params.name('product') })
+  if (product === undefined)
+    throw invalidRequest(`No such product: '${id}'`, { code: 'resource_missing', param: params.name('product') })
   return product
 }
 
@@ -206,7 +246,8 @@ function createProduct(account: Account, price: Params): Stripe.Product {
 function readShipping(account: Account, params: Params, currency: string): SessionRequest['shipping'] {
   const [option, ...others] = params.list('shipping_options', 5)
   if (option === undefined) return undefined
-  if (others.length > 0) throw invalidRequest('The local Stripe simulator supports one shipping option.', { param: 'shipping_options' })
+  if (others.length > 0)
+    throw invalidRequest('The local Stripe simulator supports one shipping option.', { param: 'shipping_options' })
   option.notSimulated('shipping_rate')
   const data = option.hash('shipping_rate_data')
   if (data === undefined) throw missing(option.name('shipping_rate_data'))
@@ -215,7 +256,10 @@ function readShipping(account: Account, params: Params, currency: string): Sessi
   if (amountParams === undefined) throw missing(data.name('fixed_amount'))
   const amount = amountParams.requiredInteger('amount', { min: 0, max: MAXIMUM })
   const amountCurrency = readCurrency(amountParams, 'currency')
-  if (amountCurrency !== currency) throw invalidRequest('The currency of the shipping rate must be that of the line items.', { param: amountParams.name('currency') })
+  if (amountCurrency !== currency)
+    throw invalidRequest('The currency of the shipping rate must be that of the line items.', {
+      param: amountParams.name('currency')
+    })
   const rate: Stripe.ShippingRate = {
     id: stripeId('shr'),
     object: 'shipping_rate',
@@ -235,9 +279,17 @@ function readShipping(account: Account, params: Params, currency: string): Sessi
 }
 
 function readIntentData(params: Params | undefined): SessionRequest['intent'] {
-  params?.notSimulated('application_fee_amount', 'on_behalf_of', 'setup_future_usage', 'shipping', 'transfer_data', 'transfer_group')
+  params?.notSimulated(
+    'application_fee_amount',
+    'on_behalf_of',
+    'setup_future_usage',
+    'shipping',
+    'transfer_data',
+    'transfer_group'
+  )
   return {
-    captureMethod: (params?.string('capture_method', { oneOf: ['automatic', 'automatic_async', 'manual'] }) ?? 'automatic_async') as 'automatic',
+    captureMethod: (params?.string('capture_method', { oneOf: ['automatic', 'automatic_async', 'manual'] }) ??
+      'automatic_async') as 'automatic',
     description: params?.string('description', { max: 1_000 }) ?? null,
     metadata: params?.metadata() ?? {},
     receiptEmail: params === undefined ? null : readEmail(params, 'receipt_email'),
@@ -251,10 +303,14 @@ function readExpiry(account: Account, params: Params): number {
   const expiresAt = params.integer('expires_at')
   if (expiresAt === undefined) return now + 24 * 3_600
   if (expiresAt > now + 24 * 3_600) {
-    throw invalidRequest('The `expires_at` timestamp must be less than 24 hours from Checkout Session creation.', { param: 'expires_at' })
+    throw invalidRequest('The `expires_at` timestamp must be less than 24 hours from Checkout Session creation.', {
+      param: 'expires_at'
+    })
   }
   if (expiresAt < now + 30 * 60) {
-    throw invalidRequest('The `expires_at` timestamp must be at least 30 minutes from Checkout Session creation.', { param: 'expires_at' })
+    throw invalidRequest('The `expires_at` timestamp must be at least 30 minutes from Checkout Session creation.', {
+      param: 'expires_at'
+    })
   }
   return expiresAt
 }
@@ -263,13 +319,16 @@ function readCurrency(params: Params, key: string): string | undefined {
   const code = params.string(key)?.toLowerCase()
   if (code === undefined || isSupportedCurrency(code.toUpperCase())) return code
   const all = supportedCurrencies().map(each => each.toLowerCase())
-  throw invalidRequest(`Invalid currency: ${code}. Stripe currently supports these currencies: ${all.join(', ')}`, { param: params.name(key) })
+  throw invalidRequest(`Invalid currency: ${code}. Stripe currently supports these currencies: ${all.join(', ')}`, {
+    param: params.name(key)
+  })
 }
 
 function readEmail(params: Params, key: string): string | null {
   const email = params.string(key, { max: 800 })
   if (email === undefined) return null
-  if (!/^[^\s@]+@[^\s@]+\.[^\s@]+$/.test(email)) throw invalidRequest(`Invalid email address: ${email}`, { code: 'email_invalid', param: params.name(key) })
+  if (!/^[^\s@]+@[^\s@]+\.[^\s@]+$/.test(email))
+    throw invalidRequest(`Invalid email address: ${email}`, { code: 'email_invalid', param: params.name(key) })
   return email
 }
 
@@ -277,9 +336,13 @@ function checkTotal(total: number, currency: string): void {
   const amount = (value: number) => `${toDecimalString(minor(value), currency)} ${currency}`
   const least = MINIMUM[currency] ?? 1
   if (total < least) {
-    throw invalidRequest(`The Checkout Session's total amount due must add up to at least ${amount(least)}`, { code: 'amount_too_small' })
+    throw invalidRequest(`The Checkout Session's total amount due must add up to at least ${amount(least)}`, {
+      code: 'amount_too_small'
+    })
   }
   if (total > MAXIMUM) {
-    throw invalidRequest(`The Checkout Session's total amount due must be no more than ${amount(MAXIMUM)}`, { code: 'amount_too_large' })
+    throw invalidRequest(`The Checkout Session's total amount due must be no more than ${amount(MAXIMUM)}`, {
+      code: 'amount_too_large'
+    })
   }
 }

@@ -3,8 +3,8 @@ import { type Account, type Cause, NO_REQUEST, seconds } from './account.js'
 import type { Payer } from './charges.js'
 import { invalidRequest, noSuch } from './errors.js'
 import { stripeId } from './ids.js'
-import { createIntent, confirmIntent, finishAsyncCapture, settleDebit } from './payment-intents.js'
 import type { Params } from './params.js'
+import { confirmIntent, createIntent, finishAsyncCapture, settleDebit } from './payment-intents.js'
 import { readSessionRequest } from './session-params.js'
 import type { StoredIntentData } from './store.js'
 
@@ -50,7 +50,16 @@ export function createSession(account: Account, params: Params): Stripe.Checkout
     customer_details:
       request.customerEmail === null
         ? null
-        : { address: null, business_name: null, email: request.customerEmail, individual_name: null, name: null, phone: null, tax_exempt: 'none', tax_ids: null },
+        : {
+            address: null,
+            business_name: null,
+            email: request.customerEmail,
+            individual_name: null,
+            name: null,
+            phone: null,
+            tax_exempt: 'none',
+            tax_ids: null
+          },
     customer_email: request.customerEmail,
     discounts: [],
     expires_at: request.expiresAt,
@@ -58,7 +67,15 @@ export function createSession(account: Account, params: Params): Stripe.Checkout
     invoice: null,
     invoice_creation: {
       enabled: false,
-      invoice_data: { account_tax_ids: null, custom_fields: null, description: null, footer: null, issuer: null, metadata: {}, rendering_options: null }
+      invoice_data: {
+        account_tax_ids: null,
+        custom_fields: null,
+        description: null,
+        footer: null,
+        issuer: null,
+        metadata: {},
+        rendering_options: null
+      }
     },
     livemode: false,
     locale: request.locale,
@@ -78,10 +95,14 @@ export function createSession(account: Account, params: Params): Stripe.Checkout
     recovered_from: null,
     saved_payment_method_options: null,
     setup_intent: null,
-    shipping_address_collection: request.shippingCountries === undefined ? null : { allowed_countries: request.shippingCountries },
+    shipping_address_collection:
+      request.shippingCountries === undefined ? null : { allowed_countries: request.shippingCountries },
     shipping_cost:
-      request.shipping === undefined ? null : { amount_subtotal: shipping, amount_tax: 0, amount_total: shipping, shipping_rate: request.shipping.rate.id },
-    shipping_options: request.shipping === undefined ? [] : [{ shipping_amount: shipping, shipping_rate: request.shipping.rate.id }],
+      request.shipping === undefined
+        ? null
+        : { amount_subtotal: shipping, amount_tax: 0, amount_total: shipping, shipping_rate: request.shipping.rate.id },
+    shipping_options:
+      request.shipping === undefined ? [] : [{ shipping_amount: shipping, shipping_rate: request.shipping.rate.id }],
     status: 'open',
     submit_type: request.submitType,
     subscription: null,

@@ -4,7 +4,7 @@ import { PINNED_API_VERSION } from '../../shared/stripe-version.js'
 import type { Account } from './account.js'
 import { handleApi, readBody } from './api.js'
 import { Deliveries, type WebhookEndpoint } from './deliveries.js'
-import { Faults, type FaultSettings, faultSettings } from './faults.js'
+import { type FaultSettings, Faults, faultSettings } from './faults.js'
 import { handlePage } from './hosted-page.js'
 import { stripeId } from './ids.js'
 import { expireDueSessions, settleDueDebits } from './sessions.js'
@@ -95,14 +95,21 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
   }
 }
 
-async function handle(account: Account, faults: Faults, request: IncomingMessage, response: ServerResponse): Promise<void> {
+async function handle(
+  account: Account,
+  faults: Faults,
+  request: IncomingMessage,
+  response: ServerResponse
+): Promise<void> {
   const path = (request.url ?? '/').split('?')[0] ?? '/'
   if (path.startsWith('/v1/')) return await handleApi(account, faults, request, response)
   const pay = /^\/c\/pay\/(cs_test_\w+)$/.exec(path)
   if (pay?.[1] !== undefined) return await handlePage(account, pay[1], request, response)
   if (path === '/_simulator/faults') return await handleFaults(faults, request, response)
   response.writeHead(404, { 'Content-Type': 'text/plain' })
-  response.end('A local simulator of Stripe: the API is under /v1, payment pages under /c/pay, faults at /_simulator/faults.\n')
+  response.end(
+    'A local simulator of Stripe: the API is under /v1, payment pages under /c/pay, faults at /_simulator/faults.\n'
+  )
 }
 
 /** GET shows the faults that are set, POST sets them from JSON. */

@@ -33,13 +33,26 @@ const CARDS: Record<string, TestCard> = {
   '4000000000009987': declined('lost_card', 'Your card was declined.'),
   '4000000000009979': declined('stolen_card', 'Your card was declined.'),
   '4000000000006975': declined('card_velocity_exceeded', 'Your card was declined.'),
-  '4000000000000069': { ...visa, decline: { code: 'expired_card', declineCode: 'expired_card', message: 'Your card has expired.' } },
-  '4000000000000127': { ...visa, decline: { code: 'incorrect_cvc', declineCode: 'incorrect_cvc', message: 'Your card’s security code is incorrect.' } },
+  '4000000000000069': {
+    ...visa,
+    decline: { code: 'expired_card', declineCode: 'expired_card', message: 'Your card has expired.' }
+  },
+  '4000000000000127': {
+    ...visa,
+    decline: { code: 'incorrect_cvc', declineCode: 'incorrect_cvc', message: 'Your card’s security code is incorrect.' }
+  },
   '4000000000000119': {
     ...visa,
-    decline: { code: 'processing_error', declineCode: 'processing_error', message: 'An error occurred while processing your card. Try again in a little bit.' }
+    decline: {
+      code: 'processing_error',
+      declineCode: 'processing_error',
+      message: 'An error occurred while processing your card. Try again in a little bit.'
+    }
   },
-  '4100000000000019': { ...visa, decline: { code: 'card_declined', declineCode: 'fraudulent', message: 'Your card was declined.', blocked: true } },
+  '4100000000000019': {
+    ...visa,
+    decline: { code: 'card_declined', declineCode: 'fraudulent', message: 'Your card was declined.', blocked: true }
+  },
   '4000002500003155': { ...visa, authenticate: true },
   '4000002760003184': { ...visa, authenticate: true },
   '4000000000003220': { ...visa, authenticate: true },

@@ -5,7 +5,8 @@ import { SESSION_COOKIE, signSessionToken } from '../../shared/session-token.js'
 
 const PUBLIC = join(projectRoot, 'demo/storefront/public')
 const SESSION_SECONDS = 24 * 3_600
-const POLICY = "default-src 'self'; img-src 'self' data:; style-src 'self'; script-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
+const POLICY =
+  "default-src 'self'; img-src 'self' data:; style-src 'self'; script-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
 
 /** The demo shop: static pages that use the same API as any storefront, and a session for its one customer. */
 export function storefront(options: { authSecret: string; instance: string }): Router {
@@ -15,7 +16,11 @@ export function storefront(options: { authSecret: string; instance: string }): R
   })
   // A shop has its own sign-in; the demo signs everybody in as Ada.
   router.post('/demo/session', async (_request, response) => {
-    const token = await signSessionToken({ userId: 'demo-ada', email: 'ada@shop.example' }, options.authSecret, SESSION_SECONDS)
+    const token = await signSessionToken(
+      { userId: 'demo-ada', email: 'ada@shop.example' },
+      options.authSecret,
+      SESSION_SECONDS
+    )
     response.cookie(SESSION_COOKIE, token, { httpOnly: true, sameSite: 'lax', maxAge: SESSION_SECONDS * 1_000 })
     response.json({ email: 'ada@shop.example' })
   })

@@ -88,8 +88,23 @@ export async function claimCheckout(db: Queryable, c: NewCheckout): Promise<Clai
     )
     SELECT made, oldest, EXISTS (SELECT FROM claim) AS claimed FROM attempts`,
     values: [
-      c.id, c.userId, c.attemptsSince, c.key, c.fingerprint, c.keyIsDerived, JSON.stringify(c.cart), c.keyExpiresAt, c.now,
-      c.maxAttempts, c.newOrderId ?? null, c.email, c.currency, c.requestId, c.ipAddress, c.userAgent, auditParameter(audit)
+      c.id,
+      c.userId,
+      c.attemptsSince,
+      c.key,
+      c.fingerprint,
+      c.keyIsDerived,
+      JSON.stringify(c.cart),
+      c.keyExpiresAt,
+      c.now,
+      c.maxAttempts,
+      c.newOrderId ?? null,
+      c.email,
+      c.currency,
+      c.requestId,
+      c.ipAddress,
+      c.userAgent,
+      auditParameter(audit)
     ]
   })
   const [row] = rows
@@ -119,7 +134,11 @@ export async function findKey(db: Queryable, key: string, now: Date): Promise<Cl
 }
 
 export async function readCheckout(db: Queryable, id: string): Promise<CheckoutRow | undefined> {
-  const { rows } = await db.query({ name: 'read-checkout', text: 'SELECT * FROM "Checkout" WHERE "id" = $1', values: [id] })
+  const { rows } = await db.query({
+    name: 'read-checkout',
+    text: 'SELECT * FROM "Checkout" WHERE "id" = $1',
+    values: [id]
+  })
   return rows[0]
 }
 
@@ -176,17 +195,33 @@ export async function moveCheckout(db: Queryable, id: string, move: CheckoutMove
     )
     SELECT pg_notify('${CHECKOUT_CHANGED}', "id") FROM moved`,
     values: [
-      id, move.to, move.now, move.orderId ?? null, move.amount ?? null, move.sessionId ?? null, move.sessionUrl ?? null,
-      move.sessionExpiresAt ?? null, move.paymentIntentId ?? null, move.refusal ? JSON.stringify(move.refusal) : null,
-      sourcesOf(checkoutTransitions, move.to), forgetKey, forgetDerivedKey,
-      move.outcome ? JSON.stringify(move.outcome.body) : null, move.outcome?.status ?? null, auditParameter(...move.audit)
+      id,
+      move.to,
+      move.now,
+      move.orderId ?? null,
+      move.amount ?? null,
+      move.sessionId ?? null,
+      move.sessionUrl ?? null,
+      move.sessionExpiresAt ?? null,
+      move.paymentIntentId ?? null,
+      move.refusal ? JSON.stringify(move.refusal) : null,
+      sourcesOf(checkoutTransitions, move.to),
+      forgetKey,
+      forgetDerivedKey,
+      move.outcome ? JSON.stringify(move.outcome.body) : null,
+      move.outcome?.status ?? null,
+      auditParameter(...move.audit)
     ]
   })
   return rowCount === 1
 }
 
 /** The checkout of a Session, locked: by the Session's id, or by our mark while its Session is not stored yet. */
-export async function findSessionCheckout(db: Queryable, sessionId: string, mark: string | null): Promise<CheckoutRow | undefined> {
+export async function findSessionCheckout(
+  db: Queryable,
+  sessionId: string,
+  mark: string | null
+): Promise<CheckoutRow | undefined> {
   const { rows } = await db.query({
     name: 'find-session-checkout',
     text: `SELECT * FROM "Checkout" WHERE "sessionId" = $1 OR ("id" = $2 AND "sessionId" IS NULL) LIMIT 1 FOR NO KEY UPDATE`,

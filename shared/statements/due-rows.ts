@@ -23,7 +23,10 @@ export async function findDueRows(db: Queryable, before: Date, limit: number): P
 
 /** Counts another requeue of a stuck checkout and returns how many there were. */
 export async function countRequeue(db: Queryable, checkoutId: string): Promise<number> {
-  const { rows } = await db.query('UPDATE "Checkout" SET "requeues" = "requeues" + 1 WHERE "id" = $1 RETURNING "requeues"', [checkoutId])
+  const { rows } = await db.query(
+    'UPDATE "Checkout" SET "requeues" = "requeues" + 1 WHERE "id" = $1 RETURNING "requeues"',
+    [checkoutId]
+  )
   return rows[0]?.requeues ?? 0
 }
 

@@ -89,7 +89,13 @@ export async function moveOrder(
       ${auditInsert(5, 'EXISTS (SELECT FROM moved)')}
     )
     SELECT "id" FROM moved`,
-    values: [id, move.to, move.now, sourcesOf(orderTransitions, move.to), auditParameter({ ...move.audit, after: move.to })]
+    values: [
+      id,
+      move.to,
+      move.now,
+      sourcesOf(orderTransitions, move.to),
+      auditParameter({ ...move.audit, after: move.to })
+    ]
   })
   return rowCount === 1
 }
@@ -111,7 +117,15 @@ export async function recordPayment(db: Queryable, payment: PaymentRecord): Prom
     INSERT INTO "Payment" ("paymentIntentId", "orderId", "checkoutId", "status", "amount", "currency", "createdAt", "updatedAt")
     VALUES ($1, $2, $3, $4, $5, $6, $7, $7)
     ON CONFLICT ("paymentIntentId") DO UPDATE SET "status" = EXCLUDED."status", "amount" = EXCLUDED."amount", "updatedAt" = EXCLUDED."updatedAt"`,
-    values: [payment.paymentIntentId, payment.orderId, payment.checkoutId, payment.status, payment.amount, payment.currency, payment.now]
+    values: [
+      payment.paymentIntentId,
+      payment.orderId,
+      payment.checkoutId,
+      payment.status,
+      payment.amount,
+      payment.currency,
+      payment.now
+    ]
   })
 }
 

@@ -72,10 +72,10 @@ export async function finishEvent(
 
 /** Records a failed try. */
 export async function recordEventFailure(db: Queryable, id: string, error: string): Promise<void> {
-  await db.query(`UPDATE "WebhookEvent" SET "attempts" = "attempts" + 1, "error" = $2 WHERE "id" = $1 AND "status" = 'RECEIVED'`, [
-    id,
-    error.slice(0, 1_000)
-  ])
+  await db.query(
+    `UPDATE "WebhookEvent" SET "attempts" = "attempts" + 1, "error" = $2 WHERE "id" = $1 AND "status" = 'RECEIVED'`,
+    [id, error.slice(0, 1_000)]
+  )
 }
 
 /** Gives up on an event until an operator replays it. False when it is not waiting any more. */

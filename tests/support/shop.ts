@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import pg from 'pg'
+import { freePort } from '../../demo/free-port.js'
 import { createShopper, type Shopper } from '../../demo/shopper.js'
 import { type Stack, startStack } from '../../demo/stack.js'
-import { freePort } from '../../demo/free-port.js'
 import { createLogger } from '../../shared/logger.js'
 import { runShutdown } from '../../shared/shutdown.js'
 
@@ -33,7 +33,9 @@ export async function openShop(engine: Engine, env: Record<string, string> = {})
     log: createLogger({ level: process.env.LOG_LEVEL ?? 'silent', production: true, name: 'test' }),
     env: {
       DATABASE_URL: databaseUrl,
-      ...(engine === 'redis' ? { REDIS_URL: process.env.TEST_REDIS_URL, QUEUE_PREFIX: name.replace('_', '-') } : { QUEUE_ENGINE: 'postgres' }),
+      ...(engine === 'redis'
+        ? { REDIS_URL: process.env.TEST_REDIS_URL, QUEUE_PREFIX: name.replace('_', '-') }
+        : { QUEUE_ENGINE: 'postgres' }),
       AUTH_SECRET,
       OPS_PASSWORD: 'password of the tests',
       STRIPE_WEBHOOK_SECRET: WEBHOOK_SECRET,
@@ -47,7 +49,8 @@ export async function openShop(engine: Engine, env: Record<string, string> = {})
     stack,
     databaseUrl,
     webhookSecret: WEBHOOK_SECRET,
-    customer: userId => createShopper({ port: stack.api.port, authSecret: AUTH_SECRET, userId, email: `${userId}@shop.example` }),
+    customer: userId =>
+      createShopper({ port: stack.api.port, authSecret: AUTH_SECRET, userId, email: `${userId}@shop.example` }),
     async close() {
       await runShutdown(stack.shutdown, stack.services.log)
       await administer(server, `DROP DATABASE "${name}" WITH (FORCE)`)

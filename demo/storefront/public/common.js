@@ -5,7 +5,11 @@ export async function signIn() {
 
 /** Posts JSON and returns `data`; throws the problem document of a refusal. */
 export async function post(path, body) {
-  const answer = await fetch(path, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) })
+  const answer = await fetch(path, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json' },
+    body: JSON.stringify(body)
+  })
   const result = await answer.json()
   if (!result.success) throw result
   return result.data

@@ -18,13 +18,21 @@ function card(product) {
   item.dataset.slug = product.slug
   const image = Object.assign(document.createElement('img'), { src: product.image, alt: '' })
   const text = document.createElement('div')
-  const add = Object.assign(document.createElement('button'), { textContent: product.stock > 0 ? 'Add to cart' : 'Sold out', disabled: product.stock < 1 })
+  const add = Object.assign(document.createElement('button'), {
+    textContent: product.stock > 0 ? 'Add to cart' : 'Sold out',
+    disabled: product.stock < 1
+  })
   add.addEventListener('click', () => change(product.id, 1))
   text.append(
     Object.assign(document.createElement('h2'), { textContent: product.name }),
     Object.assign(document.createElement('p'), { textContent: product.description }),
-    Object.assign(document.createElement('span'), { className: 'price', textContent: money(product.price, product.currency) }),
-    Object.assign(document.createElement('small'), { textContent: product.stock > 0 ? `${product.stock} in stock` : 'none in stock' }),
+    Object.assign(document.createElement('span'), {
+      className: 'price',
+      textContent: money(product.price, product.currency)
+    }),
+    Object.assign(document.createElement('small'), {
+      textContent: product.stock > 0 ? `${product.stock} in stock` : 'none in stock'
+    }),
     add
   )
   item.append(image, text)
@@ -50,7 +58,10 @@ function lines() {
 function render() {
   const rows = lines().map(({ product, quantity }) => {
     const row = document.createElement('li')
-    const less = Object.assign(document.createElement('button'), { textContent: '−', ariaLabel: `One ${product.name} less` })
+    const less = Object.assign(document.createElement('button'), {
+      textContent: '−',
+      ariaLabel: `One ${product.name} less`
+    })
     less.addEventListener('click', () => change(product.id, -1))
     row.append(`${quantity} × ${product.name}`, money(product.price * quantity, product.currency), less)
     return row
@@ -65,7 +76,12 @@ document.querySelector('#pay').addEventListener('click', async event => {
   clearMessage()
   event.target.disabled = true
   event.target.textContent = 'Checking…'
-  const items = lines().map(({ product, quantity }) => ({ productId: product.id, name: product.name, price: product.price, quantity }))
+  const items = lines().map(({ product, quantity }) => ({
+    productId: product.id,
+    name: product.name,
+    price: product.price,
+    quantity
+  }))
   try {
     const checkout = await post('/api/stripe/checkout', { items })
     remember(checkout.checkoutId)

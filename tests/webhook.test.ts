@@ -1,0 +1,171 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import Stripe from 'stripe'
+import { data, lineOf, type Shopper } from '../demo/shopper.js'
+import { engines, eventually, openShop, type Shop, WEBHOOK_SECRET } from './support/shop.js'
+
+const EVENTS = new URL('./events/', import.meta.url)
+
+describe.each(engines)('webhook on %s', engine => {
+  let shop: Shop
+  let customer: Shopper
+  beforeAll(async () => {
+    shop = await openShop(engine)
+    customer = await shop.customer('ada')
+  })
+  afterAll(() => shop.close())
+
+  const db = () => shop.stack.services.db.prisma
+
+  async function deliver(
+    payload: string,
+    signature?: string
+  ): Promise<{ status: number; body: { duplicate?: boolean; received?: boolean; detail?: string } }> {
+    const header = signature ?? Stripe.webhooks.generateTestHeaderString({ payload, secret: WEBHOOK_SECRET })
+    const response = await customer.request('/api/stripe/webhook', {
+      method: 'POST',
+      body: payload,
+      headers: { 'Stripe-Signature': header }
+    })
+    return { status: response.status, body: (await response.json()) as never }
+  }
+
+  async function openCheckout(slug: string) {
+    return data(await customer.checkout({ items: [lineOf(await customer.product(slug), 1)] }))
+  }
+
+  /** A Session event as Stripe would send it, for the Session of a checkout. */
+  function sessionEvent(type: string, sessionId: string, changes: object): string {
+    const session = shop.stack.simulator?.store.table('checkout.session').get(sessionId)
+    const object = { ...session, ...changes }
+    const id = `evt_${Math.random().toString(36).slice(2)}`
+    return JSON.stringify({
+      id,
+      object: 'event',
+      api_version: null,
+      created: Math.floor(Date.now() / 1000),
+      data: { object },
+      livemode: false,
+      pending_webhooks: 1,
+      request: null,
+      type
+    })
+  }
+
+  const settled = (id: string) =>
+    eventually(
+      () => db().webhookEvent.findUniqueOrThrow({ where: { id } }),
+      event => event.status !== 'RECEIVED'
+    )
+
+  it('applies 50 concurrent copies of one event once', async () => {
+    const checkout = await openCheckout('stoneware-mug')
+    const payload = sessionEvent('checkout.session.completed', checkout.sessionId ?? '', {
+      status: 'complete',
+      payment_status: 'paid',
+      payment_intent: 'pi_fifty'
+    })
+    const answers = await Promise.all(Array.from({ length: 50 }, () => deliver(payload)))
+    expect(answers.map(answer => answer.status)).toEqual(Array(50).fill(200))
+    expect(answers.filter(answer => answer.body.duplicate === undefined)).toHaveLength(1)
+    await customer.orderBecomes(checkout.orderId ?? '', 'PAID')
+    const id = JSON.parse(payload).id
+    await settled(id)
+    expect(await db().paymentAuditLog.count({ where: { eventId: id, action: 'order_paid' } })).toBe(1)
+    expect((await customer.product('stoneware-mug')).stock).toBe(39)
+  })
+
+  it('accepts every recorded event body and makes no dead letter of one', async () => {
+    const bodies = readdirSync(EVENTS)
+      .filter(file => file.endsWith('.json'))
+      .map(file => readFileSync(new URL(file, EVENTS), 'utf8'))
+    expect(bodies.length).toBeGreaterThanOrEqual(70)
+    const answers = await Promise.all(bodies.map(body => deliver(body)))
+    expect(new Set(answers.map(answer => answer.status))).toEqual(new Set([200]))
+    const ids = bodies.map(body => JSON.parse(body).id)
+    const waiting = await eventually(
+      () => db().webhookEvent.count({ where: { id: { in: ids }, status: 'RECEIVED' } }),
+      count => count === 0
+    )
+    expect(waiting).toBe(0)
+    expect(await db().webhookEvent.count({ where: { status: 'DEAD' } })).toBe(0)
+  })
+
+  it('moves an order with another amount to review, never to PAID', async () => {
+    const checkout = await openCheckout('desk-lamp')
+    await deliver(
+      sessionEvent('checkout.session.completed', checkout.sessionId ?? '', {
+        status: 'complete',
+        payment_status: 'paid',
+        payment_intent: 'pi_wrong',
+        amount_total: 1
+      })
+    )
+    await customer.orderBecomes(checkout.orderId ?? '', 'NEEDS_REVIEW')
+    expect(await db().alert.count({ where: { name: 'payment_mismatch' } })).toBe(1)
+  })
+
+  it('does not let a late expiry undo a payment', async () => {
+    const checkout = await openCheckout('wool-throw')
+    await customer.pay(checkout.url ?? '')
+    await customer.orderBecomes(checkout.orderId ?? '', 'PAID')
+    const late = sessionEvent('checkout.session.expired', checkout.sessionId ?? '', { status: 'expired' })
+    await deliver(late)
+    expect((await settled(JSON.parse(late).id)).status).toBe('PROCESSED')
+    expect(data(await customer.order(checkout.orderId ?? '')).status).toBe('PAID')
+    expect((await customer.product('wool-throw')).stock).toBe(4)
+  })
+
+  it('applies a payment that arrives before the Session is stored', async () => {
+    const checkout = await openCheckout('olive-tree')
+    // As after a crash between Stripe's answer and our commit.
+    await db().checkout.update({
+      where: { id: checkout.checkoutId },
+      data: { status: 'VERIFIED', sessionId: null, sessionUrl: null }
+    })
+    await customer.pay(checkout.url ?? '')
+    expect((await customer.orderBecomes(checkout.orderId ?? '', 'PAID')).checkout?.sessionId).toBe(checkout.sessionId)
+  })
+
+  it('keeps stock for a bank debit and gives it back when the debit fails', async () => {
+    const stock = (await customer.product('linen-notebook')).stock
+    const checkout = await openCheckout('linen-notebook')
+    await customer.pay(checkout.url ?? '', 'DE62370400440532013001')
+    await customer.orderBecomes(checkout.orderId ?? '', 'PROCESSING')
+    expect((await customer.product('linen-notebook')).stock).toBe(stock - 1)
+    shop.stack.simulator?.tick({ settleAllDebits: true })
+    await customer.checkoutBecomes(checkout.checkoutId, 'FAILED')
+    expect(data(await customer.order(checkout.orderId ?? '')).status).toBe('PENDING')
+    expect((await customer.product('linen-notebook')).stock).toBe(stock)
+  })
+
+  it('refuses what is not signed, signed too long ago or in the future, and stores nothing', async () => {
+    const payload = sessionEvent('charge.updated', '', {})
+    const now = Math.floor(Date.now() / 1000)
+    const sign = (timestamp: number, secret = WEBHOOK_SECRET) =>
+      Stripe.webhooks.generateTestHeaderString({ payload, secret, timestamp })
+    const old = sign(now - 400)
+    const headers = [sign(now, 'whsec_other'), old, sign(now + 400), 'nonsense', `t=${now},${old}`]
+    for (const header of headers) expect((await deliver(payload, header)).status).toBe(400)
+    expect(await db().webhookEvent.count({ where: { id: JSON.parse(payload).id } })).toBe(0)
+  })
+
+  it('explains a thin event', async () => {
+    const { status, body } = await deliver(
+      JSON.stringify({
+        id: 'evt_thin',
+        object: 'v2.core.event',
+        type: 'v1.billing.meter',
+        created: '2026-01-01T00:00:00Z'
+      })
+    )
+    expect(status).toBe(400)
+    expect(body.detail).toContain('thin event')
+  })
+
+  it('makes a dead letter of a poisoned event and leaves the others alone', async () => {
+    const poison = sessionEvent('checkout.session.completed', '', { object: 'something else' })
+    await deliver(poison)
+    expect((await settled(JSON.parse(poison).id)).status).toBe('DEAD')
+    expect(await db().alert.count({ where: { name: 'dead_event' } })).toBe(1)
+  })
+})
