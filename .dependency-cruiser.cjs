@@ -19,7 +19,7 @@ module.exports = {
       name: 'no-circles',
       severity: 'error',
       from: { pathNot: '^(shared/generated|node_modules)' },
-      to: { circular: true, dependencyTypesNot: ['type-only'] }
+      to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } }
     }
   ],
   options: {

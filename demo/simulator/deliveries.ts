@@ -1,16 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import Stripe from 'stripe'
 import type { DeliveryFaults } from './faults.js'
-import type { Store } from './store.js'
-
-/** An event on its way to one endpoint. */
-export interface Delivery {
-  eventId: string
-  attempts: number
-  delivered: boolean
-  /** Milliseconds. */
-  nextAt: number
-}
+import type { Delivery, Store } from './store.js'
 
 export interface WebhookEndpoint {
   url: string

@@ -1,14 +1,6 @@
 import { createHash } from 'node:crypto'
 import { ApiError, invalidRequest } from './errors.js'
-import type { Store } from './store.js'
-
-/** A kept answer, or a request under way: https://docs.stripe.com/api/idempotent_requests */
-export interface StoredAnswer {
-  path: string
-  params: string
-  createdAt: number
-  answer?: { status: number; body: string; requestId: string }
-}
+import type { Store, StoredAnswer } from './store.js'
 
 const KEPT_MS = 24 * 3_600_000
 

@@ -4,6 +4,7 @@ import { type Account, seconds } from './account.js'
 import { invalidRequest, missing } from './errors.js'
 import { stripeId } from './ids.js'
 import type { Params } from './params.js'
+import type { StoredIntentData } from './store.js'
 
 /** https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts */
 const MINIMUM: Record<string, number> = {
@@ -71,14 +72,7 @@ export interface SessionRequest {
   adaptivePricing: boolean
   shippingCountries: string[] | undefined
   methodTypes: string[]
-  intent: {
-    captureMethod: 'automatic' | 'automatic_async' | 'manual'
-    description: string | null
-    metadata: Record<string, string>
-    receiptEmail: string | null
-    statementDescriptor: string | null
-    statementDescriptorSuffix: string | null
-  }
+  intent: StoredIntentData
 }
 
 /** Reads POST /v1/checkout/sessions: https://docs.stripe.com/api/checkout/sessions/create */

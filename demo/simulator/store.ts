@@ -1,11 +1,32 @@
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import type Stripe from 'stripe'
-import type { Delivery } from './deliveries.js'
-import type { StoredAnswer } from './idempotency.js'
-import type { SessionRequest } from './session-params.js'
+
+/** An event on its way to one endpoint. */
+export interface Delivery {
+  eventId: string
+  attempts: number
+  delivered: boolean
+  /** Milliseconds. */
+  nextAt: number
+}
+
+/** A kept answer, or a request under way: https://docs.stripe.com/api/idempotent_requests */
+export interface StoredAnswer {
+  path: string
+  params: string
+  createdAt: number
+  answer?: { status: number; body: string; requestId: string }
+}
 
 /** What a Session tells the PaymentIntent that it will make. */
-export type StoredIntentData = SessionRequest['intent']
+export interface StoredIntentData {
+  captureMethod: 'automatic' | 'automatic_async' | 'manual'
+  description: string | null
+  metadata: Record<string, string>
+  receiptEmail: string | null
+  statementDescriptor: string | null
+  statementDescriptorSuffix: string | null
+}
 
 export interface Tables {
   'checkout.session': Stripe.Checkout.Session
