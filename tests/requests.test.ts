@@ -1,0 +1,160 @@
+import { request as httpRequest } from 'node:http'
+import { address, data, lineOf, type Shopper } from '../demo/shopper.js'
+import { openShop, type Shop } from './support/shop.js'
+
+let shop: Shop
+let ada: Shopper
+let eve: Shopper
+let line: ReturnType<typeof lineOf>
+beforeAll(async () => {
+  shop = await openShop('postgres')
+  ada = await shop.customer('ada')
+  eve = await shop.customer('eve')
+  line = lineOf(await ada.product('stoneware-mug'), 1)
+})
+afterAll(() => shop.close())
+
+const withItem = (changes: object) => JSON.stringify({ items: [{ ...line, ...changes }] })
+
+describe('a checkout request', () => {
+  it.each<[string, () => string, Record<string, string>]>([
+    ['nested arrays', () => `${'['.repeat(32_000)}${']'.repeat(32_000)}`, { body: 'The body must be a JSON object' }],
+    ['1e400', () => withItem({}).replace('19.99', '1e400'), { 'items.0.price': 'Price must be a number' }],
+    ['negative zero', () => withItem({}).replace('19.99', '-0'), { 'items.0.price': 'Price must be positive' }],
+    ['a third decimal', () => withItem({ price: 19.999 }), { 'items.0.price': 'Price must have max 2 decimals' }],
+    ['half a surrogate pair', () => withItem({ name: '\ud800' }), { 'items.0.name': 'Invalid characters' }],
+    ['a NUL character', () => withItem({ name: 'a\0b' }), { 'items.0.name': 'Invalid characters' }],
+    ['a NUL in an id', () => withItem({ productId: 'c12345678\0' }), { 'items.0.productId': 'Invalid product ID' }],
+    ['an unknown field', () => withItem({ discount: 1 }), { 'items.0.discount': 'Unknown field' }],
+    ['__proto__', () => withItem({}).replace('"items"', '"__proto__":{"x":1},"items"'), { __proto__x: '' }],
+    ['no items', () => '{"items":[]}', { items: 'At least one item required' }],
+    [
+      'a fractional quantity',
+      () => withItem({ quantity: 1.5 }),
+      { 'items.0.quantity': 'Quantity must be whole number' }
+    ],
+    [
+      'a script as an image',
+      () => withItem({ image: 'javascript:alert(1)' }),
+      { 'items.0.image': 'Invalid image URL or path' }
+    ]
+  ])('with %s is refused by path', async (what, body, errors) => {
+    const answer = await ada.checkout(body())
+    expect(answer.status).toBe(400)
+    if (what !== '__proto__')
+      expect(answer.body).toMatchObject({ success: false, status: 400, error: 'Invalid request', errors })
+  })
+
+  it('with the same product on two lines is refused', async () => {
+    const answer = await ada.checkout({ items: [line, line] })
+    expect(answer.body).toMatchObject({
+      status: 400,
+      errors: { 'items.1.productId': expect.stringContaining('Duplicate product') }
+    })
+  })
+
+  it('with NaN is not JSON', async () => {
+    expect((await ada.checkout(withItem({}).replace('19.99', 'NaN'))).body).toMatchObject({
+      status: 400,
+      error: 'Invalid JSON'
+    })
+  })
+
+  it('of another type is 415, too large is 413, of nobody is 401, from another origin is 403', async () => {
+    const text = await ada.checkout(withItem({}), { 'Content-Type': 'text/plain' })
+    const large = await ada.checkout(JSON.stringify({ items: [{ ...line, name: 'x'.repeat(300_000) }] }))
+    const nobody = await fetch(`http://127.0.0.1:${shop.stack.api.port}/api/stripe/checkout`, {
+      method: 'POST',
+      body: withItem({}),
+      headers: { 'Content-Type': 'application/json' }
+    })
+    const elsewhere = await ada.checkout(withItem({}), { Origin: 'https://evil.example' })
+    expect([text.status, large.status, nobody.status, elsewhere.status]).toEqual([415, 413, 401, 403])
+    expect(nobody.headers.get('content-type')).toContain('application/problem+json')
+  })
+
+  it('for a missing order is 404, for another customer’s 403, for a paid one 409', async () => {
+    const order = data(await ada.createOrder({ items: [line], address, subtotal: 19.99, shipping: 0 }))
+    expect((await ada.checkout({ items: [line], orderId: 'cdoesnotexist0000000000000' })).status).toBe(404)
+    expect((await eve.checkout({ items: [line], orderId: order.id })).status).toBe(403)
+    const checkout = data(await ada.checkout({ items: [line], orderId: order.id }))
+    await ada.pay(checkout.url ?? '')
+    await ada.orderBecomes(order.id, 'PAID')
+    expect((await ada.checkout({ items: [line], orderId: order.id })).status).toBe(409)
+  })
+})
+
+describe('an order request', () => {
+  it('with totals that are not the shop’s is refused', async () => {
+    const answer = await ada.createOrder({ items: [line], address, subtotal: 1, shipping: 3 })
+    expect(answer.body).toMatchObject({
+      status: 400,
+      errors: { subtotal: 'Subtotal mismatch: expected 19.99, got 1', shipping: 'Shipping mismatch: expected 0, got 3' }
+    })
+  })
+
+  it('is shown to its owner only', async () => {
+    const order = data(await ada.createOrder({ items: [line], address, subtotal: 19.99, shipping: 0 }))
+    expect(data(await ada.order(order.id))).toMatchObject({ status: 'PENDING', total: 19.99, checkout: null })
+    expect((await eve.order(order.id)).status).toBe(404)
+  })
+})
+
+it('streams the status of a checkout until it is paid', async () => {
+  const checkout = data(await ada.checkout({ items: [line] }))
+  const stream = ada.request(`/api/stripe/checkout/${checkout.checkoutId}/events`).then(response => response.text())
+  await ada.pay(checkout.url ?? '')
+  const text = await stream
+  expect(text).toContain('"status":"OPEN"')
+  expect(text.trimEnd()).toMatch(/"status":"PAID".*"orderStatus":"PAID"\}$/)
+})
+
+it('limits the checkouts of a customer in an hour, without counting replays', async () => {
+  const limited = await openShop('postgres', { FRAUD_MAX_ATTEMPTS_PER_HOUR: '2' })
+  try {
+    const customer = await limited.customer('hasty')
+    const cart = (quantity: number) => ({ items: [{ ...line, quantity }] })
+    const statuses = []
+    for (const quantity of [1, 1, 2, 2, 3]) statuses.push((await customer.checkout(cart(quantity))).status)
+    expect(statuses).toEqual([200, 200, 200, 200, 429])
+    const refused = await customer.checkout(cart(3))
+    expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(3_000)
+  } finally {
+    await limited.close()
+  }
+})
+
+it('answers the methods that a path does not have with 405 and what it has', async () => {
+  const response = await ada.request('/api/stripe/webhook', { method: 'DELETE' })
+  expect([response.status, response.headers.get('allow')]).toEqual([405, 'POST'])
+})
+
+it('asks for a password at the board and lists the queues behind it', async () => {
+  const authorization = `Basic ${Buffer.from('ops:password of the tests').toString('base64')}`
+  const url = `http://127.0.0.1:${shop.stack.api.port}/ops/board/api/queues`
+  expect((await fetch(url)).status).toBe(401)
+  const board = (await (await fetch(url, { headers: { authorization } })).json()) as { queues: { name: string }[] }
+  expect(board.queues.map(queue => queue.name).sort()).toEqual([
+    'key-cleanup',
+    'price-verification',
+    'session-creation',
+    'sweep',
+    'webhook-processing'
+  ])
+})
+
+it('survives a request that never ends its headers', async () => {
+  const request = httpRequest({
+    port: shop.stack.api.port,
+    host: '127.0.0.1',
+    path: '/healthz',
+    headers: { 'X-Big': 'x'.repeat(20_000) }
+  })
+  const status = await new Promise(resolve => {
+    request.on('response', response => resolve(response.statusCode))
+    request.on('error', () => resolve('closed'))
+    request.end()
+  })
+  expect([431, 'closed']).toContain(status)
+  expect((await ada.request('/healthz')).status).toBe(200)
+})
