@@ -1,9 +1,8 @@
-// npm run db:migrate                apply what is missing to DATABASE_URL
 // npm run db:migration -- NAME      write the next migration from the schema (on a throw-away database)
 // npm run db:drift                  fail when the migrations do not make what the schema says
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { applyMigrations, missingMigration } from '../shared/migrations.js'
+import { missingMigration } from '../shared/migrations.js'
 import { projectRoot } from '../shared/project-root.js'
 
 const [command, name] = process.argv.slice(2)
@@ -17,29 +16,14 @@ try {
 
 async function run(): Promise<number> {
   switch (command) {
-    case 'deploy':
-      return await deploy()
     case 'create':
       return await create()
     case 'drift':
       return await drift()
     default:
-      say('Usage: migrate.ts deploy | create NAME | drift')
+      say('Usage: migrate.ts create NAME | drift')
       return 2
   }
-}
-
-async function deploy(): Promise<number> {
-  const url = process.env.DATABASE_URL
-  if (!url) {
-    say(
-      'DATABASE_URL is not set: it says which PostgreSQL to migrate, such as postgresql://user:password@host:5432/name'
-    )
-    return 1
-  }
-  const applied = await applyMigrations(url)
-  say(applied.length === 0 ? 'The database is up to date.' : `Applied: ${applied.join(', ')}`)
-  return 0
 }
 
 async function create(): Promise<number> {

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import type { Router } from 'express'
 import pg from 'pg'
 import { freePort } from '../../demo/free-port.js'
 import { createShopper, type Shopper } from '../../demo/shopper.js'
@@ -23,13 +24,18 @@ export interface Shop {
 const AUTH_SECRET = 'a secret for tests of at least thirty-two characters'
 export const WEBHOOK_SECRET = 'whsec_of_the_tests'
 
-export async function openShop(engine: Engine, env: Record<string, string> = {}): Promise<Shop> {
+export async function openShop(
+  engine: Engine,
+  env: Record<string, string> = {},
+  pages?: (authSecret: string) => Router
+): Promise<Shop> {
   const name = `test_${randomBytes(6).toString('hex')}`
   const server = process.env.TILLWORKS_TEST_POSTGRES ?? ''
   await administer(server, `CREATE DATABASE "${name}" TEMPLATE template_tillworks`)
   const databaseUrl = server.replace(/\/postgres$/, `/${name}`)
   const stack = await startStack({
     port: await freePort(),
+    pages: pages === undefined ? undefined : () => pages(AUTH_SECRET),
     log: createLogger({ level: process.env.LOG_LEVEL ?? 'silent', production: true, name: 'test' }),
     env: {
       DATABASE_URL: databaseUrl,

@@ -63,7 +63,11 @@ function render() {
       ariaLabel: `One ${product.name} less`
     })
     less.addEventListener('click', () => change(product.id, -1))
-    row.append(`${quantity} × ${product.name}`, money(product.price * quantity, product.currency), less)
+    const name = Object.assign(document.createElement('span'), { textContent: `${quantity} × ${product.name}` })
+    const price = Object.assign(document.createElement('span'), {
+      textContent: money(product.price * quantity, product.currency)
+    })
+    row.append(name, price, less)
     return row
   })
   document.querySelector('#cart').replaceChildren(...rows)

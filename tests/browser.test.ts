@@ -1,0 +1,67 @@
+import { existsSync } from 'node:fs'
+import { chromium } from 'playwright-core'
+import { storefront } from '../demo/storefront/router.js'
+import { openShop } from './support/shop.js'
+
+const CHROMIUM = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync)
+const SCREENSHOTS = process.env.SCREENSHOTS
+
+// Without Chromium there is nothing to drive; CI installs it.
+const inBrowser = CHROMIUM === undefined && process.env.CI !== 'true' ? it.skip : it
+
+inBrowser('buys something in a browser and sees it become paid', async () => {
+  const shop = await openShop('postgres', {}, secret => storefront({ authSecret: secret, instance: 'test' }))
+  const browser = await chromium.launch({
+    executablePath: CHROMIUM,
+    args: [
+      '--no-sandbox',
+      '--disable-gpu',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync'
+    ]
+  })
+  try {
+    const page = await browser.newPage({ viewport: { width: 1200, height: 800 } })
+    const failures: string[] = []
+    page.on('pageerror', error => failures.push(String(error)))
+    await page.goto(`http://localhost:${shop.stack.api.port}/`)
+    await page.click('[data-slug="stoneware-mug"] button')
+    await page.click('[data-slug="linen-notebook"] button')
+    expect(await page.textContent('#total')).toBe('€34.49')
+    await page.evaluate('scrollTo(0, 0)')
+    await shoot('storefront')
+    await page.click('#pay')
+    await page.waitForURL(/\/c\/pay\//)
+    await page.fill('#number', '4000 0000 0000 0002')
+    await page.click('button#pay')
+    expect(await page.textContent('[role=alert]')).toContain('declined')
+    await page.fill('#number', '4242 4242 4242 4242')
+    await shoot('payment-page')
+    await page.click('button#pay')
+    await page.waitForURL(/checkout\/success/)
+    await page.waitForSelector('.status.PAID')
+    expect(await page.textContent('#status')).toBe('PAID')
+    await shoot('paid')
+    await page.close()
+    const operator = await browser.newContext({
+      httpCredentials: { username: 'ops', password: 'password of the tests' },
+      viewport: { width: 1200, height: 700 }
+    })
+    const board = await operator.newPage()
+    await board.goto(`http://localhost:${shop.stack.api.port}/ops/board/queue/webhook-processing?status=completed`)
+    await board.waitForSelector('text=webhook-processing')
+    if (SCREENSHOTS) {
+      await board.waitForTimeout(1_500)
+      await board.screenshot({ path: `${SCREENSHOTS}/board.png` })
+    }
+    expect(failures).toEqual([])
+
+    async function shoot(name: string): Promise<void> {
+      if (SCREENSHOTS) await page.screenshot({ path: `${SCREENSHOTS}/${name}.png` })
+    }
+  } finally {
+    await browser.close()
+    await shop.close()
+  }
+})
