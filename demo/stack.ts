@@ -17,6 +17,9 @@ export interface Stack {
   api: RunningApi
   /** Undefined when a real Stripe key is set. */
   simulator: Simulator | undefined
+  /** The settings that everything was started with, for another process on the same stores. */
+  env: NodeJS.ProcessEnv
+  stopWorkers(): Promise<void>
   /** In the order of an orderly end. */
   shutdown: ShutdownPhase[]
 }
@@ -68,7 +71,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       { name: 'close queues', capMs: 3 * SECOND, run: () => services.queues.close() },
       { name: 'close database', capMs: 3 * SECOND, run: () => services.db.close() }
     ]
-    return { config, services, api, simulator, shutdown }
+    return { config, services, api, simulator, env, stopWorkers: () => workers.stop(), shutdown }
   } catch (error) {
     await simulator?.close()
     throw error

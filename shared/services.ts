@@ -20,7 +20,13 @@ export async function openServices(
   config: Config,
   options: { name: string; now?: () => Date; log?: Logger }
 ): Promise<Services> {
-  const log = options.log ?? createLogger({ level: config.paymentLogging ? config.logLevel : 'warn', production: config.production, name: options.name })
+  const log =
+    options.log ??
+    createLogger({
+      level: config.paymentLogging ? config.logLevel : 'warn',
+      production: config.production,
+      name: options.name
+    })
   const db = openDatabase({ url: config.database.url, poolSize: config.database.poolSize, log, name: options.name })
   const queues = await openQueues({ ...config.queue, databaseUrl: config.database.url }, log).catch(async error => {
     await db.close()

@@ -47,6 +47,7 @@ export async function handleApi(
   } catch (error) {
     answer = errorAnswer(error, requestId)
   }
+  if (method === 'POST' && faults.latencyAfterEffectMs > 0) await sleep(faults.latencyAfterEffectMs)
   if (fault === 'dropResponse') {
     request.socket.destroy()
     return

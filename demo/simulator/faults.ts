@@ -7,6 +7,8 @@ const count = z.number().int().min(0).max(1_000_000)
 export const faultSettings = z.strictObject({
   /** Milliseconds that every API answer waits. */
   latencyMs: z.number().min(0).max(120_000).optional(),
+  /** Milliseconds between the effect of a POST and its answer. */
+  latencyAfterEffectMs: z.number().min(0).max(120_000).optional(),
   /** The next so many POSTs answer 429 without doing anything. */
   rateLimit: count.optional(),
   /** The next so many POSTs answer 500 without doing anything. */
@@ -48,6 +50,10 @@ export class Faults implements DeliveryFaults {
 
   get latencyMs(): number {
     return this.#settings.latencyMs ?? 0
+  }
+
+  get latencyAfterEffectMs(): number {
+    return this.#settings.latencyAfterEffectMs ?? 0
   }
 
   /** The fault of this POST, if any; each is used up once. */

@@ -1,0 +1,62 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { data, lineOf } from '../demo/shopper.js'
+import { engines, eventually, openShop } from './support/shop.js'
+
+const started: ChildProcess[] = []
+afterAll(() => {
+  for (const child of started) child.kill('SIGKILL')
+})
+
+/** Workers as a process of their own, so that it can be killed. */
+function spawnWorkers(env: NodeJS.ProcessEnv): ChildProcess {
+  const child = spawn(process.execPath, ['--import', 'tsx', 'workers/main.ts'], {
+    stdio: 'ignore',
+    env: { ...process.env, ...env }
+  })
+  started.push(child)
+  return child
+}
+
+it.each(engines)(
+  'makes one Session when a worker is killed between Stripe’s answer and the commit, on %s',
+  async engine => {
+    const shop = await openShop(engine)
+    try {
+      const { services, simulator } = shop.stack
+      const customer = await shop.customer('crash')
+      const sessions = () => [...(simulator?.store.table('checkout.session').values() ?? [])]
+      // Our own workers sleep; the process that will be killed does the work, and Stripe takes three seconds to answer.
+      await shop.stack.stopWorkers()
+      const workers = spawnWorkers(shop.stack.env)
+      simulator?.faults.set({ latencyAfterEffectMs: 3_000 })
+      const accepted = data(
+        await customer.checkout(
+          { items: [lineOf(await customer.product('olive-tree'), 1)] },
+          { Prefer: 'respond-async' }
+        )
+      )
+      await eventually(
+        async () => sessions().length,
+        count => count === 1
+      )
+      workers.kill('SIGKILL')
+      expect((await services.db.prisma.checkout.findUniqueOrThrow({ where: { id: accepted.checkoutId } })).status).toBe(
+        'VERIFIED'
+      )
+
+      // What the queue will do once the dead worker's lock has run out, done now.
+      simulator?.faults.set({})
+      const { sessionCreation } = await import('../workers/session-creation.js')
+      await sessionCreation.handle(
+        services,
+        { checkoutId: accepted.checkoutId },
+        { id: accepted.checkoutId, attempt: 2, isLastAttempt: false }
+      )
+      const open = await customer.checkoutBecomes(accepted.checkoutId, 'OPEN')
+      expect(sessions().map(session => session.id)).toEqual([open.sessionId])
+      expect((await customer.product('olive-tree')).stock).toBe(7)
+    } finally {
+      await shop.close()
+    }
+  }
+)
