@@ -8,9 +8,9 @@ export interface PrivateRedis {
   stop(): Promise<void>
 }
 
-/** Starts the `redis-server` on PATH on a free port, with nothing on disk; undefined when there is none. */
-export async function startPrivateRedis(): Promise<PrivateRedis | undefined> {
-  const port = await freePort()
+/** Starts the `redis-server` on PATH, with nothing on disk, on a free port unless one is given; undefined without it. */
+export async function startPrivateRedis(givenPort?: number): Promise<PrivateRedis | undefined> {
+  const port = givenPort ?? (await freePort())
   const server = spawnBound({
     command: 'redis-server',
     args: [

@@ -1,0 +1,70 @@
+import { randomBytes } from 'node:crypto'
+import Stripe from 'stripe'
+import { freePort } from '../demo/free-port.js'
+import { type PrivateRedis, startPrivateRedis } from '../demo/private-redis.js'
+import { data, lineOf } from '../demo/shopper.js'
+import { engines, eventually, openShop, WEBHOOK_SECRET } from './support/shop.js'
+
+// Only where the run has a Redis at all: this one is started, stopped and started again.
+const withRedis = engines.includes('redis') ? it : it.skip
+
+withRedis(
+  'accepts checkouts and webhooks while the queue store is down, and settles them once it is back',
+  async () => {
+    const port = await freePort()
+    const first = (await startPrivateRedis(port)) as PrivateRedis
+    const shop = await openShop('redis', { REDIS_URL: first.url })
+    let second: PrivateRedis | undefined
+    try {
+      const customer = await shop.customer('outage')
+      const product = await customer.product('stoneware-mug')
+      await first.stop()
+
+      const began = Date.now()
+      const accepted = await customer.checkout({ items: [lineOf(product, 1)] })
+      expect([accepted.status, accepted.headers.get('location')]).toEqual([
+        202,
+        `/api/stripe/checkout/${data(accepted).checkoutId}`
+      ])
+      const id = `evt_${randomBytes(8).toString('hex')}`
+      const payload = JSON.stringify({
+        id,
+        object: 'event',
+        type: 'charge.updated',
+        created: Math.floor(began / 1000),
+        livemode: false,
+        data: { object: {} }
+      })
+      const header = Stripe.webhooks.generateTestHeaderString({ payload, secret: WEBHOOK_SECRET })
+      const acknowledged = await customer.request('/api/stripe/webhook', {
+        method: 'POST',
+        body: payload,
+        headers: { 'Stripe-Signature': header }
+      })
+      expect([acknowledged.status, await acknowledged.json()]).toEqual([200, { received: true }])
+      expect((await customer.request('/readyz')).status).toBe(503)
+
+      // An empty store comes back: jobs and schedules are gone. The schedules are restored as the workers do each minute.
+      second = (await startPrivateRedis(port)) as PrivateRedis
+      const { upsertSchedules } = await import('../workers/schedules.js')
+      await eventually(
+        () =>
+          upsertSchedules(shop.stack.services).then(
+            () => true,
+            () => false
+          ),
+        Boolean
+      )
+      expect((await customer.checkoutBecomes(data(accepted).checkoutId, 'OPEN')).status).toBe('OPEN')
+      const event = await eventually(
+        () => shop.stack.services.db.prisma.webhookEvent.findUniqueOrThrow({ where: { id } }),
+        row => row.status !== 'RECEIVED'
+      )
+      expect(event.status).toBe('IGNORED')
+    } finally {
+      await shop.close()
+      await second?.stop()
+      await first.stop()
+    }
+  }
+)
