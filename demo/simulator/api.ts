@@ -30,7 +30,7 @@ export async function handleApi(
   const url = new URL(request.url ?? '/', 'http://simulator')
   const method = request.method ?? 'GET'
   const body = await readBody(request)
-  if (faults.latencyMs > 0) await sleep(faults.latencyMs)
+  if (faults.latencyMs > 0) await sleep(faults.latencyMs, undefined, { ref: false })
   const fault = method === 'POST' ? faults.next() : undefined
   let answer: Answer
   try {
@@ -47,7 +47,7 @@ export async function handleApi(
   } catch (error) {
     answer = errorAnswer(error, requestId)
   }
-  if (method === 'POST' && faults.latencyAfterEffectMs > 0) await sleep(faults.latencyAfterEffectMs)
+  if (method === 'POST' && faults.latencyAfterEffectMs > 0) await sleep(faults.latencyAfterEffectMs, undefined, { ref: false })
   if (fault === 'dropResponse') {
     request.socket.destroy()
     return
