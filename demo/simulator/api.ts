@@ -47,7 +47,8 @@ export async function handleApi(
   } catch (error) {
     answer = errorAnswer(error, requestId)
   }
-  if (method === 'POST' && faults.latencyAfterEffectMs > 0) await sleep(faults.latencyAfterEffectMs, undefined, { ref: false })
+  if (method === 'POST' && faults.latencyAfterEffectMs > 0)
+    await sleep(faults.latencyAfterEffectMs, undefined, { ref: false })
   if (fault === 'dropResponse') {
     request.socket.destroy()
     return
