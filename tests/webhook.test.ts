@@ -162,6 +162,18 @@ describe.each(engines)('webhook on %s', engine => {
     expect(body.detail).toContain('thin event')
   })
 
+  it('ignores a Session whose mark is not an id of ours, whatever it is', async () => {
+    for (const mark of [5, null, '\0', 'c1', { a: 1 }]) {
+      const foreign = sessionEvent('checkout.session.completed', '', {
+        id: 'cs_test_foreign',
+        object: 'checkout.session',
+        metadata: { checkoutId: mark }
+      })
+      expect((await deliver(foreign)).status).toBe(200)
+      expect((await settled(JSON.parse(foreign).id)).status).toBe('IGNORED')
+    }
+  })
+
   it('makes a dead letter of a poisoned event and leaves the others alone', async () => {
     const poison = sessionEvent('checkout.session.completed', '', { object: 'something else' })
     await deliver(poison)

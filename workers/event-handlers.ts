@@ -58,11 +58,11 @@ export const eventHandlers: Record<string, ((context: EventContext) => Promise<A
 /** Finds the checkout of the event's Session and hands both on; a Session that is not ours is IGNORED. */
 function onSession(apply: (context: SessionContext) => Promise<AppliedEvent>) {
   return async (context: EventContext): Promise<AppliedEvent> => {
-    const session = context.event.data.object as unknown as Stripe.Checkout.Session
-    if (session.object !== 'checkout.session' || typeof session.id !== 'string') {
+    const session = context.event.data?.object as unknown as Stripe.Checkout.Session | null | undefined
+    if (session?.object !== 'checkout.session' || !/^cs_\w+$/.test(String(session.id))) {
       throw new TerminalError('the event holds no Checkout Session')
     }
-    const mark = session.metadata?.checkoutId
+    const mark = ourMark(session)
     const checkout = await findSessionCheckout(context.client, session.id, mark ?? null)
     if (checkout === undefined) {
       if (mark === undefined) return { status: 'IGNORED', checkoutId: null, note: 'the Session is not of this shop' }
@@ -70,6 +70,12 @@ function onSession(apply: (context: SessionContext) => Promise<AppliedEvent>) {
     }
     return await apply({ ...context, session, checkout })
   }
+}
+
+/** The checkout that the Session says it is for; only what can be an id of ours counts. */
+function ourMark(session: Stripe.Checkout.Session): string | undefined {
+  const mark: unknown = session.metadata?.checkoutId
+  return typeof mark === 'string' && /^c[0-9a-z]{24}$/.test(mark) ? mark : undefined
 }
 
 /** The money is there: OPEN → PAID, stock leaves the shelf, the order is paid. Anything odd goes to review instead. */
