@@ -1,6 +1,6 @@
 import type { ErrorRequestHandler, RequestHandler, Response } from 'express'
 import { isDatabaseUnavailable } from '../shared/database.js'
-import { Problem, type ProblemBody, problemBody, problems } from '../shared/errors.js'
+import { Problem, type ProblemBody, problemBody } from '../shared/errors.js'
 import type { Logger } from '../shared/logger.js'
 import { requestId } from './request-context.js'
 
@@ -66,7 +66,7 @@ function bodyProblem(error: unknown): Problem | undefined {
   // Express's own: a path that cannot be decoded, for instance.
   if (status !== undefined && status >= 400 && status < 500)
     return new Problem('invalid_request', {
-      detail: `The request cannot be read (${problems.invalid_request.status}).`
+      detail: 'The path or the headers cannot be read.'
     })
   return undefined
 }

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import type { Request, RequestHandler, Response } from 'express'
+import type { Request, RequestHandler } from 'express'
 import { pinoHttp } from 'pino-http'
 import type { Logger } from '../shared/logger.js'
 
@@ -41,8 +41,4 @@ export function origin(request: Request): { ipAddress: string | null; userAgent:
     ipAddress: request.socket.remoteAddress ?? null,
     userAgent: request.get('user-agent')?.slice(0, 255) ?? null
   }
-}
-
-export function respond(response: Response, status: number, body: unknown): void {
-  response.status(status).json(body)
 }

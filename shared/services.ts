@@ -16,6 +16,11 @@ export interface Services {
   now(): Date
 }
 
+/** PAYMENT_LOGGING_ENABLED=false leaves warnings and errors. */
+function logLevel({ logLevel: level, paymentLogging }: Config): string {
+  return !paymentLogging && ['info', 'debug', 'trace'].includes(level) ? 'warn' : level
+}
+
 export async function openServices(
   config: Config,
   options: { name: string; now?: () => Date; log?: Logger }
@@ -23,7 +28,7 @@ export async function openServices(
   const log =
     options.log ??
     createLogger({
-      level: config.paymentLogging ? config.logLevel : 'warn',
+      level: logLevel(config),
       production: config.production,
       name: options.name
     })

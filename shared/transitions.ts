@@ -1,4 +1,4 @@
-// The only table of how states move. A state that is not a key of `next` here cannot be entered from anywhere.
+// The only tables of how states move: each state with those that may follow it.
 
 export type CheckoutStatus =
   | 'RECEIVED'
@@ -55,11 +55,6 @@ export const orderTransitions = {
   CANCELLED: ['NEEDS_REVIEW'],
   NEEDS_REVIEW: []
 } as const satisfies Table<OrderStatus>
-
-/** Whether `from` may become `to`. */
-export function mayMove<S extends string>(table: Table<S>, from: S, to: S): boolean {
-  return table[from].includes(to)
-}
 
 /** Every state that may become `to`, for the WHERE of a compare-and-set. */
 export function sourcesOf<S extends string>(table: Table<S>, to: S): S[] {

@@ -1,9 +1,7 @@
 import type Stripe from 'stripe'
-import { type Account, type Cause, seconds } from './account.js'
+import { type Account, seconds } from './account.js'
 import { stripeId } from './ids.js'
 import type { TestCard } from './test-cards.js'
-
-type MethodType = 'card' | 'sepa_debit'
 
 export interface Payer {
   email: string | null
@@ -248,5 +246,3 @@ export function book(
   account.store.put('balance_transaction', transaction)
   return transaction
 }
-
-export type { Cause, MethodType }

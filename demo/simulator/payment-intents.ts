@@ -4,17 +4,12 @@ import { bookCharge, createCharge, createPaymentMethod, type Payer } from './cha
 import { ApiError, invalidRequest, noSuch } from './errors.js'
 import { stripeId } from './ids.js'
 import type { Params } from './params.js'
+import type { StoredIntentData } from './store.js'
 
 /** What a Session hands to the PaymentIntent that it makes when the customer submits. */
-export interface IntentData {
+export interface IntentData extends StoredIntentData {
   amount: number
   currency: string
-  captureMethod: 'automatic' | 'automatic_async' | 'manual'
-  description: string | null
-  metadata: Record<string, string>
-  receiptEmail: string | null
-  statementDescriptor: string | null
-  statementDescriptorSuffix: string | null
   methodTypes: string[]
 }
 

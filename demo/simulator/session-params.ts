@@ -246,6 +246,7 @@ function readShipping(account: Account, params: Params, currency: string): Sessi
   const data = option.hash('shipping_rate_data')
   if (data === undefined) throw missing(option.name('shipping_rate_data'))
   data.notSimulated('delivery_estimate')
+  data.string('type', { oneOf: ['fixed_amount'] })
   const amountParams = data.hash('fixed_amount')
   if (amountParams === undefined) throw missing(data.name('fixed_amount'))
   const amount = amountParams.requiredInteger('amount', { min: 0, max: MAXIMUM })
@@ -266,7 +267,7 @@ function readShipping(account: Account, params: Params, currency: string): Sessi
     metadata: data.metadata(),
     tax_behavior: data.string('tax_behavior', { oneOf: ['exclusive', 'inclusive', 'unspecified'] }) ?? 'unspecified',
     tax_code: data.string('tax_code') ?? null,
-    type: data.string('type', { oneOf: ['fixed_amount'] }) === undefined ? 'fixed_amount' : 'fixed_amount'
+    type: 'fixed_amount'
   }
   account.store.put('shipping_rate', rate)
   return { rate, amount }
