@@ -2,6 +2,7 @@ import { PrismaPg } from '@prisma/adapter-pg'
 import pg from 'pg'
 import { PrismaClient } from './generated/prisma/client.js'
 import type { Logger } from './logger.js'
+import { createPool } from './postgres-pool.js'
 
 export type Client = pg.PoolClient
 export type Queryable = Pick<pg.PoolClient, 'query'>
@@ -27,20 +28,21 @@ const types: pg.CustomTypesConfig = {
 } as pg.CustomTypesConfig
 
 export function openDatabase(options: { url: string; poolSize: number; log: Logger; name: string }): Database {
-  const pool = new pg.Pool({
-    connectionString: options.url,
-    max: options.poolSize,
-    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-    idleTimeoutMillis: 30_000,
-    statement_timeout: STATEMENT_TIMEOUT_MS,
-    lock_timeout: LOCK_TIMEOUT_MS,
-    idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_TIMEOUT_MS,
-    application_name: options.name,
-    keepAlive: true,
-    types
-  })
-  // Without a listener a PostgreSQL restart would end the process.
-  pool.on('error', error => options.log.warn({ err: error }, 'an idle database connection was lost'))
+  const pool = createPool(
+    {
+      connectionString: options.url,
+      max: options.poolSize,
+      connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+      idleTimeoutMillis: 30_000,
+      statement_timeout: STATEMENT_TIMEOUT_MS,
+      lock_timeout: LOCK_TIMEOUT_MS,
+      idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_TIMEOUT_MS,
+      application_name: options.name,
+      keepAlive: true,
+      types
+    },
+    options.log
+  )
   const prisma = new PrismaClient({ adapter: new PrismaPg(pool) })
   return {
     pool,

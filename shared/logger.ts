@@ -28,6 +28,7 @@ export function createLogger(options: { level: string; production: boolean; name
     timestamp: stdTimeFunctions.isoTime,
     base: { pid: process.pid },
     formatters: { level: label => ({ level: label }) },
+    serializers: { err: errorFields },
     redact: {
       paths: SECRET_FIELDS.flatMap(field => [`["${field}"]`, `*["${field}"]`, `*.*["${field}"]`]),
       censor: '[redacted]'
@@ -36,4 +37,11 @@ export function createLogger(options: { level: string; production: boolean; name
       ? { transport: { target: 'pino-pretty', options: { translateTime: 'HH:MM:ss', ignore: 'pid,name' } } }
       : {})
   })
+}
+
+/** What a log needs of an error. Drivers hang whole connections on theirs, with their settings and without an end. */
+function errorFields(error: unknown) {
+  if (!(error instanceof Error)) return { message: String(error) }
+  const { code } = error as { code?: unknown }
+  return { type: error.name, message: error.message, code, stack: error.stack }
 }

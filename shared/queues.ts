@@ -9,13 +9,14 @@ import {
   withBackend
 } from 'bullmq'
 import { Redis } from 'ioredis'
-import pg from 'pg'
+import type pg from 'pg'
 import { createBatcher } from './batcher.js'
 import type { Config } from './config.js'
 import { SECOND } from './duration.js'
 import { messageOf, TerminalError } from './errors.js'
 import { type JobName, type JobPayloads, jobNames, type RowJobName, rowJob } from './jobs.js'
 import type { Logger } from './logger.js'
+import { createPool } from './postgres-pool.js'
 
 /** The queues as producers see them, the same on Redis and on PostgreSQL. */
 export interface Queues {
@@ -182,16 +183,17 @@ function redisConsumer(config: QueueConfig, log: Logger) {
 const OnPostgres = withBackend(createPostgresBackend)
 
 function openPool(config: QueueConfig, log: Logger, max: number): pg.Pool {
-  const pool = new pg.Pool({
-    connectionString: config.databaseUrl,
-    options: `-c search_path=${POSTGRES_SCHEMA}`,
-    application_name: 'tillworks-queue',
-    connectionTimeoutMillis: 5 * SECOND,
-    keepAlive: true,
-    max
-  })
-  pool.on('error', error => log.warn({ err: error }, 'an idle connection of the queue was lost'))
-  return pool
+  return createPool(
+    {
+      connectionString: config.databaseUrl,
+      options: `-c search_path=${POSTGRES_SCHEMA}`,
+      application_name: 'tillworks-queue',
+      connectionTimeoutMillis: 5 * SECOND,
+      keepAlive: true,
+      max
+    },
+    log
+  )
 }
 
 async function postgresProducer(config: QueueConfig, log: Logger) {

@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import Stripe from 'stripe'
+import { eventually } from '../demo/eventually.js'
 import { freePort } from '../demo/free-port.js'
 import { type PrivateRedis, startPrivateRedis } from '../demo/private-redis.js'
 import { data, lineOf } from '../demo/shopper.js'
-import { engines, eventually, openShop, WEBHOOK_SECRET } from './support/shop.js'
+import { engines, openShop, WEBHOOK_SECRET } from './support/shop.js'
 
 // Only where the run has a Redis at all: this one is started, stopped and started again.
 const withRedis = engines.includes('redis') ? it : it.skip
@@ -68,3 +69,32 @@ withRedis(
     }
   }
 )
+
+it.each(engines)('survives PostgreSQL ending every connection, those in use too, on %s', async engine => {
+  const shop = await openShop(engine)
+  try {
+    const { pool } = shop.stack.services.db
+    const customer = await shop.customer('terminated')
+    const product = await customer.product('stoneware-mug')
+    const inUse = await pool.connect()
+    const endAll =
+      'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()'
+    await pool.query(endAll)
+    await eventually(
+      () =>
+        inUse.query('SELECT 1').then(
+          () => false,
+          () => true
+        ),
+      Boolean
+    )
+    inUse.release(true)
+    const answer = await eventually(
+      () => customer.checkout({ items: [lineOf(product, 1)] }),
+      ({ status }) => status < 500
+    )
+    expect((await customer.checkoutBecomes(data(answer).checkoutId, 'OPEN')).status).toBe('OPEN')
+  } finally {
+    await shop.close()
+  }
+})
