@@ -1,10 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { projectRoot } from '../shared/project-root.js'
-
-/** Where the all-in-one start keeps its data. */
-export const stateFolder = process.env.TILLWORKS_HOME ?? join(projectRoot, '.tillworks')
+import { type Runtime, runtimeFile, stateFolder } from '../shared/state-folder.js'
 
 export interface Secrets {
   authSecret: string
@@ -29,20 +26,10 @@ export function loadSecrets(): Secrets {
   return secrets
 }
 
-const RUNTIME_FILE = join(stateFolder, 'runtime.json')
-
-/** What a running all-in-one start tells the `ops` command: its settings. */
-interface Runtime {
-  instance: string
-  pid: number
-  port: number
-  env: Record<string, string>
-}
-
 /** Throws when another start runs on this folder; a file that a crashed one left is no obstacle. */
 export async function refuseSecondStart(): Promise<void> {
-  if (!existsSync(RUNTIME_FILE)) return
-  const runtime: Runtime = JSON.parse(readFileSync(RUNTIME_FILE, 'utf8'))
+  if (!existsSync(runtimeFile)) return
+  const runtime: Runtime = JSON.parse(readFileSync(runtimeFile, 'utf8'))
   const alive = await fetch(`http://127.0.0.1:${runtime.port}/demo/instance`, { signal: AbortSignal.timeout(1_000) })
     .then(async response => (await response.text()) === runtime.instance)
     .catch(() => false)
@@ -51,16 +38,16 @@ export async function refuseSecondStart(): Promise<void> {
       `Tillworks already runs here: http://localhost:${runtime.port} (process ${runtime.pid}). Stop it first, or set TILLWORKS_HOME to another folder.`
     )
   }
-  rmSync(RUNTIME_FILE, { force: true })
+  rmSync(runtimeFile, { force: true })
 }
 
 export const instance = randomUUID()
 
 export function announce(port: number, env: Record<string, string>): void {
   const runtime: Runtime = { instance, pid: process.pid, port, env }
-  writeFileSync(RUNTIME_FILE, JSON.stringify(runtime, null, 2), { mode: 0o600 })
+  writeFileSync(runtimeFile, JSON.stringify(runtime, null, 2), { mode: 0o600 })
 }
 
 export function withdraw(): void {
-  rmSync(RUNTIME_FILE, { force: true })
+  rmSync(runtimeFile, { force: true })
 }

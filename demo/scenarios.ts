@@ -1,7 +1,7 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import Stripe from 'stripe'
 import type { CheckoutData } from '../shared/checkout-outcome.js'
 import { keyCleanup } from '../workers/key-cleanup.js'
+import { eventually } from './eventually.js'
 import { type Answer, address, data, lineOf, type Shopper } from './shopper.js'
 import type { Stack } from './stack.js'
 
@@ -105,7 +105,7 @@ export const scenarios: Scenario[] = [
         Array.from({ length: 10 }, () => deliver(shopper, { ...event, id: 'evt_tenTimesAtOnce' }, webhookSecret))
       )
       const fresh = answers.filter(answer => answer.body.duplicate === undefined).length
-      const applied = await becomes(
+      const applied = await eventually(
         () => stack.services.db.prisma.paymentAuditLog.count({ where: { eventId: 'evt_tenTimesAtOnce' } }),
         count => count > 0
       )
@@ -186,12 +186,4 @@ async function deliver(
     headers: { 'Stripe-Signature': signature }
   })
   return { status: response.status, body: (await response.json()) as { duplicate?: boolean } }
-}
-
-async function becomes<T>(look: () => Promise<T>, done: (value: T) => boolean): Promise<T> {
-  for (let tries = 0; ; tries++) {
-    const value = await look()
-    if (done(value) || tries > 400) return value
-    await sleep(25)
-  }
 }

@@ -1,7 +1,7 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { CheckoutData } from '../shared/checkout-outcome.js'
 import type { ProblemBody } from '../shared/errors.js'
 import { signSessionToken } from '../shared/session-token.js'
+import { eventually } from './eventually.js'
 
 export interface CatalogueItem {
   id: string
@@ -53,8 +53,6 @@ export interface Shopper {
   pay(url: string, number?: string): Promise<{ status: number; location: string | null }>
   request(path: string, init?: RequestInit): Promise<Response>
 }
-
-const PATIENCE_MS = 15_000
 
 export async function createShopper(options: {
   port: number
@@ -133,11 +131,7 @@ async function answer<T>(response: Response): Promise<Answer<T>> {
 }
 
 async function become<T extends { status: string }>(what: string, look: () => Promise<T>, status: string): Promise<T> {
-  const deadline = Date.now() + PATIENCE_MS
-  for (;;) {
-    const seen = await look()
-    if (seen.status === status) return seen
-    if (Date.now() > deadline) throw new Error(`${what} is still ${seen.status}, not ${status}`)
-    await sleep(25)
-  }
+  const seen = await eventually(look, value => value.status === status)
+  if (seen.status !== status) throw new Error(`${what} is still ${seen.status}, not ${status}`)
+  return seen
 }

@@ -28,7 +28,7 @@ export interface StackOptions {
   /** Settings; what is missing for Stripe and the URLs is filled in for the simulator. */
   env: NodeJS.ProcessEnv
   port: number
-  pages?: (simulatorUrl: string | undefined) => Router
+  pages?: Router
   simulator?: Partial<SimulatorOptions>
   log?: Logger
 }
@@ -62,7 +62,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     const services = await openServices(config, { name: 'tillworks', log: options.log })
     await seedCatalogue(services.db)
     const workers = await startWorkers(services)
-    const api = await startApi(services, port, { pages: options.pages?.(simulator?.url) })
+    const api = await startApi(services, port, { pages: options.pages })
     const shutdown: ShutdownPhase[] = [
       { name: 'finish requests', capMs: 3 * SECOND, run: () => api.stopAccepting() },
       { name: 'stop the simulator', capMs: 3 * SECOND, run: () => simulator?.close() },

@@ -4,18 +4,34 @@ import { join } from 'node:path'
 import { messageOf } from '../shared/errors.js'
 import { createLogger } from '../shared/logger.js'
 import { shutdownOnSignal } from '../shared/shutdown.js'
+import { stateFolder } from '../shared/state-folder.js'
 import { type EmbeddedPostgres, startEmbeddedPostgres } from './embedded-postgres.js'
 import { freePort, isFree } from './free-port.js'
+import { announce, instance, loadSecrets, refuseSecondStart, withdraw } from './instance.js'
 import { startStack } from './stack.js'
-import { announce, instance, loadSecrets, refuseSecondStart, stateFolder, withdraw } from './state-folder.js'
 import { storefront } from './storefront/router.js'
 
 const DEFAULT_PORT = 3000
 const SIMULATOR_PORT = 12111
 
+const SETTINGS_FOR_OPS = [
+  'DATABASE_URL',
+  'REDIS_URL',
+  'QUEUE_ENGINE',
+  'QUEUE_PREFIX',
+  'AUTH_SECRET',
+  'OPS_PASSWORD',
+  'STRIPE_SECRET_KEY',
+  'STRIPE_WEBHOOK_SECRET',
+  'STRIPE_API_BASE',
+  'PAYMENT_SUCCESS_URL',
+  'PAYMENT_CANCEL_URL'
+]
+
 try {
   await start()
 } catch (error) {
+  // PostgreSQL is bound to this process: it stops in order once we are gone.
   process.stderr.write(`${messageOf(error)}\n`)
   process.exit(1)
 }
@@ -33,56 +49,51 @@ async function start(): Promise<void> {
   const port = await choosePort(given.PORT)
   const postgres = given.DATABASE_URL === undefined ? await startPostgres(secrets.databasePassword) : undefined
   const log = createLogger({ level: given.LOG_LEVEL ?? 'info', production: false, name: 'tillworks' })
-  try {
-    const env: NodeJS.ProcessEnv = {
-      DATABASE_URL: postgres?.url('tillworks'),
-      ...(given.REDIS_URL === undefined ? { QUEUE_ENGINE: 'postgres' } : {}),
-      AUTH_SECRET: secrets.authSecret,
-      OPS_PASSWORD: secrets.opsPassword,
-      ...(given.STRIPE_SECRET_KEY === undefined ? { STRIPE_WEBHOOK_SECRET: secrets.webhookSecret } : {}),
-      FRAUD_MAX_ATTEMPTS_PER_HOUR: '100',
-      PAYMENT_STATEMENT_DESCRIPTOR: 'TILLWORKS',
-      ...given
-    }
-    const simulatorPort = (await isFree(SIMULATOR_PORT)) ? SIMULATOR_PORT : await freePort()
-    const stack = await startStack({
-      env,
-      port,
-      log,
-      simulator: { port: simulatorPort, file: join(stateFolder, 'stripe.json') },
-      pages: () => storefront({ authSecret: String(env.AUTH_SECRET), instance })
-    })
-    announce(port, runtimeEnv(env, stack.simulator?.url, port))
-    shutdownOnSignal(
-      [
-        { name: 'withdraw', capMs: 1_000, run: withdraw },
-        ...stack.shutdown,
-        { name: 'stop PostgreSQL', capMs: 12_000, run: () => postgres?.stop() }
-      ],
-      log
-    )
-    const { ops, queue } = stack.config
-    process.stdout.write(
-      [
-        '',
-        `  Tillworks is ready (${((Date.now() - began) / 1000).toFixed(1)} s)`,
-        '',
-        `  Storefront        http://localhost:${port}/`,
-        `  Bull Board        http://localhost:${port}/ops/board   (${ops.user} / ${given.OPS_PASSWORD === undefined ? ops.password : 'your OPS_PASSWORD'})`,
-        `  Health            http://localhost:${port}/readyz`,
-        `  Stripe            ${stack.simulator === undefined ? 'the real one, by STRIPE_SECRET_KEY' : `simulator at http://localhost:${stack.simulator.port}`}`,
-        `  Database          ${postgres === undefined ? 'yours, by DATABASE_URL' : `embedded PostgreSQL, data in ${postgres.dataDir}`}`,
-        `  Queue             BullMQ on ${queue.engine === 'redis' ? 'Redis' : 'that same PostgreSQL'}`,
-        '',
-        '  Pay with 4242 4242 4242 4242. Ctrl-C stops everything; the data stays.',
-        '',
-        ''
-      ].join('\n')
-    )
-  } catch (error) {
-    await postgres?.stop()
-    throw error
+  const env: NodeJS.ProcessEnv = {
+    DATABASE_URL: postgres?.url('tillworks'),
+    ...(given.REDIS_URL === undefined ? { QUEUE_ENGINE: 'postgres' } : {}),
+    AUTH_SECRET: secrets.authSecret,
+    OPS_PASSWORD: secrets.opsPassword,
+    ...(given.STRIPE_SECRET_KEY === undefined ? { STRIPE_WEBHOOK_SECRET: secrets.webhookSecret } : {}),
+    FRAUD_MAX_ATTEMPTS_PER_HOUR: '100',
+    PAYMENT_STATEMENT_DESCRIPTOR: 'TILLWORKS',
+    ...given
   }
+  const simulatorPort = (await isFree(SIMULATOR_PORT)) ? SIMULATOR_PORT : await freePort()
+  const stack = await startStack({
+    env,
+    port,
+    log,
+    simulator: { port: simulatorPort, file: join(stateFolder, 'stripe.json') },
+    pages: storefront({ authSecret: String(env.AUTH_SECRET), instance })
+  })
+  announce(port, settingsForOps(stack.env))
+  shutdownOnSignal(
+    [
+      { name: 'withdraw', capMs: 1_000, run: withdraw },
+      ...stack.shutdown,
+      { name: 'stop PostgreSQL', capMs: 12_000, run: () => postgres?.stop() }
+    ],
+    log
+  )
+  const { ops, queue } = stack.config
+  process.stdout.write(
+    [
+      '',
+      `  Tillworks is ready (${((Date.now() - began) / 1000).toFixed(1)} s)`,
+      '',
+      `  Storefront        http://localhost:${port}/`,
+      `  Bull Board        http://localhost:${port}/ops/board   (${ops.user} / ${given.OPS_PASSWORD === undefined ? ops.password : 'your OPS_PASSWORD'})`,
+      `  Health            http://localhost:${port}/readyz`,
+      `  Stripe            ${stack.simulator === undefined ? 'the real one, by STRIPE_SECRET_KEY' : `simulator at http://localhost:${stack.simulator.port}`}`,
+      `  Database          ${postgres === undefined ? 'yours, by DATABASE_URL' : `embedded PostgreSQL, data in ${postgres.dataDir}`}`,
+      `  Queue             BullMQ on ${queue.engine === 'redis' ? 'Redis' : 'that same PostgreSQL'}`,
+      '',
+      '  Pay with 4242 4242 4242 4242. Ctrl-C stops everything; the data stays.',
+      '',
+      ''
+    ].join('\n')
+  )
 }
 
 async function choosePort(given: string | undefined): Promise<number> {
@@ -103,26 +114,8 @@ async function startPostgres(password: string): Promise<EmbeddedPostgres> {
 }
 
 /** What the ops command needs to talk to this instance. */
-function runtimeEnv(env: NodeJS.ProcessEnv, simulatorUrl: string | undefined, port: number): Record<string, string> {
-  const names = [
-    'DATABASE_URL',
-    'REDIS_URL',
-    'QUEUE_ENGINE',
-    'AUTH_SECRET',
-    'OPS_PASSWORD',
-    'STRIPE_SECRET_KEY',
-    'STRIPE_WEBHOOK_SECRET',
-    'QUEUE_PREFIX'
-  ]
-  const settings = Object.fromEntries(
-    names.flatMap(name => (env[name] === undefined ? [] : [[name, String(env[name])]]))
+function settingsForOps(env: NodeJS.ProcessEnv): Record<string, string> {
+  return Object.fromEntries(
+    SETTINGS_FOR_OPS.flatMap(name => (env[name] === undefined ? [] : [[name, env[name] as string]]))
   )
-  const base = `http://localhost:${port}`
-  return {
-    ...settings,
-    STRIPE_SECRET_KEY: settings.STRIPE_SECRET_KEY ?? 'sk_test_tillworks_demo',
-    PAYMENT_SUCCESS_URL: env.PAYMENT_SUCCESS_URL ?? `${base}/checkout/success`,
-    PAYMENT_CANCEL_URL: env.PAYMENT_CANCEL_URL ?? `${base}/checkout/cancelled`,
-    ...(simulatorUrl === undefined ? {} : { STRIPE_API_BASE: simulatorUrl })
-  }
 }

@@ -1,16 +1,14 @@
 import { existsSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { loadConfig } from '../shared/config.js'
 import { createLogger } from '../shared/logger.js'
-import { projectRoot } from '../shared/project-root.js'
 import { openServices, type Services } from '../shared/services.js'
+import { type Runtime, runtimeFile } from '../shared/state-folder.js'
 
 /** The settings: the environment, and outside production what a running `npm start` has told. */
 export function environment(): NodeJS.ProcessEnv {
   if (process.env.NODE_ENV === 'production') return process.env
-  const file = join(process.env.TILLWORKS_HOME ?? join(projectRoot, '.tillworks'), 'runtime.json')
-  if (!existsSync(file)) return process.env
-  const running: { env: Record<string, string> } = JSON.parse(readFileSync(file, 'utf8'))
+  if (!existsSync(runtimeFile)) return process.env
+  const running: Runtime = JSON.parse(readFileSync(runtimeFile, 'utf8'))
   return { ...running.env, ...process.env }
 }
 

@@ -1,5 +1,6 @@
+import { eventually } from '../demo/eventually.js'
 import { data, lineOf, type Shopper } from '../demo/shopper.js'
-import { engines, eventually, openShop, type Shop } from './support/shop.js'
+import { engines, openShop, type Shop } from './support/shop.js'
 
 describe.each(engines)('checkout on %s', engine => {
   let shop: Shop

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { eventually } from '../demo/eventually.js'
 import { data, lineOf } from '../demo/shopper.js'
-import { engines, eventually, openShop } from './support/shop.js'
+import { engines, openShop } from './support/shop.js'
 
 const started: ChildProcess[] = []
 afterAll(() => {

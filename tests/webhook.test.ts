@@ -1,7 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import Stripe from 'stripe'
+import { eventually } from '../demo/eventually.js'
 import { data, lineOf, type Shopper } from '../demo/shopper.js'
-import { engines, eventually, openShop, type Shop, WEBHOOK_SECRET } from './support/shop.js'
+import { engines, openShop, type Shop, WEBHOOK_SECRET } from './support/shop.js'
 
 const EVENTS = new URL('./events/', import.meta.url)
 

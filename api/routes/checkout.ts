@@ -41,8 +41,7 @@ export function checkoutRoute(ingress: Ingress): Router {
       if (claimed !== 'new') return await answerClaimed(ingress, request, response, key, claimed)
       const enqueued = await enqueue(ingress, checkout)
       const waitMs = enqueued && !prefersAsync(request) ? ingress.config.payment.waitMs : 0
-      const settled = await waitUntilSettled(ingress, watch, checkout.id, waitMs)
-      send(response, settled === undefined ? accepted(checkout.id) : checkoutOutcome(settled), checkout.id)
+      await answerWhenSettled(ingress, response, watch, checkout.id, waitMs)
     } finally {
       watch.stop()
     }
@@ -130,14 +129,8 @@ async function answerClaimed(
   }
   const watch = ingress.watcher.watch(checkout.id)
   try {
-    const settled = await waitUntilSettled(
-      ingress,
-      watch,
-      checkout.id,
-      prefersAsync(request) ? 0 : ingress.config.payment.waitMs,
-      true
-    )
-    send(response, settled === undefined ? accepted(checkout.id) : checkoutOutcome(settled), checkout.id)
+    const waitMs = prefersAsync(request) ? 0 : ingress.config.payment.waitMs
+    await answerWhenSettled(ingress, response, watch, checkout.id, waitMs, true)
   } finally {
     watch.stop()
   }
@@ -157,13 +150,26 @@ async function enqueue(ingress: Ingress, checkout: NewCheckout): Promise<boolean
   }
 }
 
+/** Answers with the outcome, or with 202 when the workers take longer than `waitMs`. */
+async function answerWhenSettled(
+  ingress: Ingress,
+  response: Response,
+  watch: Watch,
+  id: string,
+  waitMs: number,
+  lookFirst = false
+): Promise<void> {
+  const settled = await waitUntilSettled(ingress, watch, id, waitMs, lookFirst)
+  send(response, settled === undefined ? accepted(id) : checkoutOutcome(settled), id)
+}
+
 /** The checkout once the workers are done with it, or undefined when `waitMs` is over first. */
 async function waitUntilSettled(
   ingress: Ingress,
   watch: Watch,
   id: string,
   waitMs: number,
-  lookFirst = false
+  lookFirst: boolean
 ): Promise<CheckoutRow | undefined> {
   const deadline = Date.now() + waitMs
   for (let look = lookFirst; ; look = true) {

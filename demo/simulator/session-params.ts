@@ -4,7 +4,7 @@ import { type Account, seconds } from './account.js'
 import { invalidRequest, missing } from './errors.js'
 import { stripeId } from './ids.js'
 import type { Params } from './params.js'
-import type { StoredIntentData } from './store.js'
+import type { StoredIntentData, Tables } from './store.js'
 
 /** https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts */
 const MINIMUM: Record<string, number> = {
@@ -134,7 +134,9 @@ export function readSessionRequest(account: Account, params: Params): SessionReq
 function readLineItem(account: Account, params: Params, defaultCurrency: string | undefined): Stripe.LineItem {
   params.notSimulated('adjustable_quantity', 'dynamic_tax_rates', 'tax_rates')
   const metadata = params.metadata()
-  const price = params.has('price') ? findPrice(account, params) : createPrice(account, params, defaultCurrency)
+  const price = params.has('price')
+    ? findReferenced(account, params, 'price')
+    : createPrice(account, params, defaultCurrency)
   const quantity = params.integer('quantity', { min: 1, max: 999_999 })
   if (quantity === undefined) throw missing(params.name('quantity'))
   const product = account.store.table('product').get(String(price.product)) as Stripe.Product
@@ -155,12 +157,13 @@ function readLineItem(account: Account, params: Params, defaultCurrency: string 
   }
 }
 
-function findPrice(account: Account, params: Params): Stripe.Price {
-  const id = params.requiredString('price')
-  const price = account.store.table('price').get(id)
-  if (price === undefined)
-    throw invalidRequest(`No such price: '${id}'`, { code: 'resource_missing', param: params.name('price') })
-  return price
+/** The price or the product that a parameter of that name refers to by id. */
+function findReferenced<N extends 'price' | 'product'>(account: Account, params: Params, name: N): Tables[N] {
+  const id = params.requiredString(name)
+  const found = account.store.table(name).get(id)
+  if (found === undefined)
+    throw invalidRequest(`No such ${name}: '${id}'`, { code: 'resource_missing', param: params.name(name) })
+  return found
 }
 
 /** An inline price makes a price and a product, both inactive, as Stripe does. */
@@ -171,7 +174,7 @@ function createPrice(account: Account, item: Params, defaultCurrency: string | u
   const currency = readCurrency(params, 'currency') ?? defaultCurrency
   if (currency === undefined) throw missing(params.name('currency'))
   const unitAmount = params.requiredInteger('unit_amount', { min: 0, max: MAXIMUM })
-  const product = params.has('product') ? findProduct(account, params) : createProduct(account, params)
+  const product = params.has('product') ? findReferenced(account, params, 'product') : createProduct(account, params)
   const price: Stripe.Price = {
     id: stripeId('price'),
     object: 'price',
@@ -196,14 +199,6 @@ function createPrice(account: Account, item: Params, defaultCurrency: string | u
   }
   account.store.put('price', price)
   return price
-}
-
-function findProduct(account: Account, params: Params): Stripe.Product {
-  const id = params.requiredString('product')
-  const product = account.store.table('product').get(id)
-  if (product === undefined)
-    throw invalidRequest(`No such product: '${id}'`, { code: 'resource_missing', param: params.name('product') })
-  return product
 }
 
 function createProduct(account: Account, price: Params): Stripe.Product {

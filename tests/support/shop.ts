@@ -15,8 +15,6 @@ export const engines: Engine[] = process.env.TEST_REDIS_URL ? ['postgres', 'redi
 /** The whole pipeline on a database of its own, with customers and the simulator. */
 export interface Shop {
   stack: Stack
-  databaseUrl: string
-  webhookSecret: string
   customer(userId: string): Promise<Shopper>
   close(): Promise<void>
 }
@@ -35,7 +33,7 @@ export async function openShop(
   const databaseUrl = server.replace(/\/postgres$/, `/${name}`)
   const stack = await startStack({
     port: await freePort(),
-    pages: pages === undefined ? undefined : () => pages(AUTH_SECRET),
+    pages: pages?.(AUTH_SECRET),
     log: createLogger({ level: process.env.LOG_LEVEL ?? 'silent', production: true, name: 'test' }),
     env: {
       DATABASE_URL: databaseUrl,
@@ -53,8 +51,6 @@ export async function openShop(
   })
   return {
     stack,
-    databaseUrl,
-    webhookSecret: WEBHOOK_SECRET,
     customer: userId =>
       createShopper({ port: stack.api.port, authSecret: AUTH_SECRET, userId, email: `${userId}@shop.example` }),
     async close() {
@@ -69,13 +65,4 @@ async function administer(url: string, statement: string): Promise<void> {
   await client.connect()
   await client.query(statement)
   await client.end()
-}
-
-/** Polls until `done`; returns the last value that was seen either way. */
-export async function eventually<T>(look: () => Promise<T>, done: (value: T) => boolean, tries = 600): Promise<T> {
-  for (let left = tries; ; left--) {
-    const value = await look()
-    if (done(value) || left === 0) return value
-    await new Promise(resolve => setTimeout(resolve, 25))
-  }
 }
