@@ -1,8 +1,11 @@
 import { attention, resolveAlert } from './alerts.js'
 import { showCheckout } from './checkout.js'
 import { events } from './events.js'
-import { showOrder } from './order.js'
+import { ledger } from './ledger.js'
+import { notifications } from './notifications.js'
+import { order } from './order.js'
 import { print, printTable } from './print.js'
+import { reconcile } from './reconcile.js'
 import { token } from './token.js'
 
 export interface Command {
@@ -15,12 +18,51 @@ export interface Command {
 export const commands: Record<string, Command | undefined> = {
   token: { usage: 'token --user-id U --email E [--hours 24]', what: 'print a session token for local use', run: token },
   events: {
-    usage: 'events list [--status dead] [--limit 20] | show ID | replay ID',
-    what: 'look at stored webhook events, and apply a dead one again',
+    usage: 'events list [--status dead] [--limit 20] | show ID | replay ID | resolve ID --note "…"',
+    what: 'look at stored webhook events; apply a dead one again, or say how it was dealt with',
     run: events
   },
   checkout: { usage: 'checkout show ID', what: 'a checkout with its audit trail', run: showCheckout },
-  order: { usage: 'order show ID', what: 'an order with lines, checkouts, payments and audit trail', run: showOrder },
+  order: {
+    usage: 'order show ID',
+    what: 'an order with lines, checkouts, payments, refunds, disputes, ledger, notifications and audit trail',
+    run: order
+  },
+  'order refund': {
+    usage: 'order refund ID [--amount 5.00] [--reason "…"] [--restock all|PRODUCT=2,…] [--payment pi_…] [--key K]',
+    what: 'pay back all or a part of what was captured; the same --key is the same refund',
+    run: args => order(['refund', ...args])
+  },
+  'order capture': {
+    usage: 'order capture ID [--amount 5.00]',
+    what: 'charge what was authorized (PAYMENT_CAPTURE_METHOD=manual)',
+    run: args => order(['capture', ...args])
+  },
+  'order cancel': {
+    usage: 'order cancel ID [--reason "…"]',
+    what: 'end an unpaid order: its Session expires, its authorization is given back',
+    run: args => order(['cancel', ...args])
+  },
+  'order accept': {
+    usage: 'order accept ID [--payment pi_…] [--note "…"]',
+    what: 'let a payment in review count for its order',
+    run: args => order(['accept', ...args])
+  },
+  ledger: {
+    usage: 'ledger show ORDER | verify [--since DATE] [--until DATE]',
+    what: 'what is booked for an order; compare the ledger with Stripe’s balance transactions',
+    run: ledger
+  },
+  reconcile: {
+    usage: 'reconcile [--since DATE]',
+    what: 'find what no webhook has told, and repair it',
+    run: reconcile
+  },
+  notifications: {
+    usage: 'notifications list [--status failed] [--order ID] [--limit 20] | replay ID',
+    what: 'what the shop was told, and tell it again',
+    run: notifications
+  },
   attention: { usage: 'attention', what: 'the alerts that nobody has resolved', run: attention },
   resolve: { usage: 'resolve ALERT --note "…"', what: 'resolve an alert', run: resolveAlert },
   help: { usage: 'help', what: 'this text', run: help }

@@ -1,14 +1,12 @@
 import { parseArgs } from 'node:util'
-import { writeAudit } from '../shared/audit.js'
-import { transaction } from '../shared/database.js'
 import type { WebhookEventStatus } from '../shared/generated/prisma/client.js'
 import type { Services } from '../shared/services.js'
-import { reviveEvent } from '../shared/statements/webhook-events.js'
+import { resolveEvent, reviveEvent } from '../shared/statements/webhook-events.js'
 import { operator, withServices } from './environment.js'
 import { print, printJson, printTable } from './print.js'
 import { required, UsageError } from './usage-error.js'
 
-const STATUSES: WebhookEventStatus[] = ['RECEIVED', 'PROCESSED', 'IGNORED', 'DEAD']
+const STATUSES: WebhookEventStatus[] = ['RECEIVED', 'PROCESSED', 'IGNORED', 'DEAD', 'RESOLVED']
 
 export async function events([action, ...args]: string[]): Promise<void> {
   switch (action) {
@@ -18,8 +16,10 @@ export async function events([action, ...args]: string[]): Promise<void> {
       return await withServices(services => show(services, required(args[0], 'The event’s id')))
     case 'replay':
       return await withServices(services => replay(services, required(args[0], 'The event’s id')))
+    case 'resolve':
+      return await withServices(services => resolve(services, args))
     default:
-      throw new UsageError('events takes list, show or replay.')
+      throw new UsageError('events takes list, show, replay or resolve.')
   }
 }
 
@@ -51,21 +51,38 @@ async function show({ db }: Services, id: string): Promise<void> {
 
 /** DEAD → RECEIVED, audited, and enqueued. */
 async function replay({ db, queues, log }: Services, id: string): Promise<void> {
-  const revived = await transaction(db.pool, async client => {
-    if (!(await reviveEvent(client, id))) return false
-    await writeAudit(client, {
-      action: 'webhook_replayed',
-      status: 'PROCESSING',
-      eventId: id,
-      before: 'DEAD',
-      after: 'RECEIVED',
-      metadata: { operator: operator() }
-    })
-    return true
+  const revived = await reviveEvent(db.pool, id, {
+    action: 'webhook_replayed',
+    status: 'PROCESSING',
+    eventId: id,
+    before: 'DEAD',
+    after: 'RECEIVED',
+    metadata: { operator: operator() }
   })
   if (!revived) throw new Error(`Event ${id} is not dead: only a dead event can be replayed.`)
   await queues
     .enqueueAgain('webhook-processing', id)
     .catch(error => log.warn({ err: error }, 'not enqueued; the sweep will'))
   print(`Event ${id} will be applied again. See: npm run ops -- events show ${id}`)
+}
+
+/** DEAD → RESOLVED, audited: an operator has dealt with it. */
+async function resolve({ db }: Services, args: string[]): Promise<void> {
+  const { values, positionals } = parseArgs({ args, options: { note: { type: 'string' } }, allowPositionals: true })
+  const id = required(positionals[0], 'The event’s id')
+  const note = required(values.note, '--note')
+  const resolved = await resolveEvent(db.pool, id, {
+    by: operator(),
+    note,
+    audit: {
+      action: 'webhook_resolved',
+      status: 'SUCCESS',
+      eventId: id,
+      before: 'DEAD',
+      after: 'RESOLVED',
+      metadata: { operator: operator(), note }
+    }
+  })
+  if (!resolved) throw new Error(`Event ${id} is not dead: only a dead event can be resolved.`)
+  print(`Event ${id} is resolved.`)
 }

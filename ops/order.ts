@@ -1,17 +1,238 @@
-import { withServices } from './environment.js'
-import { printJson } from './print.js'
+import { parseArgs } from 'node:util'
+import { writeAudit } from '../shared/audit.js'
+import { transaction } from '../shared/database.js'
+import { toMinorUnits } from '../shared/money.js'
+import { parseRestock } from '../shared/restock.js'
+import type { Services } from '../shared/services.js'
+import { lockCheckout, moveCheckout } from '../shared/statements/checkouts.js'
+import { findSiblings, lockOrder, type OrderRow } from '../shared/statements/orders.js'
+import { acceptPayment, findPaymentsOf, type PaymentRow } from '../shared/statements/payments.js'
+import { type RefundRow, readRefund } from '../shared/statements/refunds.js'
+import { commitReleased, settleReservations } from '../shared/statements/stock.js'
+import { foundIntent, storeFound } from '../workers/found-events.js'
+import { requestRefunds } from '../workers/refund-request.js'
+import { expireCheckout } from '../workers/session-expiry.js'
+import { announce, cancelOrder, settleOrder } from '../workers/settlement.js'
+import { applyEvent } from '../workers/webhook-processing.js'
+import { operator, withServices } from './environment.js'
+import { print, printJson } from './print.js'
 import { required, UsageError } from './usage-error.js'
 
-export async function showOrder([action, given]: string[]): Promise<void> {
-  if (action !== 'show') throw new UsageError('order takes show.')
+const REFUND_WAIT_MS = 20_000
+const POLL_MS = 200
+
+const actions: Record<string, ((services: Services, id: string, args: string[]) => Promise<void>) | undefined> = {
+  show,
+  refund,
+  capture,
+  cancel,
+  accept
+}
+
+export async function order([action = '', given, ...args]: string[]): Promise<void> {
+  const run = actions[action]
+  if (run === undefined) throw new UsageError(`order takes ${Object.keys(actions).join(', ')}.`)
   const id = required(given, 'The order’s id')
-  await withServices(async ({ db }) => {
-    const order = await db.prisma.order.findUnique({
-      where: { id },
-      include: { items: true, payments: true, checkouts: true }
-    })
-    if (order === null) throw new Error(`There is no order ${id}.`)
-    const audit = await db.prisma.paymentAuditLog.findMany({ where: { orderId: id }, orderBy: { id: 'asc' } })
-    printJson({ ...order, audit })
+  await withServices(services => run(services, id, args))
+}
+
+async function show({ db }: Services, id: string): Promise<void> {
+  const found = await db.prisma.order.findUnique({
+    where: { id },
+    include: {
+      items: true,
+      payments: true,
+      refunds: true,
+      disputes: true,
+      signals: true,
+      checkouts: true,
+      postings: true,
+      notifications: true
+    }
   })
+  if (found === null) throw new Error(`There is no order ${id}.`)
+  const audit = await db.prisma.paymentAuditLog.findMany({ where: { orderId: id }, orderBy: { id: 'asc' } })
+  printJson({ ...found, audit })
+}
+
+async function refund(services: Services, id: string, args: string[]): Promise<void> {
+  const { values } = parseArgs({
+    args,
+    options: {
+      amount: { type: 'string' },
+      reason: { type: 'string' },
+      restock: { type: 'string' },
+      payment: { type: 'string' },
+      key: { type: 'string' }
+    }
+  })
+  const { currency } = await readOrder(services, id)
+  const restock = values.restock === undefined ? undefined : parseRestock(values.restock)
+  if (restock === null)
+    throw new UsageError('--restock takes all, or quantities by product such as PRODUCT=2,PRODUCT=1.')
+  const refunds = await requestRefunds(services, {
+    orderId: id,
+    amount: values.amount === undefined ? undefined : amountIn(values.amount, currency),
+    reason: values.reason,
+    restock,
+    paymentIntentId: values.payment,
+    key: values.key,
+    operator: operator()
+  })
+  for (const each of refunds) report(await settled(services, each))
+}
+
+/** Waits for the workers to ask Stripe. */
+async function settled({ db }: Services, asked: RefundRow): Promise<RefundRow> {
+  const until = Date.now() + REFUND_WAIT_MS
+  for (;;) {
+    const now = (await readRefund(db.pool, asked.id)) ?? asked
+    if (now.status !== 'REQUESTED' || Date.now() > until) return now
+    await new Promise(resolve => setTimeout(resolve, POLL_MS))
+  }
+}
+
+function report(refund: RefundRow): void {
+  const what = `Refund ${refund.id} of ${refund.paymentIntentId}`
+  if (refund.status === 'FAILED') throw new Error(`${what} was refused: ${refund.failureReason}`)
+  if (refund.status === 'REQUESTED') return print(`${what} is written down; the workers will ask Stripe for it.`)
+  print(`${what} is ${refund.status} (${refund.stripeId}).`)
+}
+
+async function capture(services: Services, id: string, args: string[]): Promise<void> {
+  const { values } = parseArgs({ args, options: { amount: { type: 'string' } } })
+  const { currency } = await readOrder(services, id)
+  const payment = await authorizedPayment(services, id)
+  const amount = values.amount === undefined ? payment.amount : amountIn(values.amount, currency)
+  if (amount > payment.amount) throw new UsageError('More than was authorized cannot be captured.')
+  await noteOperator(services, payment, 'order_capture_requested', amount)
+  const intent = await services.stripe.paymentIntents.capture(
+    payment.paymentIntentId,
+    { amount_to_capture: amount },
+    { idempotencyKey: `${payment.paymentIntentId}-capture-${amount}` }
+  )
+  await applyIntent(services, intent)
+  print(`Order ${id}: ${intent.id} is captured.`)
+}
+
+/** Ends what can still be paid, at Stripe first; a customer who was faster keeps the order. */
+async function cancel(services: Services, id: string, args: string[]): Promise<void> {
+  const { values } = parseArgs({ args, options: { reason: { type: 'string' } } })
+  const { status } = await readOrder(services, id)
+  if (status === 'AUTHORIZED') {
+    const payment = await authorizedPayment(services, id)
+    await noteOperator(services, payment, 'order_cancel_requested', payment.amount)
+    const intent = await services.stripe.paymentIntents.cancel(
+      payment.paymentIntentId,
+      {},
+      { idempotencyKey: `${payment.paymentIntentId}-cancel` }
+    )
+    await applyIntent(services, intent)
+    return print(`Order ${id} is cancelled; ${intent.id} is not charged.`)
+  }
+  if (status !== 'PENDING')
+    throw new Error(`The order is ${status}; only a PENDING or AUTHORIZED one can be cancelled.`)
+  for (const checkout of await findSiblings(services.db.pool, id, '')) {
+    if (checkout.status === 'OPEN' || checkout.status === 'VERIFIED') await expireCheckout(services, checkout)
+  }
+  const after = await readOrder(services, id)
+  if (after.status !== 'PENDING') throw new Error(`The customer was faster: the order is ${after.status}.`)
+  const notifications: string[] = []
+  await transaction(services.db.pool, async client => {
+    const change = { services, client, notifications, trail: { userId: after.userId, orderId: id } }
+    const reason = values.reason ?? `cancelled by ${operator()}`
+    await writeAudit(client, {
+      action: 'order_cancel_requested',
+      status: 'SUCCESS',
+      orderId: id,
+      metadata: { operator: operator(), reason }
+    })
+    await cancelOrder(change, id, reason)
+  })
+  await announce({ services, notifications })
+  print(`Order ${id} is cancelled.`)
+}
+
+/** Lets a payment in review count for its order: takes its stock, if it is still there, and pays the order. */
+async function accept(services: Services, id: string, args: string[]): Promise<void> {
+  const { values } = parseArgs({ args, options: { payment: { type: 'string' }, note: { type: 'string' } } })
+  const payments = (await findPaymentsOf(services.db.pool, id)).filter(
+    each =>
+      each.reviewReason !== null &&
+      each.acceptedAt === null &&
+      (values.payment ?? each.paymentIntentId) === each.paymentIntentId
+  )
+  const [payment, ...others] = payments
+  if (payment === undefined) throw new Error(`Order ${id} has no payment in review.`)
+  if (others.length > 0) throw new UsageError('Several payments are in review; name one with --payment.')
+  const notifications: string[] = []
+  const status = await transaction(services.db.pool, async client => {
+    const checkout = await lockCheckout(client, payment.checkoutId)
+    await lockOrder(client, id)
+    const now = services.now()
+    if (!(await acceptPayment(client, payment.paymentIntentId, operator(), now)))
+      throw new Error('Somebody was faster.')
+    await settleReservations(client, payment.checkoutId, 'COMMITTED', now)
+    if (!(await commitReleased(client, payment.checkoutId, now))) {
+      throw new Error(
+        `The goods are gone: refund instead, with npm run ops -- order refund ${id} --payment ${payment.paymentIntentId}`
+      )
+    }
+    const trail = { userId: checkout?.userId, orderId: id, checkoutId: payment.checkoutId }
+    const audit = {
+      action: 'payment_accepted',
+      status: 'SUCCESS' as const,
+      ...trail,
+      amount: payment.captured,
+      currency: payment.currency,
+      before: checkout?.status,
+      after: 'PAID',
+      metadata: { operator: operator(), note: values.note ?? null, reason: payment.reviewReason }
+    }
+    const moved =
+      payment.status === 'SUCCEEDED' &&
+      (await moveCheckout(client, payment.checkoutId, { to: 'PAID', byOperator: true, now, audit: [audit] }))
+    if (!moved) await writeAudit(client, audit)
+    return await settleOrder({ services, client, notifications, trail, reason: values.note }, id)
+  })
+  await announce({ services, notifications })
+  print(`Payment ${payment.paymentIntentId} counts now; the order is ${status}.`)
+}
+
+async function readOrder({ db }: Services, id: string): Promise<OrderRow> {
+  const { rows } = await db.pool.query<OrderRow>('SELECT * FROM "Order" WHERE "id" = $1', [id])
+  if (rows[0] === undefined) throw new Error(`There is no order ${id}.`)
+  return rows[0]
+}
+
+async function authorizedPayment({ db }: Services, id: string): Promise<PaymentRow> {
+  const payment = (await findPaymentsOf(db.pool, id)).find(each => each.status === 'AUTHORIZED')
+  if (payment === undefined) throw new Error(`Order ${id} has no authorization that could be captured or cancelled.`)
+  return payment
+}
+
+/** Who asks for it is written down before Stripe is asked. */
+async function noteOperator({ db }: Services, payment: PaymentRow, action: string, amount: number): Promise<void> {
+  await writeAudit(db.pool, {
+    action,
+    status: 'PROCESSING',
+    orderId: payment.orderId,
+    checkoutId: payment.checkoutId,
+    amount,
+    currency: payment.currency,
+    metadata: { operator: operator(), paymentIntent: payment.paymentIntentId }
+  })
+}
+
+/** What Stripe has answered takes the way of an event; the webhook that tells it too finds nothing to do. */
+async function applyIntent(services: Services, intent: Parameters<typeof foundIntent>[0]): Promise<void> {
+  const found = foundIntent(intent)
+  const eventId = found === undefined ? undefined : await storeFound(services, found, `ops-${operator()}`)
+  if (eventId !== undefined) await applyEvent(services, eventId)
+}
+
+function amountIn(text: string, currency: string): number {
+  const amount = /^\d+(\.\d+)?$/.test(text) ? toMinorUnits(Number(text), currency) : undefined
+  if (amount === undefined) throw new UsageError(`--amount: ${currency} has no amount "${text}".`)
+  return amount
 }

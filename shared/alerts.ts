@@ -7,9 +7,17 @@ import type { Logger } from './logger.js'
 export const alerts = {
   payment_mismatch: 'Stripe took another amount, currency or order than ours. Compare the two, then refund or accept.',
   payment_unexpected:
-    'A payment arrived for an order that could not take it. Refund it in Stripe or accept it by hand.',
+    'A payment arrived for an order that could not take it. Refund it, or accept it: the reason says how.',
   payment_for_unknown_checkout:
     'Stripe reports a payment for a checkout that this database does not have. Check for a restored backup.',
+  refund_failed: 'A refund did not reach the customer. Pay it back another way, or ask for another refund.',
+  refund_refused: 'Stripe refused to make a refund. Read its reason; nothing was paid back.',
+  dispute_open: 'The customer’s bank asks for the money back. Answer with evidence in the Stripe dashboard in time.',
+  dispute_lost: 'A dispute was lost: the money is gone. Do not refund it as well.',
+  early_fraud_warning: 'The card’s bank suspects fraud. Consider a refund now: it avoids the dispute and its fee.',
+  payment_in_review: 'Stripe Radar wants a person to look at this payment before the goods are sent.',
+  authorization_lapses: 'An authorization lapses soon. Capture it or cancel it: npm run ops -- order capture|cancel ID',
+  notification_failed: 'The shop did not take a notification. Mend it, then: npm run ops -- notifications replay ID',
   dead_event: 'An event could not be applied. Read its error, mend the cause, then: npm run ops -- events replay ID',
   session_refused: 'Stripe refused to create a Session. Read the message; it is often a key or an account setting.',
   order_of_another_user: 'A customer tried to pay the order of another one.',

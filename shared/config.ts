@@ -112,6 +112,10 @@ const environment = z.object({
     .regex(/^(?=.*[A-Za-z])[^<>\\'"*]{2,22}$/, 'expected 2 to 22 characters with a letter and none of < > \\ \' " *')
     .optional(),
   PAYMENT_CAPTURE_METHOD: z.enum(['automatic', 'manual'], 'expected automatic or manual').default('automatic'),
+  PAYMENT_PROMOTION_CODES: flag('false'),
+  PAYMENT_AUTOMATIC_TAX: flag('false'),
+  PAYMENT_TAX_BEHAVIOR: z.enum(['exclusive', 'inclusive'], 'expected exclusive or inclusive').default('exclusive'),
+  PAYMENT_ADAPTIVE_PRICING: flag('false'),
   PAYMENT_CONFIRMATION_METHOD: z
     .literal('automatic', 'can only be automatic: a Stripe Checkout Session confirms its own payment')
     .default('automatic'),
@@ -122,6 +126,16 @@ const environment = z.object({
   SHIPPING_AMOUNT: amount('0'),
   SHIPPING_FREE_FROM: amount('0'),
   MAINTENANCE: flag('false'),
+
+  ORDER_WEBHOOK_URL: web('https://shop.example/tillworks').optional(),
+  ORDER_WEBHOOK_SECRET: z
+    .string()
+    .transform(list)
+    .refine(
+      secrets => secrets.every(secret => /^whsec_[A-Za-z0-9+/]{32,}={0,2}$/.test(secret)),
+      'expected whsec_ and at least 24 bytes in base64, such as the output of: echo whsec_$(openssl rand -base64 32)'
+    )
+    .optional(),
 
   AUTH_SECRET: z
     .string('missing')
@@ -151,7 +165,10 @@ const environment = z.object({
 
   SWEEP_EVERY_SECONDS: integer(15, 1, 3_600),
   SWEEP_AFTER_SECONDS: integer(30, 1, 3_600),
-  KEY_CLEANUP_CRON: z.string().default('*/15 * * * *')
+  KEY_CLEANUP_CRON: z.string().default('*/15 * * * *'),
+  RECONCILE_CRON: z.string().default('*/10 * * * *'),
+  RECONCILE_GRACE_MINUTES: integer(10, 0, 1_440),
+  AUTHORIZATION_ALERT_HOURS: integer(48, 1, 720)
 })
 
 /** Reads the settings; a ConfigError lists everything that is wrong at once. */
@@ -179,6 +196,10 @@ function combinedProblems(env: Record<string, string | undefined>): string[] {
   }
   if (production && list(env.ALLOWED_ORIGINS ?? '').length === 0 && env.NEXTAUTH_URL === undefined) {
     problems.push('ALLOWED_ORIGINS: missing; the origins of the storefront, such as https://shop.example')
+  }
+  if ((env.ORDER_WEBHOOK_URL === undefined) !== (env.ORDER_WEBHOOK_SECRET === undefined)) {
+    const missing = env.ORDER_WEBHOOK_URL === undefined ? 'ORDER_WEBHOOK_URL' : 'ORDER_WEBHOOK_SECRET'
+    problems.push(`${missing}: missing; notifications need both an address and a secret to sign with`)
   }
   for (const origin of list(env.ALLOWED_ORIGINS ?? '')) {
     if (!URL.canParse(origin) || new URL(origin).origin !== origin) {
@@ -244,6 +265,10 @@ function readSettings(env: z.output<typeof environment>) {
       maxAmount: inCurrency(env.PAYMENT_MAX_AMOUNT, currency),
       statementDescriptor: env.PAYMENT_STATEMENT_DESCRIPTOR,
       captureMethod: env.PAYMENT_CAPTURE_METHOD,
+      promotionCodes: env.PAYMENT_PROMOTION_CODES,
+      automaticTax: env.PAYMENT_AUTOMATIC_TAX,
+      taxBehavior: env.PAYMENT_TAX_BEHAVIOR,
+      adaptivePricing: env.PAYMENT_ADAPTIVE_PRICING,
       successUrl: env.PAYMENT_SUCCESS_URL,
       cancelUrl: env.PAYMENT_CANCEL_URL,
       sessionMinutes: env.CHECKOUT_SESSION_MINUTES,
@@ -253,6 +278,11 @@ function readSettings(env: z.output<typeof environment>) {
       amount: inCurrency(env.SHIPPING_AMOUNT, currency),
       freeFrom: inCurrency(env.SHIPPING_FREE_FROM, currency)
     },
+    /** Where the shop hears of its orders; the first secret signs first. */
+    notifications:
+      env.ORDER_WEBHOOK_URL === undefined
+        ? undefined
+        : { url: env.ORDER_WEBHOOK_URL, secrets: env.ORDER_WEBHOOK_SECRET ?? [] },
     auth: { secret: env.AUTH_SECRET },
     allowedOrigins: [...env.ALLOWED_ORIGINS, ...(env.NEXTAUTH_URL ? [new URL(env.NEXTAUTH_URL).origin] : [])],
     ops: { user: env.OPS_USER, password: env.OPS_PASSWORD },
@@ -264,7 +294,10 @@ function readSettings(env: z.output<typeof environment>) {
     schedules: {
       sweepEverySeconds: env.SWEEP_EVERY_SECONDS,
       sweepAfterSeconds: env.SWEEP_AFTER_SECONDS,
-      keyCleanupCron: env.KEY_CLEANUP_CRON
+      keyCleanupCron: env.KEY_CLEANUP_CRON,
+      reconcileCron: env.RECONCILE_CRON,
+      reconcileGraceMinutes: env.RECONCILE_GRACE_MINUTES,
+      authorizationAlertHours: env.AUTHORIZATION_ALERT_HOURS
     }
   }
 }

@@ -5,34 +5,50 @@ export interface JobPayloads {
   'price-verification': { checkoutId: string }
   'session-creation': { checkoutId: string }
   'webhook-processing': { eventId: string }
+  'refund-creation': { refundId: string }
+  'order-notification': { notificationId: string }
   'key-cleanup': Record<string, never>
   sweep: Record<string, never>
+  reconcile: Record<string, never>
 }
 
 export type JobName = keyof JobPayloads
 
-export const jobNames = [
-  'price-verification',
-  'session-creation',
-  'webhook-processing',
-  'key-cleanup',
-  'sweep'
-] as const satisfies JobName[]
-
 /** Jobs that belong to one row; the row's id is the job's id, so that a row has at most one job. */
-export type RowJobName = 'price-verification' | 'session-creation' | 'webhook-processing'
+export type RowJobName = Exclude<JobName, 'key-cleanup' | 'sweep' | 'reconcile'>
 
-export const ROW_JOB_ATTEMPTS = 8
-
-/** Retries after about 1, 2, 4 … 64 seconds, each up to half shorter, so that many failures do not retry at once. */
-export const rowJobOptions = {
-  attempts: ROW_JOB_ATTEMPTS,
-  backoff: { type: 'exponential', delay: SECOND, jitter: 0.5 },
+const common = {
   removeOnComplete: { age: HOUR / SECOND, count: 2_000 },
   removeOnFail: { age: (24 * HOUR) / SECOND, count: 5_000 }
 }
 
+/** Retries after about 1, 2, 4 … 64 seconds, each up to half shorter, so that many failures do not retry at once. */
+const soon = { ...common, attempts: 8, backoff: { type: 'exponential', delay: SECOND, jitter: 0.5 } }
+
+/** Retries after about 5, 10, 20 … seconds, the last ones half a day apart: a shop may be down for a night. */
+export const NOTIFICATION_ATTEMPTS = 15
+const overDays = {
+  ...common,
+  attempts: NOTIFICATION_ATTEMPTS,
+  backoff: { type: 'exponential', delay: 5 * SECOND, jitter: 0.5 }
+}
+
+/** How the job of a row names the row, and how it is tried again. */
+export const rowJobs = {
+  'price-verification': { key: 'checkoutId', options: soon },
+  'session-creation': { key: 'checkoutId', options: soon },
+  'webhook-processing': { key: 'eventId', options: soon },
+  'refund-creation': { key: 'refundId', options: soon },
+  'order-notification': { key: 'notificationId', options: overDays }
+} as const satisfies Record<RowJobName, { key: string; options: object }>
+
+export const jobNames: JobName[] = [...(Object.keys(rowJobs) as RowJobName[]), 'key-cleanup', 'sweep', 'reconcile']
+
+export function isRowJob(name: JobName): name is RowJobName {
+  return name in rowJobs
+}
+
 export function rowJob(name: RowJobName, id: string) {
-  const data = name === 'webhook-processing' ? { eventId: id } : { checkoutId: id }
-  return { name, data, opts: { ...rowJobOptions, jobId: id } }
+  const { key, options } = rowJobs[name]
+  return { name, data: { [key]: id }, opts: { ...options, jobId: id } }
 }

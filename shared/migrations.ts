@@ -99,15 +99,27 @@ async function withEngine<T>(connectionString: string, work: (engine: SchemaEngi
   }
 }
 
-/** The adapter refuses the type "char" of PostgreSQL's own catalogue, which the engine reads. */
+/**
+ * The adapter refuses the type "char" of PostgreSQL's own catalogue, which the engine reads; and it splits scripts at
+ * every semicolon, also at those inside a function's body.
+ */
 class CatalogueReadingPrismaPg extends PrismaPg {
   override async connect() {
-    return readingChar(await super.connect())
+    return runningWholeScripts(readingChar(await super.connect()))
   }
 
   override async connectToShadowDb() {
-    return readingChar(await super.connectToShadowDb())
+    return runningWholeScripts(readingChar(await super.connectToShadowDb()))
   }
+}
+
+function runningWholeScripts<T extends SqlQueryable>(adapter: T): T {
+  const { client } = adapter as unknown as { client: pg.Pool }
+  return Object.assign(adapter, {
+    executeScript: async (script: string) => {
+      await client.query(script)
+    }
+  })
 }
 
 const CHAR_OID = 18

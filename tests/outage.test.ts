@@ -31,7 +31,7 @@ withRedis(
       const payload = JSON.stringify({
         id,
         object: 'event',
-        type: 'charge.updated',
+        type: 'customer.created',
         created: Math.floor(began / 1000),
         livemode: false,
         data: { object: {} }

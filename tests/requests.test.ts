@@ -136,7 +136,10 @@ it('asks for a password at the board and lists the queues behind it', async () =
   const board = (await (await fetch(url, { headers: { authorization } })).json()) as { queues: { name: string }[] }
   expect(board.queues.map(queue => queue.name).sort()).toEqual([
     'key-cleanup',
+    'order-notification',
     'price-verification',
+    'reconcile',
+    'refund-creation',
     'session-creation',
     'sweep',
     'webhook-processing'

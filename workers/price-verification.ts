@@ -9,65 +9,96 @@ import { type MinorUnits, minor, toDecimalString } from '../shared/money.js'
 import type { Services } from '../shared/services.js'
 import { shippingFor } from '../shared/shipping.js'
 import { type CheckoutRow, lockCheckout, moveCheckout } from '../shared/statements/checkouts.js'
-import {
-  fillOrder,
-  findOpenCheckout,
-  lockOrder,
-  moveOrder,
-  type OrderLine,
-  readOrderLines
-} from '../shared/statements/orders.js'
-import { lockProducts, type ProductRow, reserveStock } from '../shared/statements/stock.js'
+import { fillOrder, findSiblings, lockOrder, type OrderLine, readOrderLines } from '../shared/statements/orders.js'
+import { heldBy, lockProducts, type ProductRow, reserveStock } from '../shared/statements/stock.js'
 import type { Job } from './job.js'
+import { expireCheckout } from './session-expiry.js'
+import { announce, type Change, cancelOrder } from './settlement.js'
 
 /** Checks a cart against the database and reserves its stock: RECEIVED → VERIFIED or REJECTED, in one transaction. */
 export const priceVerification: Job<'price-verification'> = {
   name: 'price-verification',
   async handle(services, { checkoutId }) {
-    const verified = await transaction(services.db.pool, client => verify(services, client, checkoutId))
-    if (verified) await services.queues.enqueue('session-creation', checkoutId)
+    let result = await verifyCart(services, checkoutId)
+    if (result.replaces !== undefined) {
+      // One open Session per order: the older one ends first, by Stripe's word (golden rules 6 and 10).
+      await expireCheckout(services, result.replaces)
+      result = await verifyCart(services, checkoutId)
+      if (result.replaces !== undefined) throw new Error(`Checkout ${result.replaces.id} of the same order is open`)
+    }
+    if (result.verified) await services.queues.enqueue('session-creation', checkoutId)
   }
 }
 
+interface Verification {
+  verified: boolean
+  /** The open checkout of the same order that has to end first; nothing was written. */
+  replaces?: CheckoutRow
+}
+
+async function verifyCart(services: Services, checkoutId: string): Promise<Verification> {
+  const notifications: string[] = []
+  const result = await transaction(services.db.pool, client => verify({ services, client, notifications }, checkoutId))
+  await announce({ services, notifications })
+  return result
+}
+
+type Context = Pick<Change, 'services' | 'client' | 'notifications'>
+
 interface Verdict {
   orderId: string
+  /** The order takes the cart's lines: it came with this cart, or with an earlier one that was not paid. */
+  fills: boolean
   lines: OrderLine[]
   subtotal: MinorUnits
   shipping: MinorUnits
   total: MinorUnits
 }
 
-async function verify(services: Services, client: Client, checkoutId: string): Promise<boolean> {
+async function verify(context: Context, checkoutId: string): Promise<Verification> {
+  const { services, client } = context
   const checkout = await lockCheckout(client, checkoutId)
   if (checkout === undefined) throw new Error(`There is no checkout ${checkoutId}`)
   // A second job for a verified checkout (after a crash between commit and enqueue) only has to enqueue what follows.
-  if (checkout.status !== 'RECEIVED') return checkout.status === 'VERIFIED'
+  if (checkout.status !== 'RECEIVED') return { verified: checkout.status === 'VERIFIED' }
 
   const order = await orderOf(services, client, checkout)
-  if ('code' in order) return await reject(services, client, checkout, order)
+  if ('code' in order) return await reject(context, checkout, order)
 
   const products = await lockProducts(
     client,
     checkout.cart.items.map(item => item.productId)
   )
-  const errors = checkout.cart.items.flatMap(item => cartErrors(item, products.get(item.productId), checkout.currency))
-  if (errors.length > 0)
-    return await reject(services, client, checkout, { code: 'cart_refused', extras: { details: errors } })
+  const held = order.open === undefined ? new Map<string, number>() : await heldBy(client, order.open.id)
+  const errors = checkout.cart.items.flatMap(item =>
+    cartErrors(item, freeing(products.get(item.productId), held), checkout.currency)
+  )
+  if (errors.length > 0) return await reject(context, checkout, { code: 'cart_refused', extras: { details: errors } })
 
   const verdict = judge(services, checkout, products, order)
-  if ('code' in verdict) return await reject(services, client, checkout, verdict)
+  if ('code' in verdict) return await reject(context, checkout, verdict)
+  if (order.open !== undefined) return { verified: false, replaces: order.open }
   await accept(services, client, checkout, verdict)
-  return true
+  return { verified: true }
 }
 
-type PayableOrder =
-  | { id: string; own: true }
-  | { id: string; own: false; lines: OrderLine[]; shipping: number; total: number }
+/** The product as it will be once the checkout that is to be replaced has given its stock back. */
+function freeing(product: ProductRow | undefined, held: Map<string, number>): ProductRow | undefined {
+  return product && { ...product, reserved: product.reserved - (held.get(product.id) ?? 0) }
+}
+
+interface PayableOrder {
+  id: string
+  /** What the order says, when it did not come with a cart: the cart then has to say the same. */
+  fixed?: { lines: OrderLine[]; shipping: number; total: number }
+  /** A checkout of this order that is still open. */
+  open?: CheckoutRow
+}
 
 /** The order that the checkout pays: its own, or the customer's that the cart names. */
 async function orderOf(services: Services, client: Client, checkout: CheckoutRow): Promise<PayableOrder | Refusal> {
   const named = checkout.cart.orderId
-  if (named === undefined) return { id: checkout.orderId as string, own: true }
+  if (named === undefined) return { id: checkout.orderId as string }
   const order = await lockOrder(client, named)
   if (order === undefined) return { code: 'order_not_found', extras: { detail: `There is no order ${named}.` } }
   if (order.userId !== checkout.userId) {
@@ -84,18 +115,11 @@ async function orderOf(services: Services, client: Client, checkout: CheckoutRow
       extras: { detail: `The order is ${order.status}; only a PENDING order can be paid.` }
     }
   }
-  const open = await findOpenCheckout(client, named, checkout.id)
-  if (open !== undefined) {
-    const detail = `Checkout ${open} of this order is still open: pay there, or wait until it has expired.`
-    return { code: 'order_not_payable', extras: { detail } }
-  }
-  return {
-    id: named,
-    own: false,
-    lines: await readOrderLines(client, named),
-    shipping: order.shipping,
-    total: order.total
-  }
+  const siblings = await findSiblings(client, named, checkout.id)
+  const open = siblings.find(sibling => sibling.status === 'OPEN' || sibling.status === 'VERIFIED')
+  if (siblings.some(sibling => sibling.ownsOrder)) return { id: named, open }
+  const lines = await readOrderLines(client, named)
+  return { id: named, open, fixed: { lines, shipping: order.shipping, total: order.total } }
 }
 
 /** The verified lines and totals, or why the amounts or the order's lines do not allow the payment. */
@@ -109,11 +133,11 @@ function judge(
   const { currency } = checkout
   const lines = checkout.cart.items.map(item => verifiedLine(item, products.get(item.productId) as ProductRow))
   const subtotal = minor(lines.reduce((sum, line) => sum + line.unitPrice * line.quantity, 0))
-  const shipping = order.own ? shippingFor(subtotal, shippingRule) : minor(order.shipping)
+  const shipping = order.fixed === undefined ? shippingFor(subtotal, shippingRule) : minor(order.fixed.shipping)
   const total = minor(subtotal + shipping)
-  if (!order.own) {
-    const differences = lineDifferences(lines, order.lines)
-    if (differences.length > 0 || total !== order.total) {
+  if (order.fixed !== undefined) {
+    const differences = lineDifferences(lines, order.fixed.lines)
+    if (differences.length > 0 || total !== order.fixed.total) {
       const detail = 'The cart is not what the order says. Create a new order for a changed cart.'
       return { code: 'cart_refused', extras: { detail, details: differences } }
     }
@@ -123,7 +147,7 @@ function judge(
     const detail = `The total is ${toDecimalString(total, currency)} ${currency}; it has to be from ${low} to ${high}.`
     return { code: 'amount_refused', extras: { detail } }
   }
-  return { orderId: order.id, lines, subtotal, shipping, total }
+  return { orderId: order.id, fills: order.fixed === undefined, lines, subtotal, shipping, total }
 }
 
 function verifiedLine(item: CartItem, product: ProductRow): OrderLine {
@@ -153,7 +177,7 @@ async function accept(services: Services, client: Client, checkout: CheckoutRow,
   if (!(await reserveStock(client, checkout.id, verdict.lines, now))) {
     throw new Error('Stock that was just seen could not be reserved')
   }
-  if (checkout.ownsOrder) {
+  if (verdict.fills) {
     const { orderId: id, lines, subtotal, shipping, total } = verdict
     await fillOrder(client, { id, lines, subtotal, shipping, total, now })
   }
@@ -181,14 +205,19 @@ async function accept(services: Services, client: Client, checkout: CheckoutRow,
   })
 }
 
-async function reject(services: Services, client: Client, checkout: CheckoutRow, refusal: Refusal): Promise<false> {
-  const now = services.now()
-  const trail = { userId: checkout.userId, checkoutId: checkout.id, requestId: checkout.requestId }
+async function reject(context: Context, checkout: CheckoutRow, refusal: Refusal): Promise<Verification> {
+  const { services, client } = context
+  const trail = {
+    userId: checkout.userId,
+    orderId: checkout.cart.orderId ?? checkout.orderId,
+    checkoutId: checkout.id,
+    requestId: checkout.requestId
+  }
   const reason =
     refusal.extras.details?.map(({ productId, error }) => `${productId}: ${error}`).join('; ') ?? refusal.extras.detail
   await moveCheckout(client, checkout.id, {
     to: 'REJECTED',
-    now,
+    now: services.now(),
     refusal,
     outcome: checkoutOutcome({ ...checkout, status: 'REJECTED', refusal }),
     audit: [
@@ -196,27 +225,13 @@ async function reject(services: Services, client: Client, checkout: CheckoutRow,
         action: `checkout_${refusal.code}`,
         status: 'FAILED',
         ...trail,
-        orderId: checkout.cart.orderId ?? checkout.orderId,
         before: checkout.status,
         after: 'REJECTED',
         error: reason
       }
     ]
   })
-  if (checkout.ownsOrder) {
-    await moveOrder(client, checkout.orderId as string, {
-      to: 'CANCELLED',
-      now,
-      audit: {
-        action: 'order_cancelled',
-        status: 'SUCCESS',
-        ...trail,
-        orderId: checkout.orderId,
-        before: 'PENDING',
-        error: 'its cart was refused'
-      }
-    })
-  }
+  if (checkout.ownsOrder) await cancelOrder({ ...context, trail }, checkout.orderId as string, 'its cart was refused')
   services.log.info({ requestId: checkout.requestId, checkoutId: checkout.id, code: refusal.code }, 'checkout rejected')
-  return false
+  return { verified: false }
 }

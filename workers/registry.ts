@@ -1,8 +1,20 @@
 import { keyCleanup } from './key-cleanup.js'
+import { orderNotification } from './order-notification.js'
 import { priceVerification } from './price-verification.js'
+import { reconcileJob } from './reconcile.js'
+import { refundCreation } from './refund-creation.js'
 import { sessionCreation } from './session-creation.js'
 import { sweep } from './sweep.js'
 import { webhookProcessing } from './webhook-processing.js'
 
 /** Every job that the workers run. */
-export const jobs = [priceVerification, sessionCreation, webhookProcessing, keyCleanup, sweep] as const
+export const jobs = [
+  priceVerification,
+  sessionCreation,
+  webhookProcessing,
+  refundCreation,
+  orderNotification,
+  keyCleanup,
+  sweep,
+  reconcileJob
+] as const

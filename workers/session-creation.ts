@@ -7,10 +7,10 @@ import { SECOND } from '../shared/duration.js'
 import { messageOf, TerminalError } from '../shared/errors.js'
 import type { Services } from '../shared/services.js'
 import { type CheckoutRow, lockCheckout, moveCheckout, readCheckout } from '../shared/statements/checkouts.js'
-import { moveOrder, type OrderLine, readOrderLines } from '../shared/statements/orders.js'
-import { settleReservations } from '../shared/statements/stock.js'
+import { type OrderLine, readOrderLines } from '../shared/statements/orders.js'
 import { classifyStripeError } from '../shared/stripe.js'
 import type { Job } from './job.js'
+import { announce, cancelOrder, settleOrder } from './settlement.js'
 
 /** Creates the Stripe Checkout Session of a verified checkout: VERIFIED → OPEN, or FAILED when Stripe refuses. */
 export const sessionCreation: Job<'session-creation'> = {
@@ -59,6 +59,7 @@ export function sessionParams(
       price_data: {
         currency,
         unit_amount: line.unitPrice,
+        ...(payment.automaticTax ? { tax_behavior: payment.taxBehavior } : {}),
         product_data: {
           name: line.name,
           metadata: { productId: line.productId },
@@ -75,12 +76,17 @@ export function sessionParams(
               shipping_rate_data: {
                 type: 'fixed_amount',
                 display_name: 'Delivery',
-                fixed_amount: { amount: shipping, currency }
+                fixed_amount: { amount: shipping, currency },
+                ...(payment.automaticTax ? { tax_behavior: payment.taxBehavior } : {})
               }
             }
           ]
         }
       : {}),
+    // Said in words, because an account can have them on by default.
+    adaptive_pricing: { enabled: payment.adaptivePricing },
+    ...(payment.automaticTax ? { automatic_tax: { enabled: true } } : {}),
+    ...(payment.promotionCodes ? { allow_promotion_codes: true } : {}),
     payment_intent_data: {
       metadata,
       capture_method: payment.captureMethod,
@@ -146,6 +152,7 @@ async function fail(services: Services, checkout: CheckoutRow, error: unknown): 
     checkoutId: checkout.id,
     requestId: checkout.requestId
   }
+  const notifications: string[] = []
   await transaction(services.db.pool, async client => {
     const current = await lockCheckout(client, checkout.id)
     if (current?.status !== 'VERIFIED') return
@@ -167,20 +174,10 @@ async function fail(services: Services, checkout: CheckoutRow, error: unknown): 
         }
       ]
     })
-    await settleReservations(client, checkout.id, 'RELEASED', now)
-    if (checkout.ownsOrder) {
-      await moveOrder(client, checkout.orderId as string, {
-        to: 'CANCELLED',
-        now,
-        audit: {
-          action: 'order_cancelled',
-          status: 'SUCCESS',
-          ...trail,
-          before: 'PENDING',
-          error: 'Stripe refused its Session'
-        }
-      })
-    }
+    const change = { services, client, trail, notifications }
+    if (checkout.ownsOrder) await cancelOrder(change, checkout.orderId as string, 'Stripe refused its Session')
+    else await settleOrder(change, checkout.orderId as string)
     await alert(client, services.log, 'session_refused', { ...trail, reason: messageOf(error) })
   })
+  await announce({ services, notifications })
 }

@@ -1,4 +1,4 @@
-import type { JobName, JobPayloads } from '../shared/jobs.js'
+import { isRowJob, type JobName, type JobPayloads } from '../shared/jobs.js'
 import { openWorkers } from '../shared/queues.js'
 import type { Services } from '../shared/services.js'
 import type { Job } from './job.js'
@@ -10,12 +10,11 @@ export async function startWorkers(services: Services): Promise<{ stop(): Promis
   const { config, log } = services
   const workers = await openWorkers({ ...config.queue, databaseUrl: config.database.url }, log)
   for (const job of jobs as readonly Job<JobName>[]) {
-    const perRow = job.name !== 'key-cleanup' && job.name !== 'sweep'
     workers.start(
       job.name,
       (payload: JobPayloads[JobName], context) => job.handle(services, payload as never, context),
       {
-        concurrency: perRow ? config.queue.concurrency : 1
+        concurrency: isRowJob(job.name) ? config.queue.concurrency : 1
       }
     )
   }

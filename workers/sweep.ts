@@ -1,7 +1,9 @@
 import { alert } from '../shared/alerts.js'
-import { SECOND } from '../shared/duration.js'
+import { transaction } from '../shared/database.js'
+import { HOUR, SECOND } from '../shared/duration.js'
 import type { Services } from '../shared/services.js'
 import { countRequeue, type DueRow, findDueRows } from '../shared/statements/due-rows.js'
+import { takeLapsingPayments } from '../shared/statements/payments.js'
 import type { Job } from './job.js'
 
 const LIMIT = 5_000
@@ -13,19 +15,38 @@ export const sweep: Job<'sweep'> = {
   name: 'sweep',
   async handle(services) {
     const before = new Date(services.now().getTime() - services.config.schedules.sweepAfterSeconds * SECOND)
-    const due = await findDueRows(services.db.pool, before, LIMIT)
+    const rows = await findDueRows(services.db.pool, before, LIMIT)
+    // Without an address notifications wait for one.
+    const due = rows.filter(row => row.job !== 'order-notification' || services.config.notifications !== undefined)
     let requeued = 0
     for (let start = 0; start < due.length; start += AT_ONCE) {
       const results = await Promise.all(due.slice(start, start + AT_ONCE).map(row => requeue(services, row)))
       requeued += results.filter(Boolean).length
     }
     if (requeued > 0) services.log.warn({ due: due.length, requeued }, 'rows without a job were enqueued again')
+    await warnOfLapsing(services)
   }
+}
+
+/** Tells once about each authorization that nobody has captured and that lapses soon. */
+async function warnOfLapsing(services: Services): Promise<void> {
+  const now = services.now()
+  const before = new Date(now.getTime() + services.config.schedules.authorizationAlertHours * HOUR)
+  await transaction(services.db.pool, async client => {
+    for (const payment of await takeLapsingPayments(client, before, now)) {
+      const at = payment.captureBefore?.toISOString() ?? 'about seven days after it was made'
+      await alert(client, services.log, 'authorization_lapses', {
+        orderId: payment.orderId,
+        checkoutId: payment.checkoutId,
+        reason: `the authorization ${payment.paymentIntentId} lapses ${at}`
+      })
+    }
+  })
 }
 
 async function requeue(services: Services, row: DueRow): Promise<boolean> {
   if (!(await services.queues.enqueueAgain(row.job, row.id))) return false
-  if (row.job !== 'webhook-processing') {
+  if (row.job === 'price-verification' || row.job === 'session-creation') {
     const requeues = await countRequeue(services.db.pool, row.id)
     if (requeues === STUCK_AFTER_REQUEUES) {
       await alert(services.db.pool, services.log, 'stuck_checkout', {

@@ -8,37 +8,66 @@ import {
   finishEvent,
   lockEvent,
   recordEventFailure,
+  reviveEvent,
   type WebhookEventRow
 } from '../shared/statements/webhook-events.js'
-import { type AppliedEvent, eventHandlers, type StripeEvent, UnknownCheckoutError } from './event-handlers.js'
+import { type AppliedEvent, type StripeEvent, UnknownCheckoutError } from './events/context.js'
+import { eventHandlers } from './events/handlers.js'
+import { LookupNeeded, Lookups } from './events/lookups.js'
 import type { Job } from './job.js'
+import { announce } from './settlement.js'
+
+const MAX_LOOKUPS = 8
 
 /** Applies one stored event exactly once: RECEIVED → PROCESSED or IGNORED, and DEAD after its last try. */
 export const webhookProcessing: Job<'webhook-processing'> = {
   name: 'webhook-processing',
   async handle(services, { eventId }, job) {
     try {
-      await transaction(services.db.pool, client => apply(services, client, eventId), {
-        statementTimeoutMs: services.config.stripe.webhookTimeoutMs
-      })
+      await applyEvent(services, eventId)
     } catch (error) {
       await recordFailure(services, eventId, error, job)
     }
   }
 }
 
-async function apply(services: Services, client: Client, eventId: string): Promise<void> {
+/** Applies a stored event now, in the caller's time. Whatever it throws, the event is stored and its job will come. */
+export async function applyEvent(services: Services, eventId: string): Promise<void> {
+  const notifications = await applyWithLookups(services, eventId)
+  await announce({ services, notifications })
+}
+
+/** What has to be asked of Stripe is asked between two transactions, never within one. */
+async function applyWithLookups(services: Services, eventId: string): Promise<string[]> {
+  const lookups = new Lookups()
+  for (let asked = 0; ; asked++) {
+    try {
+      return await transaction(services.db.pool, client => apply(services, client, eventId, lookups), {
+        statementTimeoutMs: services.config.stripe.webhookTimeoutMs
+      })
+    } catch (error) {
+      if (!(error instanceof LookupNeeded) || asked === MAX_LOOKUPS) throw error
+      await lookups.fetch(services.stripe, error)
+    }
+  }
+}
+
+/** Returns the ids of the notifications that follow. */
+async function apply(services: Services, client: Client, eventId: string, lookups: Lookups): Promise<string[]> {
   const row = await lockEvent(client, eventId)
   if (row === undefined) throw new Error(`There is no event ${eventId}`)
+  if (row.status === 'DEAD') await revive(services, client, row)
   // Whoever held the lock before us has applied it.
-  if (row.status !== 'RECEIVED') return
+  else if (row.status !== 'RECEIVED') return []
 
   const event = parseEvent(row)
   const handler = eventHandlers[event.type]
+  const notifications: string[] = []
+  const trail = { eventId: row.id, requestId: row.requestId }
   const applied: AppliedEvent =
     handler === undefined
       ? { status: 'IGNORED', checkoutId: null, note: `${event.type} is not a type that changes an order` }
-      : await handler({ services, client, row, event })
+      : await handler({ services, client, row, event, lookups, trail, notifications })
 
   await finishEvent(client, row.id, {
     ...applied,
@@ -65,6 +94,21 @@ async function apply(services: Services, client: Client, eventId: string): Promi
     },
     'event applied'
   )
+  return notifications
+}
+
+/** A dead event has no job of its own: somebody has retried the failed one, in Bull Board. */
+async function revive(services: Services, client: Client, row: WebhookEventRow): Promise<void> {
+  await reviveEvent(client, row.id, {
+    action: 'webhook_replayed',
+    status: 'PROCESSING',
+    eventId: row.id,
+    before: 'DEAD',
+    after: 'RECEIVED',
+    requestId: row.requestId,
+    metadata: { operator: 'a retry of its job' }
+  })
+  services.log.info({ eventId: row.id }, 'a dead event is tried again')
 }
 
 function parseEvent(row: WebhookEventRow): StripeEvent {

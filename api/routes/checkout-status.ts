@@ -3,7 +3,7 @@ import { type CheckoutData, checkoutData } from '../../shared/checkout-outcome.j
 import { MINUTE, SECOND } from '../../shared/duration.js'
 import { Problem, type ProblemExtras, problems } from '../../shared/errors.js'
 import { type CheckoutRow, readCheckout } from '../../shared/statements/checkouts.js'
-import { checkoutTransitions, type OrderStatus } from '../../shared/transitions.js'
+import { isSettled, type OrderStatus } from '../../shared/transitions.js'
 import { authenticate } from '../authentication.js'
 import type { Ingress } from '../ingress.js'
 import { isId } from '../schemas.js'
@@ -47,7 +47,7 @@ export function checkoutStatusRoutes(ingress: Ingress): Router {
       const data = JSON.stringify(await statusData(ingress, checkout))
       response.write(data === last ? ': still here\n\n' : `event: status\ndata: ${data}\n\n`)
       last = data
-      if (checkoutTransitions[checkout.status].length === 0) break
+      if (isSettled(checkout.status)) break
       await watch.changed(HEARTBEAT)
     }
     watch.stop()

@@ -3,6 +3,9 @@ import { type Account, seconds } from './account.js'
 import { stripeId } from './ids.js'
 import type { TestCard } from './test-cards.js'
 
+/** Most online card authorizations lapse after seven days: https://docs.stripe.com/payments/place-a-hold-on-a-payment-method */
+const AUTHORIZATION_SECONDS = 7 * 86_400
+
 export interface Payer {
   email: string | null
   name: string | null
@@ -101,7 +104,11 @@ export function createCharge(
     paid: !failed && result.status === 'succeeded',
     payment_intent: intent.id,
     payment_method: paymentMethod.id,
-    payment_method_details: methodDetails(intent, payer),
+    payment_method_details: methodDetails(
+      intent,
+      payer,
+      result.captured ? undefined : seconds(account) + AUTHORIZATION_SECONDS
+    ),
     radar_options: {},
     receipt_email: intent.receipt_email,
     receipt_number: null,
@@ -118,6 +125,8 @@ export function createCharge(
     transfer_group: null
   }
   account.store.put('charge', charge)
+  const kind = payer.method.type === 'card' ? payer.method.card.refunds : undefined
+  if (kind !== undefined) account.store.refundKinds.set(charge.id, kind)
   return charge
 }
 
@@ -140,7 +149,11 @@ function outcome(status: string, decline: TestCard['decline']): Stripe.Charge.Ou
   }
 }
 
-function methodDetails(intent: Stripe.PaymentIntent, { method }: Payer): Stripe.Charge.PaymentMethodDetails {
+function methodDetails(
+  intent: Stripe.PaymentIntent,
+  { method }: Payer,
+  captureBefore: number | undefined
+): Stripe.Charge.PaymentMethodDetails {
   if (method.type === 'sepa_debit') {
     return {
       type: 'sepa_debit',
@@ -158,6 +171,7 @@ function methodDetails(intent: Stripe.PaymentIntent, { method }: Payer): Stripe.
     type: 'card',
     card: {
       amount_authorized: intent.amount,
+      ...(captureBefore === undefined ? {} : { capture_before: captureBefore }),
       authorization_code: null,
       brand: method.card.brand,
       checks: { address_line1_check: null, address_postal_code_check: null, cvc_check: 'pass' },
@@ -202,6 +216,14 @@ export function bookCharge(account: Account, charge: Stripe.Charge, amount: numb
   return transaction
 }
 
+const CATEGORIES: Record<string, string> = {
+  refund: 'refund',
+  payment_refund: 'refund',
+  refund_failure: 'refund_failure',
+  payment_failure_refund: 'refund_failure',
+  adjustment: 'dispute'
+}
+
 export function book(
   account: Account,
   entry: {
@@ -238,7 +260,7 @@ export function book(
             }
           ],
     net: entry.amount - entry.fee,
-    reporting_category: entry.type === 'refund' || entry.type === 'payment_refund' ? 'refund' : 'charge',
+    reporting_category: CATEGORIES[entry.type] ?? 'charge',
     source: entry.source,
     status: 'pending',
     type: entry.type

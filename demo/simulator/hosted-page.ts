@@ -5,8 +5,9 @@ import type { Account } from './account.js'
 import { readBody } from './api.js'
 import type { Payer } from './charges.js'
 import { type Html, html } from './html.js'
-import { getSession, paySession, scheduleDebit } from './sessions.js'
+import { completeFreeSession, getSession, paySession, scheduleDebit } from './sessions.js'
 import { findCard, findIban, looksLikeIban } from './test-cards.js'
+import { applyPromotionCode } from './totals.js'
 
 /**
  * The payment page of a Session: a form for people, and a form post for scripts (fields: number, exp, cvc, email, name).
@@ -42,6 +43,12 @@ function pay(
   const email = session.customer_email ?? form.get('email') ?? ''
   if (!/^[^\s@]+@[^\s@]+\.[^\s@]+$/.test(email)) return refuse('Your email is incomplete.')
   const payer = { email, name: form.get('name') || 'Test Customer' }
+  const code = form.get('promotion_code') ?? ''
+  if (code !== '' && !applyPromotionCode(account, session, code)) return refuse('This promotion code is invalid.')
+  if (session.amount_total === 0) {
+    completeFreeSession(account, session, payer)
+    return redirect(response, successUrl(session))
+  }
 
   if (looksLikeIban(number)) {
     const iban = findIban(number)
@@ -173,6 +180,7 @@ function payPage(account: Account, session: Stripe.Checkout.Session, problem?: s
         <label for="number">Card number or IBAN</label><input id="number" name="number" inputmode="text" autocomplete="off" placeholder="4242 4242 4242 4242" value="${value('number')}" required autofocus>
         <div class="row"><div><label for="exp">Expiry</label><input id="exp" name="exp" placeholder="12 / 34" value="${value('exp')}"></div><div><label for="cvc">CVC</label><input id="cvc" name="cvc" placeholder="123" value="${value('cvc')}"></div></div>
         <label for="name">Name</label><input id="name" name="name" placeholder="Ada Lovelace" value="${value('name')}">
+        ${session.allow_promotion_codes === true ? html`<label for="promotion_code">Promotion code</label><input id="promotion_code" name="promotion_code" placeholder="TEN, HALF or FREE" value="${value('promotion_code')}">` : ''}
         <button id="pay">Pay ${money(session.amount_total, session.currency)}</button></form>
         <details open><summary>Test numbers</summary><ul>
           <li><code>4242 4242 4242 4242</code> pays</li><li><code>4000 0000 0000 0002</code> is declined</li><li><code>4000 0027 6000 3184</code> asks to authenticate</li>

@@ -232,6 +232,18 @@ export function captureIntent(account: Account, id: string, params: Params, caus
   return intent
 }
 
+/** Cancels the authorizations that nobody has captured in time. */
+export function lapseAuthorizations(account: Account): void {
+  for (const intent of account.store.table('payment_intent').values()) {
+    if (intent.status !== 'requires_capture') continue
+    const charge = account.store.table('charge').get(String(intent.latest_charge))
+    const before = charge?.payment_method_details?.card?.capture_before
+    if (charge === undefined || before === undefined || before > seconds(account)) continue
+    account.emit('charge.expired', charge, NO_REQUEST)
+    endAuthorization(account, intent, 'automatic', NO_REQUEST)
+  }
+}
+
 /** POST /v1/payment_intents/:id/cancel */
 export function cancelIntent(account: Account, id: string, params: Params, cause: Cause): Stripe.PaymentIntent {
   const intent = getIntent(account, id)
@@ -241,11 +253,21 @@ export function cancelIntent(account: Account, id: string, params: Params, cause
   params.finish()
   const cancelable = ['requires_payment_method', 'requires_capture', 'requires_confirmation', 'requires_action']
   if (!cancelable.includes(intent.status)) throw unexpectedState(intent, 'canceled', cancelable.join(', '))
+  endAuthorization(account, intent, (reason as Stripe.PaymentIntent.CancellationReason | undefined) ?? null, cause)
+  return intent
+}
+
+function endAuthorization(
+  account: Account,
+  intent: Stripe.PaymentIntent,
+  reason: Stripe.PaymentIntent.CancellationReason | null,
+  cause: Cause
+): void {
   const charge = account.store.table('charge').get(String(intent.latest_charge))
   intent.status = 'canceled'
   intent.amount_capturable = 0
   intent.canceled_at = seconds(account)
-  intent.cancellation_reason = reason ?? null
+  intent.cancellation_reason = reason
   if (charge !== undefined && charge.status === 'succeeded' && !charge.captured) {
     charge.refunded = true
     charge.amount_refunded = charge.amount
@@ -253,7 +275,6 @@ export function cancelIntent(account: Account, id: string, params: Params, cause
   }
   save(account, intent)
   account.emit('payment_intent.canceled', intent, cause)
-  return intent
 }
 
 /** POST /v1/payment_intents/:id: what can be changed without touching the payment. */

@@ -1,5 +1,5 @@
 import type Stripe from 'stripe'
-import { type Account, type Cause, seconds } from './account.js'
+import { type Account, type Cause, NO_REQUEST, seconds } from './account.js'
 import { book } from './charges.js'
 import { invalidRequest, missing, noSuch } from './errors.js'
 import { stripeId } from './ids.js'
@@ -33,6 +33,7 @@ export function createRefund(account: Account, params: Params, cause: Cause): St
     })
   }
   const card = charge.payment_method_details?.type === 'card'
+  const kind = account.store.refundKinds.get(charge.id)
   const refund: Stripe.Refund = {
     id: stripeId(card ? 're' : 'pyr'),
     object: 'refund',
@@ -55,7 +56,7 @@ export function createRefund(account: Account, params: Params, cause: Cause): St
     reason,
     receipt_number: null,
     source_transfer_reversal: null,
-    status: 'succeeded',
+    status: kind === 'pending' ? 'pending' : 'succeeded',
     transfer_reversal: null
   }
   const transaction = book(account, {
@@ -68,6 +69,12 @@ export function createRefund(account: Account, params: Params, cause: Cause): St
   })
   refund.balance_transaction = transaction.id
   account.store.put('refund', refund)
+  if (kind !== undefined) {
+    account.store.refundEnds.set(refund.id, {
+      status: kind === 'fail' ? 'failed' : 'succeeded',
+      at: account.now() + account.debitMs
+    })
+  }
   const previous = { amount_refunded: charge.amount_refunded, refunded: charge.refunded }
   charge.amount_refunded += amount
   charge.refunded = charge.amount_refunded === charge.amount_captured
@@ -75,6 +82,41 @@ export function createRefund(account: Account, params: Params, cause: Cause): St
   account.emit('refund.created', refund, cause)
   account.emit('charge.refunded', charge, cause, previous)
   return refund
+}
+
+/** Ends the refunds whose time has come; `all` ends those too that have time left. */
+export function settleDueRefunds(account: Account, all = false): void {
+  for (const [id, end] of account.store.refundEnds) {
+    if (!all && end.at > account.now()) continue
+    account.store.refundEnds.delete(id)
+    const refund = account.store.table('refund').get(id)
+    if (refund === undefined) continue
+    const previous = { status: refund.status }
+    refund.status = end.status
+    if (end.status === 'failed') returnMoney(account, refund)
+    account.store.put('refund', refund)
+    account.emit('refund.updated', refund, NO_REQUEST, previous)
+    if (end.status === 'failed') account.emit('refund.failed', refund, NO_REQUEST)
+  }
+}
+
+/** The bank did not take the refund: https://docs.stripe.com/refunds#failed-refunds */
+function returnMoney(account: Account, refund: Stripe.Refund): void {
+  const transaction = book(account, {
+    amount: refund.amount,
+    fee: 0,
+    currency: refund.currency,
+    source: refund.id,
+    type: 'refund_failure',
+    description: 'REFUND FAILURE'
+  })
+  refund.failure_reason = 'lost_or_stolen_card'
+  refund.failure_balance_transaction = transaction.id
+  const charge = account.store.table('charge').get(String(refund.charge))
+  if (charge === undefined) return
+  charge.amount_refunded -= refund.amount
+  charge.refunded = false
+  account.store.put('charge', charge)
 }
 
 function refundedCharge(account: Account, params: Params): Stripe.Charge {

@@ -1,5 +1,6 @@
 import type Stripe from 'stripe'
 import type { Account, Cause } from './account.js'
+import { approveReview, closeDispute, updateDispute } from './disputes.js'
 import { invalidRequest, noSuch } from './errors.js'
 import { listPage } from './lists.js'
 import type { Params } from './params.js'
@@ -97,6 +98,27 @@ const routes: Route[] = [
     )
   }),
   route('GET', '/v1/balance_transactions/:id', retrieve('balance_transaction', 'balance transaction')),
+  route('GET', '/v1/disputes', ({ account, params, path }) => {
+    const intent = params.string('payment_intent')
+    const charge = params.string('charge')
+    return listPage(
+      account.store.table('dispute').values(),
+      params,
+      path,
+      'dispute',
+      dispute =>
+        (intent === undefined || dispute.payment_intent === intent) &&
+        (charge === undefined || dispute.charge === charge)
+    )
+  }),
+  route('GET', '/v1/disputes/:id', retrieve('dispute', 'dispute')),
+  route('POST', '/v1/disputes/:id', ({ account, params, id, cause }) => updateDispute(account, id, params, cause)),
+  route('POST', '/v1/disputes/:id/close', ({ account, params, id, cause }) => closeDispute(account, id, params, cause)),
+  route('GET', '/v1/reviews/:id', retrieve('review', 'review')),
+  route('POST', '/v1/reviews/:id/approve', ({ account, params, id, cause }) =>
+    approveReview(account, id, params, cause)
+  ),
+  route('GET', '/v1/radar/early_fraud_warnings/:id', retrieve('radar.early_fraud_warning', 'early fraud warning')),
   route('GET', '/v1/payment_methods/:id', retrieve('payment_method', 'PaymentMethod')),
   route('GET', '/v1/prices/:id', retrieve('price', 'price')),
   route('GET', '/v1/products/:id', retrieve('product', 'product')),

@@ -24,7 +24,6 @@ const MAXIMUM = 99_999_999
 
 const NOT_SIMULATED = [
   'after_expiration',
-  'automatic_tax',
   'branding_settings',
   'consent_collection',
   'custom_fields',
@@ -70,6 +69,7 @@ export interface SessionRequest {
   customerCreation: string | null
   phoneNumberCollection: boolean
   adaptivePricing: boolean
+  automaticTax: boolean
   shippingCountries: string[] | undefined
   methodTypes: string[]
   intent: StoredIntentData
@@ -120,6 +120,7 @@ export function readSessionRequest(account: Account, params: Params): SessionReq
     customerCreation: params.string('customer_creation', { oneOf: ['always', 'if_required'] }) ?? 'if_required',
     phoneNumberCollection: params.hash('phone_number_collection')?.boolean('enabled') ?? false,
     adaptivePricing: params.hash('adaptive_pricing')?.boolean('enabled') ?? false,
+    automaticTax: params.hash('automatic_tax')?.boolean('enabled') ?? false,
     shippingCountries: collection?.strings('allowed_countries', 300),
     methodTypes,
     intent: readIntentData(params.hash('payment_intent_data'))

@@ -1,12 +1,15 @@
 import type Stripe from 'stripe'
 import { type Account, type Cause, NO_REQUEST, seconds } from './account.js'
 import type { Payer } from './charges.js'
+import { disputeCharge, openReview, warnOfFraud } from './disputes.js'
 import { invalidRequest, noSuch } from './errors.js'
 import { stripeId } from './ids.js'
 import type { Params } from './params.js'
 import { confirmIntent, createIntent, finishAsyncCapture, settleDebit } from './payment-intents.js'
 import { readSessionRequest } from './session-params.js'
 import type { StoredIntentData } from './store.js'
+import type { TestCard } from './test-cards.js'
+import { applyTax } from './totals.js'
 
 /** POST /v1/checkout/sessions */
 export function createSession(account: Account, params: Params): Stripe.Checkout.Session {
@@ -22,7 +25,7 @@ export function createSession(account: Account, params: Params): Stripe.Checkout
     allowed_payment_method_types: null,
     amount_subtotal: request.subtotal,
     amount_total: request.subtotal + shipping,
-    automatic_tax: { enabled: false, liability: null, provider: null, status: null },
+    automatic_tax: { enabled: request.automaticTax, liability: null, provider: null, status: null },
     billing_address_collection: request.billingAddressCollection,
     branding_settings: {
       background_color: '#ffffff',
@@ -168,6 +171,7 @@ export type PayResult = { paid: true } | { paid: false; message: string }
 
 /** The customer submits the payment page. */
 export function paySession(account: Account, session: Stripe.Checkout.Session, payer: Payer): PayResult {
+  applyTax(account, session)
   const intent =
     account.store.table('payment_intent').get(String(session.payment_intent)) ??
     createIntent(account, {
@@ -176,15 +180,38 @@ export function paySession(account: Account, session: Stripe.Checkout.Session, p
       methodTypes: session.payment_method_types,
       ...(account.store.intentData.get(session.id) as StoredIntentData)
     })
+  // A promotion code can have come since the last try.
+  intent.amount = session.amount_total ?? 0
   session.payment_intent = intent.id
   const status = confirmIntent(account, intent, payer)
   if (status === 'requires_payment_method') {
     account.store.put('checkout.session', session)
     return { paid: false, message: intent.last_payment_error?.message ?? 'Your payment was declined.' }
   }
+  complete(account, session, payer, status === 'succeeded' ? 'paid' : 'unpaid')
+  if (status === 'succeeded') finishAsyncCapture(account, intent)
+  if (payer.method.type === 'card') followUp(account, intent, payer.method.card.aftermath)
+  return { paid: true }
+}
+
+/** A Session of which a promotion code has left nothing to pay: it has no PaymentIntent. */
+export function completeFreeSession(
+  account: Account,
+  session: Stripe.Checkout.Session,
+  payer: Omit<Payer, 'method'>
+): void {
+  complete(account, session, payer, 'no_payment_required')
+}
+
+function complete(
+  account: Account,
+  session: Stripe.Checkout.Session,
+  payer: Omit<Payer, 'method'>,
+  paymentStatus: Stripe.Checkout.Session.PaymentStatus
+): void {
   session.status = 'complete'
   session.url = null
-  session.payment_status = status === 'succeeded' ? 'paid' : 'unpaid'
+  session.payment_status = paymentStatus
   session.customer_details = {
     address: { city: null, country: 'FR', line1: null, line2: null, postal_code: null, state: null },
     business_name: null,
@@ -197,8 +224,14 @@ export function paySession(account: Account, session: Stripe.Checkout.Session, p
   }
   account.store.put('checkout.session', session)
   account.emit('checkout.session.completed', session, NO_REQUEST)
-  if (status === 'succeeded') finishAsyncCapture(account, intent)
-  return { paid: true }
+}
+
+function followUp(account: Account, intent: Stripe.PaymentIntent, aftermath: TestCard['aftermath']): void {
+  const charge = account.store.table('charge').get(String(intent.latest_charge))
+  if (charge === undefined || aftermath === undefined) return
+  if (aftermath === 'early_fraud_warning') warnOfFraud(account, charge)
+  else if (aftermath === 'review') openReview(account, charge)
+  else disputeCharge(account, charge, aftermath)
 }
 
 /** Remembers how a bank debit will end; settleDueDebits() ends it. */

@@ -7,6 +7,8 @@ import { Deliveries, type WebhookEndpoint } from './deliveries.js'
 import { type FaultSettings, Faults, faultSettings } from './faults.js'
 import { handlePage } from './hosted-page.js'
 import { stripeId } from './ids.js'
+import { lapseAuthorizations } from './payment-intents.js'
+import { settleDueRefunds } from './refunds.js'
 import { expireDueSessions, settleDueDebits } from './sessions.js'
 import { Store } from './store.js'
 
@@ -30,7 +32,7 @@ export interface Simulator {
   port: number
   store: Store
   faults: { set(settings: FaultSettings): void; get(): FaultSettings }
-  /** Does now what the clock would do by itself: expire Sessions, settle debits, retry deliveries. */
+  /** Does now what the clock would do by itself: expire Sessions, settle debits and refunds, retry deliveries. */
   tick(options?: { settleAllDebits?: boolean }): void
   /** Waits for the deliveries that are under way. */
   idle(): Promise<void>
@@ -73,6 +75,8 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
   const tick: Simulator['tick'] = ({ settleAllDebits } = {}) => {
     expireDueSessions(account)
     settleDueDebits(account, settleAllDebits)
+    settleDueRefunds(account, settleAllDebits)
+    lapseAuthorizations(account)
     deliveries.retryDue()
   }
   const timer = setInterval(tick, TICK_MS)

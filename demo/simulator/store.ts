@@ -38,6 +38,9 @@ export interface Tables {
   price: Stripe.Price
   product: Stripe.Product
   shipping_rate: Stripe.ShippingRate
+  dispute: Stripe.Dispute
+  review: Stripe.Review
+  'radar.early_fraud_warning': Stripe.Radar.EarlyFraudWarning
   event: Stripe.Event
 }
 
@@ -53,6 +56,9 @@ const TABLE_NAMES: TableName[] = [
   'price',
   'product',
   'shipping_rate',
+  'dispute',
+  'review',
+  'radar.early_fraud_warning',
   'event'
 ]
 
@@ -65,6 +71,10 @@ export class Store {
   readonly deliveries = new Map<string, Delivery>()
   /** Bank debits under way: Session id to how and when (milliseconds) they end. */
   readonly debits = new Map<string, { succeeds: boolean; at: number }>()
+  /** Charges to cards whose refunds do not end at once. */
+  readonly refundKinds = new Map<string, 'pending' | 'fail'>()
+  /** Refunds under way: id to how and when (milliseconds) they end. */
+  readonly refundEnds = new Map<string, { status: 'succeeded' | 'failed'; at: number }>()
   readonly #file: string | undefined
   #saving: NodeJS.Timeout | undefined
 
@@ -107,7 +117,9 @@ export class Store {
       intentData: [...this.intentData],
       answers: [...this.answers],
       deliveries: [...this.deliveries],
-      debits: [...this.debits]
+      debits: [...this.debits],
+      refundKinds: [...this.refundKinds],
+      refundEnds: [...this.refundEnds]
     }
     writeFileSync(`${this.#file}.new`, JSON.stringify(content))
     renameSync(`${this.#file}.new`, this.#file)
@@ -116,8 +128,16 @@ export class Store {
   // biome-ignore lint/suspicious/noExplicitAny: what save() wrote
   #load(content: any): void {
     for (const [name, rows] of content.tables) this.#tables.set(name, new Map(rows))
-    for (const part of ['lineItems', 'intentData', 'answers', 'deliveries', 'debits'] as const) {
-      for (const [key, value] of content[part]) (this[part] as Map<string, unknown>).set(key, value)
+    for (const part of [
+      'lineItems',
+      'intentData',
+      'answers',
+      'deliveries',
+      'debits',
+      'refundKinds',
+      'refundEnds'
+    ] as const) {
+      for (const [key, value] of content[part] ?? []) (this[part] as Map<string, unknown>).set(key, value)
     }
     // Requests that were under way when the last process ended.
     for (const [key, kept] of this.answers) if (kept.answer === undefined) this.answers.delete(key)

@@ -8,6 +8,10 @@ export interface TestCard {
   decline?: { code: string; declineCode?: string; message: string; blocked?: boolean }
   /** The bank asks the customer to authenticate (3D Secure) first. */
   authenticate?: boolean
+  /** What comes after the payment has gone through. */
+  aftermath?: 'fraudulent' | 'inquiry' | 'early_fraud_warning' | 'review'
+  /** How a refund to this card ends, when not at once. */
+  refunds?: 'pending' | 'fail'
 }
 
 const visa = { brand: 'visa', funding: 'credit', country: 'US' } as const
@@ -28,6 +32,12 @@ const CARDS: Record<string, TestCard> = {
   '3056930009020004': { brand: 'diners', funding: 'credit', country: 'US' },
   '3566002020360505': { brand: 'jcb', funding: 'credit', country: 'JP' },
   '6200000000000005': { brand: 'unionpay', funding: 'credit', country: 'CN' },
+  '4000000000000259': { ...visa, aftermath: 'fraudulent' },
+  '4000000000001976': { ...visa, aftermath: 'inquiry' },
+  '4000000000005423': { ...visa, aftermath: 'early_fraud_warning' },
+  '4000000000009235': { ...visa, aftermath: 'review' },
+  '4000000000007726': { ...visa, refunds: 'pending' },
+  '4000000000005126': { ...visa, refunds: 'fail' },
   '4000000000000002': declined('generic_decline', 'Your card was declined.'),
   '4000000000009995': declined('insufficient_funds', 'Your card has insufficient funds.'),
   '4000000000009987': declined('lost_card', 'Your card was declined.'),

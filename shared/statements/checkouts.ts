@@ -2,7 +2,7 @@ import { type AuditEntry, auditInsert, auditParameter } from '../audit.js'
 import type { Cart } from '../cart.js'
 import type { AnswerableCheckout, CheckoutOutcome, Refusal } from '../checkout-outcome.js'
 import type { Queryable } from '../database.js'
-import { type CheckoutStatus, checkoutTransitions, isPayable, sourcesOf } from '../transitions.js'
+import { type CheckoutStatus, checkoutRules, isPayable, sourcesOf } from '../transitions.js'
 
 /** PostgreSQL tells every listening ingress that a checkout changed; the payload is its id. */
 export const CHECKOUT_CHANGED = 'tillworks_checkout_changed'
@@ -155,6 +155,8 @@ export async function lockCheckout(db: Queryable, id: string): Promise<CheckoutR
 export interface CheckoutMove {
   to: CheckoutStatus
   now: Date
+  /** Allows the moves that only a person may make. */
+  byOperator?: boolean
   orderId?: string | null
   amount?: number | null
   sessionId?: string | null
@@ -205,7 +207,7 @@ export async function moveCheckout(db: Queryable, id: string, move: CheckoutMove
       move.sessionExpiresAt ?? null,
       move.paymentIntentId ?? null,
       move.refusal ? JSON.stringify(move.refusal) : null,
-      sourcesOf(checkoutTransitions, move.to),
+      sourcesOf(checkoutRules, move.to, { operator: move.byOperator }),
       forgetKey,
       forgetDerivedKey,
       move.outcome ? JSON.stringify(move.outcome.body) : null,

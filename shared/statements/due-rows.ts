@@ -15,7 +15,11 @@ export async function findDueRows(db: Queryable, before: Date, limit: number): P
     UNION ALL
     (SELECT 'session-creation', "id" FROM "Checkout" WHERE "status" = 'VERIFIED' AND "updatedAt" < $1 ORDER BY "updatedAt" LIMIT $2)
     UNION ALL
-    (SELECT 'webhook-processing', "id" FROM "WebhookEvent" WHERE "status" = 'RECEIVED' AND "receivedAt" < $1 ORDER BY "receivedAt" LIMIT $2)`,
+    (SELECT 'webhook-processing', "id" FROM "WebhookEvent" WHERE "status" = 'RECEIVED' AND "receivedAt" < $1 ORDER BY "receivedAt" LIMIT $2)
+    UNION ALL
+    (SELECT 'refund-creation', "id" FROM "Refund" WHERE "status" = 'REQUESTED' AND "updatedAt" < $1 ORDER BY "updatedAt" LIMIT $2)
+    UNION ALL
+    (SELECT 'order-notification', "id" FROM "Notification" WHERE "status" = 'PENDING' AND "nextAttemptAt" < $1 ORDER BY "nextAttemptAt" LIMIT $2)`,
     values: [before, limit]
   })
   return rows
@@ -38,4 +42,21 @@ export async function deleteExpiredKeys(db: Queryable, now: Date, batch: number)
     [now, batch]
   )
   return rowCount ?? 0
+}
+
+export interface OverdueCheckout {
+  id: string
+  sessionId: string
+  status: 'OPEN' | 'PROCESSING'
+}
+
+/** Checkouts whose Session should have ended before `before`, or whose payment has been under way since. */
+export async function findOverdueCheckouts(db: Queryable, before: Date, limit: number): Promise<OverdueCheckout[]> {
+  const { rows } = await db.query<OverdueCheckout>(
+    `SELECT "id", "sessionId", "status" FROM "Checkout" WHERE "sessionId" IS NOT NULL
+       AND (("status" = 'OPEN' AND "sessionExpiresAt" < $1) OR ("status" = 'PROCESSING' AND "updatedAt" < $1))
+     ORDER BY "updatedAt" LIMIT $2`,
+    [before, limit]
+  )
+  return rows
 }

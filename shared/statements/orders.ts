@@ -1,6 +1,8 @@
 import { type AuditEntry, auditInsert, auditParameter } from '../audit.js'
 import type { Queryable } from '../database.js'
-import { type OrderStatus, orderTransitions, sourcesOf } from '../transitions.js'
+import type { OrderFacts } from '../order-status.js'
+import type { CheckoutStatus, OrderStatus } from '../transitions.js'
+import type { CheckoutRow } from './checkouts.js'
 
 export interface OrderRow {
   id: string
@@ -10,6 +12,8 @@ export interface OrderRow {
   subtotal: number | null
   shipping: number | null
   total: number | null
+  captured: number
+  refunded: number
 }
 
 export interface OrderLine {
@@ -24,7 +28,7 @@ export interface OrderLine {
 export async function lockOrder(db: Queryable, id: string): Promise<OrderRow | undefined> {
   const { rows } = await db.query<OrderRow>({
     name: 'lock-order',
-    text: `SELECT "id", "userId", "status", "currency", "subtotal", "shipping", "total" FROM "Order" WHERE "id" = $1 FOR NO KEY UPDATE`,
+    text: `SELECT "id", "userId", "status", "currency", "subtotal", "shipping", "total", "captured", "refunded" FROM "Order" WHERE "id" = $1 FOR NO KEY UPDATE`,
     values: [id]
   })
   return rows[0]
@@ -39,14 +43,14 @@ export async function readOrderLines(db: Queryable, orderId: string): Promise<Or
   return rows
 }
 
-/** The checkout of this order that can be paid now or is settling, other than `exceptId`. */
-export async function findOpenCheckout(db: Queryable, orderId: string, exceptId: string): Promise<string | undefined> {
-  const { rows } = await db.query({
-    name: 'find-open-checkout',
-    text: `SELECT "id" FROM "Checkout" WHERE "orderId" = $1 AND "id" <> $2 AND "status" IN ('VERIFIED', 'OPEN', 'PROCESSING') LIMIT 1`,
+/** The other checkouts of this order, newest first. */
+export async function findSiblings(db: Queryable, orderId: string, exceptId: string): Promise<CheckoutRow[]> {
+  const { rows } = await db.query<CheckoutRow>({
+    name: 'find-siblings',
+    text: `SELECT * FROM "Checkout" WHERE "orderId" = $1 AND "id" <> $2 ORDER BY "createdAt" DESC, "id" DESC`,
     values: [orderId, exceptId]
   })
-  return rows[0]?.id
+  return rows
 }
 
 export interface VerifiedOrder {
@@ -58,75 +62,106 @@ export interface VerifiedOrder {
   now: Date
 }
 
-/** Writes the verified lines and totals of an order that a checkout brought with it. */
+/** Writes the verified lines and totals of an order, in place of those of an earlier cart that was not paid. */
 export async function fillOrder(db: Queryable, order: VerifiedOrder): Promise<void> {
   await db.query({
     name: 'fill-order',
     text: `
     WITH filled AS (
       UPDATE "Order" SET "subtotal" = $2, "shipping" = $3, "total" = $4, "updatedAt" = $5 WHERE "id" = $1
+    ), line AS (
+      SELECT * FROM jsonb_to_recordset($6::jsonb)
+        AS line("productId" text, "name" text, "description" text, "image" text, "unitPrice" bigint, "quantity" int)
+    ), removed AS (
+      DELETE FROM "OrderItem" WHERE "orderId" = $1 AND "productId" NOT IN (SELECT "productId" FROM line)
     )
     INSERT INTO "OrderItem" ("orderId", "productId", "name", "description", "image", "unitPrice", "quantity")
-    SELECT $1, "productId", "name", "description", "image", "unitPrice", "quantity" FROM jsonb_to_recordset($6::jsonb)
-      AS line("productId" text, "name" text, "description" text, "image" text, "unitPrice" bigint, "quantity" int)`,
+    SELECT $1, "productId", "name", "description", "image", "unitPrice", "quantity" FROM line
+    ON CONFLICT ("orderId", "productId") DO UPDATE SET "name" = EXCLUDED."name", "description" = EXCLUDED."description",
+      "image" = EXCLUDED."image", "unitPrice" = EXCLUDED."unitPrice", "quantity" = EXCLUDED."quantity"`,
     values: [order.id, order.subtotal, order.shipping, order.total, order.now, JSON.stringify(order.lines)]
   })
 }
 
-/** Moves an order forward by compare-and-set with its audit row. False, and no effect, when its state does not allow it. */
-export async function moveOrder(
-  db: Queryable,
-  id: string,
-  move: { to: OrderStatus; now: Date; audit: AuditEntry }
-): Promise<boolean> {
+export interface OrderMove {
+  from: OrderStatus
+  to: OrderStatus
+  captured: number
+  refunded: number
+  now: Date
+  /** The id of the notification to write with it; null for none. */
+  notificationId: string | null
+  audit: AuditEntry
+}
+
+/**
+ * Moves an order by compare-and-set with its audit row and its notification. False, and no effect, when its state is
+ * another than `from`.
+ */
+export async function moveOrder(db: Queryable, id: string, move: OrderMove): Promise<boolean> {
   const { rowCount } = await db.query({
     name: 'move-order',
     text: `
     WITH moved AS (
-      UPDATE "Order" SET "status" = $2, "updatedAt" = $3, "paidAt" = CASE WHEN $2 = 'PAID'::"OrderStatus" THEN $3 ELSE "paidAt" END
-      WHERE "id" = $1 AND "status" = ANY($4::"OrderStatus"[]) RETURNING "id"
+      UPDATE "Order" SET "status" = $3, "captured" = $4, "refunded" = $5, "updatedAt" = $6, "sequence" = "sequence" + 1,
+        "paidAt" = CASE WHEN $3 = 'PAID'::"OrderStatus" THEN COALESCE("paidAt", $6) ELSE "paidAt" END
+      WHERE "id" = $1 AND "status" = $2 RETURNING *
     ), audited AS (
-      ${auditInsert(5, 'EXISTS (SELECT FROM moved)')}
+      ${auditInsert(7, 'EXISTS (SELECT FROM moved)')}
+    ), notified AS (
+      INSERT INTO "Notification" ("id", "orderId", "sequence", "type", "data", "nextAttemptAt", "createdAt")
+      SELECT $8, "id", "sequence", 'order.' || lower("status"::text), jsonb_build_object(
+        'orderId', "id", 'userId', "userId", 'sequence', "sequence", 'status', "status", 'previousStatus', $2::text, 'currency', "currency",
+        'subtotal', "subtotal", 'shipping', "shipping", 'total', "total", 'captured', "captured", 'refunded', "refunded"), $6, $6
+      FROM moved WHERE $8::text IS NOT NULL
     )
     SELECT "id" FROM moved`,
     values: [
       id,
+      move.from,
       move.to,
+      move.captured,
+      move.refunded,
       move.now,
-      sourcesOf(orderTransitions, move.to),
-      auditParameter({ ...move.audit, after: move.to })
+      auditParameter({ ...move.audit, before: move.from, after: move.to }),
+      move.notificationId
     ]
   })
   return rowCount === 1
 }
 
-export interface PaymentRecord {
-  paymentIntentId: string
-  orderId: string
-  checkoutId: string
-  status: 'PROCESSING' | 'AUTHORIZED' | 'SUCCEEDED' | 'FAILED'
-  amount: number
-  currency: string
-  now: Date
+/** Marks an order as cancelled; its state follows. */
+export async function markCancelled(db: Queryable, id: string, now: Date): Promise<void> {
+  await db.query(`UPDATE "Order" SET "cancelledAt" = COALESCE("cancelledAt", $2) WHERE "id" = $1`, [id, now])
 }
 
-export async function recordPayment(db: Queryable, payment: PaymentRecord): Promise<void> {
-  await db.query({
-    name: 'record-payment',
+export interface KnownOrder extends OrderFacts {
+  checkouts: { id: string; status: CheckoutStatus; held: boolean }[]
+  /** Refunds say that goods go back on the shelf and they are not there yet. */
+  restockDue: boolean
+}
+
+/** All that is known of an order. Read it with the order locked: then it is the latest. */
+export async function readOrderFacts(db: Queryable, orderId: string): Promise<KnownOrder> {
+  const { rows } = await db.query({
+    name: 'read-order-facts',
     text: `
-    INSERT INTO "Payment" ("paymentIntentId", "orderId", "checkoutId", "status", "amount", "currency", "createdAt", "updatedAt")
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $7)
-    ON CONFLICT ("paymentIntentId") DO UPDATE SET "status" = EXCLUDED."status", "amount" = EXCLUDED."amount", "updatedAt" = EXCLUDED."updatedAt"`,
-    values: [
-      payment.paymentIntentId,
-      payment.orderId,
-      payment.checkoutId,
-      payment.status,
-      payment.amount,
-      payment.currency,
-      payment.now
-    ]
+    SELECT (SELECT "cancelledAt" IS NOT NULL FROM "Order" WHERE "id" = $1) AS cancelled,
+      (SELECT COALESCE(json_agg(json_build_object('id', c."id", 'status', c."status",
+         'held', EXISTS (SELECT FROM "Reservation" r WHERE r."checkoutId" = c."id" AND r."status" = 'HELD')) ORDER BY c."createdAt"), '[]')
+       FROM "Checkout" c WHERE c."orderId" = $1) AS checkouts,
+      (SELECT COALESCE(json_agg(json_build_object('id', p."paymentIntentId", 'checkoutId', p."checkoutId", 'status', p."status",
+         'captured', p."captured", 'reviewReason', p."reviewReason", 'accepted', p."acceptedAt" IS NOT NULL,
+         'refunded', (SELECT COALESCE(sum(r."amount"), 0) FROM "Refund" r
+           WHERE r."paymentIntentId" = p."paymentIntentId" AND r."status" IN ('PENDING', 'SUCCEEDED'))) ORDER BY p."createdAt"), '[]')
+       FROM "Payment" p WHERE p."orderId" = $1) AS payments,
+      (SELECT COALESCE(json_agg(json_build_object('paymentIntentId', d."paymentIntentId", 'status', d."status")), '[]')
+       FROM "Dispute" d WHERE d."orderId" = $1) AS disputes,
+      EXISTS (SELECT FROM "Refund" r WHERE r."orderId" = $1 AND r."restock" IS NOT NULL AND r."restockedAt" IS NULL
+        AND r."status" IN ('PENDING', 'SUCCEEDED')) AS "restockDue"`,
+    values: [orderId]
   })
+  return rows[0]
 }
 
 export interface NewOrder extends Omit<VerifiedOrder, 'total'> {

@@ -45,6 +45,15 @@ export async function reserveStock(db: Queryable, checkoutId: string, lines: Qua
   return rowCount === lines.length
 }
 
+/** What a checkout holds, by product. */
+export async function heldBy(db: Queryable, checkoutId: string): Promise<Map<string, number>> {
+  const { rows } = await db.query<Quantity>(
+    `SELECT "productId", "quantity" FROM "Reservation" WHERE "checkoutId" = $1 AND "status" = 'HELD'`,
+    [checkoutId]
+  )
+  return new Map(rows.map(row => [row.productId, row.quantity]))
+}
+
 /** Ends what a checkout still holds, once: COMMITTED takes it out of stock, RELEASED gives it back. Returns the lines. */
 export async function settleReservations(
   db: Queryable,
@@ -67,5 +76,67 @@ export async function settleReservations(
     RETURNING settled."productId", settled."quantity"`,
     values: [checkoutId, to, now]
   })
+  return rows
+}
+
+/** An operator accepts a payment whose stock went back: takes it out again. False when it is not all there any more. */
+export async function commitReleased(db: Queryable, checkoutId: string, now: Date): Promise<boolean> {
+  const { rows } = await db.query<{ wanted: number; taken: number }>(
+    `WITH line AS (
+       SELECT "productId", "quantity" FROM "Reservation" WHERE "checkoutId" = $1 AND "status" = 'RELEASED'
+     ), locked AS MATERIALIZED (
+       SELECT "id" FROM "Product" WHERE "id" IN (SELECT "productId" FROM line) ORDER BY "id" FOR NO KEY UPDATE
+     ), taken AS (
+       UPDATE "Product" p SET "stock" = "stock" - line."quantity", "updatedAt" = $2 FROM line JOIN locked ON locked."id" = line."productId"
+       WHERE p."id" = line."productId" AND p."stock" - p."reserved" >= line."quantity" RETURNING line."productId"
+     ), committed AS (
+       UPDATE "Reservation" SET "status" = 'COMMITTED', "settledAt" = $2
+       WHERE "checkoutId" = $1 AND "productId" IN (SELECT "productId" FROM taken) RETURNING 1
+     )
+     SELECT (SELECT count(*)::int FROM line) AS wanted, (SELECT count(*)::int FROM committed) AS taken`,
+    [checkoutId, now]
+  )
+  return rows[0]?.wanted === rows[0]?.taken
+}
+
+/** Whether everything that a checkout once held could be taken now. */
+export async function couldCommitReleased(db: Queryable, checkoutId: string): Promise<boolean> {
+  const { rowCount } = await db.query(
+    `SELECT FROM "Reservation" r JOIN "Product" p ON p."id" = r."productId"
+     WHERE r."checkoutId" = $1 AND r."status" = 'RELEASED' AND p."stock" - p."reserved" < r."quantity"`,
+    [checkoutId]
+  )
+  return rowCount === 0
+}
+
+/**
+ * Puts goods of refunds back on the shelf, once a refund, and never more than was taken. Goods that are not taken yet
+ * (the refund became known before the payment) wait. Returns what went back.
+ */
+export async function restockRefunds(db: Queryable, orderId: string, now: Date): Promise<Quantity[]> {
+  const { rows } = await db.query<Quantity>(
+    `WITH due AS (
+       SELECT r."id", r."restock", p."checkoutId" FROM "Refund" r JOIN "Payment" p USING ("paymentIntentId")
+       WHERE r."orderId" = $1 AND r."restock" IS NOT NULL AND r."restockedAt" IS NULL AND r."status" IN ('PENDING', 'SUCCEEDED')
+         AND EXISTS (SELECT FROM "Reservation" v WHERE v."checkoutId" = p."checkoutId" AND v."status" = 'COMMITTED')
+     ), done AS (
+       UPDATE "Refund" SET "restockedAt" = $2 WHERE "id" IN (SELECT "id" FROM due)
+     ), line AS (
+       SELECT v."checkoutId", v."productId", LEAST(v."quantity" - v."restocked", sum(CASE
+         WHEN due."restock" = '"all"' THEN v."quantity" ELSE COALESCE((due."restock"->>v."productId")::int, 0) END))::int AS "quantity"
+       FROM "Reservation" v JOIN due ON due."checkoutId" = v."checkoutId" WHERE v."status" = 'COMMITTED'
+       GROUP BY v."checkoutId", v."productId", v."quantity", v."restocked"
+     ), returned AS (
+       UPDATE "Reservation" v SET "restocked" = v."restocked" + line."quantity" FROM line
+       WHERE v."checkoutId" = line."checkoutId" AND v."productId" = line."productId" AND line."quantity" > 0
+       RETURNING v."productId", line."quantity"
+     ), locked AS MATERIALIZED (
+       SELECT "id" FROM "Product" WHERE "id" IN (SELECT "productId" FROM returned) ORDER BY "id" FOR NO KEY UPDATE
+     )
+     UPDATE "Product" p SET "stock" = "stock" + sums."quantity", "updatedAt" = $2
+     FROM (SELECT "productId", sum("quantity")::int AS "quantity" FROM returned GROUP BY 1) sums JOIN locked ON locked."id" = sums."productId"
+     WHERE p."id" = sums."productId" RETURNING p."id" AS "productId", sums."quantity"`,
+    [orderId, now]
+  )
   return rows
 }

@@ -1,5 +1,6 @@
 import { type AuditEntry, auditInsert, auditParameter } from '../audit.js'
 import type { Queryable } from '../database.js'
+import type { WebhookEventStatus } from '../transitions.js'
 
 export interface NewWebhookEvent {
   id: string
@@ -14,7 +15,7 @@ export interface NewWebhookEvent {
 }
 
 export interface WebhookEventRow extends NewWebhookEvent {
-  status: 'RECEIVED' | 'PROCESSED' | 'IGNORED' | 'DEAD'
+  status: WebhookEventStatus
   attempts: number
   error: string | null
   checkoutId: string | null
@@ -88,11 +89,31 @@ export async function buryEvent(db: Queryable, id: string, error: string, now: D
   return rowCount === 1
 }
 
-/** Takes a dead event back for another try, by an operator. False when it is not dead. */
-export async function reviveEvent(db: Queryable, id: string): Promise<boolean> {
+/** Takes a dead event back for another try, with its audit row. False when it is not dead. */
+export async function reviveEvent(db: Queryable, id: string, audit: AuditEntry): Promise<boolean> {
   const { rowCount } = await db.query(
-    `UPDATE "WebhookEvent" SET "status" = 'RECEIVED', "attempts" = 0, "error" = NULL, "processedAt" = NULL WHERE "id" = $1 AND "status" = 'DEAD'`,
-    [id]
+    `WITH revived AS (
+       UPDATE "WebhookEvent" SET "status" = 'RECEIVED', "attempts" = 0, "error" = NULL, "processedAt" = NULL
+       WHERE "id" = $1 AND "status" = 'DEAD' RETURNING "id"
+     ), audited AS (${auditInsert(2, 'EXISTS (SELECT FROM revived)')})
+     SELECT FROM revived`,
+    [id, auditParameter(audit)]
+  )
+  return rowCount === 1
+}
+
+/** An operator has dealt with a dead event by other means. False when it is not dead. */
+export async function resolveEvent(
+  db: Queryable,
+  id: string,
+  end: { by: string; note: string; audit: AuditEntry }
+): Promise<boolean> {
+  const { rowCount } = await db.query(
+    `WITH resolved AS (
+       UPDATE "WebhookEvent" SET "status" = 'RESOLVED', "resolvedBy" = $2, "note" = $3 WHERE "id" = $1 AND "status" = 'DEAD' RETURNING "id"
+     ), audited AS (${auditInsert(4, 'EXISTS (SELECT FROM resolved)')})
+     SELECT FROM resolved`,
+    [id, end.by, end.note, auditParameter(end.audit)]
   )
   return rowCount === 1
 }

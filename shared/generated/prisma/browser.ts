@@ -44,9 +44,34 @@ export type Checkout = Prisma.CheckoutModel
 export type Reservation = Prisma.ReservationModel
 /**
  * Model Payment
- * 
+ * What is known of one PaymentIntent. A Session without one (nothing to pay) stands here under the Session's id.
  */
 export type Payment = Prisma.PaymentModel
+/**
+ * Model Refund
+ * A refund of ours from the moment it is asked for, or one that was made at Stripe.
+ */
+export type Refund = Prisma.RefundModel
+/**
+ * Model Dispute
+ * A dispute as the newest event has it; `status` is Stripe's word, known to us or not.
+ */
+export type Dispute = Prisma.DisputeModel
+/**
+ * Model PaymentSignal
+ * What Stripe tells about a payment that changes no money: declines, early fraud warnings, reviews.
+ */
+export type PaymentSignal = Prisma.PaymentSignalModel
+/**
+ * Model LedgerPosting
+ * Double entry: the postings of one entry sum to zero in each currency (checked by a trigger) and never change.
+ */
+export type LedgerPosting = Prisma.LedgerPostingModel
+/**
+ * Model Notification
+ * The outbox: one row for each change of an order, sent in order.
+ */
+export type Notification = Prisma.NotificationModel
 /**
  * Model IdempotencyKey
  * A claimed request. `response` and `status` are null while it is in flight.

@@ -399,6 +399,74 @@ export type EnumPaymentStatusWithAggregatesFilter<$PrismaModel = never> = {
   _max?: Prisma.NestedEnumPaymentStatusFilter<$PrismaModel>
 }
 
+export type EnumRefundStatusFilter<$PrismaModel = never> = {
+  equals?: $Enums.RefundStatus | Prisma.EnumRefundStatusFieldRefInput<$PrismaModel>
+  in?: $Enums.RefundStatus[] | Prisma.ListEnumRefundStatusFieldRefInput<$PrismaModel>
+  notIn?: $Enums.RefundStatus[] | Prisma.ListEnumRefundStatusFieldRefInput<$PrismaModel>
+  not?: Prisma.NestedEnumRefundStatusFilter<$PrismaModel> | $Enums.RefundStatus
+}
+
+export type EnumRefundStatusWithAggregatesFilter<$PrismaModel = never> = {
+  equals?: $Enums.RefundStatus | Prisma.EnumRefundStatusFieldRefInput<$PrismaModel>
+  in?: $Enums.RefundStatus[] | Prisma.ListEnumRefundStatusFieldRefInput<$PrismaModel>
+  notIn?: $Enums.RefundStatus[] | Prisma.ListEnumRefundStatusFieldRefInput<$PrismaModel>
+  not?: Prisma.NestedEnumRefundStatusWithAggregatesFilter<$PrismaModel> | $Enums.RefundStatus
+  _count?: Prisma.NestedIntFilter<$PrismaModel>
+  _min?: Prisma.NestedEnumRefundStatusFilter<$PrismaModel>
+  _max?: Prisma.NestedEnumRefundStatusFilter<$PrismaModel>
+}
+
+export type EnumSignalKindFilter<$PrismaModel = never> = {
+  equals?: $Enums.SignalKind | Prisma.EnumSignalKindFieldRefInput<$PrismaModel>
+  in?: $Enums.SignalKind[] | Prisma.ListEnumSignalKindFieldRefInput<$PrismaModel>
+  notIn?: $Enums.SignalKind[] | Prisma.ListEnumSignalKindFieldRefInput<$PrismaModel>
+  not?: Prisma.NestedEnumSignalKindFilter<$PrismaModel> | $Enums.SignalKind
+}
+
+export type EnumSignalKindWithAggregatesFilter<$PrismaModel = never> = {
+  equals?: $Enums.SignalKind | Prisma.EnumSignalKindFieldRefInput<$PrismaModel>
+  in?: $Enums.SignalKind[] | Prisma.ListEnumSignalKindFieldRefInput<$PrismaModel>
+  notIn?: $Enums.SignalKind[] | Prisma.ListEnumSignalKindFieldRefInput<$PrismaModel>
+  not?: Prisma.NestedEnumSignalKindWithAggregatesFilter<$PrismaModel> | $Enums.SignalKind
+  _count?: Prisma.NestedIntFilter<$PrismaModel>
+  _min?: Prisma.NestedEnumSignalKindFilter<$PrismaModel>
+  _max?: Prisma.NestedEnumSignalKindFilter<$PrismaModel>
+}
+
+export type EnumLedgerAccountFilter<$PrismaModel = never> = {
+  equals?: $Enums.LedgerAccount | Prisma.EnumLedgerAccountFieldRefInput<$PrismaModel>
+  in?: $Enums.LedgerAccount[] | Prisma.ListEnumLedgerAccountFieldRefInput<$PrismaModel>
+  notIn?: $Enums.LedgerAccount[] | Prisma.ListEnumLedgerAccountFieldRefInput<$PrismaModel>
+  not?: Prisma.NestedEnumLedgerAccountFilter<$PrismaModel> | $Enums.LedgerAccount
+}
+
+export type EnumLedgerAccountWithAggregatesFilter<$PrismaModel = never> = {
+  equals?: $Enums.LedgerAccount | Prisma.EnumLedgerAccountFieldRefInput<$PrismaModel>
+  in?: $Enums.LedgerAccount[] | Prisma.ListEnumLedgerAccountFieldRefInput<$PrismaModel>
+  notIn?: $Enums.LedgerAccount[] | Prisma.ListEnumLedgerAccountFieldRefInput<$PrismaModel>
+  not?: Prisma.NestedEnumLedgerAccountWithAggregatesFilter<$PrismaModel> | $Enums.LedgerAccount
+  _count?: Prisma.NestedIntFilter<$PrismaModel>
+  _min?: Prisma.NestedEnumLedgerAccountFilter<$PrismaModel>
+  _max?: Prisma.NestedEnumLedgerAccountFilter<$PrismaModel>
+}
+
+export type EnumNotificationStatusFilter<$PrismaModel = never> = {
+  equals?: $Enums.NotificationStatus | Prisma.EnumNotificationStatusFieldRefInput<$PrismaModel>
+  in?: $Enums.NotificationStatus[] | Prisma.ListEnumNotificationStatusFieldRefInput<$PrismaModel>
+  notIn?: $Enums.NotificationStatus[] | Prisma.ListEnumNotificationStatusFieldRefInput<$PrismaModel>
+  not?: Prisma.NestedEnumNotificationStatusFilter<$PrismaModel> | $Enums.NotificationStatus
+}
+
+export type EnumNotificationStatusWithAggregatesFilter<$PrismaModel = never> = {
+  equals?: $Enums.NotificationStatus | Prisma.EnumNotificationStatusFieldRefInput<$PrismaModel>
+  in?: $Enums.NotificationStatus[] | Prisma.ListEnumNotificationStatusFieldRefInput<$PrismaModel>
+  notIn?: $Enums.NotificationStatus[] | Prisma.ListEnumNotificationStatusFieldRefInput<$PrismaModel>
+  not?: Prisma.NestedEnumNotificationStatusWithAggregatesFilter<$PrismaModel> | $Enums.NotificationStatus
+  _count?: Prisma.NestedIntFilter<$PrismaModel>
+  _min?: Prisma.NestedEnumNotificationStatusFilter<$PrismaModel>
+  _max?: Prisma.NestedEnumNotificationStatusFilter<$PrismaModel>
+}
+
 export type IntNullableFilter<$PrismaModel = never> = {
   equals?: number | Prisma.IntFieldRefInput<$PrismaModel> | null
   in?: number[] | Prisma.ListIntFieldRefInput<$PrismaModel> | null
@@ -813,6 +881,74 @@ export type NestedEnumPaymentStatusWithAggregatesFilter<$PrismaModel = never> = 
   _count?: Prisma.NestedIntFilter<$PrismaModel>
   _min?: Prisma.NestedEnumPaymentStatusFilter<$PrismaModel>
   _max?: Prisma.NestedEnumPaymentStatusFilter<$PrismaModel>
+}
+
+export type NestedEnumRefundStatusFilter<$PrismaModel = never> = {
+  equals?: $Enums.RefundStatus | Prisma.EnumRefundStatusFieldRefInput<$PrismaModel>
+  in?: $Enums.RefundStatus[] | Prisma.ListEnumRefundStatusFieldRefInput<$PrismaModel>
+  notIn?: $Enums.RefundStatus[] | Prisma.ListEnumRefundStatusFieldRefInput<$PrismaModel>
+  not?: Prisma.NestedEnumRefundStatusFilter<$PrismaModel> | $Enums.RefundStatus
+}
+
+export type NestedEnumRefundStatusWithAggregatesFilter<$PrismaModel = never> = {
+  equals?: $Enums.RefundStatus | Prisma.EnumRefundStatusFieldRefInput<$PrismaModel>
+  in?: $Enums.RefundStatus[] | Prisma.ListEnumRefundStatusFieldRefInput<$PrismaModel>
+  notIn?: $Enums.RefundStatus[] | Prisma.ListEnumRefundStatusFieldRefInput<$PrismaModel>
+  not?: Prisma.NestedEnumRefundStatusWithAggregatesFilter<$PrismaModel> | $Enums.RefundStatus
+  _count?: Prisma.NestedIntFilter<$PrismaModel>
+  _min?: Prisma.NestedEnumRefundStatusFilter<$PrismaModel>
+  _max?: Prisma.NestedEnumRefundStatusFilter<$PrismaModel>
+}
+
+export type NestedEnumSignalKindFilter<$PrismaModel = never> = {
+  equals?: $Enums.SignalKind | Prisma.EnumSignalKindFieldRefInput<$PrismaModel>
+  in?: $Enums.SignalKind[] | Prisma.ListEnumSignalKindFieldRefInput<$PrismaModel>
+  notIn?: $Enums.SignalKind[] | Prisma.ListEnumSignalKindFieldRefInput<$PrismaModel>
+  not?: Prisma.NestedEnumSignalKindFilter<$PrismaModel> | $Enums.SignalKind
+}
+
+export type NestedEnumSignalKindWithAggregatesFilter<$PrismaModel = never> = {
+  equals?: $Enums.SignalKind | Prisma.EnumSignalKindFieldRefInput<$PrismaModel>
+  in?: $Enums.SignalKind[] | Prisma.ListEnumSignalKindFieldRefInput<$PrismaModel>
+  notIn?: $Enums.SignalKind[] | Prisma.ListEnumSignalKindFieldRefInput<$PrismaModel>
+  not?: Prisma.NestedEnumSignalKindWithAggregatesFilter<$PrismaModel> | $Enums.SignalKind
+  _count?: Prisma.NestedIntFilter<$PrismaModel>
+  _min?: Prisma.NestedEnumSignalKindFilter<$PrismaModel>
+  _max?: Prisma.NestedEnumSignalKindFilter<$PrismaModel>
+}
+
+export type NestedEnumLedgerAccountFilter<$PrismaModel = never> = {
+  equals?: $Enums.LedgerAccount | Prisma.EnumLedgerAccountFieldRefInput<$PrismaModel>
+  in?: $Enums.LedgerAccount[] | Prisma.ListEnumLedgerAccountFieldRefInput<$PrismaModel>
+  notIn?: $Enums.LedgerAccount[] | Prisma.ListEnumLedgerAccountFieldRefInput<$PrismaModel>
+  not?: Prisma.NestedEnumLedgerAccountFilter<$PrismaModel> | $Enums.LedgerAccount
+}
+
+export type NestedEnumLedgerAccountWithAggregatesFilter<$PrismaModel = never> = {
+  equals?: $Enums.LedgerAccount | Prisma.EnumLedgerAccountFieldRefInput<$PrismaModel>
+  in?: $Enums.LedgerAccount[] | Prisma.ListEnumLedgerAccountFieldRefInput<$PrismaModel>
+  notIn?: $Enums.LedgerAccount[] | Prisma.ListEnumLedgerAccountFieldRefInput<$PrismaModel>
+  not?: Prisma.NestedEnumLedgerAccountWithAggregatesFilter<$PrismaModel> | $Enums.LedgerAccount
+  _count?: Prisma.NestedIntFilter<$PrismaModel>
+  _min?: Prisma.NestedEnumLedgerAccountFilter<$PrismaModel>
+  _max?: Prisma.NestedEnumLedgerAccountFilter<$PrismaModel>
+}
+
+export type NestedEnumNotificationStatusFilter<$PrismaModel = never> = {
+  equals?: $Enums.NotificationStatus | Prisma.EnumNotificationStatusFieldRefInput<$PrismaModel>
+  in?: $Enums.NotificationStatus[] | Prisma.ListEnumNotificationStatusFieldRefInput<$PrismaModel>
+  notIn?: $Enums.NotificationStatus[] | Prisma.ListEnumNotificationStatusFieldRefInput<$PrismaModel>
+  not?: Prisma.NestedEnumNotificationStatusFilter<$PrismaModel> | $Enums.NotificationStatus
+}
+
+export type NestedEnumNotificationStatusWithAggregatesFilter<$PrismaModel = never> = {
+  equals?: $Enums.NotificationStatus | Prisma.EnumNotificationStatusFieldRefInput<$PrismaModel>
+  in?: $Enums.NotificationStatus[] | Prisma.ListEnumNotificationStatusFieldRefInput<$PrismaModel>
+  notIn?: $Enums.NotificationStatus[] | Prisma.ListEnumNotificationStatusFieldRefInput<$PrismaModel>
+  not?: Prisma.NestedEnumNotificationStatusWithAggregatesFilter<$PrismaModel> | $Enums.NotificationStatus
+  _count?: Prisma.NestedIntFilter<$PrismaModel>
+  _min?: Prisma.NestedEnumNotificationStatusFilter<$PrismaModel>
+  _max?: Prisma.NestedEnumNotificationStatusFilter<$PrismaModel>
 }
 
 export type NestedIntNullableWithAggregatesFilter<$PrismaModel = never> = {

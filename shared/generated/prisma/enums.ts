@@ -48,20 +48,64 @@ export type ReservationStatus = (typeof ReservationStatus)[keyof typeof Reservat
 
 
 export const PaymentStatus = {
+  PENDING: 'PENDING',
   PROCESSING: 'PROCESSING',
   AUTHORIZED: 'AUTHORIZED',
   SUCCEEDED: 'SUCCEEDED',
-  FAILED: 'FAILED'
+  FAILED: 'FAILED',
+  CANCELLED: 'CANCELLED'
 } as const
 
 export type PaymentStatus = (typeof PaymentStatus)[keyof typeof PaymentStatus]
+
+
+export const RefundStatus = {
+  REQUESTED: 'REQUESTED',
+  PENDING: 'PENDING',
+  SUCCEEDED: 'SUCCEEDED',
+  FAILED: 'FAILED',
+  CANCELLED: 'CANCELLED'
+} as const
+
+export type RefundStatus = (typeof RefundStatus)[keyof typeof RefundStatus]
+
+
+export const SignalKind = {
+  DECLINE: 'DECLINE',
+  EARLY_FRAUD_WARNING: 'EARLY_FRAUD_WARNING',
+  REVIEW: 'REVIEW'
+} as const
+
+export type SignalKind = (typeof SignalKind)[keyof typeof SignalKind]
+
+
+export const LedgerAccount = {
+  STRIPE: 'STRIPE',
+  SALES: 'SALES',
+  REFUNDS: 'REFUNDS',
+  FEES: 'FEES',
+  DISPUTES: 'DISPUTES',
+  EXCHANGE: 'EXCHANGE'
+} as const
+
+export type LedgerAccount = (typeof LedgerAccount)[keyof typeof LedgerAccount]
+
+
+export const NotificationStatus = {
+  PENDING: 'PENDING',
+  DELIVERED: 'DELIVERED',
+  FAILED: 'FAILED'
+} as const
+
+export type NotificationStatus = (typeof NotificationStatus)[keyof typeof NotificationStatus]
 
 
 export const WebhookEventStatus = {
   RECEIVED: 'RECEIVED',
   PROCESSED: 'PROCESSED',
   IGNORED: 'IGNORED',
-  DEAD: 'DEAD'
+  DEAD: 'DEAD',
+  RESOLVED: 'RESOLVED'
 } as const
 
 export type WebhookEventStatus = (typeof WebhookEventStatus)[keyof typeof WebhookEventStatus]

@@ -403,6 +403,11 @@ export const ModelName = {
   Checkout: 'Checkout',
   Reservation: 'Reservation',
   Payment: 'Payment',
+  Refund: 'Refund',
+  Dispute: 'Dispute',
+  PaymentSignal: 'PaymentSignal',
+  LedgerPosting: 'LedgerPosting',
+  Notification: 'Notification',
   IdempotencyKey: 'IdempotencyKey',
   WebhookEvent: 'WebhookEvent',
   PaymentAuditLog: 'PaymentAuditLog',
@@ -422,7 +427,7 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
     omit: GlobalOmitOptions
   }
   meta: {
-    modelProps: "product" | "order" | "orderItem" | "checkout" | "reservation" | "payment" | "idempotencyKey" | "webhookEvent" | "paymentAuditLog" | "alert"
+    modelProps: "product" | "order" | "orderItem" | "checkout" | "reservation" | "payment" | "refund" | "dispute" | "paymentSignal" | "ledgerPosting" | "notification" | "idempotencyKey" | "webhookEvent" | "paymentAuditLog" | "alert"
     txIsolationLevel: TransactionIsolationLevel
   }
   model: {
@@ -870,6 +875,376 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
         }
       }
     }
+    Refund: {
+      payload: Prisma.$RefundPayload<ExtArgs>
+      fields: Prisma.RefundFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.RefundFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$RefundPayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.RefundFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$RefundPayload>
+        }
+        findFirst: {
+          args: Prisma.RefundFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$RefundPayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.RefundFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$RefundPayload>
+        }
+        findMany: {
+          args: Prisma.RefundFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$RefundPayload>[]
+        }
+        create: {
+          args: Prisma.RefundCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$RefundPayload>
+        }
+        createMany: {
+          args: Prisma.RefundCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.RefundCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$RefundPayload>[]
+        }
+        delete: {
+          args: Prisma.RefundDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$RefundPayload>
+        }
+        update: {
+          args: Prisma.RefundUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$RefundPayload>
+        }
+        deleteMany: {
+          args: Prisma.RefundDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.RefundUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.RefundUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$RefundPayload>[]
+        }
+        upsert: {
+          args: Prisma.RefundUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$RefundPayload>
+        }
+        aggregate: {
+          args: Prisma.RefundAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateRefund>
+        }
+        groupBy: {
+          args: Prisma.RefundGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.RefundGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.RefundCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.RefundCountAggregateOutputType> | number
+        }
+      }
+    }
+    Dispute: {
+      payload: Prisma.$DisputePayload<ExtArgs>
+      fields: Prisma.DisputeFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.DisputeFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DisputePayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.DisputeFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DisputePayload>
+        }
+        findFirst: {
+          args: Prisma.DisputeFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DisputePayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.DisputeFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DisputePayload>
+        }
+        findMany: {
+          args: Prisma.DisputeFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DisputePayload>[]
+        }
+        create: {
+          args: Prisma.DisputeCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DisputePayload>
+        }
+        createMany: {
+          args: Prisma.DisputeCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.DisputeCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DisputePayload>[]
+        }
+        delete: {
+          args: Prisma.DisputeDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DisputePayload>
+        }
+        update: {
+          args: Prisma.DisputeUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DisputePayload>
+        }
+        deleteMany: {
+          args: Prisma.DisputeDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.DisputeUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.DisputeUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DisputePayload>[]
+        }
+        upsert: {
+          args: Prisma.DisputeUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DisputePayload>
+        }
+        aggregate: {
+          args: Prisma.DisputeAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateDispute>
+        }
+        groupBy: {
+          args: Prisma.DisputeGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.DisputeGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.DisputeCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.DisputeCountAggregateOutputType> | number
+        }
+      }
+    }
+    PaymentSignal: {
+      payload: Prisma.$PaymentSignalPayload<ExtArgs>
+      fields: Prisma.PaymentSignalFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.PaymentSignalFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PaymentSignalPayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.PaymentSignalFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PaymentSignalPayload>
+        }
+        findFirst: {
+          args: Prisma.PaymentSignalFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PaymentSignalPayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.PaymentSignalFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PaymentSignalPayload>
+        }
+        findMany: {
+          args: Prisma.PaymentSignalFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PaymentSignalPayload>[]
+        }
+        create: {
+          args: Prisma.PaymentSignalCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PaymentSignalPayload>
+        }
+        createMany: {
+          args: Prisma.PaymentSignalCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.PaymentSignalCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PaymentSignalPayload>[]
+        }
+        delete: {
+          args: Prisma.PaymentSignalDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PaymentSignalPayload>
+        }
+        update: {
+          args: Prisma.PaymentSignalUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PaymentSignalPayload>
+        }
+        deleteMany: {
+          args: Prisma.PaymentSignalDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.PaymentSignalUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.PaymentSignalUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PaymentSignalPayload>[]
+        }
+        upsert: {
+          args: Prisma.PaymentSignalUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PaymentSignalPayload>
+        }
+        aggregate: {
+          args: Prisma.PaymentSignalAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregatePaymentSignal>
+        }
+        groupBy: {
+          args: Prisma.PaymentSignalGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.PaymentSignalGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.PaymentSignalCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.PaymentSignalCountAggregateOutputType> | number
+        }
+      }
+    }
+    LedgerPosting: {
+      payload: Prisma.$LedgerPostingPayload<ExtArgs>
+      fields: Prisma.LedgerPostingFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.LedgerPostingFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$LedgerPostingPayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.LedgerPostingFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$LedgerPostingPayload>
+        }
+        findFirst: {
+          args: Prisma.LedgerPostingFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$LedgerPostingPayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.LedgerPostingFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$LedgerPostingPayload>
+        }
+        findMany: {
+          args: Prisma.LedgerPostingFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$LedgerPostingPayload>[]
+        }
+        create: {
+          args: Prisma.LedgerPostingCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$LedgerPostingPayload>
+        }
+        createMany: {
+          args: Prisma.LedgerPostingCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.LedgerPostingCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$LedgerPostingPayload>[]
+        }
+        delete: {
+          args: Prisma.LedgerPostingDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$LedgerPostingPayload>
+        }
+        update: {
+          args: Prisma.LedgerPostingUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$LedgerPostingPayload>
+        }
+        deleteMany: {
+          args: Prisma.LedgerPostingDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.LedgerPostingUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.LedgerPostingUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$LedgerPostingPayload>[]
+        }
+        upsert: {
+          args: Prisma.LedgerPostingUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$LedgerPostingPayload>
+        }
+        aggregate: {
+          args: Prisma.LedgerPostingAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateLedgerPosting>
+        }
+        groupBy: {
+          args: Prisma.LedgerPostingGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.LedgerPostingGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.LedgerPostingCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.LedgerPostingCountAggregateOutputType> | number
+        }
+      }
+    }
+    Notification: {
+      payload: Prisma.$NotificationPayload<ExtArgs>
+      fields: Prisma.NotificationFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.NotificationFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$NotificationPayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.NotificationFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$NotificationPayload>
+        }
+        findFirst: {
+          args: Prisma.NotificationFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$NotificationPayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.NotificationFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$NotificationPayload>
+        }
+        findMany: {
+          args: Prisma.NotificationFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$NotificationPayload>[]
+        }
+        create: {
+          args: Prisma.NotificationCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$NotificationPayload>
+        }
+        createMany: {
+          args: Prisma.NotificationCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.NotificationCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$NotificationPayload>[]
+        }
+        delete: {
+          args: Prisma.NotificationDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$NotificationPayload>
+        }
+        update: {
+          args: Prisma.NotificationUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$NotificationPayload>
+        }
+        deleteMany: {
+          args: Prisma.NotificationDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.NotificationUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.NotificationUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$NotificationPayload>[]
+        }
+        upsert: {
+          args: Prisma.NotificationUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$NotificationPayload>
+        }
+        aggregate: {
+          args: Prisma.NotificationAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateNotification>
+        }
+        groupBy: {
+          args: Prisma.NotificationGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.NotificationGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.NotificationCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.NotificationCountAggregateOutputType> | number
+        }
+      }
+    }
     IdempotencyKey: {
       payload: Prisma.$IdempotencyKeyPayload<ExtArgs>
       fields: Prisma.IdempotencyKeyFieldRefs
@@ -1233,7 +1608,11 @@ export const OrderScalarFieldEnum = {
   shipping: 'shipping',
   total: 'total',
   address: 'address',
+  captured: 'captured',
+  refunded: 'refunded',
+  sequence: 'sequence',
   paidAt: 'paidAt',
+  cancelledAt: 'cancelledAt',
   createdAt: 'createdAt',
   updatedAt: 'updatedAt'
 } as const
@@ -1287,7 +1666,8 @@ export const ReservationScalarFieldEnum = {
   quantity: 'quantity',
   status: 'status',
   createdAt: 'createdAt',
-  settledAt: 'settledAt'
+  settledAt: 'settledAt',
+  restocked: 'restocked'
 } as const
 
 export type ReservationScalarFieldEnum = (typeof ReservationScalarFieldEnum)[keyof typeof ReservationScalarFieldEnum]
@@ -1300,11 +1680,107 @@ export const PaymentScalarFieldEnum = {
   status: 'status',
   amount: 'amount',
   currency: 'currency',
+  captured: 'captured',
+  discount: 'discount',
+  tax: 'tax',
+  chargeId: 'chargeId',
+  balanceTransactionId: 'balanceTransactionId',
+  captureBefore: 'captureBefore',
+  lapseAlertedAt: 'lapseAlertedAt',
+  reviewReason: 'reviewReason',
+  reviewAction: 'reviewAction',
+  acceptedAt: 'acceptedAt',
+  acceptedBy: 'acceptedBy',
   createdAt: 'createdAt',
   updatedAt: 'updatedAt'
 } as const
 
 export type PaymentScalarFieldEnum = (typeof PaymentScalarFieldEnum)[keyof typeof PaymentScalarFieldEnum]
+
+
+export const RefundScalarFieldEnum = {
+  id: 'id',
+  stripeId: 'stripeId',
+  paymentIntentId: 'paymentIntentId',
+  orderId: 'orderId',
+  status: 'status',
+  amount: 'amount',
+  currency: 'currency',
+  reason: 'reason',
+  failureReason: 'failureReason',
+  restock: 'restock',
+  restockedAt: 'restockedAt',
+  requestKey: 'requestKey',
+  requestedBy: 'requestedBy',
+  createdAt: 'createdAt',
+  updatedAt: 'updatedAt'
+} as const
+
+export type RefundScalarFieldEnum = (typeof RefundScalarFieldEnum)[keyof typeof RefundScalarFieldEnum]
+
+
+export const DisputeScalarFieldEnum = {
+  id: 'id',
+  paymentIntentId: 'paymentIntentId',
+  orderId: 'orderId',
+  status: 'status',
+  reason: 'reason',
+  amount: 'amount',
+  currency: 'currency',
+  evidenceDueBy: 'evidenceDueBy',
+  toldAt: 'toldAt',
+  toldRank: 'toldRank',
+  createdAt: 'createdAt',
+  updatedAt: 'updatedAt'
+} as const
+
+export type DisputeScalarFieldEnum = (typeof DisputeScalarFieldEnum)[keyof typeof DisputeScalarFieldEnum]
+
+
+export const PaymentSignalScalarFieldEnum = {
+  id: 'id',
+  kind: 'kind',
+  orderId: 'orderId',
+  checkoutId: 'checkoutId',
+  paymentIntentId: 'paymentIntentId',
+  code: 'code',
+  open: 'open',
+  detail: 'detail',
+  createdAt: 'createdAt'
+} as const
+
+export type PaymentSignalScalarFieldEnum = (typeof PaymentSignalScalarFieldEnum)[keyof typeof PaymentSignalScalarFieldEnum]
+
+
+export const LedgerPostingScalarFieldEnum = {
+  entry: 'entry',
+  account: 'account',
+  currency: 'currency',
+  orderId: 'orderId',
+  amount: 'amount',
+  source: 'source',
+  createdAt: 'createdAt'
+} as const
+
+export type LedgerPostingScalarFieldEnum = (typeof LedgerPostingScalarFieldEnum)[keyof typeof LedgerPostingScalarFieldEnum]
+
+
+export const NotificationScalarFieldEnum = {
+  id: 'id',
+  orderId: 'orderId',
+  sequence: 'sequence',
+  type: 'type',
+  data: 'data',
+  status: 'status',
+  attempts: 'attempts',
+  error: 'error',
+  leasedUntil: 'leasedUntil',
+  nextAttemptAt: 'nextAttemptAt',
+  createdAt: 'createdAt',
+  deliveredAt: 'deliveredAt'
+} as const
+
+export type NotificationScalarFieldEnum = (typeof NotificationScalarFieldEnum)[keyof typeof NotificationScalarFieldEnum]
 
 
 export const IdempotencyKeyScalarFieldEnum = {
@@ -1338,7 +1814,9 @@ export const WebhookEventScalarFieldEnum = {
   requestId: 'requestId',
   checkoutId: 'checkoutId',
   receivedAt: 'receivedAt',
-  processedAt: 'processedAt'
+  processedAt: 'processedAt',
+  resolvedBy: 'resolvedBy',
+  note: 'note'
 } as const
 
 export type WebhookEventScalarFieldEnum = (typeof WebhookEventScalarFieldEnum)[keyof typeof WebhookEventScalarFieldEnum]
@@ -1568,6 +2046,62 @@ export type ListEnumPaymentStatusFieldRefInput<$PrismaModel> = FieldRefInputType
 
 
 /**
+ * Reference to a field of type 'RefundStatus'
+ */
+export type EnumRefundStatusFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'RefundStatus'>
+    
+
+
+/**
+ * Reference to a field of type 'RefundStatus[]'
+ */
+export type ListEnumRefundStatusFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'RefundStatus[]'>
+    
+
+
+/**
+ * Reference to a field of type 'SignalKind'
+ */
+export type EnumSignalKindFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'SignalKind'>
+    
+
+
+/**
+ * Reference to a field of type 'SignalKind[]'
+ */
+export type ListEnumSignalKindFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'SignalKind[]'>
+    
+
+
+/**
+ * Reference to a field of type 'LedgerAccount'
+ */
+export type EnumLedgerAccountFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'LedgerAccount'>
+    
+
+
+/**
+ * Reference to a field of type 'LedgerAccount[]'
+ */
+export type ListEnumLedgerAccountFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'LedgerAccount[]'>
+    
+
+
+/**
+ * Reference to a field of type 'NotificationStatus'
+ */
+export type EnumNotificationStatusFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'NotificationStatus'>
+    
+
+
+/**
+ * Reference to a field of type 'NotificationStatus[]'
+ */
+export type ListEnumNotificationStatusFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'NotificationStatus[]'>
+    
+
+
+/**
  * Reference to a field of type 'WebhookEventStatus'
  */
 export type EnumWebhookEventStatusFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'WebhookEventStatus'>
@@ -1765,6 +2299,11 @@ export type GlobalOmitConfig = {
   checkout?: Prisma.CheckoutOmit
   reservation?: Prisma.ReservationOmit
   payment?: Prisma.PaymentOmit
+  refund?: Prisma.RefundOmit
+  dispute?: Prisma.DisputeOmit
+  paymentSignal?: Prisma.PaymentSignalOmit
+  ledgerPosting?: Prisma.LedgerPostingOmit
+  notification?: Prisma.NotificationOmit
   idempotencyKey?: Prisma.IdempotencyKeyOmit
   webhookEvent?: Prisma.WebhookEventOmit
   paymentAuditLog?: Prisma.PaymentAuditLogOmit

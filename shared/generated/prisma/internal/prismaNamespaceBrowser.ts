@@ -57,6 +57,11 @@ export const ModelName = {
   Checkout: 'Checkout',
   Reservation: 'Reservation',
   Payment: 'Payment',
+  Refund: 'Refund',
+  Dispute: 'Dispute',
+  PaymentSignal: 'PaymentSignal',
+  LedgerPosting: 'LedgerPosting',
+  Notification: 'Notification',
   IdempotencyKey: 'IdempotencyKey',
   WebhookEvent: 'WebhookEvent',
   PaymentAuditLog: 'PaymentAuditLog',
@@ -107,7 +112,11 @@ export const OrderScalarFieldEnum = {
   shipping: 'shipping',
   total: 'total',
   address: 'address',
+  captured: 'captured',
+  refunded: 'refunded',
+  sequence: 'sequence',
   paidAt: 'paidAt',
+  cancelledAt: 'cancelledAt',
   createdAt: 'createdAt',
   updatedAt: 'updatedAt'
 } as const
@@ -161,7 +170,8 @@ export const ReservationScalarFieldEnum = {
   quantity: 'quantity',
   status: 'status',
   createdAt: 'createdAt',
-  settledAt: 'settledAt'
+  settledAt: 'settledAt',
+  restocked: 'restocked'
 } as const
 
 export type ReservationScalarFieldEnum = (typeof ReservationScalarFieldEnum)[keyof typeof ReservationScalarFieldEnum]
@@ -174,11 +184,107 @@ export const PaymentScalarFieldEnum = {
   status: 'status',
   amount: 'amount',
   currency: 'currency',
+  captured: 'captured',
+  discount: 'discount',
+  tax: 'tax',
+  chargeId: 'chargeId',
+  balanceTransactionId: 'balanceTransactionId',
+  captureBefore: 'captureBefore',
+  lapseAlertedAt: 'lapseAlertedAt',
+  reviewReason: 'reviewReason',
+  reviewAction: 'reviewAction',
+  acceptedAt: 'acceptedAt',
+  acceptedBy: 'acceptedBy',
   createdAt: 'createdAt',
   updatedAt: 'updatedAt'
 } as const
 
 export type PaymentScalarFieldEnum = (typeof PaymentScalarFieldEnum)[keyof typeof PaymentScalarFieldEnum]
+
+
+export const RefundScalarFieldEnum = {
+  id: 'id',
+  stripeId: 'stripeId',
+  paymentIntentId: 'paymentIntentId',
+  orderId: 'orderId',
+  status: 'status',
+  amount: 'amount',
+  currency: 'currency',
+  reason: 'reason',
+  failureReason: 'failureReason',
+  restock: 'restock',
+  restockedAt: 'restockedAt',
+  requestKey: 'requestKey',
+  requestedBy: 'requestedBy',
+  createdAt: 'createdAt',
+  updatedAt: 'updatedAt'
+} as const
+
+export type RefundScalarFieldEnum = (typeof RefundScalarFieldEnum)[keyof typeof RefundScalarFieldEnum]
+
+
+export const DisputeScalarFieldEnum = {
+  id: 'id',
+  paymentIntentId: 'paymentIntentId',
+  orderId: 'orderId',
+  status: 'status',
+  reason: 'reason',
+  amount: 'amount',
+  currency: 'currency',
+  evidenceDueBy: 'evidenceDueBy',
+  toldAt: 'toldAt',
+  toldRank: 'toldRank',
+  createdAt: 'createdAt',
+  updatedAt: 'updatedAt'
+} as const
+
+export type DisputeScalarFieldEnum = (typeof DisputeScalarFieldEnum)[keyof typeof DisputeScalarFieldEnum]
+
+
+export const PaymentSignalScalarFieldEnum = {
+  id: 'id',
+  kind: 'kind',
+  orderId: 'orderId',
+  checkoutId: 'checkoutId',
+  paymentIntentId: 'paymentIntentId',
+  code: 'code',
+  open: 'open',
+  detail: 'detail',
+  createdAt: 'createdAt'
+} as const
+
+export type PaymentSignalScalarFieldEnum = (typeof PaymentSignalScalarFieldEnum)[keyof typeof PaymentSignalScalarFieldEnum]
+
+
+export const LedgerPostingScalarFieldEnum = {
+  entry: 'entry',
+  account: 'account',
+  currency: 'currency',
+  orderId: 'orderId',
+  amount: 'amount',
+  source: 'source',
+  createdAt: 'createdAt'
+} as const
+
+export type LedgerPostingScalarFieldEnum = (typeof LedgerPostingScalarFieldEnum)[keyof typeof LedgerPostingScalarFieldEnum]
+
+
+export const NotificationScalarFieldEnum = {
+  id: 'id',
+  orderId: 'orderId',
+  sequence: 'sequence',
+  type: 'type',
+  data: 'data',
+  status: 'status',
+  attempts: 'attempts',
+  error: 'error',
+  leasedUntil: 'leasedUntil',
+  nextAttemptAt: 'nextAttemptAt',
+  createdAt: 'createdAt',
+  deliveredAt: 'deliveredAt'
+} as const
+
+export type NotificationScalarFieldEnum = (typeof NotificationScalarFieldEnum)[keyof typeof NotificationScalarFieldEnum]
 
 
 export const IdempotencyKeyScalarFieldEnum = {
@@ -212,7 +318,9 @@ export const WebhookEventScalarFieldEnum = {
   requestId: 'requestId',
   checkoutId: 'checkoutId',
   receivedAt: 'receivedAt',
-  processedAt: 'processedAt'
+  processedAt: 'processedAt',
+  resolvedBy: 'resolvedBy',
+  note: 'note'
 } as const
 
 export type WebhookEventScalarFieldEnum = (typeof WebhookEventScalarFieldEnum)[keyof typeof WebhookEventScalarFieldEnum]

@@ -30,12 +30,18 @@ export type OrderAvgAggregateOutputType = {
   subtotal: number | null
   shipping: number | null
   total: number | null
+  captured: number | null
+  refunded: number | null
+  sequence: number | null
 }
 
 export type OrderSumAggregateOutputType = {
   subtotal: bigint | null
   shipping: bigint | null
   total: bigint | null
+  captured: bigint | null
+  refunded: bigint | null
+  sequence: number | null
 }
 
 export type OrderMinAggregateOutputType = {
@@ -47,7 +53,11 @@ export type OrderMinAggregateOutputType = {
   subtotal: bigint | null
   shipping: bigint | null
   total: bigint | null
+  captured: bigint | null
+  refunded: bigint | null
+  sequence: number | null
   paidAt: Date | null
+  cancelledAt: Date | null
   createdAt: Date | null
   updatedAt: Date | null
 }
@@ -61,7 +71,11 @@ export type OrderMaxAggregateOutputType = {
   subtotal: bigint | null
   shipping: bigint | null
   total: bigint | null
+  captured: bigint | null
+  refunded: bigint | null
+  sequence: number | null
   paidAt: Date | null
+  cancelledAt: Date | null
   createdAt: Date | null
   updatedAt: Date | null
 }
@@ -76,7 +90,11 @@ export type OrderCountAggregateOutputType = {
   shipping: number
   total: number
   address: number
+  captured: number
+  refunded: number
+  sequence: number
   paidAt: number
+  cancelledAt: number
   createdAt: number
   updatedAt: number
   _all: number
@@ -87,12 +105,18 @@ export type OrderAvgAggregateInputType = {
   subtotal?: true
   shipping?: true
   total?: true
+  captured?: true
+  refunded?: true
+  sequence?: true
 }
 
 export type OrderSumAggregateInputType = {
   subtotal?: true
   shipping?: true
   total?: true
+  captured?: true
+  refunded?: true
+  sequence?: true
 }
 
 export type OrderMinAggregateInputType = {
@@ -104,7 +128,11 @@ export type OrderMinAggregateInputType = {
   subtotal?: true
   shipping?: true
   total?: true
+  captured?: true
+  refunded?: true
+  sequence?: true
   paidAt?: true
+  cancelledAt?: true
   createdAt?: true
   updatedAt?: true
 }
@@ -118,7 +146,11 @@ export type OrderMaxAggregateInputType = {
   subtotal?: true
   shipping?: true
   total?: true
+  captured?: true
+  refunded?: true
+  sequence?: true
   paidAt?: true
+  cancelledAt?: true
   createdAt?: true
   updatedAt?: true
 }
@@ -133,7 +165,11 @@ export type OrderCountAggregateInputType = {
   shipping?: true
   total?: true
   address?: true
+  captured?: true
+  refunded?: true
+  sequence?: true
   paidAt?: true
+  cancelledAt?: true
   createdAt?: true
   updatedAt?: true
   _all?: true
@@ -235,7 +271,11 @@ export type OrderGroupByOutputType = {
   shipping: bigint | null
   total: bigint | null
   address: runtime.JsonValue | null
+  captured: bigint
+  refunded: bigint
+  sequence: number
   paidAt: Date | null
+  cancelledAt: Date | null
   createdAt: Date
   updatedAt: Date
   _count: OrderCountAggregateOutputType | null
@@ -273,12 +313,21 @@ export type OrderWhereInput = {
   shipping?: Prisma.BigIntNullableFilter<"Order"> | bigint | number | null
   total?: Prisma.BigIntNullableFilter<"Order"> | bigint | number | null
   address?: Prisma.JsonNullableFilter<"Order">
+  captured?: Prisma.BigIntFilter<"Order"> | bigint | number
+  refunded?: Prisma.BigIntFilter<"Order"> | bigint | number
+  sequence?: Prisma.IntFilter<"Order"> | number
   paidAt?: Prisma.DateTimeNullableFilter<"Order"> | Date | string | null
+  cancelledAt?: Prisma.DateTimeNullableFilter<"Order"> | Date | string | null
   createdAt?: Prisma.DateTimeFilter<"Order"> | Date | string
   updatedAt?: Prisma.DateTimeFilter<"Order"> | Date | string
   items?: Prisma.OrderItemListRelationFilter
   checkouts?: Prisma.CheckoutListRelationFilter
   payments?: Prisma.PaymentListRelationFilter
+  refunds?: Prisma.RefundListRelationFilter
+  disputes?: Prisma.DisputeListRelationFilter
+  signals?: Prisma.PaymentSignalListRelationFilter
+  postings?: Prisma.LedgerPostingListRelationFilter
+  notifications?: Prisma.NotificationListRelationFilter
 }
 
 export type OrderOrderByWithRelationInput = {
@@ -291,12 +340,21 @@ export type OrderOrderByWithRelationInput = {
   shipping?: Prisma.SortOrderInput | Prisma.SortOrder
   total?: Prisma.SortOrderInput | Prisma.SortOrder
   address?: Prisma.SortOrderInput | Prisma.SortOrder
+  captured?: Prisma.SortOrder
+  refunded?: Prisma.SortOrder
+  sequence?: Prisma.SortOrder
   paidAt?: Prisma.SortOrderInput | Prisma.SortOrder
+  cancelledAt?: Prisma.SortOrderInput | Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   updatedAt?: Prisma.SortOrder
   items?: Prisma.OrderItemOrderByRelationAggregateInput
   checkouts?: Prisma.CheckoutOrderByRelationAggregateInput
   payments?: Prisma.PaymentOrderByRelationAggregateInput
+  refunds?: Prisma.RefundOrderByRelationAggregateInput
+  disputes?: Prisma.DisputeOrderByRelationAggregateInput
+  signals?: Prisma.PaymentSignalOrderByRelationAggregateInput
+  postings?: Prisma.LedgerPostingOrderByRelationAggregateInput
+  notifications?: Prisma.NotificationOrderByRelationAggregateInput
 }
 
 export type OrderWhereUniqueInput = Prisma.AtLeast<{
@@ -312,12 +370,21 @@ export type OrderWhereUniqueInput = Prisma.AtLeast<{
   shipping?: Prisma.BigIntNullableFilter<"Order"> | bigint | number | null
   total?: Prisma.BigIntNullableFilter<"Order"> | bigint | number | null
   address?: Prisma.JsonNullableFilter<"Order">
+  captured?: Prisma.BigIntFilter<"Order"> | bigint | number
+  refunded?: Prisma.BigIntFilter<"Order"> | bigint | number
+  sequence?: Prisma.IntFilter<"Order"> | number
   paidAt?: Prisma.DateTimeNullableFilter<"Order"> | Date | string | null
+  cancelledAt?: Prisma.DateTimeNullableFilter<"Order"> | Date | string | null
   createdAt?: Prisma.DateTimeFilter<"Order"> | Date | string
   updatedAt?: Prisma.DateTimeFilter<"Order"> | Date | string
   items?: Prisma.OrderItemListRelationFilter
   checkouts?: Prisma.CheckoutListRelationFilter
   payments?: Prisma.PaymentListRelationFilter
+  refunds?: Prisma.RefundListRelationFilter
+  disputes?: Prisma.DisputeListRelationFilter
+  signals?: Prisma.PaymentSignalListRelationFilter
+  postings?: Prisma.LedgerPostingListRelationFilter
+  notifications?: Prisma.NotificationListRelationFilter
 }, "id">
 
 export type OrderOrderByWithAggregationInput = {
@@ -330,7 +397,11 @@ export type OrderOrderByWithAggregationInput = {
   shipping?: Prisma.SortOrderInput | Prisma.SortOrder
   total?: Prisma.SortOrderInput | Prisma.SortOrder
   address?: Prisma.SortOrderInput | Prisma.SortOrder
+  captured?: Prisma.SortOrder
+  refunded?: Prisma.SortOrder
+  sequence?: Prisma.SortOrder
   paidAt?: Prisma.SortOrderInput | Prisma.SortOrder
+  cancelledAt?: Prisma.SortOrderInput | Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   updatedAt?: Prisma.SortOrder
   _count?: Prisma.OrderCountOrderByAggregateInput
@@ -353,7 +424,11 @@ export type OrderScalarWhereWithAggregatesInput = {
   shipping?: Prisma.BigIntNullableWithAggregatesFilter<"Order"> | bigint | number | null
   total?: Prisma.BigIntNullableWithAggregatesFilter<"Order"> | bigint | number | null
   address?: Prisma.JsonNullableWithAggregatesFilter<"Order">
+  captured?: Prisma.BigIntWithAggregatesFilter<"Order"> | bigint | number
+  refunded?: Prisma.BigIntWithAggregatesFilter<"Order"> | bigint | number
+  sequence?: Prisma.IntWithAggregatesFilter<"Order"> | number
   paidAt?: Prisma.DateTimeNullableWithAggregatesFilter<"Order"> | Date | string | null
+  cancelledAt?: Prisma.DateTimeNullableWithAggregatesFilter<"Order"> | Date | string | null
   createdAt?: Prisma.DateTimeWithAggregatesFilter<"Order"> | Date | string
   updatedAt?: Prisma.DateTimeWithAggregatesFilter<"Order"> | Date | string
 }
@@ -368,12 +443,21 @@ export type OrderCreateInput = {
   shipping?: bigint | number | null
   total?: bigint | number | null
   address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  captured?: bigint | number
+  refunded?: bigint | number
+  sequence?: number
   paidAt?: Date | string | null
+  cancelledAt?: Date | string | null
   createdAt?: Date | string
   updatedAt?: Date | string
   items?: Prisma.OrderItemCreateNestedManyWithoutOrderInput
   checkouts?: Prisma.CheckoutCreateNestedManyWithoutOrderInput
   payments?: Prisma.PaymentCreateNestedManyWithoutOrderInput
+  refunds?: Prisma.RefundCreateNestedManyWithoutOrderInput
+  disputes?: Prisma.DisputeCreateNestedManyWithoutOrderInput
+  signals?: Prisma.PaymentSignalCreateNestedManyWithoutOrderInput
+  postings?: Prisma.LedgerPostingCreateNestedManyWithoutOrderInput
+  notifications?: Prisma.NotificationCreateNestedManyWithoutOrderInput
 }
 
 export type OrderUncheckedCreateInput = {
@@ -386,12 +470,21 @@ export type OrderUncheckedCreateInput = {
   shipping?: bigint | number | null
   total?: bigint | number | null
   address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  captured?: bigint | number
+  refunded?: bigint | number
+  sequence?: number
   paidAt?: Date | string | null
+  cancelledAt?: Date | string | null
   createdAt?: Date | string
   updatedAt?: Date | string
   items?: Prisma.OrderItemUncheckedCreateNestedManyWithoutOrderInput
   checkouts?: Prisma.CheckoutUncheckedCreateNestedManyWithoutOrderInput
   payments?: Prisma.PaymentUncheckedCreateNestedManyWithoutOrderInput
+  refunds?: Prisma.RefundUncheckedCreateNestedManyWithoutOrderInput
+  disputes?: Prisma.DisputeUncheckedCreateNestedManyWithoutOrderInput
+  signals?: Prisma.PaymentSignalUncheckedCreateNestedManyWithoutOrderInput
+  postings?: Prisma.LedgerPostingUncheckedCreateNestedManyWithoutOrderInput
+  notifications?: Prisma.NotificationUncheckedCreateNestedManyWithoutOrderInput
 }
 
 export type OrderUpdateInput = {
@@ -404,12 +497,21 @@ export type OrderUpdateInput = {
   shipping?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   total?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  captured?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  refunded?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  sequence?: Prisma.IntFieldUpdateOperationsInput | number
   paidAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  cancelledAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   items?: Prisma.OrderItemUpdateManyWithoutOrderNestedInput
   checkouts?: Prisma.CheckoutUpdateManyWithoutOrderNestedInput
   payments?: Prisma.PaymentUpdateManyWithoutOrderNestedInput
+  refunds?: Prisma.RefundUpdateManyWithoutOrderNestedInput
+  disputes?: Prisma.DisputeUpdateManyWithoutOrderNestedInput
+  signals?: Prisma.PaymentSignalUpdateManyWithoutOrderNestedInput
+  postings?: Prisma.LedgerPostingUpdateManyWithoutOrderNestedInput
+  notifications?: Prisma.NotificationUpdateManyWithoutOrderNestedInput
 }
 
 export type OrderUncheckedUpdateInput = {
@@ -422,12 +524,21 @@ export type OrderUncheckedUpdateInput = {
   shipping?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   total?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  captured?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  refunded?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  sequence?: Prisma.IntFieldUpdateOperationsInput | number
   paidAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  cancelledAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   items?: Prisma.OrderItemUncheckedUpdateManyWithoutOrderNestedInput
   checkouts?: Prisma.CheckoutUncheckedUpdateManyWithoutOrderNestedInput
   payments?: Prisma.PaymentUncheckedUpdateManyWithoutOrderNestedInput
+  refunds?: Prisma.RefundUncheckedUpdateManyWithoutOrderNestedInput
+  disputes?: Prisma.DisputeUncheckedUpdateManyWithoutOrderNestedInput
+  signals?: Prisma.PaymentSignalUncheckedUpdateManyWithoutOrderNestedInput
+  postings?: Prisma.LedgerPostingUncheckedUpdateManyWithoutOrderNestedInput
+  notifications?: Prisma.NotificationUncheckedUpdateManyWithoutOrderNestedInput
 }
 
 export type OrderCreateManyInput = {
@@ -440,7 +551,11 @@ export type OrderCreateManyInput = {
   shipping?: bigint | number | null
   total?: bigint | number | null
   address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  captured?: bigint | number
+  refunded?: bigint | number
+  sequence?: number
   paidAt?: Date | string | null
+  cancelledAt?: Date | string | null
   createdAt?: Date | string
   updatedAt?: Date | string
 }
@@ -455,7 +570,11 @@ export type OrderUpdateManyMutationInput = {
   shipping?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   total?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  captured?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  refunded?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  sequence?: Prisma.IntFieldUpdateOperationsInput | number
   paidAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  cancelledAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
 }
@@ -470,7 +589,11 @@ export type OrderUncheckedUpdateManyInput = {
   shipping?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   total?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  captured?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  refunded?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  sequence?: Prisma.IntFieldUpdateOperationsInput | number
   paidAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  cancelledAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
 }
@@ -485,7 +608,11 @@ export type OrderCountOrderByAggregateInput = {
   shipping?: Prisma.SortOrder
   total?: Prisma.SortOrder
   address?: Prisma.SortOrder
+  captured?: Prisma.SortOrder
+  refunded?: Prisma.SortOrder
+  sequence?: Prisma.SortOrder
   paidAt?: Prisma.SortOrder
+  cancelledAt?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   updatedAt?: Prisma.SortOrder
 }
@@ -494,6 +621,9 @@ export type OrderAvgOrderByAggregateInput = {
   subtotal?: Prisma.SortOrder
   shipping?: Prisma.SortOrder
   total?: Prisma.SortOrder
+  captured?: Prisma.SortOrder
+  refunded?: Prisma.SortOrder
+  sequence?: Prisma.SortOrder
 }
 
 export type OrderMaxOrderByAggregateInput = {
@@ -505,7 +635,11 @@ export type OrderMaxOrderByAggregateInput = {
   subtotal?: Prisma.SortOrder
   shipping?: Prisma.SortOrder
   total?: Prisma.SortOrder
+  captured?: Prisma.SortOrder
+  refunded?: Prisma.SortOrder
+  sequence?: Prisma.SortOrder
   paidAt?: Prisma.SortOrder
+  cancelledAt?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   updatedAt?: Prisma.SortOrder
 }
@@ -519,7 +653,11 @@ export type OrderMinOrderByAggregateInput = {
   subtotal?: Prisma.SortOrder
   shipping?: Prisma.SortOrder
   total?: Prisma.SortOrder
+  captured?: Prisma.SortOrder
+  refunded?: Prisma.SortOrder
+  sequence?: Prisma.SortOrder
   paidAt?: Prisma.SortOrder
+  cancelledAt?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   updatedAt?: Prisma.SortOrder
 }
@@ -528,6 +666,9 @@ export type OrderSumOrderByAggregateInput = {
   subtotal?: Prisma.SortOrder
   shipping?: Prisma.SortOrder
   total?: Prisma.SortOrder
+  captured?: Prisma.SortOrder
+  refunded?: Prisma.SortOrder
+  sequence?: Prisma.SortOrder
 }
 
 export type OrderScalarRelationFilter = {
@@ -600,6 +741,76 @@ export type OrderUpdateOneRequiredWithoutPaymentsNestedInput = {
   update?: Prisma.XOR<Prisma.XOR<Prisma.OrderUpdateToOneWithWhereWithoutPaymentsInput, Prisma.OrderUpdateWithoutPaymentsInput>, Prisma.OrderUncheckedUpdateWithoutPaymentsInput>
 }
 
+export type OrderCreateNestedOneWithoutRefundsInput = {
+  create?: Prisma.XOR<Prisma.OrderCreateWithoutRefundsInput, Prisma.OrderUncheckedCreateWithoutRefundsInput>
+  connectOrCreate?: Prisma.OrderCreateOrConnectWithoutRefundsInput
+  connect?: Prisma.OrderWhereUniqueInput
+}
+
+export type OrderUpdateOneRequiredWithoutRefundsNestedInput = {
+  create?: Prisma.XOR<Prisma.OrderCreateWithoutRefundsInput, Prisma.OrderUncheckedCreateWithoutRefundsInput>
+  connectOrCreate?: Prisma.OrderCreateOrConnectWithoutRefundsInput
+  upsert?: Prisma.OrderUpsertWithoutRefundsInput
+  connect?: Prisma.OrderWhereUniqueInput
+  update?: Prisma.XOR<Prisma.XOR<Prisma.OrderUpdateToOneWithWhereWithoutRefundsInput, Prisma.OrderUpdateWithoutRefundsInput>, Prisma.OrderUncheckedUpdateWithoutRefundsInput>
+}
+
+export type OrderCreateNestedOneWithoutDisputesInput = {
+  create?: Prisma.XOR<Prisma.OrderCreateWithoutDisputesInput, Prisma.OrderUncheckedCreateWithoutDisputesInput>
+  connectOrCreate?: Prisma.OrderCreateOrConnectWithoutDisputesInput
+  connect?: Prisma.OrderWhereUniqueInput
+}
+
+export type OrderUpdateOneRequiredWithoutDisputesNestedInput = {
+  create?: Prisma.XOR<Prisma.OrderCreateWithoutDisputesInput, Prisma.OrderUncheckedCreateWithoutDisputesInput>
+  connectOrCreate?: Prisma.OrderCreateOrConnectWithoutDisputesInput
+  upsert?: Prisma.OrderUpsertWithoutDisputesInput
+  connect?: Prisma.OrderWhereUniqueInput
+  update?: Prisma.XOR<Prisma.XOR<Prisma.OrderUpdateToOneWithWhereWithoutDisputesInput, Prisma.OrderUpdateWithoutDisputesInput>, Prisma.OrderUncheckedUpdateWithoutDisputesInput>
+}
+
+export type OrderCreateNestedOneWithoutSignalsInput = {
+  create?: Prisma.XOR<Prisma.OrderCreateWithoutSignalsInput, Prisma.OrderUncheckedCreateWithoutSignalsInput>
+  connectOrCreate?: Prisma.OrderCreateOrConnectWithoutSignalsInput
+  connect?: Prisma.OrderWhereUniqueInput
+}
+
+export type OrderUpdateOneRequiredWithoutSignalsNestedInput = {
+  create?: Prisma.XOR<Prisma.OrderCreateWithoutSignalsInput, Prisma.OrderUncheckedCreateWithoutSignalsInput>
+  connectOrCreate?: Prisma.OrderCreateOrConnectWithoutSignalsInput
+  upsert?: Prisma.OrderUpsertWithoutSignalsInput
+  connect?: Prisma.OrderWhereUniqueInput
+  update?: Prisma.XOR<Prisma.XOR<Prisma.OrderUpdateToOneWithWhereWithoutSignalsInput, Prisma.OrderUpdateWithoutSignalsInput>, Prisma.OrderUncheckedUpdateWithoutSignalsInput>
+}
+
+export type OrderCreateNestedOneWithoutPostingsInput = {
+  create?: Prisma.XOR<Prisma.OrderCreateWithoutPostingsInput, Prisma.OrderUncheckedCreateWithoutPostingsInput>
+  connectOrCreate?: Prisma.OrderCreateOrConnectWithoutPostingsInput
+  connect?: Prisma.OrderWhereUniqueInput
+}
+
+export type OrderUpdateOneRequiredWithoutPostingsNestedInput = {
+  create?: Prisma.XOR<Prisma.OrderCreateWithoutPostingsInput, Prisma.OrderUncheckedCreateWithoutPostingsInput>
+  connectOrCreate?: Prisma.OrderCreateOrConnectWithoutPostingsInput
+  upsert?: Prisma.OrderUpsertWithoutPostingsInput
+  connect?: Prisma.OrderWhereUniqueInput
+  update?: Prisma.XOR<Prisma.XOR<Prisma.OrderUpdateToOneWithWhereWithoutPostingsInput, Prisma.OrderUpdateWithoutPostingsInput>, Prisma.OrderUncheckedUpdateWithoutPostingsInput>
+}
+
+export type OrderCreateNestedOneWithoutNotificationsInput = {
+  create?: Prisma.XOR<Prisma.OrderCreateWithoutNotificationsInput, Prisma.OrderUncheckedCreateWithoutNotificationsInput>
+  connectOrCreate?: Prisma.OrderCreateOrConnectWithoutNotificationsInput
+  connect?: Prisma.OrderWhereUniqueInput
+}
+
+export type OrderUpdateOneRequiredWithoutNotificationsNestedInput = {
+  create?: Prisma.XOR<Prisma.OrderCreateWithoutNotificationsInput, Prisma.OrderUncheckedCreateWithoutNotificationsInput>
+  connectOrCreate?: Prisma.OrderCreateOrConnectWithoutNotificationsInput
+  upsert?: Prisma.OrderUpsertWithoutNotificationsInput
+  connect?: Prisma.OrderWhereUniqueInput
+  update?: Prisma.XOR<Prisma.XOR<Prisma.OrderUpdateToOneWithWhereWithoutNotificationsInput, Prisma.OrderUpdateWithoutNotificationsInput>, Prisma.OrderUncheckedUpdateWithoutNotificationsInput>
+}
+
 export type OrderCreateWithoutItemsInput = {
   id?: string
   userId: string
@@ -610,11 +821,20 @@ export type OrderCreateWithoutItemsInput = {
   shipping?: bigint | number | null
   total?: bigint | number | null
   address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  captured?: bigint | number
+  refunded?: bigint | number
+  sequence?: number
   paidAt?: Date | string | null
+  cancelledAt?: Date | string | null
   createdAt?: Date | string
   updatedAt?: Date | string
   checkouts?: Prisma.CheckoutCreateNestedManyWithoutOrderInput
   payments?: Prisma.PaymentCreateNestedManyWithoutOrderInput
+  refunds?: Prisma.RefundCreateNestedManyWithoutOrderInput
+  disputes?: Prisma.DisputeCreateNestedManyWithoutOrderInput
+  signals?: Prisma.PaymentSignalCreateNestedManyWithoutOrderInput
+  postings?: Prisma.LedgerPostingCreateNestedManyWithoutOrderInput
+  notifications?: Prisma.NotificationCreateNestedManyWithoutOrderInput
 }
 
 export type OrderUncheckedCreateWithoutItemsInput = {
@@ -627,11 +847,20 @@ export type OrderUncheckedCreateWithoutItemsInput = {
   shipping?: bigint | number | null
   total?: bigint | number | null
   address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  captured?: bigint | number
+  refunded?: bigint | number
+  sequence?: number
   paidAt?: Date | string | null
+  cancelledAt?: Date | string | null
   createdAt?: Date | string
   updatedAt?: Date | string
   checkouts?: Prisma.CheckoutUncheckedCreateNestedManyWithoutOrderInput
   payments?: Prisma.PaymentUncheckedCreateNestedManyWithoutOrderInput
+  refunds?: Prisma.RefundUncheckedCreateNestedManyWithoutOrderInput
+  disputes?: Prisma.DisputeUncheckedCreateNestedManyWithoutOrderInput
+  signals?: Prisma.PaymentSignalUncheckedCreateNestedManyWithoutOrderInput
+  postings?: Prisma.LedgerPostingUncheckedCreateNestedManyWithoutOrderInput
+  notifications?: Prisma.NotificationUncheckedCreateNestedManyWithoutOrderInput
 }
 
 export type OrderCreateOrConnectWithoutItemsInput = {
@@ -660,11 +889,20 @@ export type OrderUpdateWithoutItemsInput = {
   shipping?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   total?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  captured?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  refunded?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  sequence?: Prisma.IntFieldUpdateOperationsInput | number
   paidAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  cancelledAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   checkouts?: Prisma.CheckoutUpdateManyWithoutOrderNestedInput
   payments?: Prisma.PaymentUpdateManyWithoutOrderNestedInput
+  refunds?: Prisma.RefundUpdateManyWithoutOrderNestedInput
+  disputes?: Prisma.DisputeUpdateManyWithoutOrderNestedInput
+  signals?: Prisma.PaymentSignalUpdateManyWithoutOrderNestedInput
+  postings?: Prisma.LedgerPostingUpdateManyWithoutOrderNestedInput
+  notifications?: Prisma.NotificationUpdateManyWithoutOrderNestedInput
 }
 
 export type OrderUncheckedUpdateWithoutItemsInput = {
@@ -677,11 +915,20 @@ export type OrderUncheckedUpdateWithoutItemsInput = {
   shipping?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   total?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  captured?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  refunded?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  sequence?: Prisma.IntFieldUpdateOperationsInput | number
   paidAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  cancelledAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   checkouts?: Prisma.CheckoutUncheckedUpdateManyWithoutOrderNestedInput
   payments?: Prisma.PaymentUncheckedUpdateManyWithoutOrderNestedInput
+  refunds?: Prisma.RefundUncheckedUpdateManyWithoutOrderNestedInput
+  disputes?: Prisma.DisputeUncheckedUpdateManyWithoutOrderNestedInput
+  signals?: Prisma.PaymentSignalUncheckedUpdateManyWithoutOrderNestedInput
+  postings?: Prisma.LedgerPostingUncheckedUpdateManyWithoutOrderNestedInput
+  notifications?: Prisma.NotificationUncheckedUpdateManyWithoutOrderNestedInput
 }
 
 export type OrderCreateWithoutCheckoutsInput = {
@@ -694,11 +941,20 @@ export type OrderCreateWithoutCheckoutsInput = {
   shipping?: bigint | number | null
   total?: bigint | number | null
   address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  captured?: bigint | number
+  refunded?: bigint | number
+  sequence?: number
   paidAt?: Date | string | null
+  cancelledAt?: Date | string | null
   createdAt?: Date | string
   updatedAt?: Date | string
   items?: Prisma.OrderItemCreateNestedManyWithoutOrderInput
   payments?: Prisma.PaymentCreateNestedManyWithoutOrderInput
+  refunds?: Prisma.RefundCreateNestedManyWithoutOrderInput
+  disputes?: Prisma.DisputeCreateNestedManyWithoutOrderInput
+  signals?: Prisma.PaymentSignalCreateNestedManyWithoutOrderInput
+  postings?: Prisma.LedgerPostingCreateNestedManyWithoutOrderInput
+  notifications?: Prisma.NotificationCreateNestedManyWithoutOrderInput
 }
 
 export type OrderUncheckedCreateWithoutCheckoutsInput = {
@@ -711,11 +967,20 @@ export type OrderUncheckedCreateWithoutCheckoutsInput = {
   shipping?: bigint | number | null
   total?: bigint | number | null
   address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  captured?: bigint | number
+  refunded?: bigint | number
+  sequence?: number
   paidAt?: Date | string | null
+  cancelledAt?: Date | string | null
   createdAt?: Date | string
   updatedAt?: Date | string
   items?: Prisma.OrderItemUncheckedCreateNestedManyWithoutOrderInput
   payments?: Prisma.PaymentUncheckedCreateNestedManyWithoutOrderInput
+  refunds?: Prisma.RefundUncheckedCreateNestedManyWithoutOrderInput
+  disputes?: Prisma.DisputeUncheckedCreateNestedManyWithoutOrderInput
+  signals?: Prisma.PaymentSignalUncheckedCreateNestedManyWithoutOrderInput
+  postings?: Prisma.LedgerPostingUncheckedCreateNestedManyWithoutOrderInput
+  notifications?: Prisma.NotificationUncheckedCreateNestedManyWithoutOrderInput
 }
 
 export type OrderCreateOrConnectWithoutCheckoutsInput = {
@@ -744,11 +1009,20 @@ export type OrderUpdateWithoutCheckoutsInput = {
   shipping?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   total?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  captured?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  refunded?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  sequence?: Prisma.IntFieldUpdateOperationsInput | number
   paidAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  cancelledAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   items?: Prisma.OrderItemUpdateManyWithoutOrderNestedInput
   payments?: Prisma.PaymentUpdateManyWithoutOrderNestedInput
+  refunds?: Prisma.RefundUpdateManyWithoutOrderNestedInput
+  disputes?: Prisma.DisputeUpdateManyWithoutOrderNestedInput
+  signals?: Prisma.PaymentSignalUpdateManyWithoutOrderNestedInput
+  postings?: Prisma.LedgerPostingUpdateManyWithoutOrderNestedInput
+  notifications?: Prisma.NotificationUpdateManyWithoutOrderNestedInput
 }
 
 export type OrderUncheckedUpdateWithoutCheckoutsInput = {
@@ -761,11 +1035,20 @@ export type OrderUncheckedUpdateWithoutCheckoutsInput = {
   shipping?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   total?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  captured?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  refunded?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  sequence?: Prisma.IntFieldUpdateOperationsInput | number
   paidAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  cancelledAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   items?: Prisma.OrderItemUncheckedUpdateManyWithoutOrderNestedInput
   payments?: Prisma.PaymentUncheckedUpdateManyWithoutOrderNestedInput
+  refunds?: Prisma.RefundUncheckedUpdateManyWithoutOrderNestedInput
+  disputes?: Prisma.DisputeUncheckedUpdateManyWithoutOrderNestedInput
+  signals?: Prisma.PaymentSignalUncheckedUpdateManyWithoutOrderNestedInput
+  postings?: Prisma.LedgerPostingUncheckedUpdateManyWithoutOrderNestedInput
+  notifications?: Prisma.NotificationUncheckedUpdateManyWithoutOrderNestedInput
 }
 
 export type OrderCreateWithoutPaymentsInput = {
@@ -778,11 +1061,20 @@ export type OrderCreateWithoutPaymentsInput = {
   shipping?: bigint | number | null
   total?: bigint | number | null
   address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  captured?: bigint | number
+  refunded?: bigint | number
+  sequence?: number
   paidAt?: Date | string | null
+  cancelledAt?: Date | string | null
   createdAt?: Date | string
   updatedAt?: Date | string
   items?: Prisma.OrderItemCreateNestedManyWithoutOrderInput
   checkouts?: Prisma.CheckoutCreateNestedManyWithoutOrderInput
+  refunds?: Prisma.RefundCreateNestedManyWithoutOrderInput
+  disputes?: Prisma.DisputeCreateNestedManyWithoutOrderInput
+  signals?: Prisma.PaymentSignalCreateNestedManyWithoutOrderInput
+  postings?: Prisma.LedgerPostingCreateNestedManyWithoutOrderInput
+  notifications?: Prisma.NotificationCreateNestedManyWithoutOrderInput
 }
 
 export type OrderUncheckedCreateWithoutPaymentsInput = {
@@ -795,11 +1087,20 @@ export type OrderUncheckedCreateWithoutPaymentsInput = {
   shipping?: bigint | number | null
   total?: bigint | number | null
   address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  captured?: bigint | number
+  refunded?: bigint | number
+  sequence?: number
   paidAt?: Date | string | null
+  cancelledAt?: Date | string | null
   createdAt?: Date | string
   updatedAt?: Date | string
   items?: Prisma.OrderItemUncheckedCreateNestedManyWithoutOrderInput
   checkouts?: Prisma.CheckoutUncheckedCreateNestedManyWithoutOrderInput
+  refunds?: Prisma.RefundUncheckedCreateNestedManyWithoutOrderInput
+  disputes?: Prisma.DisputeUncheckedCreateNestedManyWithoutOrderInput
+  signals?: Prisma.PaymentSignalUncheckedCreateNestedManyWithoutOrderInput
+  postings?: Prisma.LedgerPostingUncheckedCreateNestedManyWithoutOrderInput
+  notifications?: Prisma.NotificationUncheckedCreateNestedManyWithoutOrderInput
 }
 
 export type OrderCreateOrConnectWithoutPaymentsInput = {
@@ -828,11 +1129,20 @@ export type OrderUpdateWithoutPaymentsInput = {
   shipping?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   total?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  captured?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  refunded?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  sequence?: Prisma.IntFieldUpdateOperationsInput | number
   paidAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  cancelledAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   items?: Prisma.OrderItemUpdateManyWithoutOrderNestedInput
   checkouts?: Prisma.CheckoutUpdateManyWithoutOrderNestedInput
+  refunds?: Prisma.RefundUpdateManyWithoutOrderNestedInput
+  disputes?: Prisma.DisputeUpdateManyWithoutOrderNestedInput
+  signals?: Prisma.PaymentSignalUpdateManyWithoutOrderNestedInput
+  postings?: Prisma.LedgerPostingUpdateManyWithoutOrderNestedInput
+  notifications?: Prisma.NotificationUpdateManyWithoutOrderNestedInput
 }
 
 export type OrderUncheckedUpdateWithoutPaymentsInput = {
@@ -845,11 +1155,620 @@ export type OrderUncheckedUpdateWithoutPaymentsInput = {
   shipping?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   total?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  captured?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  refunded?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  sequence?: Prisma.IntFieldUpdateOperationsInput | number
   paidAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  cancelledAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   items?: Prisma.OrderItemUncheckedUpdateManyWithoutOrderNestedInput
   checkouts?: Prisma.CheckoutUncheckedUpdateManyWithoutOrderNestedInput
+  refunds?: Prisma.RefundUncheckedUpdateManyWithoutOrderNestedInput
+  disputes?: Prisma.DisputeUncheckedUpdateManyWithoutOrderNestedInput
+  signals?: Prisma.PaymentSignalUncheckedUpdateManyWithoutOrderNestedInput
+  postings?: Prisma.LedgerPostingUncheckedUpdateManyWithoutOrderNestedInput
+  notifications?: Prisma.NotificationUncheckedUpdateManyWithoutOrderNestedInput
+}
+
+export type OrderCreateWithoutRefundsInput = {
+  id?: string
+  userId: string
+  email?: string | null
+  status?: $Enums.OrderStatus
+  currency: string
+  subtotal?: bigint | number | null
+  shipping?: bigint | number | null
+  total?: bigint | number | null
+  address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  captured?: bigint | number
+  refunded?: bigint | number
+  sequence?: number
+  paidAt?: Date | string | null
+  cancelledAt?: Date | string | null
+  createdAt?: Date | string
+  updatedAt?: Date | string
+  items?: Prisma.OrderItemCreateNestedManyWithoutOrderInput
+  checkouts?: Prisma.CheckoutCreateNestedManyWithoutOrderInput
+  payments?: Prisma.PaymentCreateNestedManyWithoutOrderInput
+  disputes?: Prisma.DisputeCreateNestedManyWithoutOrderInput
+  signals?: Prisma.PaymentSignalCreateNestedManyWithoutOrderInput
+  postings?: Prisma.LedgerPostingCreateNestedManyWithoutOrderInput
+  notifications?: Prisma.NotificationCreateNestedManyWithoutOrderInput
+}
+
+export type OrderUncheckedCreateWithoutRefundsInput = {
+  id?: string
+  userId: string
+  email?: string | null
+  status?: $Enums.OrderStatus
+  currency: string
+  subtotal?: bigint | number | null
+  shipping?: bigint | number | null
+  total?: bigint | number | null
+  address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  captured?: bigint | number
+  refunded?: bigint | number
+  sequence?: number
+  paidAt?: Date | string | null
+  cancelledAt?: Date | string | null
+  createdAt?: Date | string
+  updatedAt?: Date | string
+  items?: Prisma.OrderItemUncheckedCreateNestedManyWithoutOrderInput
+  checkouts?: Prisma.CheckoutUncheckedCreateNestedManyWithoutOrderInput
+  payments?: Prisma.PaymentUncheckedCreateNestedManyWithoutOrderInput
+  disputes?: Prisma.DisputeUncheckedCreateNestedManyWithoutOrderInput
+  signals?: Prisma.PaymentSignalUncheckedCreateNestedManyWithoutOrderInput
+  postings?: Prisma.LedgerPostingUncheckedCreateNestedManyWithoutOrderInput
+  notifications?: Prisma.NotificationUncheckedCreateNestedManyWithoutOrderInput
+}
+
+export type OrderCreateOrConnectWithoutRefundsInput = {
+  where: Prisma.OrderWhereUniqueInput
+  create: Prisma.XOR<Prisma.OrderCreateWithoutRefundsInput, Prisma.OrderUncheckedCreateWithoutRefundsInput>
+}
+
+export type OrderUpsertWithoutRefundsInput = {
+  update: Prisma.XOR<Prisma.OrderUpdateWithoutRefundsInput, Prisma.OrderUncheckedUpdateWithoutRefundsInput>
+  create: Prisma.XOR<Prisma.OrderCreateWithoutRefundsInput, Prisma.OrderUncheckedCreateWithoutRefundsInput>
+  where?: Prisma.OrderWhereInput
+}
+
+export type OrderUpdateToOneWithWhereWithoutRefundsInput = {
+  where?: Prisma.OrderWhereInput
+  data: Prisma.XOR<Prisma.OrderUpdateWithoutRefundsInput, Prisma.OrderUncheckedUpdateWithoutRefundsInput>
+}
+
+export type OrderUpdateWithoutRefundsInput = {
+  id?: Prisma.StringFieldUpdateOperationsInput | string
+  userId?: Prisma.StringFieldUpdateOperationsInput | string
+  email?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  status?: Prisma.EnumOrderStatusFieldUpdateOperationsInput | $Enums.OrderStatus
+  currency?: Prisma.StringFieldUpdateOperationsInput | string
+  subtotal?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  shipping?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  total?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  captured?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  refunded?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  sequence?: Prisma.IntFieldUpdateOperationsInput | number
+  paidAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  cancelledAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  items?: Prisma.OrderItemUpdateManyWithoutOrderNestedInput
+  checkouts?: Prisma.CheckoutUpdateManyWithoutOrderNestedInput
+  payments?: Prisma.PaymentUpdateManyWithoutOrderNestedInput
+  disputes?: Prisma.DisputeUpdateManyWithoutOrderNestedInput
+  signals?: Prisma.PaymentSignalUpdateManyWithoutOrderNestedInput
+  postings?: Prisma.LedgerPostingUpdateManyWithoutOrderNestedInput
+  notifications?: Prisma.NotificationUpdateManyWithoutOrderNestedInput
+}
+
+export type OrderUncheckedUpdateWithoutRefundsInput = {
+  id?: Prisma.StringFieldUpdateOperationsInput | string
+  userId?: Prisma.StringFieldUpdateOperationsInput | string
+  email?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  status?: Prisma.EnumOrderStatusFieldUpdateOperationsInput | $Enums.OrderStatus
+  currency?: Prisma.StringFieldUpdateOperationsInput | string
+  subtotal?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  shipping?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  total?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  captured?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  refunded?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  sequence?: Prisma.IntFieldUpdateOperationsInput | number
+  paidAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  cancelledAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  items?: Prisma.OrderItemUncheckedUpdateManyWithoutOrderNestedInput
+  checkouts?: Prisma.CheckoutUncheckedUpdateManyWithoutOrderNestedInput
+  payments?: Prisma.PaymentUncheckedUpdateManyWithoutOrderNestedInput
+  disputes?: Prisma.DisputeUncheckedUpdateManyWithoutOrderNestedInput
+  signals?: Prisma.PaymentSignalUncheckedUpdateManyWithoutOrderNestedInput
+  postings?: Prisma.LedgerPostingUncheckedUpdateManyWithoutOrderNestedInput
+  notifications?: Prisma.NotificationUncheckedUpdateManyWithoutOrderNestedInput
+}
+
+export type OrderCreateWithoutDisputesInput = {
+  id?: string
+  userId: string
+  email?: string | null
+  status?: $Enums.OrderStatus
+  currency: string
+  subtotal?: bigint | number | null
+  shipping?: bigint | number | null
+  total?: bigint | number | null
+  address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  captured?: bigint | number
+  refunded?: bigint | number
+  sequence?: number
+  paidAt?: Date | string | null
+  cancelledAt?: Date | string | null
+  createdAt?: Date | string
+  updatedAt?: Date | string
+  items?: Prisma.OrderItemCreateNestedManyWithoutOrderInput
+  checkouts?: Prisma.CheckoutCreateNestedManyWithoutOrderInput
+  payments?: Prisma.PaymentCreateNestedManyWithoutOrderInput
+  refunds?: Prisma.RefundCreateNestedManyWithoutOrderInput
+  signals?: Prisma.PaymentSignalCreateNestedManyWithoutOrderInput
+  postings?: Prisma.LedgerPostingCreateNestedManyWithoutOrderInput
+  notifications?: Prisma.NotificationCreateNestedManyWithoutOrderInput
+}
+
+export type OrderUncheckedCreateWithoutDisputesInput = {
+  id?: string
+  userId: string
+  email?: string | null
+  status?: $Enums.OrderStatus
+  currency: string
+  subtotal?: bigint | number | null
+  shipping?: bigint | number | null
+  total?: bigint | number | null
+  address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  captured?: bigint | number
+  refunded?: bigint | number
+  sequence?: number
+  paidAt?: Date | string | null
+  cancelledAt?: Date | string | null
+  createdAt?: Date | string
+  updatedAt?: Date | string
+  items?: Prisma.OrderItemUncheckedCreateNestedManyWithoutOrderInput
+  checkouts?: Prisma.CheckoutUncheckedCreateNestedManyWithoutOrderInput
+  payments?: Prisma.PaymentUncheckedCreateNestedManyWithoutOrderInput
+  refunds?: Prisma.RefundUncheckedCreateNestedManyWithoutOrderInput
+  signals?: Prisma.PaymentSignalUncheckedCreateNestedManyWithoutOrderInput
+  postings?: Prisma.LedgerPostingUncheckedCreateNestedManyWithoutOrderInput
+  notifications?: Prisma.NotificationUncheckedCreateNestedManyWithoutOrderInput
+}
+
+export type OrderCreateOrConnectWithoutDisputesInput = {
+  where: Prisma.OrderWhereUniqueInput
+  create: Prisma.XOR<Prisma.OrderCreateWithoutDisputesInput, Prisma.OrderUncheckedCreateWithoutDisputesInput>
+}
+
+export type OrderUpsertWithoutDisputesInput = {
+  update: Prisma.XOR<Prisma.OrderUpdateWithoutDisputesInput, Prisma.OrderUncheckedUpdateWithoutDisputesInput>
+  create: Prisma.XOR<Prisma.OrderCreateWithoutDisputesInput, Prisma.OrderUncheckedCreateWithoutDisputesInput>
+  where?: Prisma.OrderWhereInput
+}
+
+export type OrderUpdateToOneWithWhereWithoutDisputesInput = {
+  where?: Prisma.OrderWhereInput
+  data: Prisma.XOR<Prisma.OrderUpdateWithoutDisputesInput, Prisma.OrderUncheckedUpdateWithoutDisputesInput>
+}
+
+export type OrderUpdateWithoutDisputesInput = {
+  id?: Prisma.StringFieldUpdateOperationsInput | string
+  userId?: Prisma.StringFieldUpdateOperationsInput | string
+  email?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  status?: Prisma.EnumOrderStatusFieldUpdateOperationsInput | $Enums.OrderStatus
+  currency?: Prisma.StringFieldUpdateOperationsInput | string
+  subtotal?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  shipping?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  total?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  captured?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  refunded?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  sequence?: Prisma.IntFieldUpdateOperationsInput | number
+  paidAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  cancelledAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  items?: Prisma.OrderItemUpdateManyWithoutOrderNestedInput
+  checkouts?: Prisma.CheckoutUpdateManyWithoutOrderNestedInput
+  payments?: Prisma.PaymentUpdateManyWithoutOrderNestedInput
+  refunds?: Prisma.RefundUpdateManyWithoutOrderNestedInput
+  signals?: Prisma.PaymentSignalUpdateManyWithoutOrderNestedInput
+  postings?: Prisma.LedgerPostingUpdateManyWithoutOrderNestedInput
+  notifications?: Prisma.NotificationUpdateManyWithoutOrderNestedInput
+}
+
+export type OrderUncheckedUpdateWithoutDisputesInput = {
+  id?: Prisma.StringFieldUpdateOperationsInput | string
+  userId?: Prisma.StringFieldUpdateOperationsInput | string
+  email?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  status?: Prisma.EnumOrderStatusFieldUpdateOperationsInput | $Enums.OrderStatus
+  currency?: Prisma.StringFieldUpdateOperationsInput | string
+  subtotal?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  shipping?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  total?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  captured?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  refunded?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  sequence?: Prisma.IntFieldUpdateOperationsInput | number
+  paidAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  cancelledAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  items?: Prisma.OrderItemUncheckedUpdateManyWithoutOrderNestedInput
+  checkouts?: Prisma.CheckoutUncheckedUpdateManyWithoutOrderNestedInput
+  payments?: Prisma.PaymentUncheckedUpdateManyWithoutOrderNestedInput
+  refunds?: Prisma.RefundUncheckedUpdateManyWithoutOrderNestedInput
+  signals?: Prisma.PaymentSignalUncheckedUpdateManyWithoutOrderNestedInput
+  postings?: Prisma.LedgerPostingUncheckedUpdateManyWithoutOrderNestedInput
+  notifications?: Prisma.NotificationUncheckedUpdateManyWithoutOrderNestedInput
+}
+
+export type OrderCreateWithoutSignalsInput = {
+  id?: string
+  userId: string
+  email?: string | null
+  status?: $Enums.OrderStatus
+  currency: string
+  subtotal?: bigint | number | null
+  shipping?: bigint | number | null
+  total?: bigint | number | null
+  address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  captured?: bigint | number
+  refunded?: bigint | number
+  sequence?: number
+  paidAt?: Date | string | null
+  cancelledAt?: Date | string | null
+  createdAt?: Date | string
+  updatedAt?: Date | string
+  items?: Prisma.OrderItemCreateNestedManyWithoutOrderInput
+  checkouts?: Prisma.CheckoutCreateNestedManyWithoutOrderInput
+  payments?: Prisma.PaymentCreateNestedManyWithoutOrderInput
+  refunds?: Prisma.RefundCreateNestedManyWithoutOrderInput
+  disputes?: Prisma.DisputeCreateNestedManyWithoutOrderInput
+  postings?: Prisma.LedgerPostingCreateNestedManyWithoutOrderInput
+  notifications?: Prisma.NotificationCreateNestedManyWithoutOrderInput
+}
+
+export type OrderUncheckedCreateWithoutSignalsInput = {
+  id?: string
+  userId: string
+  email?: string | null
+  status?: $Enums.OrderStatus
+  currency: string
+  subtotal?: bigint | number | null
+  shipping?: bigint | number | null
+  total?: bigint | number | null
+  address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  captured?: bigint | number
+  refunded?: bigint | number
+  sequence?: number
+  paidAt?: Date | string | null
+  cancelledAt?: Date | string | null
+  createdAt?: Date | string
+  updatedAt?: Date | string
+  items?: Prisma.OrderItemUncheckedCreateNestedManyWithoutOrderInput
+  checkouts?: Prisma.CheckoutUncheckedCreateNestedManyWithoutOrderInput
+  payments?: Prisma.PaymentUncheckedCreateNestedManyWithoutOrderInput
+  refunds?: Prisma.RefundUncheckedCreateNestedManyWithoutOrderInput
+  disputes?: Prisma.DisputeUncheckedCreateNestedManyWithoutOrderInput
+  postings?: Prisma.LedgerPostingUncheckedCreateNestedManyWithoutOrderInput
+  notifications?: Prisma.NotificationUncheckedCreateNestedManyWithoutOrderInput
+}
+
+export type OrderCreateOrConnectWithoutSignalsInput = {
+  where: Prisma.OrderWhereUniqueInput
+  create: Prisma.XOR<Prisma.OrderCreateWithoutSignalsInput, Prisma.OrderUncheckedCreateWithoutSignalsInput>
+}
+
+export type OrderUpsertWithoutSignalsInput = {
+  update: Prisma.XOR<Prisma.OrderUpdateWithoutSignalsInput, Prisma.OrderUncheckedUpdateWithoutSignalsInput>
+  create: Prisma.XOR<Prisma.OrderCreateWithoutSignalsInput, Prisma.OrderUncheckedCreateWithoutSignalsInput>
+  where?: Prisma.OrderWhereInput
+}
+
+export type OrderUpdateToOneWithWhereWithoutSignalsInput = {
+  where?: Prisma.OrderWhereInput
+  data: Prisma.XOR<Prisma.OrderUpdateWithoutSignalsInput, Prisma.OrderUncheckedUpdateWithoutSignalsInput>
+}
+
+export type OrderUpdateWithoutSignalsInput = {
+  id?: Prisma.StringFieldUpdateOperationsInput | string
+  userId?: Prisma.StringFieldUpdateOperationsInput | string
+  email?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  status?: Prisma.EnumOrderStatusFieldUpdateOperationsInput | $Enums.OrderStatus
+  currency?: Prisma.StringFieldUpdateOperationsInput | string
+  subtotal?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  shipping?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  total?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  captured?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  refunded?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  sequence?: Prisma.IntFieldUpdateOperationsInput | number
+  paidAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  cancelledAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  items?: Prisma.OrderItemUpdateManyWithoutOrderNestedInput
+  checkouts?: Prisma.CheckoutUpdateManyWithoutOrderNestedInput
+  payments?: Prisma.PaymentUpdateManyWithoutOrderNestedInput
+  refunds?: Prisma.RefundUpdateManyWithoutOrderNestedInput
+  disputes?: Prisma.DisputeUpdateManyWithoutOrderNestedInput
+  postings?: Prisma.LedgerPostingUpdateManyWithoutOrderNestedInput
+  notifications?: Prisma.NotificationUpdateManyWithoutOrderNestedInput
+}
+
+export type OrderUncheckedUpdateWithoutSignalsInput = {
+  id?: Prisma.StringFieldUpdateOperationsInput | string
+  userId?: Prisma.StringFieldUpdateOperationsInput | string
+  email?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  status?: Prisma.EnumOrderStatusFieldUpdateOperationsInput | $Enums.OrderStatus
+  currency?: Prisma.StringFieldUpdateOperationsInput | string
+  subtotal?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  shipping?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  total?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  captured?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  refunded?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  sequence?: Prisma.IntFieldUpdateOperationsInput | number
+  paidAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  cancelledAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  items?: Prisma.OrderItemUncheckedUpdateManyWithoutOrderNestedInput
+  checkouts?: Prisma.CheckoutUncheckedUpdateManyWithoutOrderNestedInput
+  payments?: Prisma.PaymentUncheckedUpdateManyWithoutOrderNestedInput
+  refunds?: Prisma.RefundUncheckedUpdateManyWithoutOrderNestedInput
+  disputes?: Prisma.DisputeUncheckedUpdateManyWithoutOrderNestedInput
+  postings?: Prisma.LedgerPostingUncheckedUpdateManyWithoutOrderNestedInput
+  notifications?: Prisma.NotificationUncheckedUpdateManyWithoutOrderNestedInput
+}
+
+export type OrderCreateWithoutPostingsInput = {
+  id?: string
+  userId: string
+  email?: string | null
+  status?: $Enums.OrderStatus
+  currency: string
+  subtotal?: bigint | number | null
+  shipping?: bigint | number | null
+  total?: bigint | number | null
+  address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  captured?: bigint | number
+  refunded?: bigint | number
+  sequence?: number
+  paidAt?: Date | string | null
+  cancelledAt?: Date | string | null
+  createdAt?: Date | string
+  updatedAt?: Date | string
+  items?: Prisma.OrderItemCreateNestedManyWithoutOrderInput
+  checkouts?: Prisma.CheckoutCreateNestedManyWithoutOrderInput
+  payments?: Prisma.PaymentCreateNestedManyWithoutOrderInput
+  refunds?: Prisma.RefundCreateNestedManyWithoutOrderInput
+  disputes?: Prisma.DisputeCreateNestedManyWithoutOrderInput
+  signals?: Prisma.PaymentSignalCreateNestedManyWithoutOrderInput
+  notifications?: Prisma.NotificationCreateNestedManyWithoutOrderInput
+}
+
+export type OrderUncheckedCreateWithoutPostingsInput = {
+  id?: string
+  userId: string
+  email?: string | null
+  status?: $Enums.OrderStatus
+  currency: string
+  subtotal?: bigint | number | null
+  shipping?: bigint | number | null
+  total?: bigint | number | null
+  address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  captured?: bigint | number
+  refunded?: bigint | number
+  sequence?: number
+  paidAt?: Date | string | null
+  cancelledAt?: Date | string | null
+  createdAt?: Date | string
+  updatedAt?: Date | string
+  items?: Prisma.OrderItemUncheckedCreateNestedManyWithoutOrderInput
+  checkouts?: Prisma.CheckoutUncheckedCreateNestedManyWithoutOrderInput
+  payments?: Prisma.PaymentUncheckedCreateNestedManyWithoutOrderInput
+  refunds?: Prisma.RefundUncheckedCreateNestedManyWithoutOrderInput
+  disputes?: Prisma.DisputeUncheckedCreateNestedManyWithoutOrderInput
+  signals?: Prisma.PaymentSignalUncheckedCreateNestedManyWithoutOrderInput
+  notifications?: Prisma.NotificationUncheckedCreateNestedManyWithoutOrderInput
+}
+
+export type OrderCreateOrConnectWithoutPostingsInput = {
+  where: Prisma.OrderWhereUniqueInput
+  create: Prisma.XOR<Prisma.OrderCreateWithoutPostingsInput, Prisma.OrderUncheckedCreateWithoutPostingsInput>
+}
+
+export type OrderUpsertWithoutPostingsInput = {
+  update: Prisma.XOR<Prisma.OrderUpdateWithoutPostingsInput, Prisma.OrderUncheckedUpdateWithoutPostingsInput>
+  create: Prisma.XOR<Prisma.OrderCreateWithoutPostingsInput, Prisma.OrderUncheckedCreateWithoutPostingsInput>
+  where?: Prisma.OrderWhereInput
+}
+
+export type OrderUpdateToOneWithWhereWithoutPostingsInput = {
+  where?: Prisma.OrderWhereInput
+  data: Prisma.XOR<Prisma.OrderUpdateWithoutPostingsInput, Prisma.OrderUncheckedUpdateWithoutPostingsInput>
+}
+
+export type OrderUpdateWithoutPostingsInput = {
+  id?: Prisma.StringFieldUpdateOperationsInput | string
+  userId?: Prisma.StringFieldUpdateOperationsInput | string
+  email?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  status?: Prisma.EnumOrderStatusFieldUpdateOperationsInput | $Enums.OrderStatus
+  currency?: Prisma.StringFieldUpdateOperationsInput | string
+  subtotal?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  shipping?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  total?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  captured?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  refunded?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  sequence?: Prisma.IntFieldUpdateOperationsInput | number
+  paidAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  cancelledAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  items?: Prisma.OrderItemUpdateManyWithoutOrderNestedInput
+  checkouts?: Prisma.CheckoutUpdateManyWithoutOrderNestedInput
+  payments?: Prisma.PaymentUpdateManyWithoutOrderNestedInput
+  refunds?: Prisma.RefundUpdateManyWithoutOrderNestedInput
+  disputes?: Prisma.DisputeUpdateManyWithoutOrderNestedInput
+  signals?: Prisma.PaymentSignalUpdateManyWithoutOrderNestedInput
+  notifications?: Prisma.NotificationUpdateManyWithoutOrderNestedInput
+}
+
+export type OrderUncheckedUpdateWithoutPostingsInput = {
+  id?: Prisma.StringFieldUpdateOperationsInput | string
+  userId?: Prisma.StringFieldUpdateOperationsInput | string
+  email?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  status?: Prisma.EnumOrderStatusFieldUpdateOperationsInput | $Enums.OrderStatus
+  currency?: Prisma.StringFieldUpdateOperationsInput | string
+  subtotal?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  shipping?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  total?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  captured?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  refunded?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  sequence?: Prisma.IntFieldUpdateOperationsInput | number
+  paidAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  cancelledAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  items?: Prisma.OrderItemUncheckedUpdateManyWithoutOrderNestedInput
+  checkouts?: Prisma.CheckoutUncheckedUpdateManyWithoutOrderNestedInput
+  payments?: Prisma.PaymentUncheckedUpdateManyWithoutOrderNestedInput
+  refunds?: Prisma.RefundUncheckedUpdateManyWithoutOrderNestedInput
+  disputes?: Prisma.DisputeUncheckedUpdateManyWithoutOrderNestedInput
+  signals?: Prisma.PaymentSignalUncheckedUpdateManyWithoutOrderNestedInput
+  notifications?: Prisma.NotificationUncheckedUpdateManyWithoutOrderNestedInput
+}
+
+export type OrderCreateWithoutNotificationsInput = {
+  id?: string
+  userId: string
+  email?: string | null
+  status?: $Enums.OrderStatus
+  currency: string
+  subtotal?: bigint | number | null
+  shipping?: bigint | number | null
+  total?: bigint | number | null
+  address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  captured?: bigint | number
+  refunded?: bigint | number
+  sequence?: number
+  paidAt?: Date | string | null
+  cancelledAt?: Date | string | null
+  createdAt?: Date | string
+  updatedAt?: Date | string
+  items?: Prisma.OrderItemCreateNestedManyWithoutOrderInput
+  checkouts?: Prisma.CheckoutCreateNestedManyWithoutOrderInput
+  payments?: Prisma.PaymentCreateNestedManyWithoutOrderInput
+  refunds?: Prisma.RefundCreateNestedManyWithoutOrderInput
+  disputes?: Prisma.DisputeCreateNestedManyWithoutOrderInput
+  signals?: Prisma.PaymentSignalCreateNestedManyWithoutOrderInput
+  postings?: Prisma.LedgerPostingCreateNestedManyWithoutOrderInput
+}
+
+export type OrderUncheckedCreateWithoutNotificationsInput = {
+  id?: string
+  userId: string
+  email?: string | null
+  status?: $Enums.OrderStatus
+  currency: string
+  subtotal?: bigint | number | null
+  shipping?: bigint | number | null
+  total?: bigint | number | null
+  address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  captured?: bigint | number
+  refunded?: bigint | number
+  sequence?: number
+  paidAt?: Date | string | null
+  cancelledAt?: Date | string | null
+  createdAt?: Date | string
+  updatedAt?: Date | string
+  items?: Prisma.OrderItemUncheckedCreateNestedManyWithoutOrderInput
+  checkouts?: Prisma.CheckoutUncheckedCreateNestedManyWithoutOrderInput
+  payments?: Prisma.PaymentUncheckedCreateNestedManyWithoutOrderInput
+  refunds?: Prisma.RefundUncheckedCreateNestedManyWithoutOrderInput
+  disputes?: Prisma.DisputeUncheckedCreateNestedManyWithoutOrderInput
+  signals?: Prisma.PaymentSignalUncheckedCreateNestedManyWithoutOrderInput
+  postings?: Prisma.LedgerPostingUncheckedCreateNestedManyWithoutOrderInput
+}
+
+export type OrderCreateOrConnectWithoutNotificationsInput = {
+  where: Prisma.OrderWhereUniqueInput
+  create: Prisma.XOR<Prisma.OrderCreateWithoutNotificationsInput, Prisma.OrderUncheckedCreateWithoutNotificationsInput>
+}
+
+export type OrderUpsertWithoutNotificationsInput = {
+  update: Prisma.XOR<Prisma.OrderUpdateWithoutNotificationsInput, Prisma.OrderUncheckedUpdateWithoutNotificationsInput>
+  create: Prisma.XOR<Prisma.OrderCreateWithoutNotificationsInput, Prisma.OrderUncheckedCreateWithoutNotificationsInput>
+  where?: Prisma.OrderWhereInput
+}
+
+export type OrderUpdateToOneWithWhereWithoutNotificationsInput = {
+  where?: Prisma.OrderWhereInput
+  data: Prisma.XOR<Prisma.OrderUpdateWithoutNotificationsInput, Prisma.OrderUncheckedUpdateWithoutNotificationsInput>
+}
+
+export type OrderUpdateWithoutNotificationsInput = {
+  id?: Prisma.StringFieldUpdateOperationsInput | string
+  userId?: Prisma.StringFieldUpdateOperationsInput | string
+  email?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  status?: Prisma.EnumOrderStatusFieldUpdateOperationsInput | $Enums.OrderStatus
+  currency?: Prisma.StringFieldUpdateOperationsInput | string
+  subtotal?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  shipping?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  total?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  captured?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  refunded?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  sequence?: Prisma.IntFieldUpdateOperationsInput | number
+  paidAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  cancelledAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  items?: Prisma.OrderItemUpdateManyWithoutOrderNestedInput
+  checkouts?: Prisma.CheckoutUpdateManyWithoutOrderNestedInput
+  payments?: Prisma.PaymentUpdateManyWithoutOrderNestedInput
+  refunds?: Prisma.RefundUpdateManyWithoutOrderNestedInput
+  disputes?: Prisma.DisputeUpdateManyWithoutOrderNestedInput
+  signals?: Prisma.PaymentSignalUpdateManyWithoutOrderNestedInput
+  postings?: Prisma.LedgerPostingUpdateManyWithoutOrderNestedInput
+}
+
+export type OrderUncheckedUpdateWithoutNotificationsInput = {
+  id?: Prisma.StringFieldUpdateOperationsInput | string
+  userId?: Prisma.StringFieldUpdateOperationsInput | string
+  email?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  status?: Prisma.EnumOrderStatusFieldUpdateOperationsInput | $Enums.OrderStatus
+  currency?: Prisma.StringFieldUpdateOperationsInput | string
+  subtotal?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  shipping?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  total?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  captured?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  refunded?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  sequence?: Prisma.IntFieldUpdateOperationsInput | number
+  paidAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  cancelledAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  items?: Prisma.OrderItemUncheckedUpdateManyWithoutOrderNestedInput
+  checkouts?: Prisma.CheckoutUncheckedUpdateManyWithoutOrderNestedInput
+  payments?: Prisma.PaymentUncheckedUpdateManyWithoutOrderNestedInput
+  refunds?: Prisma.RefundUncheckedUpdateManyWithoutOrderNestedInput
+  disputes?: Prisma.DisputeUncheckedUpdateManyWithoutOrderNestedInput
+  signals?: Prisma.PaymentSignalUncheckedUpdateManyWithoutOrderNestedInput
+  postings?: Prisma.LedgerPostingUncheckedUpdateManyWithoutOrderNestedInput
 }
 
 
@@ -861,12 +1780,22 @@ export type OrderCountOutputType = {
   items: number
   checkouts: number
   payments: number
+  refunds: number
+  disputes: number
+  signals: number
+  postings: number
+  notifications: number
 }
 
 export type OrderCountOutputTypeSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   items?: boolean | OrderCountOutputTypeCountItemsArgs
   checkouts?: boolean | OrderCountOutputTypeCountCheckoutsArgs
   payments?: boolean | OrderCountOutputTypeCountPaymentsArgs
+  refunds?: boolean | OrderCountOutputTypeCountRefundsArgs
+  disputes?: boolean | OrderCountOutputTypeCountDisputesArgs
+  signals?: boolean | OrderCountOutputTypeCountSignalsArgs
+  postings?: boolean | OrderCountOutputTypeCountPostingsArgs
+  notifications?: boolean | OrderCountOutputTypeCountNotificationsArgs
 }
 
 /**
@@ -900,6 +1829,41 @@ export type OrderCountOutputTypeCountPaymentsArgs<ExtArgs extends runtime.Types.
   where?: Prisma.PaymentWhereInput
 }
 
+/**
+ * OrderCountOutputType without action
+ */
+export type OrderCountOutputTypeCountRefundsArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
+  where?: Prisma.RefundWhereInput
+}
+
+/**
+ * OrderCountOutputType without action
+ */
+export type OrderCountOutputTypeCountDisputesArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
+  where?: Prisma.DisputeWhereInput
+}
+
+/**
+ * OrderCountOutputType without action
+ */
+export type OrderCountOutputTypeCountSignalsArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
+  where?: Prisma.PaymentSignalWhereInput
+}
+
+/**
+ * OrderCountOutputType without action
+ */
+export type OrderCountOutputTypeCountPostingsArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
+  where?: Prisma.LedgerPostingWhereInput
+}
+
+/**
+ * OrderCountOutputType without action
+ */
+export type OrderCountOutputTypeCountNotificationsArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
+  where?: Prisma.NotificationWhereInput
+}
+
 
 export type OrderSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
   id?: boolean
@@ -911,12 +1875,21 @@ export type OrderSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = 
   shipping?: boolean
   total?: boolean
   address?: boolean
+  captured?: boolean
+  refunded?: boolean
+  sequence?: boolean
   paidAt?: boolean
+  cancelledAt?: boolean
   createdAt?: boolean
   updatedAt?: boolean
   items?: boolean | Prisma.Order$itemsArgs<ExtArgs>
   checkouts?: boolean | Prisma.Order$checkoutsArgs<ExtArgs>
   payments?: boolean | Prisma.Order$paymentsArgs<ExtArgs>
+  refunds?: boolean | Prisma.Order$refundsArgs<ExtArgs>
+  disputes?: boolean | Prisma.Order$disputesArgs<ExtArgs>
+  signals?: boolean | Prisma.Order$signalsArgs<ExtArgs>
+  postings?: boolean | Prisma.Order$postingsArgs<ExtArgs>
+  notifications?: boolean | Prisma.Order$notificationsArgs<ExtArgs>
   _count?: boolean | Prisma.OrderCountOutputTypeDefaultArgs<ExtArgs>
 }, ExtArgs["result"]["order"]>
 
@@ -930,7 +1903,11 @@ export type OrderSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extensi
   shipping?: boolean
   total?: boolean
   address?: boolean
+  captured?: boolean
+  refunded?: boolean
+  sequence?: boolean
   paidAt?: boolean
+  cancelledAt?: boolean
   createdAt?: boolean
   updatedAt?: boolean
 }, ExtArgs["result"]["order"]>
@@ -945,7 +1922,11 @@ export type OrderSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extensi
   shipping?: boolean
   total?: boolean
   address?: boolean
+  captured?: boolean
+  refunded?: boolean
+  sequence?: boolean
   paidAt?: boolean
+  cancelledAt?: boolean
   createdAt?: boolean
   updatedAt?: boolean
 }, ExtArgs["result"]["order"]>
@@ -960,16 +1941,25 @@ export type OrderSelectScalar = {
   shipping?: boolean
   total?: boolean
   address?: boolean
+  captured?: boolean
+  refunded?: boolean
+  sequence?: boolean
   paidAt?: boolean
+  cancelledAt?: boolean
   createdAt?: boolean
   updatedAt?: boolean
 }
 
-export type OrderOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "userId" | "email" | "status" | "currency" | "subtotal" | "shipping" | "total" | "address" | "paidAt" | "createdAt" | "updatedAt", ExtArgs["result"]["order"]>
+export type OrderOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "userId" | "email" | "status" | "currency" | "subtotal" | "shipping" | "total" | "address" | "captured" | "refunded" | "sequence" | "paidAt" | "cancelledAt" | "createdAt" | "updatedAt", ExtArgs["result"]["order"]>
 export type OrderInclude<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   items?: boolean | Prisma.Order$itemsArgs<ExtArgs>
   checkouts?: boolean | Prisma.Order$checkoutsArgs<ExtArgs>
   payments?: boolean | Prisma.Order$paymentsArgs<ExtArgs>
+  refunds?: boolean | Prisma.Order$refundsArgs<ExtArgs>
+  disputes?: boolean | Prisma.Order$disputesArgs<ExtArgs>
+  signals?: boolean | Prisma.Order$signalsArgs<ExtArgs>
+  postings?: boolean | Prisma.Order$postingsArgs<ExtArgs>
+  notifications?: boolean | Prisma.Order$notificationsArgs<ExtArgs>
   _count?: boolean | Prisma.OrderCountOutputTypeDefaultArgs<ExtArgs>
 }
 export type OrderIncludeCreateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {}
@@ -981,6 +1971,11 @@ export type $OrderPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs 
     items: Prisma.$OrderItemPayload<ExtArgs>[]
     checkouts: Prisma.$CheckoutPayload<ExtArgs>[]
     payments: Prisma.$PaymentPayload<ExtArgs>[]
+    refunds: Prisma.$RefundPayload<ExtArgs>[]
+    disputes: Prisma.$DisputePayload<ExtArgs>[]
+    signals: Prisma.$PaymentSignalPayload<ExtArgs>[]
+    postings: Prisma.$LedgerPostingPayload<ExtArgs>[]
+    notifications: Prisma.$NotificationPayload<ExtArgs>[]
   }
   scalars: runtime.Types.Extensions.GetPayloadResult<{
     id: string
@@ -992,7 +1987,20 @@ export type $OrderPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs 
     shipping: bigint | null
     total: bigint | null
     address: runtime.JsonValue | null
+    /**
+     * What Stripe has captured and refunded, over all payments that count.
+     */
+    captured: bigint
+    refunded: bigint
+    /**
+     * Counts the changes of the order; the number of its next notification.
+     */
+    sequence: number
     paidAt: Date | null
+    /**
+     * Somebody has cancelled it; a payment can still arrive.
+     */
+    cancelledAt: Date | null
     createdAt: Date
     updatedAt: Date
   }, ExtArgs["result"]["order"]>
@@ -1392,6 +2400,11 @@ export interface Prisma__OrderClient<T, Null = never, ExtArgs extends runtime.Ty
   items<T extends Prisma.Order$itemsArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.Order$itemsArgs<ExtArgs>>): Prisma.PrismaPromise<runtime.Types.Result.GetResult<Prisma.$OrderItemPayload<ExtArgs>, T, "findMany", GlobalOmitOptions> | Null>
   checkouts<T extends Prisma.Order$checkoutsArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.Order$checkoutsArgs<ExtArgs>>): Prisma.PrismaPromise<runtime.Types.Result.GetResult<Prisma.$CheckoutPayload<ExtArgs>, T, "findMany", GlobalOmitOptions> | Null>
   payments<T extends Prisma.Order$paymentsArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.Order$paymentsArgs<ExtArgs>>): Prisma.PrismaPromise<runtime.Types.Result.GetResult<Prisma.$PaymentPayload<ExtArgs>, T, "findMany", GlobalOmitOptions> | Null>
+  refunds<T extends Prisma.Order$refundsArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.Order$refundsArgs<ExtArgs>>): Prisma.PrismaPromise<runtime.Types.Result.GetResult<Prisma.$RefundPayload<ExtArgs>, T, "findMany", GlobalOmitOptions> | Null>
+  disputes<T extends Prisma.Order$disputesArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.Order$disputesArgs<ExtArgs>>): Prisma.PrismaPromise<runtime.Types.Result.GetResult<Prisma.$DisputePayload<ExtArgs>, T, "findMany", GlobalOmitOptions> | Null>
+  signals<T extends Prisma.Order$signalsArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.Order$signalsArgs<ExtArgs>>): Prisma.PrismaPromise<runtime.Types.Result.GetResult<Prisma.$PaymentSignalPayload<ExtArgs>, T, "findMany", GlobalOmitOptions> | Null>
+  postings<T extends Prisma.Order$postingsArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.Order$postingsArgs<ExtArgs>>): Prisma.PrismaPromise<runtime.Types.Result.GetResult<Prisma.$LedgerPostingPayload<ExtArgs>, T, "findMany", GlobalOmitOptions> | Null>
+  notifications<T extends Prisma.Order$notificationsArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.Order$notificationsArgs<ExtArgs>>): Prisma.PrismaPromise<runtime.Types.Result.GetResult<Prisma.$NotificationPayload<ExtArgs>, T, "findMany", GlobalOmitOptions> | Null>
   /**
    * Attaches callbacks for the resolution and/or rejection of the Promise.
    * @param onfulfilled The callback to execute when the Promise is resolved.
@@ -1430,7 +2443,11 @@ export interface OrderFieldRefs {
   readonly shipping: Prisma.FieldRef<"Order", 'BigInt'>
   readonly total: Prisma.FieldRef<"Order", 'BigInt'>
   readonly address: Prisma.FieldRef<"Order", 'Json'>
+  readonly captured: Prisma.FieldRef<"Order", 'BigInt'>
+  readonly refunded: Prisma.FieldRef<"Order", 'BigInt'>
+  readonly sequence: Prisma.FieldRef<"Order", 'Int'>
   readonly paidAt: Prisma.FieldRef<"Order", 'DateTime'>
+  readonly cancelledAt: Prisma.FieldRef<"Order", 'DateTime'>
   readonly createdAt: Prisma.FieldRef<"Order", 'DateTime'>
   readonly updatedAt: Prisma.FieldRef<"Order", 'DateTime'>
 }
@@ -1895,6 +2912,126 @@ export type Order$paymentsArgs<ExtArgs extends runtime.Types.Extensions.Internal
   take?: number
   skip?: number
   distinct?: Prisma.PaymentScalarFieldEnum | Prisma.PaymentScalarFieldEnum[]
+}
+
+/**
+ * Order.refunds
+ */
+export type Order$refundsArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
+  /**
+   * Select specific fields to fetch from the Refund
+   */
+  select?: Prisma.RefundSelect<ExtArgs> | null
+  /**
+   * Omit specific fields from the Refund
+   */
+  omit?: Prisma.RefundOmit<ExtArgs> | null
+  /**
+   * Choose, which related nodes to fetch as well
+   */
+  include?: Prisma.RefundInclude<ExtArgs> | null
+  where?: Prisma.RefundWhereInput
+  orderBy?: Prisma.RefundOrderByWithRelationInput | Prisma.RefundOrderByWithRelationInput[]
+  cursor?: Prisma.RefundWhereUniqueInput
+  take?: number
+  skip?: number
+  distinct?: Prisma.RefundScalarFieldEnum | Prisma.RefundScalarFieldEnum[]
+}
+
+/**
+ * Order.disputes
+ */
+export type Order$disputesArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
+  /**
+   * Select specific fields to fetch from the Dispute
+   */
+  select?: Prisma.DisputeSelect<ExtArgs> | null
+  /**
+   * Omit specific fields from the Dispute
+   */
+  omit?: Prisma.DisputeOmit<ExtArgs> | null
+  /**
+   * Choose, which related nodes to fetch as well
+   */
+  include?: Prisma.DisputeInclude<ExtArgs> | null
+  where?: Prisma.DisputeWhereInput
+  orderBy?: Prisma.DisputeOrderByWithRelationInput | Prisma.DisputeOrderByWithRelationInput[]
+  cursor?: Prisma.DisputeWhereUniqueInput
+  take?: number
+  skip?: number
+  distinct?: Prisma.DisputeScalarFieldEnum | Prisma.DisputeScalarFieldEnum[]
+}
+
+/**
+ * Order.signals
+ */
+export type Order$signalsArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
+  /**
+   * Select specific fields to fetch from the PaymentSignal
+   */
+  select?: Prisma.PaymentSignalSelect<ExtArgs> | null
+  /**
+   * Omit specific fields from the PaymentSignal
+   */
+  omit?: Prisma.PaymentSignalOmit<ExtArgs> | null
+  /**
+   * Choose, which related nodes to fetch as well
+   */
+  include?: Prisma.PaymentSignalInclude<ExtArgs> | null
+  where?: Prisma.PaymentSignalWhereInput
+  orderBy?: Prisma.PaymentSignalOrderByWithRelationInput | Prisma.PaymentSignalOrderByWithRelationInput[]
+  cursor?: Prisma.PaymentSignalWhereUniqueInput
+  take?: number
+  skip?: number
+  distinct?: Prisma.PaymentSignalScalarFieldEnum | Prisma.PaymentSignalScalarFieldEnum[]
+}
+
+/**
+ * Order.postings
+ */
+export type Order$postingsArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
+  /**
+   * Select specific fields to fetch from the LedgerPosting
+   */
+  select?: Prisma.LedgerPostingSelect<ExtArgs> | null
+  /**
+   * Omit specific fields from the LedgerPosting
+   */
+  omit?: Prisma.LedgerPostingOmit<ExtArgs> | null
+  /**
+   * Choose, which related nodes to fetch as well
+   */
+  include?: Prisma.LedgerPostingInclude<ExtArgs> | null
+  where?: Prisma.LedgerPostingWhereInput
+  orderBy?: Prisma.LedgerPostingOrderByWithRelationInput | Prisma.LedgerPostingOrderByWithRelationInput[]
+  cursor?: Prisma.LedgerPostingWhereUniqueInput
+  take?: number
+  skip?: number
+  distinct?: Prisma.LedgerPostingScalarFieldEnum | Prisma.LedgerPostingScalarFieldEnum[]
+}
+
+/**
+ * Order.notifications
+ */
+export type Order$notificationsArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
+  /**
+   * Select specific fields to fetch from the Notification
+   */
+  select?: Prisma.NotificationSelect<ExtArgs> | null
+  /**
+   * Omit specific fields from the Notification
+   */
+  omit?: Prisma.NotificationOmit<ExtArgs> | null
+  /**
+   * Choose, which related nodes to fetch as well
+   */
+  include?: Prisma.NotificationInclude<ExtArgs> | null
+  where?: Prisma.NotificationWhereInput
+  orderBy?: Prisma.NotificationOrderByWithRelationInput | Prisma.NotificationOrderByWithRelationInput[]
+  cursor?: Prisma.NotificationWhereUniqueInput
+  take?: number
+  skip?: number
+  distinct?: Prisma.NotificationScalarFieldEnum | Prisma.NotificationScalarFieldEnum[]
 }
 
 /**

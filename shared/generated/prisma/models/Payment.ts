@@ -14,7 +14,7 @@ import type * as Prisma from "../internal/prismaNamespace.js"
 
 /**
  * Model Payment
- * 
+ * What is known of one PaymentIntent. A Session without one (nothing to pay) stands here under the Session's id.
  */
 export type PaymentModel = runtime.Types.Result.DefaultSelection<Prisma.$PaymentPayload>
 
@@ -28,10 +28,16 @@ export type AggregatePayment = {
 
 export type PaymentAvgAggregateOutputType = {
   amount: number | null
+  captured: number | null
+  discount: number | null
+  tax: number | null
 }
 
 export type PaymentSumAggregateOutputType = {
   amount: bigint | null
+  captured: bigint | null
+  discount: bigint | null
+  tax: bigint | null
 }
 
 export type PaymentMinAggregateOutputType = {
@@ -41,6 +47,17 @@ export type PaymentMinAggregateOutputType = {
   status: $Enums.PaymentStatus | null
   amount: bigint | null
   currency: string | null
+  captured: bigint | null
+  discount: bigint | null
+  tax: bigint | null
+  chargeId: string | null
+  balanceTransactionId: string | null
+  captureBefore: Date | null
+  lapseAlertedAt: Date | null
+  reviewReason: string | null
+  reviewAction: string | null
+  acceptedAt: Date | null
+  acceptedBy: string | null
   createdAt: Date | null
   updatedAt: Date | null
 }
@@ -52,6 +69,17 @@ export type PaymentMaxAggregateOutputType = {
   status: $Enums.PaymentStatus | null
   amount: bigint | null
   currency: string | null
+  captured: bigint | null
+  discount: bigint | null
+  tax: bigint | null
+  chargeId: string | null
+  balanceTransactionId: string | null
+  captureBefore: Date | null
+  lapseAlertedAt: Date | null
+  reviewReason: string | null
+  reviewAction: string | null
+  acceptedAt: Date | null
+  acceptedBy: string | null
   createdAt: Date | null
   updatedAt: Date | null
 }
@@ -63,6 +91,17 @@ export type PaymentCountAggregateOutputType = {
   status: number
   amount: number
   currency: number
+  captured: number
+  discount: number
+  tax: number
+  chargeId: number
+  balanceTransactionId: number
+  captureBefore: number
+  lapseAlertedAt: number
+  reviewReason: number
+  reviewAction: number
+  acceptedAt: number
+  acceptedBy: number
   createdAt: number
   updatedAt: number
   _all: number
@@ -71,10 +110,16 @@ export type PaymentCountAggregateOutputType = {
 
 export type PaymentAvgAggregateInputType = {
   amount?: true
+  captured?: true
+  discount?: true
+  tax?: true
 }
 
 export type PaymentSumAggregateInputType = {
   amount?: true
+  captured?: true
+  discount?: true
+  tax?: true
 }
 
 export type PaymentMinAggregateInputType = {
@@ -84,6 +129,17 @@ export type PaymentMinAggregateInputType = {
   status?: true
   amount?: true
   currency?: true
+  captured?: true
+  discount?: true
+  tax?: true
+  chargeId?: true
+  balanceTransactionId?: true
+  captureBefore?: true
+  lapseAlertedAt?: true
+  reviewReason?: true
+  reviewAction?: true
+  acceptedAt?: true
+  acceptedBy?: true
   createdAt?: true
   updatedAt?: true
 }
@@ -95,6 +151,17 @@ export type PaymentMaxAggregateInputType = {
   status?: true
   amount?: true
   currency?: true
+  captured?: true
+  discount?: true
+  tax?: true
+  chargeId?: true
+  balanceTransactionId?: true
+  captureBefore?: true
+  lapseAlertedAt?: true
+  reviewReason?: true
+  reviewAction?: true
+  acceptedAt?: true
+  acceptedBy?: true
   createdAt?: true
   updatedAt?: true
 }
@@ -106,6 +173,17 @@ export type PaymentCountAggregateInputType = {
   status?: true
   amount?: true
   currency?: true
+  captured?: true
+  discount?: true
+  tax?: true
+  chargeId?: true
+  balanceTransactionId?: true
+  captureBefore?: true
+  lapseAlertedAt?: true
+  reviewReason?: true
+  reviewAction?: true
+  acceptedAt?: true
+  acceptedBy?: true
   createdAt?: true
   updatedAt?: true
   _all?: true
@@ -204,6 +282,17 @@ export type PaymentGroupByOutputType = {
   status: $Enums.PaymentStatus
   amount: bigint
   currency: string
+  captured: bigint
+  discount: bigint | null
+  tax: bigint | null
+  chargeId: string | null
+  balanceTransactionId: string | null
+  captureBefore: Date | null
+  lapseAlertedAt: Date | null
+  reviewReason: string | null
+  reviewAction: string | null
+  acceptedAt: Date | null
+  acceptedBy: string | null
   createdAt: Date
   updatedAt: Date
   _count: PaymentCountAggregateOutputType | null
@@ -238,10 +327,23 @@ export type PaymentWhereInput = {
   status?: Prisma.EnumPaymentStatusFilter<"Payment"> | $Enums.PaymentStatus
   amount?: Prisma.BigIntFilter<"Payment"> | bigint | number
   currency?: Prisma.StringFilter<"Payment"> | string
+  captured?: Prisma.BigIntFilter<"Payment"> | bigint | number
+  discount?: Prisma.BigIntNullableFilter<"Payment"> | bigint | number | null
+  tax?: Prisma.BigIntNullableFilter<"Payment"> | bigint | number | null
+  chargeId?: Prisma.StringNullableFilter<"Payment"> | string | null
+  balanceTransactionId?: Prisma.StringNullableFilter<"Payment"> | string | null
+  captureBefore?: Prisma.DateTimeNullableFilter<"Payment"> | Date | string | null
+  lapseAlertedAt?: Prisma.DateTimeNullableFilter<"Payment"> | Date | string | null
+  reviewReason?: Prisma.StringNullableFilter<"Payment"> | string | null
+  reviewAction?: Prisma.StringNullableFilter<"Payment"> | string | null
+  acceptedAt?: Prisma.DateTimeNullableFilter<"Payment"> | Date | string | null
+  acceptedBy?: Prisma.StringNullableFilter<"Payment"> | string | null
   createdAt?: Prisma.DateTimeFilter<"Payment"> | Date | string
   updatedAt?: Prisma.DateTimeFilter<"Payment"> | Date | string
   order?: Prisma.XOR<Prisma.OrderScalarRelationFilter, Prisma.OrderWhereInput>
   checkout?: Prisma.XOR<Prisma.CheckoutScalarRelationFilter, Prisma.CheckoutWhereInput>
+  refunds?: Prisma.RefundListRelationFilter
+  disputes?: Prisma.DisputeListRelationFilter
 }
 
 export type PaymentOrderByWithRelationInput = {
@@ -251,10 +353,23 @@ export type PaymentOrderByWithRelationInput = {
   status?: Prisma.SortOrder
   amount?: Prisma.SortOrder
   currency?: Prisma.SortOrder
+  captured?: Prisma.SortOrder
+  discount?: Prisma.SortOrderInput | Prisma.SortOrder
+  tax?: Prisma.SortOrderInput | Prisma.SortOrder
+  chargeId?: Prisma.SortOrderInput | Prisma.SortOrder
+  balanceTransactionId?: Prisma.SortOrderInput | Prisma.SortOrder
+  captureBefore?: Prisma.SortOrderInput | Prisma.SortOrder
+  lapseAlertedAt?: Prisma.SortOrderInput | Prisma.SortOrder
+  reviewReason?: Prisma.SortOrderInput | Prisma.SortOrder
+  reviewAction?: Prisma.SortOrderInput | Prisma.SortOrder
+  acceptedAt?: Prisma.SortOrderInput | Prisma.SortOrder
+  acceptedBy?: Prisma.SortOrderInput | Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   updatedAt?: Prisma.SortOrder
   order?: Prisma.OrderOrderByWithRelationInput
   checkout?: Prisma.CheckoutOrderByWithRelationInput
+  refunds?: Prisma.RefundOrderByRelationAggregateInput
+  disputes?: Prisma.DisputeOrderByRelationAggregateInput
 }
 
 export type PaymentWhereUniqueInput = Prisma.AtLeast<{
@@ -267,10 +382,23 @@ export type PaymentWhereUniqueInput = Prisma.AtLeast<{
   status?: Prisma.EnumPaymentStatusFilter<"Payment"> | $Enums.PaymentStatus
   amount?: Prisma.BigIntFilter<"Payment"> | bigint | number
   currency?: Prisma.StringFilter<"Payment"> | string
+  captured?: Prisma.BigIntFilter<"Payment"> | bigint | number
+  discount?: Prisma.BigIntNullableFilter<"Payment"> | bigint | number | null
+  tax?: Prisma.BigIntNullableFilter<"Payment"> | bigint | number | null
+  chargeId?: Prisma.StringNullableFilter<"Payment"> | string | null
+  balanceTransactionId?: Prisma.StringNullableFilter<"Payment"> | string | null
+  captureBefore?: Prisma.DateTimeNullableFilter<"Payment"> | Date | string | null
+  lapseAlertedAt?: Prisma.DateTimeNullableFilter<"Payment"> | Date | string | null
+  reviewReason?: Prisma.StringNullableFilter<"Payment"> | string | null
+  reviewAction?: Prisma.StringNullableFilter<"Payment"> | string | null
+  acceptedAt?: Prisma.DateTimeNullableFilter<"Payment"> | Date | string | null
+  acceptedBy?: Prisma.StringNullableFilter<"Payment"> | string | null
   createdAt?: Prisma.DateTimeFilter<"Payment"> | Date | string
   updatedAt?: Prisma.DateTimeFilter<"Payment"> | Date | string
   order?: Prisma.XOR<Prisma.OrderScalarRelationFilter, Prisma.OrderWhereInput>
   checkout?: Prisma.XOR<Prisma.CheckoutScalarRelationFilter, Prisma.CheckoutWhereInput>
+  refunds?: Prisma.RefundListRelationFilter
+  disputes?: Prisma.DisputeListRelationFilter
 }, "paymentIntentId">
 
 export type PaymentOrderByWithAggregationInput = {
@@ -280,6 +408,17 @@ export type PaymentOrderByWithAggregationInput = {
   status?: Prisma.SortOrder
   amount?: Prisma.SortOrder
   currency?: Prisma.SortOrder
+  captured?: Prisma.SortOrder
+  discount?: Prisma.SortOrderInput | Prisma.SortOrder
+  tax?: Prisma.SortOrderInput | Prisma.SortOrder
+  chargeId?: Prisma.SortOrderInput | Prisma.SortOrder
+  balanceTransactionId?: Prisma.SortOrderInput | Prisma.SortOrder
+  captureBefore?: Prisma.SortOrderInput | Prisma.SortOrder
+  lapseAlertedAt?: Prisma.SortOrderInput | Prisma.SortOrder
+  reviewReason?: Prisma.SortOrderInput | Prisma.SortOrder
+  reviewAction?: Prisma.SortOrderInput | Prisma.SortOrder
+  acceptedAt?: Prisma.SortOrderInput | Prisma.SortOrder
+  acceptedBy?: Prisma.SortOrderInput | Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   updatedAt?: Prisma.SortOrder
   _count?: Prisma.PaymentCountOrderByAggregateInput
@@ -299,6 +438,17 @@ export type PaymentScalarWhereWithAggregatesInput = {
   status?: Prisma.EnumPaymentStatusWithAggregatesFilter<"Payment"> | $Enums.PaymentStatus
   amount?: Prisma.BigIntWithAggregatesFilter<"Payment"> | bigint | number
   currency?: Prisma.StringWithAggregatesFilter<"Payment"> | string
+  captured?: Prisma.BigIntWithAggregatesFilter<"Payment"> | bigint | number
+  discount?: Prisma.BigIntNullableWithAggregatesFilter<"Payment"> | bigint | number | null
+  tax?: Prisma.BigIntNullableWithAggregatesFilter<"Payment"> | bigint | number | null
+  chargeId?: Prisma.StringNullableWithAggregatesFilter<"Payment"> | string | null
+  balanceTransactionId?: Prisma.StringNullableWithAggregatesFilter<"Payment"> | string | null
+  captureBefore?: Prisma.DateTimeNullableWithAggregatesFilter<"Payment"> | Date | string | null
+  lapseAlertedAt?: Prisma.DateTimeNullableWithAggregatesFilter<"Payment"> | Date | string | null
+  reviewReason?: Prisma.StringNullableWithAggregatesFilter<"Payment"> | string | null
+  reviewAction?: Prisma.StringNullableWithAggregatesFilter<"Payment"> | string | null
+  acceptedAt?: Prisma.DateTimeNullableWithAggregatesFilter<"Payment"> | Date | string | null
+  acceptedBy?: Prisma.StringNullableWithAggregatesFilter<"Payment"> | string | null
   createdAt?: Prisma.DateTimeWithAggregatesFilter<"Payment"> | Date | string
   updatedAt?: Prisma.DateTimeWithAggregatesFilter<"Payment"> | Date | string
 }
@@ -308,10 +458,23 @@ export type PaymentCreateInput = {
   status: $Enums.PaymentStatus
   amount: bigint | number
   currency: string
+  captured?: bigint | number
+  discount?: bigint | number | null
+  tax?: bigint | number | null
+  chargeId?: string | null
+  balanceTransactionId?: string | null
+  captureBefore?: Date | string | null
+  lapseAlertedAt?: Date | string | null
+  reviewReason?: string | null
+  reviewAction?: string | null
+  acceptedAt?: Date | string | null
+  acceptedBy?: string | null
   createdAt?: Date | string
   updatedAt?: Date | string
   order: Prisma.OrderCreateNestedOneWithoutPaymentsInput
   checkout: Prisma.CheckoutCreateNestedOneWithoutPaymentsInput
+  refunds?: Prisma.RefundCreateNestedManyWithoutPaymentInput
+  disputes?: Prisma.DisputeCreateNestedManyWithoutPaymentInput
 }
 
 export type PaymentUncheckedCreateInput = {
@@ -321,8 +484,21 @@ export type PaymentUncheckedCreateInput = {
   status: $Enums.PaymentStatus
   amount: bigint | number
   currency: string
+  captured?: bigint | number
+  discount?: bigint | number | null
+  tax?: bigint | number | null
+  chargeId?: string | null
+  balanceTransactionId?: string | null
+  captureBefore?: Date | string | null
+  lapseAlertedAt?: Date | string | null
+  reviewReason?: string | null
+  reviewAction?: string | null
+  acceptedAt?: Date | string | null
+  acceptedBy?: string | null
   createdAt?: Date | string
   updatedAt?: Date | string
+  refunds?: Prisma.RefundUncheckedCreateNestedManyWithoutPaymentInput
+  disputes?: Prisma.DisputeUncheckedCreateNestedManyWithoutPaymentInput
 }
 
 export type PaymentUpdateInput = {
@@ -330,10 +506,23 @@ export type PaymentUpdateInput = {
   status?: Prisma.EnumPaymentStatusFieldUpdateOperationsInput | $Enums.PaymentStatus
   amount?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   currency?: Prisma.StringFieldUpdateOperationsInput | string
+  captured?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  discount?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  tax?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  chargeId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  balanceTransactionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  captureBefore?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  lapseAlertedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  reviewReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  reviewAction?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  acceptedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  acceptedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   order?: Prisma.OrderUpdateOneRequiredWithoutPaymentsNestedInput
   checkout?: Prisma.CheckoutUpdateOneRequiredWithoutPaymentsNestedInput
+  refunds?: Prisma.RefundUpdateManyWithoutPaymentNestedInput
+  disputes?: Prisma.DisputeUpdateManyWithoutPaymentNestedInput
 }
 
 export type PaymentUncheckedUpdateInput = {
@@ -343,8 +532,21 @@ export type PaymentUncheckedUpdateInput = {
   status?: Prisma.EnumPaymentStatusFieldUpdateOperationsInput | $Enums.PaymentStatus
   amount?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   currency?: Prisma.StringFieldUpdateOperationsInput | string
+  captured?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  discount?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  tax?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  chargeId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  balanceTransactionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  captureBefore?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  lapseAlertedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  reviewReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  reviewAction?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  acceptedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  acceptedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  refunds?: Prisma.RefundUncheckedUpdateManyWithoutPaymentNestedInput
+  disputes?: Prisma.DisputeUncheckedUpdateManyWithoutPaymentNestedInput
 }
 
 export type PaymentCreateManyInput = {
@@ -354,6 +556,17 @@ export type PaymentCreateManyInput = {
   status: $Enums.PaymentStatus
   amount: bigint | number
   currency: string
+  captured?: bigint | number
+  discount?: bigint | number | null
+  tax?: bigint | number | null
+  chargeId?: string | null
+  balanceTransactionId?: string | null
+  captureBefore?: Date | string | null
+  lapseAlertedAt?: Date | string | null
+  reviewReason?: string | null
+  reviewAction?: string | null
+  acceptedAt?: Date | string | null
+  acceptedBy?: string | null
   createdAt?: Date | string
   updatedAt?: Date | string
 }
@@ -363,6 +576,17 @@ export type PaymentUpdateManyMutationInput = {
   status?: Prisma.EnumPaymentStatusFieldUpdateOperationsInput | $Enums.PaymentStatus
   amount?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   currency?: Prisma.StringFieldUpdateOperationsInput | string
+  captured?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  discount?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  tax?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  chargeId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  balanceTransactionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  captureBefore?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  lapseAlertedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  reviewReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  reviewAction?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  acceptedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  acceptedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
 }
@@ -374,6 +598,17 @@ export type PaymentUncheckedUpdateManyInput = {
   status?: Prisma.EnumPaymentStatusFieldUpdateOperationsInput | $Enums.PaymentStatus
   amount?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   currency?: Prisma.StringFieldUpdateOperationsInput | string
+  captured?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  discount?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  tax?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  chargeId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  balanceTransactionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  captureBefore?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  lapseAlertedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  reviewReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  reviewAction?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  acceptedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  acceptedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
 }
@@ -395,12 +630,26 @@ export type PaymentCountOrderByAggregateInput = {
   status?: Prisma.SortOrder
   amount?: Prisma.SortOrder
   currency?: Prisma.SortOrder
+  captured?: Prisma.SortOrder
+  discount?: Prisma.SortOrder
+  tax?: Prisma.SortOrder
+  chargeId?: Prisma.SortOrder
+  balanceTransactionId?: Prisma.SortOrder
+  captureBefore?: Prisma.SortOrder
+  lapseAlertedAt?: Prisma.SortOrder
+  reviewReason?: Prisma.SortOrder
+  reviewAction?: Prisma.SortOrder
+  acceptedAt?: Prisma.SortOrder
+  acceptedBy?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   updatedAt?: Prisma.SortOrder
 }
 
 export type PaymentAvgOrderByAggregateInput = {
   amount?: Prisma.SortOrder
+  captured?: Prisma.SortOrder
+  discount?: Prisma.SortOrder
+  tax?: Prisma.SortOrder
 }
 
 export type PaymentMaxOrderByAggregateInput = {
@@ -410,6 +659,17 @@ export type PaymentMaxOrderByAggregateInput = {
   status?: Prisma.SortOrder
   amount?: Prisma.SortOrder
   currency?: Prisma.SortOrder
+  captured?: Prisma.SortOrder
+  discount?: Prisma.SortOrder
+  tax?: Prisma.SortOrder
+  chargeId?: Prisma.SortOrder
+  balanceTransactionId?: Prisma.SortOrder
+  captureBefore?: Prisma.SortOrder
+  lapseAlertedAt?: Prisma.SortOrder
+  reviewReason?: Prisma.SortOrder
+  reviewAction?: Prisma.SortOrder
+  acceptedAt?: Prisma.SortOrder
+  acceptedBy?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   updatedAt?: Prisma.SortOrder
 }
@@ -421,12 +681,31 @@ export type PaymentMinOrderByAggregateInput = {
   status?: Prisma.SortOrder
   amount?: Prisma.SortOrder
   currency?: Prisma.SortOrder
+  captured?: Prisma.SortOrder
+  discount?: Prisma.SortOrder
+  tax?: Prisma.SortOrder
+  chargeId?: Prisma.SortOrder
+  balanceTransactionId?: Prisma.SortOrder
+  captureBefore?: Prisma.SortOrder
+  lapseAlertedAt?: Prisma.SortOrder
+  reviewReason?: Prisma.SortOrder
+  reviewAction?: Prisma.SortOrder
+  acceptedAt?: Prisma.SortOrder
+  acceptedBy?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   updatedAt?: Prisma.SortOrder
 }
 
 export type PaymentSumOrderByAggregateInput = {
   amount?: Prisma.SortOrder
+  captured?: Prisma.SortOrder
+  discount?: Prisma.SortOrder
+  tax?: Prisma.SortOrder
+}
+
+export type PaymentScalarRelationFilter = {
+  is?: Prisma.PaymentWhereInput
+  isNot?: Prisma.PaymentWhereInput
 }
 
 export type PaymentCreateNestedManyWithoutOrderInput = {
@@ -517,14 +796,55 @@ export type EnumPaymentStatusFieldUpdateOperationsInput = {
   set?: $Enums.PaymentStatus
 }
 
+export type PaymentCreateNestedOneWithoutRefundsInput = {
+  create?: Prisma.XOR<Prisma.PaymentCreateWithoutRefundsInput, Prisma.PaymentUncheckedCreateWithoutRefundsInput>
+  connectOrCreate?: Prisma.PaymentCreateOrConnectWithoutRefundsInput
+  connect?: Prisma.PaymentWhereUniqueInput
+}
+
+export type PaymentUpdateOneRequiredWithoutRefundsNestedInput = {
+  create?: Prisma.XOR<Prisma.PaymentCreateWithoutRefundsInput, Prisma.PaymentUncheckedCreateWithoutRefundsInput>
+  connectOrCreate?: Prisma.PaymentCreateOrConnectWithoutRefundsInput
+  upsert?: Prisma.PaymentUpsertWithoutRefundsInput
+  connect?: Prisma.PaymentWhereUniqueInput
+  update?: Prisma.XOR<Prisma.XOR<Prisma.PaymentUpdateToOneWithWhereWithoutRefundsInput, Prisma.PaymentUpdateWithoutRefundsInput>, Prisma.PaymentUncheckedUpdateWithoutRefundsInput>
+}
+
+export type PaymentCreateNestedOneWithoutDisputesInput = {
+  create?: Prisma.XOR<Prisma.PaymentCreateWithoutDisputesInput, Prisma.PaymentUncheckedCreateWithoutDisputesInput>
+  connectOrCreate?: Prisma.PaymentCreateOrConnectWithoutDisputesInput
+  connect?: Prisma.PaymentWhereUniqueInput
+}
+
+export type PaymentUpdateOneRequiredWithoutDisputesNestedInput = {
+  create?: Prisma.XOR<Prisma.PaymentCreateWithoutDisputesInput, Prisma.PaymentUncheckedCreateWithoutDisputesInput>
+  connectOrCreate?: Prisma.PaymentCreateOrConnectWithoutDisputesInput
+  upsert?: Prisma.PaymentUpsertWithoutDisputesInput
+  connect?: Prisma.PaymentWhereUniqueInput
+  update?: Prisma.XOR<Prisma.XOR<Prisma.PaymentUpdateToOneWithWhereWithoutDisputesInput, Prisma.PaymentUpdateWithoutDisputesInput>, Prisma.PaymentUncheckedUpdateWithoutDisputesInput>
+}
+
 export type PaymentCreateWithoutOrderInput = {
   paymentIntentId: string
   status: $Enums.PaymentStatus
   amount: bigint | number
   currency: string
+  captured?: bigint | number
+  discount?: bigint | number | null
+  tax?: bigint | number | null
+  chargeId?: string | null
+  balanceTransactionId?: string | null
+  captureBefore?: Date | string | null
+  lapseAlertedAt?: Date | string | null
+  reviewReason?: string | null
+  reviewAction?: string | null
+  acceptedAt?: Date | string | null
+  acceptedBy?: string | null
   createdAt?: Date | string
   updatedAt?: Date | string
   checkout: Prisma.CheckoutCreateNestedOneWithoutPaymentsInput
+  refunds?: Prisma.RefundCreateNestedManyWithoutPaymentInput
+  disputes?: Prisma.DisputeCreateNestedManyWithoutPaymentInput
 }
 
 export type PaymentUncheckedCreateWithoutOrderInput = {
@@ -533,8 +853,21 @@ export type PaymentUncheckedCreateWithoutOrderInput = {
   status: $Enums.PaymentStatus
   amount: bigint | number
   currency: string
+  captured?: bigint | number
+  discount?: bigint | number | null
+  tax?: bigint | number | null
+  chargeId?: string | null
+  balanceTransactionId?: string | null
+  captureBefore?: Date | string | null
+  lapseAlertedAt?: Date | string | null
+  reviewReason?: string | null
+  reviewAction?: string | null
+  acceptedAt?: Date | string | null
+  acceptedBy?: string | null
   createdAt?: Date | string
   updatedAt?: Date | string
+  refunds?: Prisma.RefundUncheckedCreateNestedManyWithoutPaymentInput
+  disputes?: Prisma.DisputeUncheckedCreateNestedManyWithoutPaymentInput
 }
 
 export type PaymentCreateOrConnectWithoutOrderInput = {
@@ -573,6 +906,17 @@ export type PaymentScalarWhereInput = {
   status?: Prisma.EnumPaymentStatusFilter<"Payment"> | $Enums.PaymentStatus
   amount?: Prisma.BigIntFilter<"Payment"> | bigint | number
   currency?: Prisma.StringFilter<"Payment"> | string
+  captured?: Prisma.BigIntFilter<"Payment"> | bigint | number
+  discount?: Prisma.BigIntNullableFilter<"Payment"> | bigint | number | null
+  tax?: Prisma.BigIntNullableFilter<"Payment"> | bigint | number | null
+  chargeId?: Prisma.StringNullableFilter<"Payment"> | string | null
+  balanceTransactionId?: Prisma.StringNullableFilter<"Payment"> | string | null
+  captureBefore?: Prisma.DateTimeNullableFilter<"Payment"> | Date | string | null
+  lapseAlertedAt?: Prisma.DateTimeNullableFilter<"Payment"> | Date | string | null
+  reviewReason?: Prisma.StringNullableFilter<"Payment"> | string | null
+  reviewAction?: Prisma.StringNullableFilter<"Payment"> | string | null
+  acceptedAt?: Prisma.DateTimeNullableFilter<"Payment"> | Date | string | null
+  acceptedBy?: Prisma.StringNullableFilter<"Payment"> | string | null
   createdAt?: Prisma.DateTimeFilter<"Payment"> | Date | string
   updatedAt?: Prisma.DateTimeFilter<"Payment"> | Date | string
 }
@@ -582,9 +926,22 @@ export type PaymentCreateWithoutCheckoutInput = {
   status: $Enums.PaymentStatus
   amount: bigint | number
   currency: string
+  captured?: bigint | number
+  discount?: bigint | number | null
+  tax?: bigint | number | null
+  chargeId?: string | null
+  balanceTransactionId?: string | null
+  captureBefore?: Date | string | null
+  lapseAlertedAt?: Date | string | null
+  reviewReason?: string | null
+  reviewAction?: string | null
+  acceptedAt?: Date | string | null
+  acceptedBy?: string | null
   createdAt?: Date | string
   updatedAt?: Date | string
   order: Prisma.OrderCreateNestedOneWithoutPaymentsInput
+  refunds?: Prisma.RefundCreateNestedManyWithoutPaymentInput
+  disputes?: Prisma.DisputeCreateNestedManyWithoutPaymentInput
 }
 
 export type PaymentUncheckedCreateWithoutCheckoutInput = {
@@ -593,8 +950,21 @@ export type PaymentUncheckedCreateWithoutCheckoutInput = {
   status: $Enums.PaymentStatus
   amount: bigint | number
   currency: string
+  captured?: bigint | number
+  discount?: bigint | number | null
+  tax?: bigint | number | null
+  chargeId?: string | null
+  balanceTransactionId?: string | null
+  captureBefore?: Date | string | null
+  lapseAlertedAt?: Date | string | null
+  reviewReason?: string | null
+  reviewAction?: string | null
+  acceptedAt?: Date | string | null
+  acceptedBy?: string | null
   createdAt?: Date | string
   updatedAt?: Date | string
+  refunds?: Prisma.RefundUncheckedCreateNestedManyWithoutPaymentInput
+  disputes?: Prisma.DisputeUncheckedCreateNestedManyWithoutPaymentInput
 }
 
 export type PaymentCreateOrConnectWithoutCheckoutInput = {
@@ -623,12 +993,239 @@ export type PaymentUpdateManyWithWhereWithoutCheckoutInput = {
   data: Prisma.XOR<Prisma.PaymentUpdateManyMutationInput, Prisma.PaymentUncheckedUpdateManyWithoutCheckoutInput>
 }
 
+export type PaymentCreateWithoutRefundsInput = {
+  paymentIntentId: string
+  status: $Enums.PaymentStatus
+  amount: bigint | number
+  currency: string
+  captured?: bigint | number
+  discount?: bigint | number | null
+  tax?: bigint | number | null
+  chargeId?: string | null
+  balanceTransactionId?: string | null
+  captureBefore?: Date | string | null
+  lapseAlertedAt?: Date | string | null
+  reviewReason?: string | null
+  reviewAction?: string | null
+  acceptedAt?: Date | string | null
+  acceptedBy?: string | null
+  createdAt?: Date | string
+  updatedAt?: Date | string
+  order: Prisma.OrderCreateNestedOneWithoutPaymentsInput
+  checkout: Prisma.CheckoutCreateNestedOneWithoutPaymentsInput
+  disputes?: Prisma.DisputeCreateNestedManyWithoutPaymentInput
+}
+
+export type PaymentUncheckedCreateWithoutRefundsInput = {
+  paymentIntentId: string
+  orderId: string
+  checkoutId: string
+  status: $Enums.PaymentStatus
+  amount: bigint | number
+  currency: string
+  captured?: bigint | number
+  discount?: bigint | number | null
+  tax?: bigint | number | null
+  chargeId?: string | null
+  balanceTransactionId?: string | null
+  captureBefore?: Date | string | null
+  lapseAlertedAt?: Date | string | null
+  reviewReason?: string | null
+  reviewAction?: string | null
+  acceptedAt?: Date | string | null
+  acceptedBy?: string | null
+  createdAt?: Date | string
+  updatedAt?: Date | string
+  disputes?: Prisma.DisputeUncheckedCreateNestedManyWithoutPaymentInput
+}
+
+export type PaymentCreateOrConnectWithoutRefundsInput = {
+  where: Prisma.PaymentWhereUniqueInput
+  create: Prisma.XOR<Prisma.PaymentCreateWithoutRefundsInput, Prisma.PaymentUncheckedCreateWithoutRefundsInput>
+}
+
+export type PaymentUpsertWithoutRefundsInput = {
+  update: Prisma.XOR<Prisma.PaymentUpdateWithoutRefundsInput, Prisma.PaymentUncheckedUpdateWithoutRefundsInput>
+  create: Prisma.XOR<Prisma.PaymentCreateWithoutRefundsInput, Prisma.PaymentUncheckedCreateWithoutRefundsInput>
+  where?: Prisma.PaymentWhereInput
+}
+
+export type PaymentUpdateToOneWithWhereWithoutRefundsInput = {
+  where?: Prisma.PaymentWhereInput
+  data: Prisma.XOR<Prisma.PaymentUpdateWithoutRefundsInput, Prisma.PaymentUncheckedUpdateWithoutRefundsInput>
+}
+
+export type PaymentUpdateWithoutRefundsInput = {
+  paymentIntentId?: Prisma.StringFieldUpdateOperationsInput | string
+  status?: Prisma.EnumPaymentStatusFieldUpdateOperationsInput | $Enums.PaymentStatus
+  amount?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  currency?: Prisma.StringFieldUpdateOperationsInput | string
+  captured?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  discount?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  tax?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  chargeId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  balanceTransactionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  captureBefore?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  lapseAlertedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  reviewReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  reviewAction?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  acceptedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  acceptedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  order?: Prisma.OrderUpdateOneRequiredWithoutPaymentsNestedInput
+  checkout?: Prisma.CheckoutUpdateOneRequiredWithoutPaymentsNestedInput
+  disputes?: Prisma.DisputeUpdateManyWithoutPaymentNestedInput
+}
+
+export type PaymentUncheckedUpdateWithoutRefundsInput = {
+  paymentIntentId?: Prisma.StringFieldUpdateOperationsInput | string
+  orderId?: Prisma.StringFieldUpdateOperationsInput | string
+  checkoutId?: Prisma.StringFieldUpdateOperationsInput | string
+  status?: Prisma.EnumPaymentStatusFieldUpdateOperationsInput | $Enums.PaymentStatus
+  amount?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  currency?: Prisma.StringFieldUpdateOperationsInput | string
+  captured?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  discount?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  tax?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  chargeId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  balanceTransactionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  captureBefore?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  lapseAlertedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  reviewReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  reviewAction?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  acceptedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  acceptedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  disputes?: Prisma.DisputeUncheckedUpdateManyWithoutPaymentNestedInput
+}
+
+export type PaymentCreateWithoutDisputesInput = {
+  paymentIntentId: string
+  status: $Enums.PaymentStatus
+  amount: bigint | number
+  currency: string
+  captured?: bigint | number
+  discount?: bigint | number | null
+  tax?: bigint | number | null
+  chargeId?: string | null
+  balanceTransactionId?: string | null
+  captureBefore?: Date | string | null
+  lapseAlertedAt?: Date | string | null
+  reviewReason?: string | null
+  reviewAction?: string | null
+  acceptedAt?: Date | string | null
+  acceptedBy?: string | null
+  createdAt?: Date | string
+  updatedAt?: Date | string
+  order: Prisma.OrderCreateNestedOneWithoutPaymentsInput
+  checkout: Prisma.CheckoutCreateNestedOneWithoutPaymentsInput
+  refunds?: Prisma.RefundCreateNestedManyWithoutPaymentInput
+}
+
+export type PaymentUncheckedCreateWithoutDisputesInput = {
+  paymentIntentId: string
+  orderId: string
+  checkoutId: string
+  status: $Enums.PaymentStatus
+  amount: bigint | number
+  currency: string
+  captured?: bigint | number
+  discount?: bigint | number | null
+  tax?: bigint | number | null
+  chargeId?: string | null
+  balanceTransactionId?: string | null
+  captureBefore?: Date | string | null
+  lapseAlertedAt?: Date | string | null
+  reviewReason?: string | null
+  reviewAction?: string | null
+  acceptedAt?: Date | string | null
+  acceptedBy?: string | null
+  createdAt?: Date | string
+  updatedAt?: Date | string
+  refunds?: Prisma.RefundUncheckedCreateNestedManyWithoutPaymentInput
+}
+
+export type PaymentCreateOrConnectWithoutDisputesInput = {
+  where: Prisma.PaymentWhereUniqueInput
+  create: Prisma.XOR<Prisma.PaymentCreateWithoutDisputesInput, Prisma.PaymentUncheckedCreateWithoutDisputesInput>
+}
+
+export type PaymentUpsertWithoutDisputesInput = {
+  update: Prisma.XOR<Prisma.PaymentUpdateWithoutDisputesInput, Prisma.PaymentUncheckedUpdateWithoutDisputesInput>
+  create: Prisma.XOR<Prisma.PaymentCreateWithoutDisputesInput, Prisma.PaymentUncheckedCreateWithoutDisputesInput>
+  where?: Prisma.PaymentWhereInput
+}
+
+export type PaymentUpdateToOneWithWhereWithoutDisputesInput = {
+  where?: Prisma.PaymentWhereInput
+  data: Prisma.XOR<Prisma.PaymentUpdateWithoutDisputesInput, Prisma.PaymentUncheckedUpdateWithoutDisputesInput>
+}
+
+export type PaymentUpdateWithoutDisputesInput = {
+  paymentIntentId?: Prisma.StringFieldUpdateOperationsInput | string
+  status?: Prisma.EnumPaymentStatusFieldUpdateOperationsInput | $Enums.PaymentStatus
+  amount?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  currency?: Prisma.StringFieldUpdateOperationsInput | string
+  captured?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  discount?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  tax?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  chargeId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  balanceTransactionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  captureBefore?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  lapseAlertedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  reviewReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  reviewAction?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  acceptedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  acceptedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  order?: Prisma.OrderUpdateOneRequiredWithoutPaymentsNestedInput
+  checkout?: Prisma.CheckoutUpdateOneRequiredWithoutPaymentsNestedInput
+  refunds?: Prisma.RefundUpdateManyWithoutPaymentNestedInput
+}
+
+export type PaymentUncheckedUpdateWithoutDisputesInput = {
+  paymentIntentId?: Prisma.StringFieldUpdateOperationsInput | string
+  orderId?: Prisma.StringFieldUpdateOperationsInput | string
+  checkoutId?: Prisma.StringFieldUpdateOperationsInput | string
+  status?: Prisma.EnumPaymentStatusFieldUpdateOperationsInput | $Enums.PaymentStatus
+  amount?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  currency?: Prisma.StringFieldUpdateOperationsInput | string
+  captured?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  discount?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  tax?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  chargeId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  balanceTransactionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  captureBefore?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  lapseAlertedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  reviewReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  reviewAction?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  acceptedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  acceptedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  refunds?: Prisma.RefundUncheckedUpdateManyWithoutPaymentNestedInput
+}
+
 export type PaymentCreateManyOrderInput = {
   paymentIntentId: string
   checkoutId: string
   status: $Enums.PaymentStatus
   amount: bigint | number
   currency: string
+  captured?: bigint | number
+  discount?: bigint | number | null
+  tax?: bigint | number | null
+  chargeId?: string | null
+  balanceTransactionId?: string | null
+  captureBefore?: Date | string | null
+  lapseAlertedAt?: Date | string | null
+  reviewReason?: string | null
+  reviewAction?: string | null
+  acceptedAt?: Date | string | null
+  acceptedBy?: string | null
   createdAt?: Date | string
   updatedAt?: Date | string
 }
@@ -638,9 +1235,22 @@ export type PaymentUpdateWithoutOrderInput = {
   status?: Prisma.EnumPaymentStatusFieldUpdateOperationsInput | $Enums.PaymentStatus
   amount?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   currency?: Prisma.StringFieldUpdateOperationsInput | string
+  captured?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  discount?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  tax?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  chargeId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  balanceTransactionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  captureBefore?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  lapseAlertedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  reviewReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  reviewAction?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  acceptedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  acceptedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   checkout?: Prisma.CheckoutUpdateOneRequiredWithoutPaymentsNestedInput
+  refunds?: Prisma.RefundUpdateManyWithoutPaymentNestedInput
+  disputes?: Prisma.DisputeUpdateManyWithoutPaymentNestedInput
 }
 
 export type PaymentUncheckedUpdateWithoutOrderInput = {
@@ -649,8 +1259,21 @@ export type PaymentUncheckedUpdateWithoutOrderInput = {
   status?: Prisma.EnumPaymentStatusFieldUpdateOperationsInput | $Enums.PaymentStatus
   amount?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   currency?: Prisma.StringFieldUpdateOperationsInput | string
+  captured?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  discount?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  tax?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  chargeId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  balanceTransactionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  captureBefore?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  lapseAlertedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  reviewReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  reviewAction?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  acceptedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  acceptedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  refunds?: Prisma.RefundUncheckedUpdateManyWithoutPaymentNestedInput
+  disputes?: Prisma.DisputeUncheckedUpdateManyWithoutPaymentNestedInput
 }
 
 export type PaymentUncheckedUpdateManyWithoutOrderInput = {
@@ -659,6 +1282,17 @@ export type PaymentUncheckedUpdateManyWithoutOrderInput = {
   status?: Prisma.EnumPaymentStatusFieldUpdateOperationsInput | $Enums.PaymentStatus
   amount?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   currency?: Prisma.StringFieldUpdateOperationsInput | string
+  captured?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  discount?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  tax?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  chargeId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  balanceTransactionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  captureBefore?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  lapseAlertedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  reviewReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  reviewAction?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  acceptedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  acceptedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
 }
@@ -669,6 +1303,17 @@ export type PaymentCreateManyCheckoutInput = {
   status: $Enums.PaymentStatus
   amount: bigint | number
   currency: string
+  captured?: bigint | number
+  discount?: bigint | number | null
+  tax?: bigint | number | null
+  chargeId?: string | null
+  balanceTransactionId?: string | null
+  captureBefore?: Date | string | null
+  lapseAlertedAt?: Date | string | null
+  reviewReason?: string | null
+  reviewAction?: string | null
+  acceptedAt?: Date | string | null
+  acceptedBy?: string | null
   createdAt?: Date | string
   updatedAt?: Date | string
 }
@@ -678,9 +1323,22 @@ export type PaymentUpdateWithoutCheckoutInput = {
   status?: Prisma.EnumPaymentStatusFieldUpdateOperationsInput | $Enums.PaymentStatus
   amount?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   currency?: Prisma.StringFieldUpdateOperationsInput | string
+  captured?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  discount?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  tax?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  chargeId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  balanceTransactionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  captureBefore?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  lapseAlertedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  reviewReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  reviewAction?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  acceptedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  acceptedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   order?: Prisma.OrderUpdateOneRequiredWithoutPaymentsNestedInput
+  refunds?: Prisma.RefundUpdateManyWithoutPaymentNestedInput
+  disputes?: Prisma.DisputeUpdateManyWithoutPaymentNestedInput
 }
 
 export type PaymentUncheckedUpdateWithoutCheckoutInput = {
@@ -689,8 +1347,21 @@ export type PaymentUncheckedUpdateWithoutCheckoutInput = {
   status?: Prisma.EnumPaymentStatusFieldUpdateOperationsInput | $Enums.PaymentStatus
   amount?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   currency?: Prisma.StringFieldUpdateOperationsInput | string
+  captured?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  discount?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  tax?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  chargeId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  balanceTransactionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  captureBefore?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  lapseAlertedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  reviewReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  reviewAction?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  acceptedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  acceptedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  refunds?: Prisma.RefundUncheckedUpdateManyWithoutPaymentNestedInput
+  disputes?: Prisma.DisputeUncheckedUpdateManyWithoutPaymentNestedInput
 }
 
 export type PaymentUncheckedUpdateManyWithoutCheckoutInput = {
@@ -699,10 +1370,59 @@ export type PaymentUncheckedUpdateManyWithoutCheckoutInput = {
   status?: Prisma.EnumPaymentStatusFieldUpdateOperationsInput | $Enums.PaymentStatus
   amount?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   currency?: Prisma.StringFieldUpdateOperationsInput | string
+  captured?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  discount?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  tax?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  chargeId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  balanceTransactionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  captureBefore?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  lapseAlertedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  reviewReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  reviewAction?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  acceptedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  acceptedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
 }
 
+
+/**
+ * Count Type PaymentCountOutputType
+ */
+
+export type PaymentCountOutputType = {
+  refunds: number
+  disputes: number
+}
+
+export type PaymentCountOutputTypeSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
+  refunds?: boolean | PaymentCountOutputTypeCountRefundsArgs
+  disputes?: boolean | PaymentCountOutputTypeCountDisputesArgs
+}
+
+/**
+ * PaymentCountOutputType without action
+ */
+export type PaymentCountOutputTypeDefaultArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
+  /**
+   * Select specific fields to fetch from the PaymentCountOutputType
+   */
+  select?: Prisma.PaymentCountOutputTypeSelect<ExtArgs> | null
+}
+
+/**
+ * PaymentCountOutputType without action
+ */
+export type PaymentCountOutputTypeCountRefundsArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
+  where?: Prisma.RefundWhereInput
+}
+
+/**
+ * PaymentCountOutputType without action
+ */
+export type PaymentCountOutputTypeCountDisputesArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
+  where?: Prisma.DisputeWhereInput
+}
 
 
 export type PaymentSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -712,10 +1432,24 @@ export type PaymentSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs 
   status?: boolean
   amount?: boolean
   currency?: boolean
+  captured?: boolean
+  discount?: boolean
+  tax?: boolean
+  chargeId?: boolean
+  balanceTransactionId?: boolean
+  captureBefore?: boolean
+  lapseAlertedAt?: boolean
+  reviewReason?: boolean
+  reviewAction?: boolean
+  acceptedAt?: boolean
+  acceptedBy?: boolean
   createdAt?: boolean
   updatedAt?: boolean
   order?: boolean | Prisma.OrderDefaultArgs<ExtArgs>
   checkout?: boolean | Prisma.CheckoutDefaultArgs<ExtArgs>
+  refunds?: boolean | Prisma.Payment$refundsArgs<ExtArgs>
+  disputes?: boolean | Prisma.Payment$disputesArgs<ExtArgs>
+  _count?: boolean | Prisma.PaymentCountOutputTypeDefaultArgs<ExtArgs>
 }, ExtArgs["result"]["payment"]>
 
 export type PaymentSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -725,6 +1459,17 @@ export type PaymentSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Exten
   status?: boolean
   amount?: boolean
   currency?: boolean
+  captured?: boolean
+  discount?: boolean
+  tax?: boolean
+  chargeId?: boolean
+  balanceTransactionId?: boolean
+  captureBefore?: boolean
+  lapseAlertedAt?: boolean
+  reviewReason?: boolean
+  reviewAction?: boolean
+  acceptedAt?: boolean
+  acceptedBy?: boolean
   createdAt?: boolean
   updatedAt?: boolean
   order?: boolean | Prisma.OrderDefaultArgs<ExtArgs>
@@ -738,6 +1483,17 @@ export type PaymentSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Exten
   status?: boolean
   amount?: boolean
   currency?: boolean
+  captured?: boolean
+  discount?: boolean
+  tax?: boolean
+  chargeId?: boolean
+  balanceTransactionId?: boolean
+  captureBefore?: boolean
+  lapseAlertedAt?: boolean
+  reviewReason?: boolean
+  reviewAction?: boolean
+  acceptedAt?: boolean
+  acceptedBy?: boolean
   createdAt?: boolean
   updatedAt?: boolean
   order?: boolean | Prisma.OrderDefaultArgs<ExtArgs>
@@ -751,14 +1507,28 @@ export type PaymentSelectScalar = {
   status?: boolean
   amount?: boolean
   currency?: boolean
+  captured?: boolean
+  discount?: boolean
+  tax?: boolean
+  chargeId?: boolean
+  balanceTransactionId?: boolean
+  captureBefore?: boolean
+  lapseAlertedAt?: boolean
+  reviewReason?: boolean
+  reviewAction?: boolean
+  acceptedAt?: boolean
+  acceptedBy?: boolean
   createdAt?: boolean
   updatedAt?: boolean
 }
 
-export type PaymentOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"paymentIntentId" | "orderId" | "checkoutId" | "status" | "amount" | "currency" | "createdAt" | "updatedAt", ExtArgs["result"]["payment"]>
+export type PaymentOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"paymentIntentId" | "orderId" | "checkoutId" | "status" | "amount" | "currency" | "captured" | "discount" | "tax" | "chargeId" | "balanceTransactionId" | "captureBefore" | "lapseAlertedAt" | "reviewReason" | "reviewAction" | "acceptedAt" | "acceptedBy" | "createdAt" | "updatedAt", ExtArgs["result"]["payment"]>
 export type PaymentInclude<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   order?: boolean | Prisma.OrderDefaultArgs<ExtArgs>
   checkout?: boolean | Prisma.CheckoutDefaultArgs<ExtArgs>
+  refunds?: boolean | Prisma.Payment$refundsArgs<ExtArgs>
+  disputes?: boolean | Prisma.Payment$disputesArgs<ExtArgs>
+  _count?: boolean | Prisma.PaymentCountOutputTypeDefaultArgs<ExtArgs>
 }
 export type PaymentIncludeCreateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   order?: boolean | Prisma.OrderDefaultArgs<ExtArgs>
@@ -774,6 +1544,8 @@ export type $PaymentPayload<ExtArgs extends runtime.Types.Extensions.InternalArg
   objects: {
     order: Prisma.$OrderPayload<ExtArgs>
     checkout: Prisma.$CheckoutPayload<ExtArgs>
+    refunds: Prisma.$RefundPayload<ExtArgs>[]
+    disputes: Prisma.$DisputePayload<ExtArgs>[]
   }
   scalars: runtime.Types.Extensions.GetPayloadResult<{
     paymentIntentId: string
@@ -782,6 +1554,26 @@ export type $PaymentPayload<ExtArgs extends runtime.Types.Extensions.InternalArg
     status: $Enums.PaymentStatus
     amount: bigint
     currency: string
+    captured: bigint
+    discount: bigint | null
+    tax: bigint | null
+    chargeId: string | null
+    /**
+     * Where Stripe booked it; known once its fee is.
+     */
+    balanceTransactionId: string | null
+    /**
+     * When an authorization that was not captured lapses.
+     */
+    captureBefore: Date | null
+    lapseAlertedAt: Date | null
+    /**
+     * Why this payment cannot simply count, and what to do about it, until accepted or refunded.
+     */
+    reviewReason: string | null
+    reviewAction: string | null
+    acceptedAt: Date | null
+    acceptedBy: string | null
     createdAt: Date
     updatedAt: Date
   }, ExtArgs["result"]["payment"]>
@@ -1180,6 +1972,8 @@ export interface Prisma__PaymentClient<T, Null = never, ExtArgs extends runtime.
   readonly [Symbol.toStringTag]: "PrismaPromise"
   order<T extends Prisma.OrderDefaultArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.OrderDefaultArgs<ExtArgs>>): Prisma.Prisma__OrderClient<runtime.Types.Result.GetResult<Prisma.$OrderPayload<ExtArgs>, T, "findUniqueOrThrow", GlobalOmitOptions> | Null, Null, ExtArgs, GlobalOmitOptions>
   checkout<T extends Prisma.CheckoutDefaultArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.CheckoutDefaultArgs<ExtArgs>>): Prisma.Prisma__CheckoutClient<runtime.Types.Result.GetResult<Prisma.$CheckoutPayload<ExtArgs>, T, "findUniqueOrThrow", GlobalOmitOptions> | Null, Null, ExtArgs, GlobalOmitOptions>
+  refunds<T extends Prisma.Payment$refundsArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.Payment$refundsArgs<ExtArgs>>): Prisma.PrismaPromise<runtime.Types.Result.GetResult<Prisma.$RefundPayload<ExtArgs>, T, "findMany", GlobalOmitOptions> | Null>
+  disputes<T extends Prisma.Payment$disputesArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.Payment$disputesArgs<ExtArgs>>): Prisma.PrismaPromise<runtime.Types.Result.GetResult<Prisma.$DisputePayload<ExtArgs>, T, "findMany", GlobalOmitOptions> | Null>
   /**
    * Attaches callbacks for the resolution and/or rejection of the Promise.
    * @param onfulfilled The callback to execute when the Promise is resolved.
@@ -1215,6 +2009,17 @@ export interface PaymentFieldRefs {
   readonly status: Prisma.FieldRef<"Payment", 'PaymentStatus'>
   readonly amount: Prisma.FieldRef<"Payment", 'BigInt'>
   readonly currency: Prisma.FieldRef<"Payment", 'String'>
+  readonly captured: Prisma.FieldRef<"Payment", 'BigInt'>
+  readonly discount: Prisma.FieldRef<"Payment", 'BigInt'>
+  readonly tax: Prisma.FieldRef<"Payment", 'BigInt'>
+  readonly chargeId: Prisma.FieldRef<"Payment", 'String'>
+  readonly balanceTransactionId: Prisma.FieldRef<"Payment", 'String'>
+  readonly captureBefore: Prisma.FieldRef<"Payment", 'DateTime'>
+  readonly lapseAlertedAt: Prisma.FieldRef<"Payment", 'DateTime'>
+  readonly reviewReason: Prisma.FieldRef<"Payment", 'String'>
+  readonly reviewAction: Prisma.FieldRef<"Payment", 'String'>
+  readonly acceptedAt: Prisma.FieldRef<"Payment", 'DateTime'>
+  readonly acceptedBy: Prisma.FieldRef<"Payment", 'String'>
   readonly createdAt: Prisma.FieldRef<"Payment", 'DateTime'>
   readonly updatedAt: Prisma.FieldRef<"Payment", 'DateTime'>
 }
@@ -1615,6 +2420,54 @@ export type PaymentDeleteManyArgs<ExtArgs extends runtime.Types.Extensions.Inter
    * Limit how many Payments to delete.
    */
   limit?: number
+}
+
+/**
+ * Payment.refunds
+ */
+export type Payment$refundsArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
+  /**
+   * Select specific fields to fetch from the Refund
+   */
+  select?: Prisma.RefundSelect<ExtArgs> | null
+  /**
+   * Omit specific fields from the Refund
+   */
+  omit?: Prisma.RefundOmit<ExtArgs> | null
+  /**
+   * Choose, which related nodes to fetch as well
+   */
+  include?: Prisma.RefundInclude<ExtArgs> | null
+  where?: Prisma.RefundWhereInput
+  orderBy?: Prisma.RefundOrderByWithRelationInput | Prisma.RefundOrderByWithRelationInput[]
+  cursor?: Prisma.RefundWhereUniqueInput
+  take?: number
+  skip?: number
+  distinct?: Prisma.RefundScalarFieldEnum | Prisma.RefundScalarFieldEnum[]
+}
+
+/**
+ * Payment.disputes
+ */
+export type Payment$disputesArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
+  /**
+   * Select specific fields to fetch from the Dispute
+   */
+  select?: Prisma.DisputeSelect<ExtArgs> | null
+  /**
+   * Omit specific fields from the Dispute
+   */
+  omit?: Prisma.DisputeOmit<ExtArgs> | null
+  /**
+   * Choose, which related nodes to fetch as well
+   */
+  include?: Prisma.DisputeInclude<ExtArgs> | null
+  where?: Prisma.DisputeWhereInput
+  orderBy?: Prisma.DisputeOrderByWithRelationInput | Prisma.DisputeOrderByWithRelationInput[]
+  cursor?: Prisma.DisputeWhereUniqueInput
+  take?: number
+  skip?: number
+  distinct?: Prisma.DisputeScalarFieldEnum | Prisma.DisputeScalarFieldEnum[]
 }
 
 /**

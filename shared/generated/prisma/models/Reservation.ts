@@ -28,10 +28,12 @@ export type AggregateReservation = {
 
 export type ReservationAvgAggregateOutputType = {
   quantity: number | null
+  restocked: number | null
 }
 
 export type ReservationSumAggregateOutputType = {
   quantity: number | null
+  restocked: number | null
 }
 
 export type ReservationMinAggregateOutputType = {
@@ -41,6 +43,7 @@ export type ReservationMinAggregateOutputType = {
   status: $Enums.ReservationStatus | null
   createdAt: Date | null
   settledAt: Date | null
+  restocked: number | null
 }
 
 export type ReservationMaxAggregateOutputType = {
@@ -50,6 +53,7 @@ export type ReservationMaxAggregateOutputType = {
   status: $Enums.ReservationStatus | null
   createdAt: Date | null
   settledAt: Date | null
+  restocked: number | null
 }
 
 export type ReservationCountAggregateOutputType = {
@@ -59,16 +63,19 @@ export type ReservationCountAggregateOutputType = {
   status: number
   createdAt: number
   settledAt: number
+  restocked: number
   _all: number
 }
 
 
 export type ReservationAvgAggregateInputType = {
   quantity?: true
+  restocked?: true
 }
 
 export type ReservationSumAggregateInputType = {
   quantity?: true
+  restocked?: true
 }
 
 export type ReservationMinAggregateInputType = {
@@ -78,6 +85,7 @@ export type ReservationMinAggregateInputType = {
   status?: true
   createdAt?: true
   settledAt?: true
+  restocked?: true
 }
 
 export type ReservationMaxAggregateInputType = {
@@ -87,6 +95,7 @@ export type ReservationMaxAggregateInputType = {
   status?: true
   createdAt?: true
   settledAt?: true
+  restocked?: true
 }
 
 export type ReservationCountAggregateInputType = {
@@ -96,6 +105,7 @@ export type ReservationCountAggregateInputType = {
   status?: true
   createdAt?: true
   settledAt?: true
+  restocked?: true
   _all?: true
 }
 
@@ -192,6 +202,7 @@ export type ReservationGroupByOutputType = {
   status: $Enums.ReservationStatus
   createdAt: Date
   settledAt: Date | null
+  restocked: number
   _count: ReservationCountAggregateOutputType | null
   _avg: ReservationAvgAggregateOutputType | null
   _sum: ReservationSumAggregateOutputType | null
@@ -224,6 +235,7 @@ export type ReservationWhereInput = {
   status?: Prisma.EnumReservationStatusFilter<"Reservation"> | $Enums.ReservationStatus
   createdAt?: Prisma.DateTimeFilter<"Reservation"> | Date | string
   settledAt?: Prisma.DateTimeNullableFilter<"Reservation"> | Date | string | null
+  restocked?: Prisma.IntFilter<"Reservation"> | number
   checkout?: Prisma.XOR<Prisma.CheckoutScalarRelationFilter, Prisma.CheckoutWhereInput>
   product?: Prisma.XOR<Prisma.ProductScalarRelationFilter, Prisma.ProductWhereInput>
 }
@@ -235,6 +247,7 @@ export type ReservationOrderByWithRelationInput = {
   status?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   settledAt?: Prisma.SortOrderInput | Prisma.SortOrder
+  restocked?: Prisma.SortOrder
   checkout?: Prisma.CheckoutOrderByWithRelationInput
   product?: Prisma.ProductOrderByWithRelationInput
 }
@@ -250,6 +263,7 @@ export type ReservationWhereUniqueInput = Prisma.AtLeast<{
   status?: Prisma.EnumReservationStatusFilter<"Reservation"> | $Enums.ReservationStatus
   createdAt?: Prisma.DateTimeFilter<"Reservation"> | Date | string
   settledAt?: Prisma.DateTimeNullableFilter<"Reservation"> | Date | string | null
+  restocked?: Prisma.IntFilter<"Reservation"> | number
   checkout?: Prisma.XOR<Prisma.CheckoutScalarRelationFilter, Prisma.CheckoutWhereInput>
   product?: Prisma.XOR<Prisma.ProductScalarRelationFilter, Prisma.ProductWhereInput>
 }, "checkoutId_productId">
@@ -261,6 +275,7 @@ export type ReservationOrderByWithAggregationInput = {
   status?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   settledAt?: Prisma.SortOrderInput | Prisma.SortOrder
+  restocked?: Prisma.SortOrder
   _count?: Prisma.ReservationCountOrderByAggregateInput
   _avg?: Prisma.ReservationAvgOrderByAggregateInput
   _max?: Prisma.ReservationMaxOrderByAggregateInput
@@ -278,6 +293,7 @@ export type ReservationScalarWhereWithAggregatesInput = {
   status?: Prisma.EnumReservationStatusWithAggregatesFilter<"Reservation"> | $Enums.ReservationStatus
   createdAt?: Prisma.DateTimeWithAggregatesFilter<"Reservation"> | Date | string
   settledAt?: Prisma.DateTimeNullableWithAggregatesFilter<"Reservation"> | Date | string | null
+  restocked?: Prisma.IntWithAggregatesFilter<"Reservation"> | number
 }
 
 export type ReservationCreateInput = {
@@ -285,6 +301,7 @@ export type ReservationCreateInput = {
   status?: $Enums.ReservationStatus
   createdAt?: Date | string
   settledAt?: Date | string | null
+  restocked?: number
   checkout: Prisma.CheckoutCreateNestedOneWithoutReservationsInput
   product: Prisma.ProductCreateNestedOneWithoutReservationsInput
 }
@@ -296,6 +313,7 @@ export type ReservationUncheckedCreateInput = {
   status?: $Enums.ReservationStatus
   createdAt?: Date | string
   settledAt?: Date | string | null
+  restocked?: number
 }
 
 export type ReservationUpdateInput = {
@@ -303,6 +321,7 @@ export type ReservationUpdateInput = {
   status?: Prisma.EnumReservationStatusFieldUpdateOperationsInput | $Enums.ReservationStatus
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   settledAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  restocked?: Prisma.IntFieldUpdateOperationsInput | number
   checkout?: Prisma.CheckoutUpdateOneRequiredWithoutReservationsNestedInput
   product?: Prisma.ProductUpdateOneRequiredWithoutReservationsNestedInput
 }
@@ -314,6 +333,7 @@ export type ReservationUncheckedUpdateInput = {
   status?: Prisma.EnumReservationStatusFieldUpdateOperationsInput | $Enums.ReservationStatus
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   settledAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  restocked?: Prisma.IntFieldUpdateOperationsInput | number
 }
 
 export type ReservationCreateManyInput = {
@@ -323,6 +343,7 @@ export type ReservationCreateManyInput = {
   status?: $Enums.ReservationStatus
   createdAt?: Date | string
   settledAt?: Date | string | null
+  restocked?: number
 }
 
 export type ReservationUpdateManyMutationInput = {
@@ -330,6 +351,7 @@ export type ReservationUpdateManyMutationInput = {
   status?: Prisma.EnumReservationStatusFieldUpdateOperationsInput | $Enums.ReservationStatus
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   settledAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  restocked?: Prisma.IntFieldUpdateOperationsInput | number
 }
 
 export type ReservationUncheckedUpdateManyInput = {
@@ -339,6 +361,7 @@ export type ReservationUncheckedUpdateManyInput = {
   status?: Prisma.EnumReservationStatusFieldUpdateOperationsInput | $Enums.ReservationStatus
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   settledAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  restocked?: Prisma.IntFieldUpdateOperationsInput | number
 }
 
 export type ReservationListRelationFilter = {
@@ -363,10 +386,12 @@ export type ReservationCountOrderByAggregateInput = {
   status?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   settledAt?: Prisma.SortOrder
+  restocked?: Prisma.SortOrder
 }
 
 export type ReservationAvgOrderByAggregateInput = {
   quantity?: Prisma.SortOrder
+  restocked?: Prisma.SortOrder
 }
 
 export type ReservationMaxOrderByAggregateInput = {
@@ -376,6 +401,7 @@ export type ReservationMaxOrderByAggregateInput = {
   status?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   settledAt?: Prisma.SortOrder
+  restocked?: Prisma.SortOrder
 }
 
 export type ReservationMinOrderByAggregateInput = {
@@ -385,10 +411,12 @@ export type ReservationMinOrderByAggregateInput = {
   status?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   settledAt?: Prisma.SortOrder
+  restocked?: Prisma.SortOrder
 }
 
 export type ReservationSumOrderByAggregateInput = {
   quantity?: Prisma.SortOrder
+  restocked?: Prisma.SortOrder
 }
 
 export type ReservationCreateNestedManyWithoutProductInput = {
@@ -484,6 +512,7 @@ export type ReservationCreateWithoutProductInput = {
   status?: $Enums.ReservationStatus
   createdAt?: Date | string
   settledAt?: Date | string | null
+  restocked?: number
   checkout: Prisma.CheckoutCreateNestedOneWithoutReservationsInput
 }
 
@@ -493,6 +522,7 @@ export type ReservationUncheckedCreateWithoutProductInput = {
   status?: $Enums.ReservationStatus
   createdAt?: Date | string
   settledAt?: Date | string | null
+  restocked?: number
 }
 
 export type ReservationCreateOrConnectWithoutProductInput = {
@@ -531,6 +561,7 @@ export type ReservationScalarWhereInput = {
   status?: Prisma.EnumReservationStatusFilter<"Reservation"> | $Enums.ReservationStatus
   createdAt?: Prisma.DateTimeFilter<"Reservation"> | Date | string
   settledAt?: Prisma.DateTimeNullableFilter<"Reservation"> | Date | string | null
+  restocked?: Prisma.IntFilter<"Reservation"> | number
 }
 
 export type ReservationCreateWithoutCheckoutInput = {
@@ -538,6 +569,7 @@ export type ReservationCreateWithoutCheckoutInput = {
   status?: $Enums.ReservationStatus
   createdAt?: Date | string
   settledAt?: Date | string | null
+  restocked?: number
   product: Prisma.ProductCreateNestedOneWithoutReservationsInput
 }
 
@@ -547,6 +579,7 @@ export type ReservationUncheckedCreateWithoutCheckoutInput = {
   status?: $Enums.ReservationStatus
   createdAt?: Date | string
   settledAt?: Date | string | null
+  restocked?: number
 }
 
 export type ReservationCreateOrConnectWithoutCheckoutInput = {
@@ -581,6 +614,7 @@ export type ReservationCreateManyProductInput = {
   status?: $Enums.ReservationStatus
   createdAt?: Date | string
   settledAt?: Date | string | null
+  restocked?: number
 }
 
 export type ReservationUpdateWithoutProductInput = {
@@ -588,6 +622,7 @@ export type ReservationUpdateWithoutProductInput = {
   status?: Prisma.EnumReservationStatusFieldUpdateOperationsInput | $Enums.ReservationStatus
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   settledAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  restocked?: Prisma.IntFieldUpdateOperationsInput | number
   checkout?: Prisma.CheckoutUpdateOneRequiredWithoutReservationsNestedInput
 }
 
@@ -597,6 +632,7 @@ export type ReservationUncheckedUpdateWithoutProductInput = {
   status?: Prisma.EnumReservationStatusFieldUpdateOperationsInput | $Enums.ReservationStatus
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   settledAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  restocked?: Prisma.IntFieldUpdateOperationsInput | number
 }
 
 export type ReservationUncheckedUpdateManyWithoutProductInput = {
@@ -605,6 +641,7 @@ export type ReservationUncheckedUpdateManyWithoutProductInput = {
   status?: Prisma.EnumReservationStatusFieldUpdateOperationsInput | $Enums.ReservationStatus
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   settledAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  restocked?: Prisma.IntFieldUpdateOperationsInput | number
 }
 
 export type ReservationCreateManyCheckoutInput = {
@@ -613,6 +650,7 @@ export type ReservationCreateManyCheckoutInput = {
   status?: $Enums.ReservationStatus
   createdAt?: Date | string
   settledAt?: Date | string | null
+  restocked?: number
 }
 
 export type ReservationUpdateWithoutCheckoutInput = {
@@ -620,6 +658,7 @@ export type ReservationUpdateWithoutCheckoutInput = {
   status?: Prisma.EnumReservationStatusFieldUpdateOperationsInput | $Enums.ReservationStatus
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   settledAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  restocked?: Prisma.IntFieldUpdateOperationsInput | number
   product?: Prisma.ProductUpdateOneRequiredWithoutReservationsNestedInput
 }
 
@@ -629,6 +668,7 @@ export type ReservationUncheckedUpdateWithoutCheckoutInput = {
   status?: Prisma.EnumReservationStatusFieldUpdateOperationsInput | $Enums.ReservationStatus
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   settledAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  restocked?: Prisma.IntFieldUpdateOperationsInput | number
 }
 
 export type ReservationUncheckedUpdateManyWithoutCheckoutInput = {
@@ -637,6 +677,7 @@ export type ReservationUncheckedUpdateManyWithoutCheckoutInput = {
   status?: Prisma.EnumReservationStatusFieldUpdateOperationsInput | $Enums.ReservationStatus
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   settledAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  restocked?: Prisma.IntFieldUpdateOperationsInput | number
 }
 
 
@@ -648,6 +689,7 @@ export type ReservationSelect<ExtArgs extends runtime.Types.Extensions.InternalA
   status?: boolean
   createdAt?: boolean
   settledAt?: boolean
+  restocked?: boolean
   checkout?: boolean | Prisma.CheckoutDefaultArgs<ExtArgs>
   product?: boolean | Prisma.ProductDefaultArgs<ExtArgs>
 }, ExtArgs["result"]["reservation"]>
@@ -659,6 +701,7 @@ export type ReservationSelectCreateManyAndReturn<ExtArgs extends runtime.Types.E
   status?: boolean
   createdAt?: boolean
   settledAt?: boolean
+  restocked?: boolean
   checkout?: boolean | Prisma.CheckoutDefaultArgs<ExtArgs>
   product?: boolean | Prisma.ProductDefaultArgs<ExtArgs>
 }, ExtArgs["result"]["reservation"]>
@@ -670,6 +713,7 @@ export type ReservationSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.E
   status?: boolean
   createdAt?: boolean
   settledAt?: boolean
+  restocked?: boolean
   checkout?: boolean | Prisma.CheckoutDefaultArgs<ExtArgs>
   product?: boolean | Prisma.ProductDefaultArgs<ExtArgs>
 }, ExtArgs["result"]["reservation"]>
@@ -681,9 +725,10 @@ export type ReservationSelectScalar = {
   status?: boolean
   createdAt?: boolean
   settledAt?: boolean
+  restocked?: boolean
 }
 
-export type ReservationOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"checkoutId" | "productId" | "quantity" | "status" | "createdAt" | "settledAt", ExtArgs["result"]["reservation"]>
+export type ReservationOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"checkoutId" | "productId" | "quantity" | "status" | "createdAt" | "settledAt" | "restocked", ExtArgs["result"]["reservation"]>
 export type ReservationInclude<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   checkout?: boolean | Prisma.CheckoutDefaultArgs<ExtArgs>
   product?: boolean | Prisma.ProductDefaultArgs<ExtArgs>
@@ -710,6 +755,10 @@ export type $ReservationPayload<ExtArgs extends runtime.Types.Extensions.Interna
     status: $Enums.ReservationStatus
     createdAt: Date
     settledAt: Date | null
+    /**
+     * How many of a committed quantity a refund has put back on the shelf.
+     */
+    restocked: number
   }, ExtArgs["result"]["reservation"]>
   composites: {}
 }
@@ -1141,6 +1190,7 @@ export interface ReservationFieldRefs {
   readonly status: Prisma.FieldRef<"Reservation", 'ReservationStatus'>
   readonly createdAt: Prisma.FieldRef<"Reservation", 'DateTime'>
   readonly settledAt: Prisma.FieldRef<"Reservation", 'DateTime'>
+  readonly restocked: Prisma.FieldRef<"Reservation", 'Int'>
 }
     
 

@@ -48,6 +48,8 @@ export type WebhookEventMinAggregateOutputType = {
   checkoutId: string | null
   receivedAt: Date | null
   processedAt: Date | null
+  resolvedBy: string | null
+  note: string | null
 }
 
 export type WebhookEventMaxAggregateOutputType = {
@@ -64,6 +66,8 @@ export type WebhookEventMaxAggregateOutputType = {
   checkoutId: string | null
   receivedAt: Date | null
   processedAt: Date | null
+  resolvedBy: string | null
+  note: string | null
 }
 
 export type WebhookEventCountAggregateOutputType = {
@@ -80,6 +84,8 @@ export type WebhookEventCountAggregateOutputType = {
   checkoutId: number
   receivedAt: number
   processedAt: number
+  resolvedBy: number
+  note: number
   _all: number
 }
 
@@ -106,6 +112,8 @@ export type WebhookEventMinAggregateInputType = {
   checkoutId?: true
   receivedAt?: true
   processedAt?: true
+  resolvedBy?: true
+  note?: true
 }
 
 export type WebhookEventMaxAggregateInputType = {
@@ -122,6 +130,8 @@ export type WebhookEventMaxAggregateInputType = {
   checkoutId?: true
   receivedAt?: true
   processedAt?: true
+  resolvedBy?: true
+  note?: true
 }
 
 export type WebhookEventCountAggregateInputType = {
@@ -138,6 +148,8 @@ export type WebhookEventCountAggregateInputType = {
   checkoutId?: true
   receivedAt?: true
   processedAt?: true
+  resolvedBy?: true
+  note?: true
   _all?: true
 }
 
@@ -241,6 +253,8 @@ export type WebhookEventGroupByOutputType = {
   checkoutId: string | null
   receivedAt: Date
   processedAt: Date | null
+  resolvedBy: string | null
+  note: string | null
   _count: WebhookEventCountAggregateOutputType | null
   _avg: WebhookEventAvgAggregateOutputType | null
   _sum: WebhookEventSumAggregateOutputType | null
@@ -280,6 +294,8 @@ export type WebhookEventWhereInput = {
   checkoutId?: Prisma.StringNullableFilter<"WebhookEvent"> | string | null
   receivedAt?: Prisma.DateTimeFilter<"WebhookEvent"> | Date | string
   processedAt?: Prisma.DateTimeNullableFilter<"WebhookEvent"> | Date | string | null
+  resolvedBy?: Prisma.StringNullableFilter<"WebhookEvent"> | string | null
+  note?: Prisma.StringNullableFilter<"WebhookEvent"> | string | null
 }
 
 export type WebhookEventOrderByWithRelationInput = {
@@ -296,6 +312,8 @@ export type WebhookEventOrderByWithRelationInput = {
   checkoutId?: Prisma.SortOrderInput | Prisma.SortOrder
   receivedAt?: Prisma.SortOrder
   processedAt?: Prisma.SortOrderInput | Prisma.SortOrder
+  resolvedBy?: Prisma.SortOrderInput | Prisma.SortOrder
+  note?: Prisma.SortOrderInput | Prisma.SortOrder
 }
 
 export type WebhookEventWhereUniqueInput = Prisma.AtLeast<{
@@ -315,6 +333,8 @@ export type WebhookEventWhereUniqueInput = Prisma.AtLeast<{
   checkoutId?: Prisma.StringNullableFilter<"WebhookEvent"> | string | null
   receivedAt?: Prisma.DateTimeFilter<"WebhookEvent"> | Date | string
   processedAt?: Prisma.DateTimeNullableFilter<"WebhookEvent"> | Date | string | null
+  resolvedBy?: Prisma.StringNullableFilter<"WebhookEvent"> | string | null
+  note?: Prisma.StringNullableFilter<"WebhookEvent"> | string | null
 }, "id">
 
 export type WebhookEventOrderByWithAggregationInput = {
@@ -331,6 +351,8 @@ export type WebhookEventOrderByWithAggregationInput = {
   checkoutId?: Prisma.SortOrderInput | Prisma.SortOrder
   receivedAt?: Prisma.SortOrder
   processedAt?: Prisma.SortOrderInput | Prisma.SortOrder
+  resolvedBy?: Prisma.SortOrderInput | Prisma.SortOrder
+  note?: Prisma.SortOrderInput | Prisma.SortOrder
   _count?: Prisma.WebhookEventCountOrderByAggregateInput
   _avg?: Prisma.WebhookEventAvgOrderByAggregateInput
   _max?: Prisma.WebhookEventMaxOrderByAggregateInput
@@ -355,6 +377,8 @@ export type WebhookEventScalarWhereWithAggregatesInput = {
   checkoutId?: Prisma.StringNullableWithAggregatesFilter<"WebhookEvent"> | string | null
   receivedAt?: Prisma.DateTimeWithAggregatesFilter<"WebhookEvent"> | Date | string
   processedAt?: Prisma.DateTimeNullableWithAggregatesFilter<"WebhookEvent"> | Date | string | null
+  resolvedBy?: Prisma.StringNullableWithAggregatesFilter<"WebhookEvent"> | string | null
+  note?: Prisma.StringNullableWithAggregatesFilter<"WebhookEvent"> | string | null
 }
 
 export type WebhookEventCreateInput = {
@@ -371,6 +395,8 @@ export type WebhookEventCreateInput = {
   checkoutId?: string | null
   receivedAt?: Date | string
   processedAt?: Date | string | null
+  resolvedBy?: string | null
+  note?: string | null
 }
 
 export type WebhookEventUncheckedCreateInput = {
@@ -387,6 +413,8 @@ export type WebhookEventUncheckedCreateInput = {
   checkoutId?: string | null
   receivedAt?: Date | string
   processedAt?: Date | string | null
+  resolvedBy?: string | null
+  note?: string | null
 }
 
 export type WebhookEventUpdateInput = {
@@ -403,6 +431,8 @@ export type WebhookEventUpdateInput = {
   checkoutId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   receivedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   processedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  resolvedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  note?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
 }
 
 export type WebhookEventUncheckedUpdateInput = {
@@ -419,6 +449,8 @@ export type WebhookEventUncheckedUpdateInput = {
   checkoutId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   receivedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   processedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  resolvedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  note?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
 }
 
 export type WebhookEventCreateManyInput = {
@@ -435,6 +467,8 @@ export type WebhookEventCreateManyInput = {
   checkoutId?: string | null
   receivedAt?: Date | string
   processedAt?: Date | string | null
+  resolvedBy?: string | null
+  note?: string | null
 }
 
 export type WebhookEventUpdateManyMutationInput = {
@@ -451,6 +485,8 @@ export type WebhookEventUpdateManyMutationInput = {
   checkoutId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   receivedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   processedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  resolvedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  note?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
 }
 
 export type WebhookEventUncheckedUpdateManyInput = {
@@ -467,6 +503,8 @@ export type WebhookEventUncheckedUpdateManyInput = {
   checkoutId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   receivedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   processedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  resolvedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  note?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
 }
 
 export type WebhookEventCountOrderByAggregateInput = {
@@ -483,6 +521,8 @@ export type WebhookEventCountOrderByAggregateInput = {
   checkoutId?: Prisma.SortOrder
   receivedAt?: Prisma.SortOrder
   processedAt?: Prisma.SortOrder
+  resolvedBy?: Prisma.SortOrder
+  note?: Prisma.SortOrder
 }
 
 export type WebhookEventAvgOrderByAggregateInput = {
@@ -503,6 +543,8 @@ export type WebhookEventMaxOrderByAggregateInput = {
   checkoutId?: Prisma.SortOrder
   receivedAt?: Prisma.SortOrder
   processedAt?: Prisma.SortOrder
+  resolvedBy?: Prisma.SortOrder
+  note?: Prisma.SortOrder
 }
 
 export type WebhookEventMinOrderByAggregateInput = {
@@ -519,6 +561,8 @@ export type WebhookEventMinOrderByAggregateInput = {
   checkoutId?: Prisma.SortOrder
   receivedAt?: Prisma.SortOrder
   processedAt?: Prisma.SortOrder
+  resolvedBy?: Prisma.SortOrder
+  note?: Prisma.SortOrder
 }
 
 export type WebhookEventSumOrderByAggregateInput = {
@@ -545,6 +589,8 @@ export type WebhookEventSelect<ExtArgs extends runtime.Types.Extensions.Internal
   checkoutId?: boolean
   receivedAt?: boolean
   processedAt?: boolean
+  resolvedBy?: boolean
+  note?: boolean
 }, ExtArgs["result"]["webhookEvent"]>
 
 export type WebhookEventSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -561,6 +607,8 @@ export type WebhookEventSelectCreateManyAndReturn<ExtArgs extends runtime.Types.
   checkoutId?: boolean
   receivedAt?: boolean
   processedAt?: boolean
+  resolvedBy?: boolean
+  note?: boolean
 }, ExtArgs["result"]["webhookEvent"]>
 
 export type WebhookEventSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -577,6 +625,8 @@ export type WebhookEventSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.
   checkoutId?: boolean
   receivedAt?: boolean
   processedAt?: boolean
+  resolvedBy?: boolean
+  note?: boolean
 }, ExtArgs["result"]["webhookEvent"]>
 
 export type WebhookEventSelectScalar = {
@@ -593,9 +643,11 @@ export type WebhookEventSelectScalar = {
   checkoutId?: boolean
   receivedAt?: boolean
   processedAt?: boolean
+  resolvedBy?: boolean
+  note?: boolean
 }
 
-export type WebhookEventOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "type" | "apiVersion" | "livemode" | "created" | "payload" | "status" | "attempts" | "error" | "requestId" | "checkoutId" | "receivedAt" | "processedAt", ExtArgs["result"]["webhookEvent"]>
+export type WebhookEventOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "type" | "apiVersion" | "livemode" | "created" | "payload" | "status" | "attempts" | "error" | "requestId" | "checkoutId" | "receivedAt" | "processedAt" | "resolvedBy" | "note", ExtArgs["result"]["webhookEvent"]>
 
 export type $WebhookEventPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   name: "WebhookEvent"
@@ -614,6 +666,8 @@ export type $WebhookEventPayload<ExtArgs extends runtime.Types.Extensions.Intern
     checkoutId: string | null
     receivedAt: Date
     processedAt: Date | null
+    resolvedBy: string | null
+    note: string | null
   }, ExtArgs["result"]["webhookEvent"]>
   composites: {}
 }
@@ -1050,6 +1104,8 @@ export interface WebhookEventFieldRefs {
   readonly checkoutId: Prisma.FieldRef<"WebhookEvent", 'String'>
   readonly receivedAt: Prisma.FieldRef<"WebhookEvent", 'DateTime'>
   readonly processedAt: Prisma.FieldRef<"WebhookEvent", 'DateTime'>
+  readonly resolvedBy: Prisma.FieldRef<"WebhookEvent", 'String'>
+  readonly note: Prisma.FieldRef<"WebhookEvent", 'String'>
 }
     
 

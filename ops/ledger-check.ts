@@ -1,0 +1,119 @@
+import type Stripe from 'stripe'
+import { DAY, SECOND } from '../shared/duration.js'
+import { type MinorUnits, toDecimalString } from '../shared/money.js'
+import type { Services } from '../shared/services.js'
+import { type Bookings, findBookedSources, findBookings, findUnbalanced } from '../shared/statements/ledger.js'
+
+export interface LedgerReport {
+  /** Balance transactions of Stripe that were compared. */
+  compared: number
+  /** Those of charges that this shop does not know: other business of the same account. */
+  foreign: number
+  differences: string[]
+}
+
+interface Expectation {
+  entry: string
+  amount: number
+}
+
+/**
+ * Compares the ledger with Stripe's balance transactions of a period, both ways: what Stripe booked and the ledger did
+ * not, what differs, and what the ledger has and Stripe does not. https://docs.stripe.com/reports/balance-transaction-types
+ */
+export async function checkLedger(services: Services, since: Date, until: Date): Promise<LedgerReport> {
+  const report: LedgerReport = { compared: 0, foreign: 0, differences: [] }
+  const seen = new Set<string>()
+  const created = { gte: Math.floor(since.getTime() / SECOND), lt: Math.ceil(until.getTime() / SECOND) }
+  let page: Stripe.BalanceTransaction[] = []
+  const comparePage = async () => {
+    const bookings = await readBookings(services, page)
+    for (const each of page) compare(each, bookings, seen, report)
+    page = []
+  }
+  for await (const each of services.stripe.balanceTransactions.list({ created, limit: 100 })) {
+    page.push(each)
+    if (page.length === 100) await comparePage()
+  }
+  await comparePage()
+
+  // A day at both ends: we book when the event comes, Stripe when it happens.
+  const inner = [new Date(since.getTime() + DAY), new Date(until.getTime() - DAY)] as const
+  for (const posting of await findBookedSources(services.db.pool, ...inner)) {
+    if (!seen.has(posting.entry)) {
+      const amount = money(posting.amount, posting.currency)
+      report.differences.push(`${posting.entry}: the ledger has ${amount}, Stripe has nothing`)
+    }
+  }
+  for (const { orderId, currency, sum } of await findUnbalanced(services.db.pool)) {
+    report.differences.push(`order ${orderId}: its postings sum to ${money(sum, currency)}, not to zero`)
+  }
+  return report
+}
+
+function sourceOf({ source }: Stripe.BalanceTransaction): string {
+  return typeof source === 'string' ? source : (source?.id ?? '')
+}
+
+async function readBookings({ db }: Services, page: Stripe.BalanceTransaction[]): Promise<Bookings> {
+  const keys = page.flatMap(each => [
+    `refund:${sourceOf(each)}`,
+    `refund_returned:${sourceOf(each)}`,
+    `dispute:${each.id}`,
+    `fee:${each.id}`,
+    `exchange:${each.id}`
+  ])
+  return await findBookings(db.pool, keys, page.map(sourceOf))
+}
+
+function compare(each: Stripe.BalanceTransaction, bookings: Bookings, seen: Set<string>, report: LedgerReport): void {
+  const expected = expectation(each, bookings)
+  if (expected === undefined) {
+    report.foreign++
+    return
+  }
+  report.compared++
+  seen.add(expected.entry)
+  const currency = each.currency.toUpperCase()
+  const posted = bookings.entries.get(expected.entry) ?? []
+  const exchanged = bookings.entries.get(`exchange:${each.id}`) ?? []
+  const booked = [...posted, ...exchanged].filter(line => line.currency === currency)
+  const isForeignCurrency = posted.length > 0 && posted.every(line => line.currency !== currency)
+  if (posted.length === 0) {
+    report.differences.push(
+      `${each.id}: Stripe has ${expected.entry} for ${money(each.amount, currency)}, the ledger has nothing`
+    )
+  } else if (booked.length > 0 && total(booked) !== expected.amount) {
+    report.differences.push(
+      `${each.id}: Stripe has ${expected.entry} for ${money(each.amount, currency)}, the ledger has ${money(total(booked), currency)}`
+    )
+  } else if (isForeignCurrency && booked.length === 0 && expected.entry.startsWith('capture:')) {
+    report.differences.push(`${each.id}: settled in ${currency}, and its exchange is not booked yet`)
+  }
+  const fee = -total(bookings.entries.get(`fee:${each.id}`) ?? [])
+  if (fee !== each.fee) {
+    report.differences.push(
+      `${each.id}: Stripe's fee is ${money(each.fee, currency)}, the ledger has ${money(fee, currency)}`
+    )
+  }
+}
+
+/** The ledger's entry for a balance transaction; undefined when it is of no order of ours. */
+function expectation(each: Stripe.BalanceTransaction, bookings: Bookings): Expectation | undefined {
+  const source = sourceOf(each)
+  const intent = bookings.intents.get(source)
+  if (intent !== undefined) return { entry: `capture:${intent}`, amount: each.amount }
+  for (const entry of [`dispute:${each.id}`, `refund_returned:${source}`, `refund:${source}`]) {
+    const isReturn = entry.startsWith('refund_returned:')
+    if (bookings.entries.has(entry) && (!isReturn || each.amount > 0)) return { entry, amount: each.amount }
+  }
+  return undefined
+}
+
+function total(lines: { amount: number }[]): number {
+  return lines.reduce((sum, line) => sum + line.amount, 0)
+}
+
+function money(amount: number, currency: string): string {
+  return `${toDecimalString(amount as MinorUnits, currency)} ${currency}`
+}

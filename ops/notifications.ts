@@ -1,0 +1,58 @@
+import { parseArgs } from 'node:util'
+import type { NotificationStatus } from '../shared/generated/prisma/client.js'
+import type { Services } from '../shared/services.js'
+import { replayNotification } from '../shared/statements/notifications.js'
+import { operator, withServices } from './environment.js'
+import { print, printTable } from './print.js'
+import { required, UsageError } from './usage-error.js'
+
+const STATUSES: NotificationStatus[] = ['PENDING', 'DELIVERED', 'FAILED']
+
+export async function notifications([action, ...args]: string[]): Promise<void> {
+  if (action === 'list') return await withServices(services => list(services, args))
+  if (action === 'replay')
+    return await withServices(services => replay(services, required(args[0], 'The notification’s id')))
+  throw new UsageError('notifications takes list or replay.')
+}
+
+async function list({ db }: Services, args: string[]): Promise<void> {
+  const { values } = parseArgs({
+    args,
+    options: { status: { type: 'string' }, order: { type: 'string' }, limit: { type: 'string', default: '20' } }
+  })
+  const status = values.status?.toUpperCase() as NotificationStatus | undefined
+  if (status !== undefined && !STATUSES.includes(status))
+    throw new UsageError(`--status takes ${STATUSES.join(', ').toLowerCase()}.`)
+  const rows = await db.prisma.notification.findMany({
+    where: { status, orderId: values.order },
+    orderBy: [{ createdAt: 'desc' }, { sequence: 'desc' }],
+    take: Math.min(Number(values.limit) || 20, 1_000)
+  })
+  printTable([
+    ['CREATED', 'STATUS', 'ORDER', '#', 'TYPE', 'ID', 'TRIES', 'ERROR'],
+    ...rows.map(row => [
+      row.createdAt.toISOString(),
+      row.status,
+      row.orderId,
+      String(row.sequence),
+      row.type,
+      row.id,
+      String(row.attempts),
+      row.error ?? ''
+    ])
+  ])
+}
+
+/** Sends it again under its old id, so that a shop that has it already can tell. */
+async function replay({ db, queues, log, now }: Services, id: string): Promise<void> {
+  const replayed = await replayNotification(db.pool, id, now(), {
+    action: 'notification_replayed',
+    status: 'PROCESSING',
+    metadata: { notification: id, operator: operator() }
+  })
+  if (!replayed) throw new Error(`Notification ${id} is waiting to be sent already, or does not exist.`)
+  await queues
+    .enqueueAgain('order-notification', id)
+    .catch(error => log.warn({ err: error }, 'not enqueued; the sweep will'))
+  print(`Notification ${id} will be sent again.`)
+}

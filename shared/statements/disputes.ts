@@ -1,0 +1,43 @@
+import type { Queryable } from '../database.js'
+
+export interface DisputeRecord {
+  id: string
+  paymentIntentId: string
+  orderId: string
+  status: string
+  reason: string
+  amount: number
+  currency: string
+  evidenceDueBy: Date | null
+  toldAt: Date
+  toldRank: number
+  now: Date
+}
+
+/** Keeps a dispute as the newest event has it. Returns the status that it had before, or undefined when it is new. */
+export async function recordDispute(db: Queryable, d: DisputeRecord): Promise<string | undefined> {
+  const { rows } = await db.query<{ before: string | null }>(
+    `WITH known AS (SELECT "status" FROM "Dispute" WHERE "id" = $1), written AS (
+       INSERT INTO "Dispute" AS d ("id", "paymentIntentId", "orderId", "status", "reason", "amount", "currency", "evidenceDueBy",
+         "toldAt", "toldRank", "createdAt", "updatedAt") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11)
+       ON CONFLICT ("id") DO UPDATE SET "status" = EXCLUDED."status", "reason" = EXCLUDED."reason", "amount" = EXCLUDED."amount",
+         "evidenceDueBy" = EXCLUDED."evidenceDueBy", "toldAt" = EXCLUDED."toldAt", "toldRank" = EXCLUDED."toldRank",
+         "updatedAt" = EXCLUDED."updatedAt"
+       WHERE (EXCLUDED."toldAt", EXCLUDED."toldRank") > (d."toldAt", d."toldRank"))
+     SELECT (SELECT "status" FROM known) AS before`,
+    [
+      d.id,
+      d.paymentIntentId,
+      d.orderId,
+      d.status,
+      d.reason,
+      d.amount,
+      d.currency,
+      d.evidenceDueBy,
+      d.toldAt,
+      d.toldRank,
+      d.now
+    ]
+  )
+  return rows[0]?.before ?? undefined
+}

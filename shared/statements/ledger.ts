@@ -1,0 +1,88 @@
+import type { Queryable } from '../database.js'
+import type { LedgerAccount } from '../ledger.js'
+
+export interface UnbookedPayment {
+  paymentIntentId: string
+  orderId: string
+  chargeId: string
+  captured: number
+  currency: string
+}
+
+/** Captured payments whose balance transaction is not known yet, oldest first. */
+export async function findUnbookedPayments(db: Queryable, limit: number): Promise<UnbookedPayment[]> {
+  const { rows } = await db.query<UnbookedPayment>(
+    `SELECT "paymentIntentId", "orderId", "chargeId", "captured", "currency" FROM "Payment"
+     WHERE "status" = 'SUCCEEDED' AND "captured" > 0 AND "chargeId" IS NOT NULL AND "balanceTransactionId" IS NULL
+     ORDER BY "createdAt" LIMIT $1`,
+    [limit]
+  )
+  return rows
+}
+
+export async function markBooked(db: Queryable, paymentIntentId: string, balanceTransactionId: string): Promise<void> {
+  await db.query('UPDATE "Payment" SET "balanceTransactionId" = $2 WHERE "paymentIntentId" = $1', [
+    paymentIntentId,
+    balanceTransactionId
+  ])
+}
+
+export interface Posting {
+  entry: string
+  account: LedgerAccount
+  currency: string
+  amount: number
+  orderId: string
+  source: string
+  createdAt: Date
+}
+
+export async function readPostings(db: Queryable, orderId: string): Promise<Posting[]> {
+  const { rows } = await db.query<Posting>(
+    'SELECT * FROM "LedgerPosting" WHERE "orderId" = $1 ORDER BY "createdAt", "entry", "account"',
+    [orderId]
+  )
+  return rows
+}
+
+export interface Bookings {
+  /** What the STRIPE account has under each entry, in its currency. */
+  entries: Map<string, { amount: number; currency: string }[]>
+  /** The PaymentIntent of each charge. */
+  intents: Map<string, string>
+}
+
+/** What the ledger has under these entries and charges. */
+export async function findBookings(db: Queryable, keys: string[], chargeIds: string[]): Promise<Bookings> {
+  const intents = await db.query<{ chargeId: string; paymentIntentId: string }>(
+    'SELECT "chargeId", "paymentIntentId" FROM "Payment" WHERE "chargeId" = ANY($1)',
+    [chargeIds]
+  )
+  const captures = intents.rows.map(row => `capture:${row.paymentIntentId}`)
+  const { rows } = await db.query<{ entry: string; amount: number; currency: string }>(
+    `SELECT "entry", "amount", "currency" FROM "LedgerPosting" WHERE "account" = 'STRIPE' AND "entry" = ANY($1)`,
+    [[...keys, ...captures]]
+  )
+  const entries = new Map<string, { amount: number; currency: string }[]>()
+  for (const { entry, ...posted } of rows) entries.set(entry, [...(entries.get(entry) ?? []), posted])
+  return { entries, intents: new Map(intents.rows.map(row => [row.chargeId, row.paymentIntentId])) }
+}
+
+/** Orders whose postings do not sum to zero in a currency; the database keeps this empty. */
+export async function findUnbalanced(db: Queryable): Promise<{ orderId: string; currency: string; sum: number }[]> {
+  const { rows } = await db.query<{ orderId: string; currency: string; sum: number }>(
+    `SELECT "orderId", "currency", sum("amount")::bigint AS sum FROM "LedgerPosting"
+     GROUP BY "orderId", "currency" HAVING sum("amount") <> 0`
+  )
+  return rows
+}
+
+/** Captures, refunds and disputes that were booked in a period: what Stripe should have too. */
+export async function findBookedSources(db: Queryable, since: Date, until: Date): Promise<Posting[]> {
+  const { rows } = await db.query<Posting>(
+    `SELECT * FROM "LedgerPosting" WHERE "account" = 'STRIPE' AND "createdAt" >= $1 AND "createdAt" < $2
+       AND "entry" NOT LIKE 'exchange:%' AND "entry" NOT LIKE 'fee:%' ORDER BY "createdAt", "entry"`,
+    [since, until]
+  )
+  return rows
+}

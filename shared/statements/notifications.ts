@@ -1,0 +1,81 @@
+import type { AuditEntry } from '../audit.js'
+import { auditInsert, auditParameter } from '../audit.js'
+import type { Queryable } from '../database.js'
+import { type NotificationStatus, notificationRules, sourcesOf } from '../transitions.js'
+
+export interface NotificationRow {
+  id: string
+  orderId: string
+  sequence: number
+  type: string
+  data: Record<string, unknown>
+  status: NotificationStatus
+  attempts: number
+  createdAt: Date
+}
+
+/**
+ * Takes the oldest notification of an order that is not delivered, for one try, until `leasedUntil`. Undefined when there
+ * is none, when another worker has it, or when its next try is not due: an order's notifications go out one by one.
+ */
+export async function leaseNotification(
+  db: Queryable,
+  orderId: string,
+  lease: { now: Date; until: Date }
+): Promise<NotificationRow | undefined> {
+  const { rows } = await db.query<NotificationRow>({
+    name: 'lease-notification',
+    text: `
+    UPDATE "Notification" SET "leasedUntil" = $3, "attempts" = "attempts" + 1
+    WHERE "id" = (SELECT "id" FROM "Notification" WHERE "orderId" = $1 AND "status" = 'PENDING' ORDER BY "sequence" LIMIT 1)
+      AND "status" = 'PENDING' AND "nextAttemptAt" <= $2 AND ("leasedUntil" IS NULL OR "leasedUntil" <= $2) RETURNING *`,
+    values: [orderId, lease.now, lease.until]
+  })
+  return rows[0]
+}
+
+/** Undefined when it does not exist. */
+export async function findNotifiedOrder(db: Queryable, notificationId: string): Promise<string | undefined> {
+  const { rows } = await db.query<{ orderId: string }>({
+    name: 'find-notified-order',
+    text: 'SELECT "orderId" FROM "Notification" WHERE "id" = $1',
+    values: [notificationId]
+  })
+  return rows[0]?.orderId
+}
+
+export async function finishNotification(db: Queryable, id: string, now: Date): Promise<void> {
+  await db.query({
+    name: 'finish-notification',
+    text: `UPDATE "Notification" SET "status" = 'DELIVERED', "deliveredAt" = $2, "leasedUntil" = NULL, "error" = NULL
+      WHERE "id" = $1 AND "status" = 'PENDING'`,
+    values: [id, now]
+  })
+}
+
+/** Records a failed try: another one at `nextAttemptAt`, or none when it is null. */
+export async function failNotification(
+  db: Queryable,
+  id: string,
+  failure: { error: string; nextAttemptAt: Date | null }
+): Promise<void> {
+  await db.query(
+    `UPDATE "Notification" SET "status" = CASE WHEN $3::timestamptz IS NULL THEN 'FAILED' ELSE "status" END::"NotificationStatus",
+       "nextAttemptAt" = COALESCE($3, "nextAttemptAt"), "leasedUntil" = NULL, "error" = $2
+     WHERE "id" = $1 AND "status" = 'PENDING'`,
+    [id, failure.error.slice(0, 500), failure.nextAttemptAt]
+  )
+}
+
+/** An operator sends a notification again, under its old id. False when it is waiting already or does not exist. */
+export async function replayNotification(db: Queryable, id: string, now: Date, audit: AuditEntry): Promise<boolean> {
+  const { rowCount } = await db.query(
+    `WITH replayed AS (
+       UPDATE "Notification" SET "status" = 'PENDING', "attempts" = 0, "nextAttemptAt" = $2, "leasedUntil" = NULL, "error" = NULL
+       WHERE "id" = $1 AND "status" = ANY($3::"NotificationStatus"[]) RETURNING "id"
+     ), audited AS (${auditInsert(4, 'EXISTS (SELECT FROM replayed)')})
+     SELECT FROM replayed`,
+    [id, now, sourcesOf(notificationRules, 'PENDING', { operator: true }), auditParameter(audit)]
+  )
+  return rowCount === 1
+}

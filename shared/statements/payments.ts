@@ -1,0 +1,169 @@
+import type { Queryable } from '../database.js'
+import { type PaymentStatus, paymentRules, sourcesOf } from '../transitions.js'
+
+/** What an event tells about a PaymentIntent; what it does not tell is left out. Amounts in minor units. */
+export interface PaymentRecord {
+  paymentIntentId: string
+  orderId: string
+  checkoutId: string
+  status: PaymentStatus
+  amount: number
+  currency: string
+  captured?: number
+  discount?: number
+  tax?: number
+  chargeId?: string | null
+  captureBefore?: Date | null
+  reviewReason?: string
+  reviewAction?: string
+  now: Date
+}
+
+/**
+ * Adds what is told to what is known: the status moves forward only, captured only grows, and the first reason for a
+ * review stays. A captured payment is booked in the same statement, once.
+ */
+export async function recordPayment(db: Queryable, payment: PaymentRecord): Promise<void> {
+  await db.query({
+    name: 'record-payment',
+    text: `
+    WITH known AS (
+      INSERT INTO "Payment" AS p ("paymentIntentId", "orderId", "checkoutId", "status", "amount", "currency", "captured", "discount",
+        "tax", "chargeId", "captureBefore", "reviewReason", "reviewAction", "createdAt", "updatedAt")
+      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $14)
+      ON CONFLICT ("paymentIntentId") DO UPDATE SET
+        "status" = CASE WHEN p."status" = ANY($15::"PaymentStatus"[]) THEN EXCLUDED."status" ELSE p."status" END,
+        "amount" = EXCLUDED."amount", "captured" = GREATEST(p."captured", EXCLUDED."captured"),
+        "discount" = COALESCE(EXCLUDED."discount", p."discount"), "tax" = COALESCE(EXCLUDED."tax", p."tax"),
+        "chargeId" = COALESCE(EXCLUDED."chargeId", p."chargeId"),
+        "captureBefore" = COALESCE(EXCLUDED."captureBefore", p."captureBefore"),
+        "reviewReason" = COALESCE(p."reviewReason", EXCLUDED."reviewReason"),
+        "reviewAction" = COALESCE(p."reviewAction", EXCLUDED."reviewAction"), "updatedAt" = EXCLUDED."updatedAt"
+      RETURNING *
+    )
+    INSERT INTO "LedgerPosting" ("entry", "account", "currency", "orderId", "amount", "source", "createdAt")
+    SELECT 'capture:' || "paymentIntentId", account::"LedgerAccount", "currency", "orderId", sign * "captured", "paymentIntentId", $14
+    FROM known, (VALUES ('STRIPE', 1), ('SALES', -1)) AS side(account, sign)
+    WHERE "status" = 'SUCCEEDED' AND "captured" > 0
+    ON CONFLICT DO NOTHING`,
+    values: [
+      payment.paymentIntentId,
+      payment.orderId,
+      payment.checkoutId,
+      payment.status,
+      payment.amount,
+      payment.currency,
+      payment.captured ?? 0,
+      payment.discount ?? null,
+      payment.tax ?? null,
+      payment.chargeId ?? null,
+      payment.captureBefore ?? null,
+      payment.reviewReason ?? null,
+      payment.reviewAction ?? null,
+      payment.now,
+      sourcesOf(paymentRules, payment.status)
+    ]
+  })
+}
+
+export interface PaymentRow {
+  paymentIntentId: string
+  orderId: string
+  checkoutId: string
+  status: PaymentStatus
+  amount: number
+  currency: string
+  captured: number
+  chargeId: string | null
+  captureBefore: Date | null
+  reviewReason: string | null
+  reviewAction: string | null
+  acceptedAt: Date | null
+}
+
+export async function findPayment(db: Queryable, paymentIntentId: string): Promise<PaymentRow | undefined> {
+  const { rows } = await db.query<PaymentRow>({
+    name: 'find-payment',
+    text: 'SELECT * FROM "Payment" WHERE "paymentIntentId" = $1',
+    values: [paymentIntentId]
+  })
+  return rows[0]
+}
+
+/** Oldest first. */
+export async function findPaymentsOf(db: Queryable, orderId: string): Promise<PaymentRow[]> {
+  const { rows } = await db.query<PaymentRow>(
+    'SELECT * FROM "Payment" WHERE "orderId" = $1 ORDER BY "createdAt", "paymentIntentId"',
+    [orderId]
+  )
+  return rows
+}
+
+/** Puts a payment in review; the first reason stays. */
+export async function reviewPayment(
+  db: Queryable,
+  paymentIntentId: string,
+  review: { reason: string; action: string; now: Date }
+): Promise<void> {
+  await db.query(
+    `UPDATE "Payment" SET "reviewReason" = $2, "reviewAction" = $3, "updatedAt" = $4
+     WHERE "paymentIntentId" = $1 AND "reviewReason" IS NULL`,
+    [paymentIntentId, review.reason, review.action, review.now]
+  )
+}
+
+/** An operator lets a payment in review count. False when it is not in review. */
+export async function acceptPayment(db: Queryable, paymentIntentId: string, by: string, now: Date): Promise<boolean> {
+  const { rowCount } = await db.query(
+    `UPDATE "Payment" SET "acceptedAt" = $2, "acceptedBy" = $3, "updatedAt" = $2
+     WHERE "paymentIntentId" = $1 AND "reviewReason" IS NOT NULL AND "acceptedAt" IS NULL`,
+    [paymentIntentId, now, by]
+  )
+  return rowCount === 1
+}
+
+/** Authorizations that lapse before `before` and about which nobody was told; they count as told from now on. */
+export async function takeLapsingPayments(db: Queryable, before: Date, now: Date): Promise<PaymentRow[]> {
+  const { rows } = await db.query<PaymentRow>(
+    `UPDATE "Payment" SET "lapseAlertedAt" = $2 WHERE "status" = 'AUTHORIZED' AND "lapseAlertedAt" IS NULL
+       AND COALESCE("captureBefore", "createdAt" + interval '7 days') < $1 RETURNING *`,
+    [before, now]
+  )
+  return rows
+}
+
+export interface SignalRecord {
+  id: string
+  kind: 'DECLINE' | 'EARLY_FRAUD_WARNING' | 'REVIEW'
+  orderId: string
+  checkoutId: string
+  paymentIntentId: string
+  code: string
+  open: boolean
+  detail: object
+  now: Date
+}
+
+/** Keeps what Stripe tells about a payment; what was closed stays closed. True when it is the first time. */
+export async function recordSignal(db: Queryable, signal: SignalRecord): Promise<boolean> {
+  const { rows } = await db.query(
+    `INSERT INTO "PaymentSignal" AS s ("id", "kind", "orderId", "checkoutId", "paymentIntentId", "code", "open", "detail", "createdAt")
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+     ON CONFLICT ("id") DO UPDATE SET "open" = s."open" AND EXCLUDED."open",
+       "code" = CASE WHEN EXCLUDED."open" THEN s."code" ELSE EXCLUDED."code" END,
+       "detail" = CASE WHEN EXCLUDED."open" THEN s."detail" ELSE EXCLUDED."detail" END
+     RETURNING xmax = 0 AS first`,
+    [
+      signal.id,
+      signal.kind,
+      signal.orderId,
+      signal.checkoutId,
+      signal.paymentIntentId,
+      signal.code,
+      signal.open,
+      JSON.stringify(signal.detail),
+      signal.now
+    ]
+  )
+  return rows[0]?.first === true
+}

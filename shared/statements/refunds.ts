@@ -1,0 +1,169 @@
+import type { Queryable } from '../database.js'
+import { type RefundStatus, refundRules, sourcesOf } from '../transitions.js'
+
+/** Which of the refunded goods go back on the shelf. */
+export type Restock = 'all' | Record<string, number>
+
+export interface RefundRow {
+  id: string
+  stripeId: string | null
+  paymentIntentId: string
+  orderId: string
+  status: RefundStatus
+  amount: number
+  currency: string
+  reason: string | null
+  failureReason: string | null
+  restock: Restock | null
+  restockedAt: Date | null
+  requestKey: string | null
+  requestedBy: string | null
+  createdAt: Date
+}
+
+export interface RefundRequest {
+  id: string
+  paymentIntentId: string
+  orderId: string
+  amount: number
+  currency: string
+  reason: string | null
+  restock: Restock | null
+  requestKey: string
+  requestedBy: string
+  now: Date
+}
+
+/** Writes a refund before Stripe is asked for it. Call it with the order locked and the amount checked. */
+export async function requestRefund(db: Queryable, r: RefundRequest): Promise<void> {
+  await db.query(
+    `INSERT INTO "Refund" ("id", "paymentIntentId", "orderId", "status", "amount", "currency", "reason", "restock", "requestKey",
+       "requestedBy", "createdAt", "updatedAt") VALUES ($1, $2, $3, 'REQUESTED', $4, $5, $6, $7, $8, $9, $10, $10)`,
+    [
+      r.id,
+      r.paymentIntentId,
+      r.orderId,
+      r.amount,
+      r.currency,
+      r.reason,
+      r.restock === null ? null : JSON.stringify(r.restock),
+      r.requestKey,
+      r.requestedBy,
+      r.now
+    ]
+  )
+}
+
+export async function readRefund(db: Queryable, id: string): Promise<RefundRow | undefined> {
+  const { rows } = await db.query<RefundRow>('SELECT * FROM "Refund" WHERE "id" = $1', [id])
+  return rows[0]
+}
+
+export async function findRefundByKey(db: Queryable, requestKey: string): Promise<RefundRow | undefined> {
+  const { rows } = await db.query<RefundRow>('SELECT * FROM "Refund" WHERE "requestKey" = $1', [requestKey])
+  return rows[0]
+}
+
+/** What Stripe tells about a refund. */
+export interface RefundRecord {
+  stripeId: string
+  /** The refund of ours that it is, by its metadata. */
+  ownId: string | null
+  newId: string
+  paymentIntentId: string
+  orderId: string
+  status: Exclude<RefundStatus, 'REQUESTED'>
+  amount: number
+  currency: string
+  reason: string | null
+  failureReason: string | null
+  restock: Restock | null
+  now: Date
+}
+
+/**
+ * Adds what Stripe tells to what is known; the status moves forward only. Books the money going out, and coming back when
+ * the refund failed, once each. Returns the refund with the status that it had before.
+ */
+export async function recordRefund(
+  db: Queryable,
+  r: RefundRecord
+): Promise<RefundRow & { before: RefundStatus | null }> {
+  const found = await db.query<RefundRow>(
+    `SELECT * FROM "Refund" WHERE "stripeId" = $1 OR ("id" = $2 AND "stripeId" IS NULL AND "paymentIntentId" = $3) FOR NO KEY UPDATE`,
+    [r.stripeId, r.ownId, r.paymentIntentId]
+  )
+  const before = found.rows[0]
+  const restock = r.restock === null ? null : JSON.stringify(r.restock)
+  const { rows } =
+    before === undefined
+      ? await db.query<RefundRow>(
+          `INSERT INTO "Refund" ("id", "stripeId", "paymentIntentId", "orderId", "status", "amount", "currency", "reason", "failureReason",
+             "restock", "createdAt", "updatedAt") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11) RETURNING *`,
+          [
+            r.newId,
+            r.stripeId,
+            r.paymentIntentId,
+            r.orderId,
+            r.status,
+            r.amount,
+            r.currency,
+            r.reason,
+            r.failureReason,
+            restock,
+            r.now
+          ]
+        )
+      : await db.query<RefundRow>(
+          `UPDATE "Refund" SET "stripeId" = $2, "failureReason" = COALESCE($4, "failureReason"), "restock" = COALESCE("restock", $5),
+             "status" = CASE WHEN "status" = ANY($6::"RefundStatus"[]) THEN $3 ELSE "status" END, "updatedAt" = $7
+           WHERE "id" = $1 RETURNING *`,
+          [before.id, r.stripeId, r.status, r.failureReason, restock, sourcesOf(refundRules, r.status), r.now]
+        )
+  const refund = rows[0] as RefundRow
+  await db.query(
+    `INSERT INTO "LedgerPosting" ("entry", "account", "currency", "orderId", "amount", "source", "createdAt")
+     SELECT entry || ':' || $1, account::"LedgerAccount", $2, $3, sign * $4::bigint, $1, $5
+     FROM (VALUES ('refund', 'REFUNDS', 1), ('refund', 'STRIPE', -1), ('refund_returned', 'STRIPE', 1), ('refund_returned', 'REFUNDS', -1))
+       AS side(entry, account, sign)
+     WHERE entry = 'refund' OR $6 ON CONFLICT DO NOTHING`,
+    [
+      r.stripeId,
+      refund.currency,
+      refund.orderId,
+      refund.amount,
+      r.now,
+      refund.status === 'FAILED' || refund.status === 'CANCELLED'
+    ]
+  )
+  return { ...refund, before: before?.status ?? null }
+}
+
+/** Ends a refund that Stripe has refused to make. */
+export async function refuseRefund(db: Queryable, id: string, reason: string, now: Date): Promise<boolean> {
+  const { rowCount } = await db.query(
+    `UPDATE "Refund" SET "status" = 'FAILED', "failureReason" = $2, "updatedAt" = $3 WHERE "id" = $1 AND "status" = 'REQUESTED'`,
+    [id, reason.slice(0, 500), now]
+  )
+  return rowCount === 1
+}
+
+/** What of each payment of an order is asked for or gone already, in minor units. */
+export async function refundedByPayment(db: Queryable, orderId: string): Promise<Map<string, number>> {
+  const { rows } = await db.query<{ paymentIntentId: string; amount: number }>(
+    `SELECT "paymentIntentId", sum("amount")::bigint AS amount FROM "Refund"
+     WHERE "orderId" = $1 AND "status" IN ('REQUESTED', 'PENDING', 'SUCCEEDED') GROUP BY 1`,
+    [orderId]
+  )
+  return new Map(rows.map(row => [row.paymentIntentId, row.amount]))
+}
+
+/** What Stripe knows of the refunds of one payment: their sum without those that came back. */
+export async function refundedAtStripe(db: Queryable, paymentIntentId: string): Promise<number> {
+  const { rows } = await db.query<{ amount: number }>(
+    `SELECT COALESCE(sum("amount"), 0)::bigint AS amount FROM "Refund"
+     WHERE "paymentIntentId" = $1 AND "status" IN ('PENDING', 'SUCCEEDED')`,
+    [paymentIntentId]
+  )
+  return rows[0]?.amount ?? 0
+}

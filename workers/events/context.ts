@@ -1,0 +1,118 @@
+import type Stripe from 'stripe'
+import { TerminalError } from '../../shared/errors.js'
+import { type CheckoutRow, lockCheckout } from '../../shared/statements/checkouts.js'
+import { findPayment } from '../../shared/statements/payments.js'
+import type { WebhookEventRow } from '../../shared/statements/webhook-events.js'
+import type { Change } from '../settlement.js'
+import type { Lookups } from './lookups.js'
+
+/** A stored event, before anything is known about its object. */
+export interface StripeEvent {
+  id: string
+  type: string
+  created: number
+  data: { object: Record<string, unknown> }
+}
+
+export interface AppliedEvent {
+  status: 'PROCESSED' | 'IGNORED'
+  checkoutId: string | null
+  note: string | null
+}
+
+export interface EventContext extends Change {
+  row: WebhookEventRow
+  event: StripeEvent
+  lookups: Lookups
+}
+
+export type EventHandler = (context: EventContext) => Promise<AppliedEvent>
+
+/** Carries our mark, but this database has no such checkout (yet). */
+export class UnknownCheckoutError extends Error {
+  override readonly name = 'UnknownCheckoutError'
+}
+
+export const NOT_OURS: AppliedEvent = { status: 'IGNORED', checkoutId: null, note: 'it is not of this shop' }
+
+/** The event's object, which has to be of this kind and to have an id. */
+export function objectOf<T>(context: EventContext, kind: string): T {
+  const object = context.event.data?.object as { object?: unknown; id?: unknown } | null | undefined
+  if (object?.object !== kind || typeof object.id !== 'string' || !/^\w{3,255}$/.test(object.id)) {
+    throw new TerminalError(`the event holds no ${kind}`)
+  }
+  return object as T
+}
+
+/** An amount of an event, in minor units. */
+export function amountOf(value: unknown, what: string): number {
+  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0) {
+    throw new TerminalError(`the event's ${what} is ${JSON.stringify(value)}, not an amount in minor units`)
+  }
+  return value
+}
+
+/** A currency of an event, in upper case. */
+export function currencyOf(value: unknown): string {
+  if (typeof value !== 'string' || !/^[a-z]{3}$/i.test(value)) {
+    throw new TerminalError(`the event's currency is ${JSON.stringify(value)}, not a currency code`)
+  }
+  return value.toUpperCase()
+}
+
+/** The id of something that may be expanded. */
+export function idOf(reference: string | { id: string } | null | undefined): string | null {
+  if (reference === null || reference === undefined) return null
+  return typeof reference === 'string' ? reference : reference.id
+}
+
+/** The checkout that an object says it is for; only what can be an id of ours counts. */
+export function markOf(object: { metadata?: Stripe.Metadata | null }): string | undefined {
+  const mark: unknown = object.metadata?.checkoutId
+  return typeof mark === 'string' && /^c[0-9a-z]{24}$/.test(mark) ? mark : undefined
+}
+
+export interface OwnCheckout extends CheckoutRow {
+  orderId: string
+}
+
+/** The checkout with this mark, locked. */
+export async function lockMarked(context: EventContext, mark: string, what: string): Promise<OwnCheckout> {
+  const checkout = await lockCheckout(context.client, mark)
+  if (checkout === undefined) {
+    throw new UnknownCheckoutError(`${what} names checkout ${mark}, which is not in this database`)
+  }
+  return ownCheckout(checkout)
+}
+
+export function ownCheckout(checkout: CheckoutRow): OwnCheckout {
+  if (checkout.orderId === null) throw new TerminalError(`checkout ${checkout.id} has no order`)
+  return checkout as OwnCheckout
+}
+
+/** The checkout that a PaymentIntent pays, locked: by our row, or by the intent's mark at Stripe. Undefined: not ours. */
+export async function lockPaid(context: EventContext, paymentIntentId: string): Promise<OwnCheckout | undefined> {
+  const payment = await findPayment(context.client, paymentIntentId)
+  if (payment !== undefined) return await lockMarked(context, payment.checkoutId, paymentIntentId)
+  const intent = context.lookups.intent(paymentIntentId)
+  const mark = intent === null ? undefined : markOf(intent)
+  return mark === undefined ? undefined : await lockMarked(context, mark, paymentIntentId)
+}
+
+/** Who and what the event turned out to be about, for the audit trail. */
+export function about<C extends EventContext>(context: C, checkout: OwnCheckout): C {
+  return {
+    ...context,
+    trail: {
+      userId: checkout.userId,
+      orderId: checkout.orderId,
+      checkoutId: checkout.id,
+      eventId: context.row.id,
+      requestId: context.row.requestId
+    }
+  }
+}
+
+export function processed(checkout: OwnCheckout, note: string | null = null): AppliedEvent {
+  return { status: 'PROCESSED', checkoutId: checkout.id, note }
+}

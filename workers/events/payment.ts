@@ -1,0 +1,193 @@
+import type Stripe from 'stripe'
+import { alert } from '../../shared/alerts.js'
+import { writeAudit } from '../../shared/audit.js'
+import { SECOND } from '../../shared/duration.js'
+import { findPayment, recordPayment, recordSignal } from '../../shared/statements/payments.js'
+import { refundedAtStripe } from '../../shared/statements/refunds.js'
+import type { PaymentStatus } from '../../shared/transitions.js'
+import { settleOrder } from '../settlement.js'
+import {
+  type AppliedEvent,
+  about,
+  amountOf,
+  currencyOf,
+  type EventContext,
+  type EventHandler,
+  idOf,
+  lockMarked,
+  lockPaid,
+  markOf,
+  NOT_OURS,
+  type OwnCheckout,
+  objectOf,
+  processed
+} from './context.js'
+import { takeRefund } from './refund.js'
+
+/** PaymentIntents and charges. https://docs.stripe.com/payments/paymentintents/lifecycle */
+export const paymentHandlers: Record<string, EventHandler> = {
+  'payment_intent.processing': onIntent('PROCESSING'),
+  'payment_intent.amount_capturable_updated': onIntent('AUTHORIZED'),
+  'payment_intent.succeeded': onIntent('SUCCEEDED'),
+  'payment_intent.canceled': onIntent('CANCELLED'),
+  'payment_intent.payment_failed': decline,
+  'charge.succeeded': onCharge,
+  'charge.captured': onCharge,
+  'charge.updated': onCharge,
+  'charge.refunded': onCharge
+}
+
+function onIntent(status: PaymentStatus): EventHandler {
+  return async context => {
+    const intent = objectOf<Stripe.PaymentIntent>(context, 'payment_intent')
+    const mark = markOf(intent)
+    if (mark === undefined) return NOT_OURS
+    const checkout = await lockMarked(context, mark, intent.id)
+    await recordPayment(context.client, {
+      paymentIntentId: intent.id,
+      orderId: checkout.orderId,
+      checkoutId: checkout.id,
+      status,
+      amount: amountOf(intent.amount, 'amount'),
+      currency: currencyOf(intent.currency),
+      captured: status === 'SUCCEEDED' ? amountOf(intent.amount_received, 'amount_received') : 0,
+      chargeId: idOf(intent.latest_charge),
+      now: context.services.now()
+    })
+    await settleOrder(about(context, checkout), checkout.orderId)
+    return processed(checkout)
+  }
+}
+
+/** A declined try: kept with its code; the customer can try again on the same page. */
+async function decline(context: EventContext): Promise<AppliedEvent> {
+  const intent = objectOf<Stripe.PaymentIntent>(context, 'payment_intent')
+  const mark = markOf(intent)
+  if (mark === undefined) return NOT_OURS
+  const checkout = await lockMarked(context, mark, intent.id)
+  const { services, client } = context
+  const error = intent.last_payment_error
+  const code = error?.decline_code ?? error?.code ?? 'unknown'
+  const first = await recordSignal(client, {
+    id: error?.charge ?? context.row.id,
+    kind: 'DECLINE',
+    orderId: checkout.orderId,
+    checkoutId: checkout.id,
+    paymentIntentId: intent.id,
+    code,
+    open: false,
+    detail: { code: error?.code ?? null, declineCode: error?.decline_code ?? null, message: error?.message ?? null },
+    now: services.now()
+  })
+  if (first) {
+    await writeAudit(client, {
+      action: 'payment_declined',
+      status: 'FAILED',
+      ...about(context, checkout).trail,
+      amount: intent.amount,
+      currency: checkout.currency,
+      error: error?.message ?? code,
+      metadata: { code: error?.code ?? null, declineCode: error?.decline_code ?? null }
+    })
+  }
+  return processed(checkout, `declined: ${code}`)
+}
+
+async function onCharge(context: EventContext): Promise<AppliedEvent> {
+  const charge = objectOf<Stripe.Charge>(context, 'charge')
+  const intent = idOf(charge.payment_intent)
+  if (intent === null) return NOT_OURS
+  const mark = markOf(charge)
+  const checkout = mark === undefined ? await lockPaid(context, intent) : await lockMarked(context, mark, charge.id)
+  if (checkout === undefined) return NOT_OURS
+  await recordCharge(context, checkout, charge, intent)
+  const inner = about(context, checkout)
+  if (charge.captured) await followRefunds(inner, checkout, charge, intent)
+  await settleOrder(inner, checkout.orderId)
+  return processed(checkout)
+}
+
+async function recordCharge(
+  { client, services }: EventContext,
+  checkout: OwnCheckout,
+  charge: Stripe.Charge,
+  paymentIntentId: string
+): Promise<void> {
+  const succeeded = charge.status === 'succeeded'
+  const before = charge.payment_method_details?.card?.capture_before
+  await recordPayment(client, {
+    paymentIntentId,
+    orderId: checkout.orderId,
+    checkoutId: checkout.id,
+    status: succeeded ? (charge.captured ? 'SUCCEEDED' : 'AUTHORIZED') : 'PENDING',
+    amount: amountOf(charge.amount, 'amount'),
+    currency: currencyOf(charge.currency),
+    captured: succeeded && charge.captured ? amountOf(charge.amount_captured, 'amount_captured') : 0,
+    chargeId: charge.id,
+    captureBefore: before === undefined ? null : new Date(before * SECOND),
+    now: services.now()
+  })
+}
+
+/**
+ * A charge tells how much was refunded, not by which refunds. When that is not what is known (an endpoint that does not
+ * take refund.* events, or this one came first), Stripe is asked for them.
+ */
+async function followRefunds(
+  context: EventContext,
+  checkout: OwnCheckout,
+  charge: Stripe.Charge,
+  paymentIntentId: string
+): Promise<void> {
+  const known = await refundedAtStripe(context.client, paymentIntentId)
+  if (amountOf(charge.amount_refunded, 'amount_refunded') === known) return
+  for (const refund of context.lookups.refunds(paymentIntentId)) await takeRefund(context, checkout, refund)
+}
+
+/** What Radar and the banks tell about a payment; an open one is an alert. */
+export async function takeSignal(
+  context: EventContext,
+  kind: 'EARLY_FRAUD_WARNING' | 'REVIEW',
+  signal: {
+    id: string
+    paymentIntentId: string | null
+    chargeId: string | null
+    code: string
+    open: boolean
+    detail: object
+  }
+): Promise<AppliedEvent> {
+  const charge =
+    signal.paymentIntentId === null && signal.chargeId !== null ? context.lookups.charge(signal.chargeId) : null
+  const intent = signal.paymentIntentId ?? idOf(charge?.payment_intent)
+  const checkout = intent === null ? undefined : await lockPaid(context, intent)
+  if (intent === null || checkout === undefined) return NOT_OURS
+  const { client, services } = context
+  const { trail } = about(context, checkout)
+  const payment = await findPayment(client, intent)
+  const first = await recordSignal(client, {
+    id: signal.id,
+    kind,
+    orderId: checkout.orderId,
+    checkoutId: checkout.id,
+    paymentIntentId: intent,
+    code: signal.code,
+    open: signal.open,
+    detail: signal.detail,
+    now: services.now()
+  })
+  const what = kind === 'REVIEW' ? 'payment_in_review' : 'early_fraud_warning'
+  await writeAudit(client, {
+    action: signal.open ? what : `${what}_closed`,
+    status: signal.open ? 'FAILED' : 'SUCCESS',
+    ...trail,
+    amount: payment?.amount,
+    currency: checkout.currency,
+    metadata: { id: signal.id, code: signal.code }
+  })
+  if (first && signal.open) {
+    const reason = `${signal.id}: ${signal.code}, payment ${intent}`
+    await alert(client, services.log, what, { ...trail, reason })
+  }
+  return processed(checkout, signal.code)
+}

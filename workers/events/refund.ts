@@ -1,0 +1,105 @@
+import type Stripe from 'stripe'
+import { alert } from '../../shared/alerts.js'
+import { writeAudit } from '../../shared/audit.js'
+import { newId } from '../../shared/ids.js'
+import { parseRestock } from '../../shared/restock.js'
+import { findPayment, recordPayment } from '../../shared/statements/payments.js'
+import { recordRefund } from '../../shared/statements/refunds.js'
+import type { RefundStatus } from '../../shared/transitions.js'
+import { settleOrder } from '../settlement.js'
+import {
+  about,
+  amountOf,
+  currencyOf,
+  type EventContext,
+  type EventHandler,
+  idOf,
+  lockPaid,
+  NOT_OURS,
+  type OwnCheckout,
+  objectOf,
+  processed
+} from './context.js'
+
+/** https://docs.stripe.com/refunds#refund-events */
+export const refundHandlers: Record<string, EventHandler> = {
+  'refund.created': onRefund,
+  'refund.updated': onRefund,
+  'refund.failed': onRefund,
+  'charge.refund.updated': onRefund
+}
+
+async function onRefund(context: EventContext) {
+  const refund = objectOf<Stripe.Refund>(context, 'refund')
+  const intent = idOf(refund.payment_intent)
+  const checkout = intent === null ? undefined : await lockPaid(context, intent)
+  if (checkout === undefined) return NOT_OURS
+  const inner = about(context, checkout)
+  await takeRefund(inner, checkout, refund)
+  await settleOrder(inner, checkout.orderId)
+  return processed(checkout, `refund ${refund.id} is ${refund.status}`)
+}
+
+/** Records a refund as Stripe has it. */
+export async function takeRefund(
+  context: Omit<EventContext, 'row' | 'event' | 'lookups'>,
+  checkout: OwnCheckout,
+  refund: Stripe.Refund
+): Promise<void> {
+  const { client, services, trail } = context
+  const paymentIntentId = idOf(refund.payment_intent) as string
+  const currency = currencyOf(refund.currency)
+  const amount = amountOf(refund.amount, 'amount')
+  // The refund can be known before its payment: what it says of it is that there is one.
+  if ((await findPayment(client, paymentIntentId)) === undefined) {
+    const { orderId, id: checkoutId } = checkout
+    await recordPayment(client, {
+      paymentIntentId,
+      orderId,
+      checkoutId,
+      status: 'PENDING',
+      amount,
+      currency,
+      now: services.now()
+    })
+  }
+  const known = await recordRefund(client, {
+    stripeId: refund.id,
+    ownId: refund.metadata?.refundId ?? null,
+    newId: newId(),
+    paymentIntentId,
+    orderId: checkout.orderId,
+    status: statusOf(refund),
+    amount,
+    currency,
+    reason: refund.reason,
+    failureReason: refund.failure_reason ?? null,
+    restock: parseRestock(refund.metadata?.restock),
+    now: services.now()
+  })
+  if (known.status === known.before) return
+  const failed = known.status === 'FAILED'
+  await writeAudit(client, {
+    action: `refund_${known.status.toLowerCase()}`,
+    status: failed ? 'FAILED' : known.status === 'PENDING' ? 'PROCESSING' : 'SUCCESS',
+    ...trail,
+    amount: known.amount,
+    currency: known.currency,
+    before: known.before,
+    after: known.status,
+    error: known.failureReason,
+    metadata: { refund: known.id, stripeId: refund.id, reason: known.reason }
+  })
+  if (failed) {
+    const reason = `refund ${refund.id} of ${paymentIntentId} failed: ${known.failureReason ?? 'no reason given'}`
+    await alert(client, services.log, 'refund_failed', { ...trail, reason })
+  }
+}
+
+/** https://docs.stripe.com/api/refunds/object#refund_object-status; what is not known yet is taken for pending. */
+function statusOf({ status }: Stripe.Refund): Exclude<RefundStatus, 'REQUESTED'> {
+  if (status === 'succeeded') return 'SUCCEEDED'
+  if (status === 'failed') return 'FAILED'
+  if (status === 'canceled') return 'CANCELLED'
+  return 'PENDING'
+}

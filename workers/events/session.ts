@@ -1,0 +1,125 @@
+import type Stripe from 'stripe'
+import type { Config } from '../../shared/config.js'
+import { SECOND } from '../../shared/duration.js'
+import { TerminalError } from '../../shared/errors.js'
+import { findSessionCheckout, moveCheckout } from '../../shared/statements/checkouts.js'
+import { recordPayment } from '../../shared/statements/payments.js'
+import type { CheckoutStatus, PaymentStatus } from '../../shared/transitions.js'
+import { review, settleOrder } from '../settlement.js'
+import {
+  type AppliedEvent,
+  about,
+  amountOf,
+  currencyOf,
+  type EventContext,
+  type EventHandler,
+  idOf,
+  markOf,
+  NOT_OURS,
+  type OwnCheckout,
+  objectOf,
+  ownCheckout,
+  processed,
+  UnknownCheckoutError
+} from './context.js'
+import { sessionDifference } from './session-difference.js'
+
+interface SessionContext extends EventContext {
+  session: Stripe.Checkout.Session
+  checkout: OwnCheckout
+}
+
+/** https://docs.stripe.com/checkout/fulfillment */
+export const sessionHandlers: Record<string, EventHandler> = {
+  'checkout.session.completed': onSession(async context => {
+    if (context.session.payment_status !== 'unpaid') return await take(context, 'PAID', 'SUCCEEDED')
+    return await take(context, 'PROCESSING', unpaidStatus(context.services.config))
+  }),
+  'checkout.session.async_payment_succeeded': onSession(context => take(context, 'PAID', 'SUCCEEDED')),
+  'checkout.session.async_payment_failed': onSession(context => take(context, 'FAILED', 'FAILED')),
+  'checkout.session.expired': onSession(expire)
+}
+
+/** Completed but unpaid: the money is only authorized, or it is on its way. */
+function unpaidStatus({ payment }: Config): PaymentStatus {
+  return payment.captureMethod === 'manual' ? 'AUTHORIZED' : 'PROCESSING'
+}
+
+/** Finds the checkout of the event's Session and hands both on; a Session that is not ours is IGNORED. */
+function onSession(apply: (context: SessionContext) => Promise<AppliedEvent>): EventHandler {
+  return async context => {
+    const session = objectOf<Stripe.Checkout.Session>(context, 'checkout.session')
+    if (!session.id.startsWith('cs_')) throw new TerminalError('the event holds no Checkout Session')
+    const mark = markOf(session)
+    const found = await findSessionCheckout(context.client, session.id, mark ?? null)
+    if (found === undefined) {
+      if (mark === undefined) return NOT_OURS
+      throw new UnknownCheckoutError(`Session ${session.id} names checkout ${mark}, which is not in this database`)
+    }
+    const checkout = ownCheckout(found)
+    return await apply({ ...about(context, checkout), session, checkout })
+  }
+}
+
+/** The customer has submitted: what the payment is now, whether it is what was verified, and what follows. */
+async function take(context: SessionContext, to: CheckoutStatus, status: PaymentStatus): Promise<AppliedEvent> {
+  const { client, services, session, checkout } = context
+  const moved = await move(context, to)
+  if (!moved && checkout.status === to) return unchanged(checkout)
+  const difference = sessionDifference(services.config, checkout, session)
+  const paymentIntentId = idOf(session.payment_intent) ?? session.id
+  const amount = amountOf(session.amount_total, 'amount_total')
+  await recordPayment(client, {
+    paymentIntentId,
+    orderId: checkout.orderId,
+    checkoutId: checkout.id,
+    status,
+    amount,
+    currency: currencyOf(session.currency),
+    captured: status === 'SUCCEEDED' && session.payment_intent !== null ? amount : 0,
+    discount: session.total_details?.amount_discount,
+    tax: session.total_details?.amount_tax,
+    now: services.now()
+  })
+  if (difference !== undefined && status !== 'FAILED') {
+    await review(context, checkout.orderId, paymentIntentId, 'payment_mismatch', difference, 'refund')
+  }
+  await settleOrder(context, checkout.orderId)
+  return processed(checkout, difference ?? (moved ? null : `the checkout was ${checkout.status} already`))
+}
+
+/** Stripe says that the Session cannot be paid any more: stock goes back, once (golden rule 10). */
+async function expire(context: SessionContext): Promise<AppliedEvent> {
+  const { checkout } = context
+  if (!(await move(context, 'EXPIRED'))) return unchanged(checkout)
+  await settleOrder(context, checkout.orderId)
+  return processed(checkout)
+}
+
+function move(context: SessionContext, to: CheckoutStatus): Promise<boolean> {
+  const { session, checkout } = context
+  return moveCheckout(context.client, checkout.id, {
+    to,
+    now: context.services.now(),
+    // The event can come before our own commit of the Session: what it tells is stored too.
+    sessionId: session.id,
+    sessionExpiresAt: new Date(session.expires_at * SECOND),
+    paymentIntentId: idOf(session.payment_intent),
+    audit: [
+      {
+        action: `checkout_${to.toLowerCase()}`,
+        status: to === 'PAID' ? 'SUCCESS' : to === 'PROCESSING' ? 'PROCESSING' : 'FAILED',
+        ...context.trail,
+        amount: session.amount_total,
+        currency: checkout.currency,
+        before: checkout.status,
+        after: to
+      }
+    ]
+  })
+}
+
+/** A late or repeated event: there is nothing to do. */
+function unchanged(checkout: OwnCheckout): AppliedEvent {
+  return processed(checkout, `nothing to do: the checkout is ${checkout.status}`)
+}

@@ -1,0 +1,91 @@
+import { Webhook } from 'standardwebhooks'
+import { alert } from '../shared/alerts.js'
+import type { Config } from '../shared/config.js'
+import { SECOND } from '../shared/duration.js'
+import { messageOf } from '../shared/errors.js'
+import { NOTIFICATION_ATTEMPTS } from '../shared/jobs.js'
+import type { Services } from '../shared/services.js'
+import {
+  failNotification,
+  findNotifiedOrder,
+  finishNotification,
+  leaseNotification,
+  type NotificationRow
+} from '../shared/statements/notifications.js'
+import type { Job } from './job.js'
+
+const TIMEOUT = 15 * SECOND
+const LEASE = 2 * TIMEOUT
+
+/**
+ * Tells the shop about changes of an order, the oldest first and one at a time. A worker that finds another one at it
+ * leaves: whoever delivers one looks for the next before it ends, so that nothing waits and nothing overtakes.
+ */
+export const orderNotification: Job<'order-notification'> = {
+  name: 'order-notification',
+  async handle(services, { notificationId }) {
+    const target = services.config.notifications
+    if (target === undefined) return
+    const orderId = await findNotifiedOrder(services.db.pool, notificationId)
+    if (orderId === undefined) return
+    for (;;) {
+      const now = services.now()
+      const notification = await leaseNotification(services.db.pool, orderId, {
+        now,
+        until: new Date(now.getTime() + LEASE)
+      })
+      if (notification === undefined) return
+      try {
+        await deliver(target, notification, now)
+      } catch (error) {
+        await recordFailure(services, notification, messageOf(error))
+        continue
+      }
+      await finishNotification(services.db.pool, notification.id, services.now())
+      services.log.info({ orderId, notificationId: notification.id, type: notification.type }, 'the shop was notified')
+    }
+  }
+}
+
+/** Signed as https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md says. */
+async function deliver(
+  target: NonNullable<Config['notifications']>,
+  notification: NotificationRow,
+  now: Date
+): Promise<void> {
+  const body = JSON.stringify({
+    type: notification.type,
+    timestamp: notification.createdAt.toISOString(),
+    data: notification.data
+  })
+  const signatures = target.secrets.map(secret => new Webhook(secret).sign(notification.id, now, body))
+  const response = await fetch(target.url, {
+    method: 'POST',
+    headers: {
+      'Content-Type': 'application/json',
+      'User-Agent': 'Tillworks',
+      'webhook-id': notification.id,
+      'webhook-timestamp': String(Math.floor(now.getTime() / SECOND)),
+      'webhook-signature': signatures.join(' ')
+    },
+    body,
+    redirect: 'manual',
+    signal: AbortSignal.timeout(TIMEOUT)
+  })
+  await response.body?.cancel()
+  if (!response.ok) throw new Error(`the shop answered ${response.status}`)
+}
+
+/** Throws for another try from the queue; after the last one the next notification has its turn. */
+async function recordFailure(services: Services, notification: NotificationRow, reason: string): Promise<void> {
+  const { id, orderId, attempts } = notification
+  const isLast = attempts >= NOTIFICATION_ATTEMPTS
+  // Sooner than the queue's own backoff, jitter included: its retry finds the row due.
+  const wait = (5 * SECOND * 2 ** (attempts - 1)) / 2
+  await failNotification(services.db.pool, id, {
+    error: reason,
+    nextAttemptAt: isLast ? null : new Date(services.now().getTime() + wait)
+  })
+  if (!isLast) throw new Error(`Notification ${id} was not taken: ${reason}`)
+  await alert(services.db.pool, services.log, 'notification_failed', { orderId, reason: `${id}: ${reason}` })
+}

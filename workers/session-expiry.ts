@@ -1,0 +1,32 @@
+import Stripe from 'stripe'
+import type { Services } from '../shared/services.js'
+import type { CheckoutRow } from '../shared/statements/checkouts.js'
+import { foundSession, storeFound } from './found-events.js'
+import { applyEvent } from './webhook-processing.js'
+
+/**
+ * Ends an open checkout by asking Stripe to expire its Session. When the customer was faster, what became of the Session
+ * is applied instead; either way the checkout's row says how it ended. https://docs.stripe.com/api/checkout/sessions/expire
+ */
+export async function expireCheckout(services: Services, checkout: CheckoutRow): Promise<void> {
+  if (checkout.sessionId === null) {
+    throw new Error(`The Session of checkout ${checkout.id} is still being created; it can be expired in a moment`)
+  }
+  const session = await expireOrRead(services.stripe, checkout.sessionId, checkout.id)
+  const intent = typeof session.payment_intent === 'object' ? session.payment_intent : null
+  const found = foundSession(session, intent)
+  if (found === undefined) throw new Error(`Session ${session.id} is still open`)
+  const eventId = await storeFound(services, found, checkout.requestId)
+  if (eventId !== undefined) await applyEvent(services, eventId)
+}
+
+async function expireOrRead(stripe: Stripe, sessionId: string, checkoutId: string): Promise<Stripe.Checkout.Session> {
+  const expand = ['payment_intent']
+  try {
+    return await stripe.checkout.sessions.expire(sessionId, { expand }, { idempotencyKey: `${checkoutId}-expire` })
+  } catch (error) {
+    // Not open any more: expired by itself, or paid.
+    if (!(error instanceof Stripe.errors.StripeInvalidRequestError)) throw error
+    return await stripe.checkout.sessions.retrieve(sessionId, { expand })
+  }
+}
