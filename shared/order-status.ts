@@ -21,6 +21,8 @@ export interface PaymentFacts {
 
 export interface OrderState {
   status: OrderStatus
+  /** The money that counts was in review and went back: the order was never paid. */
+  neverPaid: boolean
   captured: number
   refunded: number
 }
@@ -40,7 +42,7 @@ export function orderState(facts: OrderFacts): OrderState {
   const counted = fitting.length > 0 ? fitting : settled
   const captured = sum(counted.map(payment => payment.captured))
   const refunded = sum(counted.map(payment => payment.refunded))
-  const money = { captured, refunded }
+  const money = { captured, refunded, neverPaid: settled.length > 0 && fitting.length === 0 }
 
   if (inReview.length > 0) return { status: 'NEEDS_REVIEW', ...money }
   if (facts.disputes.some(dispute => disputeIsHeld(dispute.status))) return { status: 'DISPUTED', ...money }

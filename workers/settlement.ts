@@ -42,13 +42,14 @@ export async function settleOrder(change: Change, orderId: string): Promise<Orde
   await settleStock(change, orderId, known)
 
   const state = orderState(known)
-  const path = orderPath(order.status, state.status)
+  const path = orderPath(order.status, state.status, state.neverPaid)
   if (path === undefined) throw new TerminalError(`an order that is ${order.status} cannot become ${state.status}`)
   const sameMoney = order.captured === state.captured && order.refunded === state.refunded
   const steps = path.length === 0 && !sameMoney ? [state.status] : path
   let from = order.status
   for (const to of steps) {
-    await step(change, { orderId, from, to, ...state, currency: order.currency })
+    const { captured, refunded } = state
+    await step(change, { orderId, from, to, captured, refunded, currency: order.currency })
     from = to
   }
   return state.status

@@ -9,7 +9,8 @@ import { getIntent } from './payment-intents.js'
 /** POST /v1/refunds: https://docs.stripe.com/api/refunds/create */
 export function createRefund(account: Account, params: Params, cause: Cause): Stripe.Refund {
   const charge = refundedCharge(account, params)
-  const left = charge.amount_captured - charge.amount_refunded
+  // A partial capture counts what it left as refunded.
+  const left = charge.amount - charge.amount_refunded
   const amount = params.integer('amount', { min: 1 }) ?? left
   const reason = params.string('reason', { oneOf: ['duplicate', 'fraudulent', 'requested_by_customer'] }) ?? null
   const metadata = params.metadata()
@@ -77,7 +78,7 @@ export function createRefund(account: Account, params: Params, cause: Cause): St
   }
   const previous = { amount_refunded: charge.amount_refunded, refunded: charge.refunded }
   charge.amount_refunded += amount
-  charge.refunded = charge.amount_refunded === charge.amount_captured
+  charge.refunded = charge.amount_refunded === charge.amount
   account.store.put('charge', charge)
   account.emit('refund.created', refund, cause)
   account.emit('charge.refunded', charge, cause, previous)

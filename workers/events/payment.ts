@@ -140,7 +140,9 @@ async function followRefunds(
   paymentIntentId: string
 ): Promise<void> {
   const known = await refundedAtStripe(context.client, paymentIntentId)
-  if (amountOf(charge.amount_refunded, 'amount_refunded') === known) return
+  // What a partial capture leaves counts as refunded, though no refund says so.
+  const uncaptured = charge.amount - charge.amount_captured
+  if (amountOf(charge.amount_refunded, 'amount_refunded') - uncaptured === known) return
   for (const refund of context.lookups.refunds(paymentIntentId)) await takeRefund(context, checkout, refund)
 }
 
