@@ -8,19 +8,22 @@ export interface Secrets {
   opsPassword: string
   webhookSecret: string
   databasePassword: string
+  notificationSecret: string
 }
 
 /** Made at the first start and kept, so that sessions and data outlive a restart. */
 export function loadSecrets(): Secrets {
   mkdirSync(stateFolder, { recursive: true })
   const file = join(stateFolder, 'secrets.json')
-  if (existsSync(file)) return JSON.parse(readFileSync(file, 'utf8'))
+  const kept: Partial<Secrets> = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : {}
   const random = (bytes: number) => randomBytes(bytes).toString('base64url')
   const secrets: Secrets = {
     authSecret: random(36),
     opsPassword: random(12),
     webhookSecret: `whsec_${randomBytes(24).toString('hex')}`,
-    databasePassword: randomBytes(16).toString('hex')
+    databasePassword: randomBytes(16).toString('hex'),
+    notificationSecret: `whsec_${randomBytes(32).toString('base64')}`,
+    ...kept
   }
   writeFileSync(file, JSON.stringify(secrets, null, 2), { mode: 0o600 })
   return secrets

@@ -1,6 +1,7 @@
 // npm start: everything on one machine with nothing configured. What the environment sets is used instead.
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { settingNames } from '../shared/config.js'
 import { messageOf } from '../shared/errors.js'
 import { createLogger } from '../shared/logger.js'
 import { shutdownOnSignal } from '../shared/shutdown.js'
@@ -14,19 +15,8 @@ import { storefront } from './storefront/router.js'
 const DEFAULT_PORT = 3000
 const SIMULATOR_PORT = 12111
 
-const SETTINGS_FOR_OPS = [
-  'DATABASE_URL',
-  'REDIS_URL',
-  'QUEUE_ENGINE',
-  'QUEUE_PREFIX',
-  'AUTH_SECRET',
-  'OPS_PASSWORD',
-  'STRIPE_SECRET_KEY',
-  'STRIPE_WEBHOOK_SECRET',
-  'STRIPE_API_BASE',
-  'PAYMENT_SUCCESS_URL',
-  'PAYMENT_CANCEL_URL'
-]
+/** What another process on the same stores decides for itself. */
+const OWN_SETTINGS = ['NODE_ENV', 'PORT', 'LOG_LEVEL']
 
 try {
   await start()
@@ -57,6 +47,13 @@ async function start(): Promise<void> {
     ...(given.STRIPE_SECRET_KEY === undefined ? { STRIPE_WEBHOOK_SECRET: secrets.webhookSecret } : {}),
     FRAUD_MAX_ATTEMPTS_PER_HOUR: '100',
     PAYMENT_STATEMENT_DESCRIPTOR: 'TILLWORKS',
+    PAYMENT_PROMOTION_CODES: 'true',
+    ...(given.ORDER_WEBHOOK_URL === undefined
+      ? {
+          ORDER_WEBHOOK_URL: `http://127.0.0.1:${port}/demo/notifications`,
+          ORDER_WEBHOOK_SECRET: secrets.notificationSecret
+        }
+      : {}),
     ...given
   }
   const simulatorPort = (await isFree(SIMULATOR_PORT)) ? SIMULATOR_PORT : await freePort()
@@ -65,7 +62,11 @@ async function start(): Promise<void> {
     port,
     log,
     simulator: { port: simulatorPort, file: join(stateFolder, 'stripe.json') },
-    pages: storefront({ authSecret: String(env.AUTH_SECRET), instance })
+    pages: storefront({
+      authSecret: String(env.AUTH_SECRET),
+      notificationSecret: secrets.notificationSecret,
+      instance
+    })
   })
   announce(port, settingsForOps(stack.env))
   shutdownOnSignal(
@@ -83,13 +84,14 @@ async function start(): Promise<void> {
       `  Tillworks is ready (${((Date.now() - began) / 1000).toFixed(1)} s)`,
       '',
       `  Storefront        http://localhost:${port}/`,
+      `  Your orders       http://localhost:${port}/orders   (what the shop was told by its webhook)`,
       `  Bull Board        http://localhost:${port}/ops/board   (${ops.user} / ${given.OPS_PASSWORD === undefined ? ops.password : 'your OPS_PASSWORD'})`,
       `  Health            http://localhost:${port}/readyz`,
       `  Stripe            ${stack.simulator === undefined ? 'the real one, by STRIPE_SECRET_KEY' : `simulator at http://localhost:${stack.simulator.port}`}`,
       `  Database          ${postgres === undefined ? 'yours, by DATABASE_URL' : `embedded PostgreSQL, data in ${postgres.dataDir}`}`,
       `  Queue             BullMQ on ${queue.engine === 'redis' ? 'Redis' : 'that same PostgreSQL'}`,
       '',
-      '  Pay with 4242 4242 4242 4242. Ctrl-C stops everything; the data stays.',
+      '  Pay with 4242 4242 4242 4242; TEN is a promotion code. Ctrl-C stops everything; the data stays.',
       '',
       ''
     ].join('\n')
@@ -113,9 +115,8 @@ async function startPostgres(password: string): Promise<EmbeddedPostgres> {
   return postgres
 }
 
-/** What the ops command needs to talk to this instance. */
+/** The ops command decides as this instance does: it needs the same settings. */
 function settingsForOps(env: NodeJS.ProcessEnv): Record<string, string> {
-  return Object.fromEntries(
-    SETTINGS_FOR_OPS.flatMap(name => (env[name] === undefined ? [] : [[name, env[name] as string]]))
-  )
+  const names = settingNames.filter(name => !OWN_SETTINGS.includes(name))
+  return Object.fromEntries(names.flatMap(name => (env[name] === undefined ? [] : [[name, env[name] as string]])))
 }

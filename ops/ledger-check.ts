@@ -31,7 +31,11 @@ export async function checkLedger(services: Services, since: Date, until: Date):
     for (const each of page) compare(each, bookings, seen, report)
     page = []
   }
-  for await (const each of services.stripe.balanceTransactions.list({ created, limit: 100 })) {
+  for await (const each of services.stripe.balanceTransactions.list({
+    created,
+    limit: 100,
+    expand: ['data.source']
+  })) {
     page.push(each)
     if (page.length === 100) await comparePage()
   }
@@ -55,6 +59,13 @@ function sourceOf({ source }: Stripe.BalanceTransaction): string {
   return typeof source === 'string' ? source : (source?.id ?? '')
 }
 
+/** The PaymentIntent behind a charge, a refund or a dispute. */
+function intentOf({ source }: Stripe.BalanceTransaction): string | null {
+  if (typeof source !== 'object' || source === null || !('payment_intent' in source)) return null
+  const intent = source.payment_intent
+  return typeof intent === 'object' ? (intent?.id ?? null) : intent
+}
+
 async function readBookings({ db }: Services, page: Stripe.BalanceTransaction[]): Promise<Bookings> {
   const keys = page.flatMap(each => [
     `refund:${sourceOf(each)}`,
@@ -63,7 +74,8 @@ async function readBookings({ db }: Services, page: Stripe.BalanceTransaction[])
     `fee:${each.id}`,
     `exchange:${each.id}`
   ])
-  return await findBookings(db.pool, keys, page.map(sourceOf))
+  const intents = page.map(intentOf).filter(intent => intent !== null)
+  return await findBookings(db.pool, keys, intents)
 }
 
 function compare(each: Stripe.BalanceTransaction, bookings: Bookings, seen: Set<string>, report: LedgerReport): void {
@@ -98,16 +110,17 @@ function compare(each: Stripe.BalanceTransaction, bookings: Bookings, seen: Set<
   }
 }
 
-/** The ledger's entry for a balance transaction; undefined when it is of no order of ours. */
+/** The ledger's entry for a balance transaction; undefined when it is of no payment of ours. */
 function expectation(each: Stripe.BalanceTransaction, bookings: Bookings): Expectation | undefined {
-  const source = sourceOf(each)
-  const intent = bookings.intents.get(source)
-  if (intent !== undefined) return { entry: `capture:${intent}`, amount: each.amount }
-  for (const entry of [`dispute:${each.id}`, `refund_returned:${source}`, `refund:${source}`]) {
-    const isReturn = entry.startsWith('refund_returned:')
-    if (bookings.entries.has(entry) && (!isReturn || each.amount > 0)) return { entry, amount: each.amount }
+  const intent = intentOf(each)
+  if (intent === null || !bookings.intents.has(intent)) return undefined
+  const kind = (each.source as { object?: string }).object
+  if (kind === 'dispute') return { entry: `dispute:${each.id}`, amount: each.amount }
+  if (kind === 'refund') {
+    // Money of a failed refund comes back as a transaction of its own.
+    return { entry: `${each.amount > 0 ? 'refund_returned' : 'refund'}:${sourceOf(each)}`, amount: each.amount }
   }
-  return undefined
+  return { entry: `capture:${intent}`, amount: each.amount }
 }
 
 function total(lines: { amount: number }[]): number {

@@ -171,6 +171,9 @@ const environment = z.object({
   AUTHORIZATION_ALERT_HOURS: integer(48, 1, 720)
 })
 
+/** The name of every setting. */
+export const settingNames: readonly string[] = Object.keys(environment.shape)
+
 /** Reads the settings; a ConfigError lists everything that is wrong at once. */
 export function loadConfig(env: NodeJS.ProcessEnv): Config {
   const present = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== ''))

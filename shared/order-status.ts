@@ -45,7 +45,10 @@ export function orderState(facts: OrderFacts): OrderState {
   const money = { captured, refunded, neverPaid: settled.length > 0 && fitting.length === 0 }
 
   if (inReview.length > 0) return { status: 'NEEDS_REVIEW', ...money }
-  if (facts.disputes.some(dispute => disputeIsHeld(dispute.status))) return { status: 'DISPUTED', ...money }
+  // A dispute can be known before its payment is; until then there is nothing that it could hold.
+  const isCounted = (id: string) => counted.some(payment => payment.id === id)
+  const held = facts.disputes.filter(dispute => disputeIsHeld(dispute.status) && isCounted(dispute.paymentIntentId))
+  if (held.length > 0) return { status: 'DISPUTED', ...money }
   if (counted.length > 0) {
     if (refunded === 0) return { status: 'PAID', ...money }
     return { status: refunded < captured ? 'PARTIALLY_REFUNDED' : 'REFUNDED', ...money }

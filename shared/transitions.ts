@@ -231,13 +231,12 @@ export function sourcesOf<S extends string>(
 
 /**
  * The fewest allowed moves from one state of an order to another, without the first; undefined when none do. A refund or
- * a dispute can be known before the payment: the order then passes PAID, or NEEDS_REVIEW when it was never paid.
+ * a dispute can be known before the payment: the order then passes PAID, or NEEDS_REVIEW when it was never paid or was
+ * cancelled before.
  */
 export function orderPath(from: OrderStatus, to: OrderStatus, neverPaid = false): OrderStatus[] | undefined {
-  const usual: OrderStatus[] = neverPaid ? ['NEEDS_REVIEW'] : ['PENDING', 'PAID']
-  return (
-    shortestPath(orderRules, from, to, usual) ?? shortestPath(orderRules, from, to, ['PENDING', 'PAID', 'NEEDS_REVIEW'])
-  )
+  const through: OrderStatus[] = neverPaid || from === 'CANCELLED' ? ['NEEDS_REVIEW'] : ['PENDING', 'PAID']
+  return shortestPath(orderRules, from, to, through)
 }
 
 function shortestPath<S extends string>(rules: readonly Rule<S>[], from: S, to: S, through: S[]): S[] | undefined {

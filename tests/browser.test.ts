@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
 import { chromium } from 'playwright-core'
+import { freePort } from '../demo/free-port.js'
 import { storefront } from '../demo/storefront/router.js'
 import { openShop } from './support/shop.js'
 
@@ -10,7 +11,17 @@ const SCREENSHOTS = process.env.SCREENSHOTS
 const inBrowser = CHROMIUM === undefined && process.env.CI !== 'true' ? it.skip : it
 
 inBrowser('buys something in a browser and sees it become paid', async () => {
-  const shop = await openShop('postgres', {}, secret => storefront({ authSecret: secret, instance: 'test' }))
+  const port = await freePort()
+  const notificationSecret = `whsec_${Buffer.alloc(32, 1).toString('base64')}`
+  const shop = await openShop(
+    'postgres',
+    {
+      PORT: String(port),
+      ORDER_WEBHOOK_URL: `http://127.0.0.1:${port}/demo/notifications`,
+      ORDER_WEBHOOK_SECRET: notificationSecret
+    },
+    secret => storefront({ authSecret: secret, notificationSecret, instance: 'test' })
+  )
   const browser = await chromium.launch({
     executablePath: CHROMIUM,
     args: [
@@ -43,6 +54,9 @@ inBrowser('buys something in a browser and sees it become paid', async () => {
     await page.waitForSelector('.status.PAID')
     expect(await page.textContent('#status')).toBe('PAID')
     await shoot('paid')
+    await page.goto(`http://localhost:${port}/orders`)
+    await page.waitForSelector('text=order.paid')
+    await shoot('orders')
     await page.close()
     const operator = await browser.newContext({
       httpCredentials: { username: 'ops', password: 'password of the tests' },

@@ -48,24 +48,25 @@ export async function readPostings(db: Queryable, orderId: string): Promise<Post
 export interface Bookings {
   /** What the STRIPE account has under each entry, in its currency. */
   entries: Map<string, { amount: number; currency: string }[]>
-  /** The PaymentIntent of each charge. */
-  intents: Map<string, string>
+  /** Those of the PaymentIntents that are of this shop. */
+  intents: Set<string>
 }
 
-/** What the ledger has under these entries and charges. */
-export async function findBookings(db: Queryable, keys: string[], chargeIds: string[]): Promise<Bookings> {
-  const intents = await db.query<{ chargeId: string; paymentIntentId: string }>(
-    'SELECT "chargeId", "paymentIntentId" FROM "Payment" WHERE "chargeId" = ANY($1)',
-    [chargeIds]
+/** What the ledger has under these entries and for these PaymentIntents. */
+export async function findBookings(db: Queryable, keys: string[], paymentIntentIds: string[]): Promise<Bookings> {
+  const known = await db.query<{ paymentIntentId: string }>(
+    'SELECT "paymentIntentId" FROM "Payment" WHERE "paymentIntentId" = ANY($1)',
+    [paymentIntentIds]
   )
-  const captures = intents.rows.map(row => `capture:${row.paymentIntentId}`)
+  const intents = new Set(known.rows.map(row => row.paymentIntentId))
+  const captures = [...intents].map(intent => `capture:${intent}`)
   const { rows } = await db.query<{ entry: string; amount: number; currency: string }>(
     `SELECT "entry", "amount", "currency" FROM "LedgerPosting" WHERE "account" = 'STRIPE' AND "entry" = ANY($1)`,
     [[...keys, ...captures]]
   )
   const entries = new Map<string, { amount: number; currency: string }[]>()
   for (const { entry, ...posted } of rows) entries.set(entry, [...(entries.get(entry) ?? []), posted])
-  return { entries, intents: new Map(intents.rows.map(row => [row.chargeId, row.paymentIntentId])) }
+  return { entries, intents }
 }
 
 /** Orders whose postings do not sum to zero in a currency; the database keeps this empty. */

@@ -3,6 +3,7 @@ import type { Router } from 'express'
 import pg from 'pg'
 import { freePort } from '../../demo/free-port.js'
 import { createShopper, type Shopper } from '../../demo/shopper.js'
+import type { SimulatorOptions } from '../../demo/simulator/start.js'
 import { type Stack, startStack } from '../../demo/stack.js'
 import { createLogger } from '../../shared/logger.js'
 import { runShutdown } from '../../shared/shutdown.js'
@@ -25,15 +26,17 @@ export const WEBHOOK_SECRET = 'whsec_of_the_tests'
 export async function openShop(
   engine: Engine,
   env: Record<string, string> = {},
-  pages?: (authSecret: string) => Router
+  pages?: (authSecret: string) => Router,
+  simulator?: Partial<SimulatorOptions>
 ): Promise<Shop> {
   const name = `test_${randomBytes(6).toString('hex')}`
   const server = process.env.TILLWORKS_TEST_POSTGRES ?? ''
   await administer(server, `CREATE DATABASE "${name}" TEMPLATE template_tillworks`)
   const databaseUrl = server.replace(/\/postgres$/, `/${name}`)
   const stack = await startStack({
-    port: await freePort(),
+    port: env.PORT === undefined ? await freePort() : Number(env.PORT),
     pages: pages?.(AUTH_SECRET),
+    simulator,
     log: createLogger({ level: process.env.LOG_LEVEL ?? 'silent', production: true, name: 'test' }),
     env: {
       DATABASE_URL: databaseUrl,

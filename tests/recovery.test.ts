@@ -1,0 +1,243 @@
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { Webhook } from 'standardwebhooks'
+import { eventually } from '../demo/eventually.js'
+import { data, lineOf, type Shopper } from '../demo/shopper.js'
+import { checkLedger } from '../ops/ledger-check.js'
+import { DAY } from '../shared/duration.js'
+import { storeEvents } from '../shared/statements/webhook-events.js'
+import { reconcile } from '../workers/reconcile.js'
+import { runOps } from './support/ops.js'
+import { engines, openShop } from './support/shop.js'
+
+const DROP_SEED = Number(process.env.DROP_SEED ?? Math.floor(Math.random() * 2 ** 31))
+const ORDERS = 40
+
+async function buy(customer: Shopper, key: string, slug = 'stoneware-mug') {
+  const items = [lineOf(await customer.product(slug), 1)]
+  return data(await customer.checkout({ items }, { 'Idempotency-Key': key }))
+}
+
+it(`ends all of ${ORDERS} orders right though 30 % of the deliveries never come`, async () => {
+  const quiet = { SWEEP_EVERY_SECONDS: '1', RECONCILE_CRON: '0 0 1 1 *', RECONCILE_GRACE_MINUTES: '0' }
+  const shop = await openShop('postgres', quiet, undefined, { faultSeed: DROP_SEED })
+  try {
+    const { services, simulator } = shop.stack
+    const customer = await shop.customer('unlucky')
+    const { pool } = services.db
+    await pool.query('UPDATE "Product" SET "stock" = 1000')
+    simulator?.faults.set({ dropDeliveries: 0.3 })
+    const endings = ['PAID', 'DEBIT', 'REFUNDED', 'EXPIRED', 'DISPUTED'] as const
+    const expected = new Map<string, string>()
+    for (let number = 0; number < ORDERS; number++) {
+      const ending = endings[number % endings.length] as (typeof endings)[number]
+      const checkout = await buy(customer, `drop-${number}`)
+      const session = simulator?.store.table('checkout.session').get(checkout.sessionId ?? '')
+      if (ending === 'EXPIRED') {
+        // Stripe's clock has run out; whether we hear of it is chance.
+        await services.stripe.checkout.sessions.expire(checkout.sessionId ?? '')
+        expected.set(checkout.orderId ?? '', 'PENDING')
+        continue
+      }
+      const cards = {
+        PAID: undefined,
+        DEBIT: 'DE89370400440532013000',
+        REFUNDED: undefined,
+        DISPUTED: '4000000000000259'
+      }
+      await customer.pay(checkout.url ?? '', cards[ending])
+      if (ending === 'DEBIT') simulator?.tick({ settleAllDebits: true })
+      if (ending === 'REFUNDED')
+        await services.stripe.refunds.create({ payment_intent: String(session?.payment_intent) })
+      expected.set(checkout.orderId ?? '', ending === 'DEBIT' ? 'PAID' : ending)
+    }
+    await simulator?.idle()
+    const dropped = [...(simulator?.store.deliveries.values() ?? [])].filter(delivery => !delivery.delivered).length
+    expect(dropped).toBeGreaterThan(ORDERS / 2)
+    await eventually(
+      () => services.db.prisma.webhookEvent.count({ where: { status: 'RECEIVED' } }),
+      count => count === 0
+    )
+    const statuses = async () => {
+      const orders = await services.db.prisma.order.findMany({ select: { id: true, status: true } })
+      return new Map(orders.map(order => [order.id, order.status as string]))
+    }
+    const wrong = async () => {
+      const now = await statuses()
+      return [...expected].filter(([id, status]) => now.get(id) !== status).length
+    }
+    const wrongBefore = await wrong()
+    const report = await reconcile(services, { requestId: 'test' })
+    expect(report.errors).toEqual([])
+    expect(report.recovered.length).toBe(dropped)
+    await eventually(wrong, count => count === 0)
+    expect(await statuses()).toEqual(expected)
+
+    // Nothing is held any more, and the stock is short by what was sold.
+    await eventually(
+      () => services.db.prisma.webhookEvent.count({ where: { status: 'RECEIVED' } }),
+      count => count === 0
+    )
+    const sold = [...expected.values()].filter(status => status !== 'PENDING').length
+    const mug = await services.db.prisma.product.findFirstOrThrow({ where: { slug: 'stoneware-mug' } })
+    expect([mug.stock, mug.reserved]).toEqual([1000 - sold, 0])
+    expect((await reconcile(services, { requestId: 'test' })).recovered).toEqual([])
+
+    // And the ledger is what Stripe has, until something happens that nobody tells.
+    const period = [new Date(Date.now() - DAY), new Date(Date.now() + 2 * DAY)] as const
+    const { bookBalanceTransactions } = await import('../workers/balance.js')
+    await bookBalanceTransactions(services)
+    const check = await checkLedger(services, ...period)
+    expect(check.differences).toEqual([])
+    expect(check.compared).toBeGreaterThanOrEqual(ORDERS)
+    simulator?.faults.set({ dropDeliveries: 1 })
+    const untold = await services.db.prisma.payment.findFirstOrThrow({ where: { order: { status: 'PAID' } } })
+    const refund = await services.stripe.refunds.create({ payment_intent: untold.paymentIntentId, amount: 123 })
+    expect((await checkLedger(services, ...period)).differences).toEqual([
+      expect.stringContaining(`refund:${refund.id} for -1.23 EUR, the ledger has nothing`)
+    ])
+    process.stdout.write(
+      `\nLost webhooks, seed ${DROP_SEED}: ${dropped} deliveries dropped, ${wrongBefore} of ${ORDERS} orders wrong before, 0 after; ${check.compared} balance transactions compared.\n`
+    )
+  } finally {
+    await shop.close()
+  }
+}, 120_000)
+
+it('asks Stripe about what is open past its time, when not even the list of events has it', async () => {
+  const shop = await openShop('postgres', { RECONCILE_CRON: '0 0 1 1 *', RECONCILE_GRACE_MINUTES: '0' })
+  try {
+    const { services, simulator } = shop.stack
+    const customer = await shop.customer('late')
+    simulator?.faults.set({ dropDeliveries: 1 })
+    const expired = await buy(customer, 'expired')
+    const paid = await buy(customer, 'paid')
+    await services.stripe.checkout.sessions.expire(expired.sessionId ?? '')
+    await customer.pay(paid.url ?? '')
+    simulator?.store.table('event').clear()
+    await services.db.pool.query(`UPDATE "Checkout" SET "sessionExpiresAt" = now() - interval '1 hour'`)
+    const answer = await runOps(shop, 'reconcile')
+    expect(answer).toMatchObject({ code: 0 })
+    expect(answer.output).toContain(`${expired.checkoutId}  checkout.session.expired`)
+    await customer.orderBecomes(paid.orderId ?? '', 'PAID')
+    await customer.checkoutBecomes(expired.checkoutId, 'EXPIRED')
+    expect((await customer.product('stoneware-mug')).stock).toBe(39)
+  } finally {
+    await shop.close()
+  }
+})
+
+describe.each(engines)('on %s', engine => {
+  it('keeps a poisoned event out of the way of others, and applies it when its job is retried in Bull Board', async () => {
+    const shop = await openShop(engine)
+    try {
+      const { services } = shop.stack
+      const { prisma, pool } = services.db
+      const customer = await shop.customer('poison')
+      const poison = (id: string, object: object) => ({
+        id,
+        type: 'checkout.session.completed',
+        apiVersion: null,
+        livemode: false,
+        created: new Date(),
+        payload: JSON.stringify({ id, type: 'checkout.session.completed', created: 1, data: { object } }),
+        requestId: 'test',
+        receivedAt: new Date()
+      })
+      await storeEvents(pool, [poison('evt_poison1', { object: 'checkout.session' }), poison('evt_poison2', {})])
+      await Promise.all(['evt_poison1', 'evt_poison2'].map(id => services.queues.enqueue('webhook-processing', id)))
+      const checkout = await buy(customer, 'healthy')
+      await customer.pay(checkout.url ?? '')
+      await customer.orderBecomes(checkout.orderId ?? '', 'PAID')
+      const status = async (id: string) => (await prisma.webhookEvent.findUniqueOrThrow({ where: { id } })).status
+      const becomes = (id: string, wanted: string) =>
+        eventually(
+          () => status(id),
+          seen => seen === wanted
+        )
+      expect(await becomes('evt_poison1', 'DEAD')).toBe('DEAD')
+      expect(await becomes('evt_poison2', 'DEAD')).toBe('DEAD')
+      expect((await runOps(shop, 'events', 'list', '--status', 'dead')).output).toContain('evt_poison1')
+
+      // What it names is mended: an operator retries its failed job on the board.
+      const mended = { object: 'checkout.session', id: 'cs_test_of_somebody_else', metadata: {} }
+      await pool.query('UPDATE "WebhookEvent" SET "payload" = $1 WHERE "id" = $2', [
+        poison('evt_poison1', mended).payload,
+        'evt_poison1'
+      ])
+      const authorization = `Basic ${Buffer.from('ops:password of the tests').toString('base64')}`
+      const url = `http://127.0.0.1:${shop.stack.api.port}/ops/board/api/queues/webhook-processing/evt_poison1/retry`
+      const retried = await eventually(
+        () => fetch(url, { method: 'PUT', headers: { authorization } }),
+        response => response.ok
+      )
+      expect(retried.status).toBeLessThan(300)
+      expect(await becomes('evt_poison1', 'IGNORED')).toBe('IGNORED')
+      expect(
+        await prisma.paymentAuditLog.count({ where: { eventId: 'evt_poison1', action: 'webhook_replayed' } })
+      ).toBe(1)
+
+      expect((await runOps(shop, 'events', 'resolve', 'evt_poison2')).code).toBe(2)
+      expect((await runOps(shop, 'events', 'resolve', 'evt_poison2', '--note', 'not ours')).code).toBe(0)
+      expect(await prisma.webhookEvent.findUnique({ where: { id: 'evt_poison2' } })).toMatchObject({
+        status: 'RESOLVED',
+        resolvedBy: 'olga',
+        note: 'not ours'
+      })
+    } finally {
+      await shop.close()
+    }
+  }, 60_000)
+
+  it('tells the shop about each change of an order once, in order, signed, and again after a failure', async () => {
+    const secret = `whsec_${Buffer.alloc(32, 7).toString('base64')}`
+    const heard: { id: string; type: string; data: { orderId: string; sequence: number; status: string } }[] = []
+    let refuse = 2
+    const receiver = createServer(async (request, response) => {
+      let body = ''
+      for await (const chunk of request) body += chunk
+      if (refuse-- > 0) return response.writeHead(500).end()
+      const event = new Webhook(secret).verify(
+        body,
+        request.headers as Record<string, string>
+      ) as (typeof heard)[number]
+      heard.push({ ...event, id: String(request.headers['webhook-id']) })
+      response.writeHead(204).end()
+    })
+    await new Promise<void>(resolve => receiver.listen(0, '127.0.0.1', resolve))
+    const port = (receiver.address() as AddressInfo).port
+    const shop = await openShop(engine, {
+      ORDER_WEBHOOK_URL: `http://127.0.0.1:${port}/hook`,
+      ORDER_WEBHOOK_SECRET: secret
+    })
+    try {
+      const customer = await shop.customer('told')
+      const checkout = await buy(customer, 'told')
+      await customer.pay(checkout.url ?? '')
+      await customer.orderBecomes(checkout.orderId ?? '', 'PAID')
+      const { paymentIntentId } = await shop.stack.services.db.prisma.payment.findFirstOrThrow()
+      await shop.stack.services.stripe.refunds.create({ payment_intent: paymentIntentId, amount: 100 })
+      await customer.orderBecomes(checkout.orderId ?? '', 'PARTIALLY_REFUNDED')
+      await shop.stack.services.stripe.refunds.create({ payment_intent: paymentIntentId, amount: 200 })
+      await shop.stack.services.stripe.refunds.create({ payment_intent: paymentIntentId })
+      await eventually(
+        async () => heard,
+        all => all.length >= 4
+      )
+      const types = ['order.paid', 'order.partially_refunded', 'order.partially_refunded', 'order.refunded']
+      expect(heard.map(event => event.type)).toEqual(types)
+      expect(heard.map(event => event.data.sequence)).toEqual([1, 2, 3, 4])
+      expect((await runOps(shop, 'notifications', 'list')).output).toContain('order.refunded')
+      expect((await runOps(shop, 'notifications', 'replay', heard[3]?.id ?? '')).code).toBe(0)
+      await eventually(
+        async () => heard,
+        all => all.length === 5
+      )
+      expect(heard[4]).toEqual(heard[3])
+    } finally {
+      await shop.close()
+      receiver.close()
+      receiver.closeAllConnections()
+    }
+  }, 60_000)
+})

@@ -1,0 +1,12 @@
+import { execFile } from 'node:child_process'
+import type { Shop } from './shop.js'
+
+/** Runs `npm run ops -- …` as an operator would, on the stores of a test's shop. */
+export async function runOps(shop: Shop, ...args: string[]): Promise<{ code: number; output: string }> {
+  return await new Promise(resolve => {
+    const env = { ...process.env, ...shop.stack.env, OPS_OPERATOR: 'olga', NODE_OPTIONS: '' }
+    execFile(process.execPath, ['--import', 'tsx', 'ops/main.ts', ...args], { env }, (error, stdout, stderr) => {
+      resolve({ code: error === null ? 0 : Number(error.code ?? 1), output: stdout + stderr })
+    })
+  })
+}
