@@ -1,6 +1,8 @@
 import Stripe from 'stripe'
 import type { CheckoutData } from '../shared/checkout-outcome.js'
 import { keyCleanup } from '../workers/key-cleanup.js'
+import { reconcile } from '../workers/reconcile.js'
+import { requestRefunds } from '../workers/refund-request.js'
 import { eventually } from './eventually.js'
 import { type Answer, address, data, lineOf, type Shopper } from './shopper.js'
 import type { Stack } from './stack.js'
@@ -130,6 +132,49 @@ export const scenarios: Scenario[] = [
       await stack.services.stripe.checkout.sessions.expire(checkout.sessionId ?? '')
       const { status } = await shopper.checkoutBecomes(checkout.checkoutId, 'EXPIRED')
       return `${before} before, ${open} while open, ${(await shopper.product('wool-throw')).stock} after ${status}`
+    }
+  },
+  {
+    title: 'A refund in two parts, the goods back on the shelf, and a ledger that sums to zero',
+    expected: 'PARTIALLY_REFUNDED, REFUNDED, stock 38 → 40, ledger 0',
+    async run({ stack, shopper }) {
+      const { services } = stack
+      const wish = { orderId: memory.orderId, operator: 'demo' }
+      const before = (await shopper.product('stoneware-mug')).stock
+      await requestRefunds(services, { ...wish, amount: 1_000, reason: 'chipped' })
+      const first = await shopper.orderBecomes(memory.orderId, 'PARTIALLY_REFUNDED')
+      await requestRefunds(services, { ...wish, restock: 'all' })
+      const second = await shopper.orderBecomes(memory.orderId, 'REFUNDED')
+      const after = (await shopper.product('stoneware-mug')).stock
+      const { _sum: ledger } = await services.db.prisma.ledgerPosting.aggregate({ _sum: { amount: true } })
+      return `${first.status}, ${second.status}, stock ${before} → ${after}, ledger ${ledger.amount}`
+    }
+  },
+  {
+    title: 'A disputed payment holds its order until the dispute is won',
+    expected: 'DISPUTED, then PAID',
+    async run({ stack, shopper }) {
+      const { stripe, db } = stack.services
+      const checkout = data(await shopper.checkout({ items: [lineOf(await shopper.product('olive-tree'), 1)] }))
+      await shopper.pay(checkout.url ?? '', '4000000000000259')
+      const disputed = await shopper.orderBecomes(checkout.orderId ?? '', 'DISPUTED')
+      const { id } = await db.prisma.dispute.findFirstOrThrow({ where: { orderId: checkout.orderId } })
+      await stripe.disputes.update(id, { evidence: { uncategorized_text: 'winning_evidence' } })
+      return `${disputed.status}, then ${(await shopper.orderBecomes(checkout.orderId ?? '', 'PAID')).status}`
+    }
+  },
+  {
+    title: 'Webhooks that never came are found by reconcile',
+    expected: 'PENDING while nothing comes, PAID after reconcile',
+    async run({ stack, shopper }) {
+      stack.simulator?.faults.set({ dropDeliveries: 1 })
+      const checkout = data(await shopper.checkout({ items: [lineOf(await shopper.product('desk-lamp'), 1)] }))
+      await shopper.pay(checkout.url ?? '')
+      const unheard = data(await shopper.order(checkout.orderId ?? ''))
+      stack.simulator?.faults.set({})
+      await reconcile(stack.services, { requestId: 'demo' })
+      const { status } = await shopper.orderBecomes(checkout.orderId ?? '', 'PAID')
+      return `${unheard.status} while nothing comes, ${status} after reconcile`
     }
   },
   {

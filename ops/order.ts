@@ -119,8 +119,8 @@ async function capture(services: Services, id: string, args: string[]): Promise<
 async function cancel(services: Services, id: string, args: string[]): Promise<void> {
   const { values } = parseArgs({ args, options: { reason: { type: 'string' } } })
   const { status } = await readOrder(services, id)
-  if (status === 'AUTHORIZED') {
-    const payment = await authorizedPayment(services, id)
+  const payment = await findAuthorized(services, id)
+  if (payment !== undefined) {
     await noteOperator(services, payment, 'order_cancel_requested', payment.amount)
     const intent = await services.stripe.paymentIntents.cancel(
       payment.paymentIntentId,
@@ -172,11 +172,16 @@ async function accept(services: Services, id: string, args: string[]): Promise<v
     const now = services.now()
     if (!(await acceptPayment(client, payment.paymentIntentId, operator(), now)))
       throw new Error('Somebody was faster.')
-    await settleReservations(client, payment.checkoutId, 'COMMITTED', now)
-    if (!(await commitReleased(client, payment.checkoutId, now))) {
-      throw new Error(
-        `The goods are gone: refund instead, with npm run ops -- order refund ${id} --payment ${payment.paymentIntentId}`
-      )
+    const isPaid = payment.status === 'SUCCEEDED'
+    if (!isPaid && checkout?.status !== 'PROCESSING') {
+      throw new Error(`Its checkout is ${checkout?.status} and nothing is captured: npm run ops -- order cancel ${id}`)
+    }
+    if (isPaid) {
+      await settleReservations(client, payment.checkoutId, 'COMMITTED', now)
+      if (!(await commitReleased(client, payment.checkoutId, now))) {
+        const instead = `npm run ops -- order refund ${id} --payment ${payment.paymentIntentId}`
+        throw new Error(`The goods are gone. Refund instead: ${instead}`)
+      }
     }
     const trail = { userId: checkout?.userId, orderId: id, checkoutId: payment.checkoutId }
     const audit = {
@@ -186,12 +191,11 @@ async function accept(services: Services, id: string, args: string[]): Promise<v
       amount: payment.captured,
       currency: payment.currency,
       before: checkout?.status,
-      after: 'PAID',
+      after: isPaid ? 'PAID' : checkout?.status,
       metadata: { operator: operator(), note: values.note ?? null, reason: payment.reviewReason }
     }
     const moved =
-      payment.status === 'SUCCEEDED' &&
-      (await moveCheckout(client, payment.checkoutId, { to: 'PAID', byOperator: true, now, audit: [audit] }))
+      isPaid && (await moveCheckout(client, payment.checkoutId, { to: 'PAID', byOperator: true, now, audit: [audit] }))
     if (!moved) await writeAudit(client, audit)
     return await settleOrder({ services, client, notifications, trail, reason: values.note }, id)
   })
@@ -205,9 +209,13 @@ async function readOrder({ db }: Services, id: string): Promise<OrderRow> {
   return rows[0]
 }
 
-async function authorizedPayment({ db }: Services, id: string): Promise<PaymentRow> {
-  const payment = (await findPaymentsOf(db.pool, id)).find(each => each.status === 'AUTHORIZED')
-  if (payment === undefined) throw new Error(`Order ${id} has no authorization that could be captured or cancelled.`)
+async function findAuthorized({ db }: Services, id: string): Promise<PaymentRow | undefined> {
+  return (await findPaymentsOf(db.pool, id)).find(each => each.status === 'AUTHORIZED')
+}
+
+async function authorizedPayment(services: Services, id: string): Promise<PaymentRow> {
+  const payment = await findAuthorized(services, id)
+  if (payment === undefined) throw new Error(`Order ${id} has no authorization that could be captured.`)
   return payment
 }
 

@@ -132,7 +132,8 @@ async function flagUnexpected(change: Change, orderId: string, known: KnownOrder
     }
     if (reason === undefined) continue
     const mayAccept = taken.length === 0 && (await couldCommitReleased(change.client, payment.checkoutId))
-    await review(change, orderId, payment.id, 'payment_unexpected', reason, mayAccept ? 'accept' : 'refund')
+    const giveBack = payment.status === 'AUTHORIZED' ? 'cancel' : 'refund'
+    await review(change, orderId, payment.id, 'payment_unexpected', reason, mayAccept ? 'accept' : giveBack)
     payment.reviewReason = reason
   }
 }
@@ -144,14 +145,12 @@ export async function review(
   paymentIntentId: string,
   name: Extract<AlertName, 'payment_unexpected' | 'payment_mismatch'>,
   reason: string,
-  action: 'accept' | 'refund'
+  action: 'accept' | 'refund' | 'cancel'
 ): Promise<void> {
   const { client, services, trail } = change
   await reviewPayment(client, paymentIntentId, { reason, action, now: services.now() })
-  const suggestion =
-    action === 'accept'
-      ? `Suggested: npm run ops -- order accept ${orderId} --payment ${paymentIntentId}`
-      : `Suggested: npm run ops -- order refund ${orderId} --payment ${paymentIntentId}`
+  const which = action === 'cancel' ? '' : ` --payment ${paymentIntentId}`
+  const suggestion = `Suggested: npm run ops -- order ${action} ${orderId}${which}`
   await alert(client, services.log, name, { ...trail, orderId, reason: `${reason}. ${suggestion}` })
 }
 

@@ -111,9 +111,19 @@ async function orderData(ingress: Ingress, id: string) {
   }
 }
 
-function orderAmounts({ id, status, currency, subtotal, shipping, total }: Order) {
+function orderAmounts({ id, status, currency, ...amounts }: Order) {
   const major = (amount: bigint | null) => (amount === null ? null : toMajorUnits(minorFromBigInt(amount), currency))
-  return { id, status, currency, subtotal: major(subtotal), shipping: major(shipping), total: major(total) }
+  const { subtotal, shipping, total, captured, refunded } = amounts
+  return {
+    id,
+    status,
+    currency,
+    subtotal: major(subtotal),
+    shipping: major(shipping),
+    total: major(total),
+    captured: major(captured),
+    refunded: major(refunded)
+  }
 }
 
 function itemData({ productId, name, description, image, unitPrice, quantity }: OrderItem, currency: string) {

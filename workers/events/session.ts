@@ -82,7 +82,8 @@ async function take(context: SessionContext, to: CheckoutStatus, status: Payment
     now: services.now()
   })
   if (difference !== undefined && status !== 'FAILED') {
-    await review(context, checkout.orderId, paymentIntentId, 'payment_mismatch', difference, 'refund')
+    const giveBack = status === 'AUTHORIZED' ? 'cancel' : 'refund'
+    await review(context, checkout.orderId, paymentIntentId, 'payment_mismatch', difference, giveBack)
   }
   await settleOrder(context, checkout.orderId)
   return processed(checkout, difference ?? (moved ? null : `the checkout was ${checkout.status} already`))
