@@ -1,10 +1,12 @@
 import { attention, resolveAlert } from './alerts.js'
+import { audit } from './audit.js'
 import { showCheckout } from './checkout.js'
 import { events } from './events.js'
 import { ledger } from './ledger.js'
 import { notifications } from './notifications.js'
 import { order } from './order.js'
 import { print, printTable } from './print.js'
+import { privacy } from './privacy.js'
 import { reconcile } from './reconcile.js'
 import { token } from './token.js'
 
@@ -62,6 +64,17 @@ export const commands: Record<string, Command | undefined> = {
     usage: 'notifications list [--status failed] [--order ID] [--limit 20] | replay ID',
     what: 'what the shop was told, and tell it again',
     run: notifications
+  },
+  audit: {
+    usage:
+      'audit verify | order ID | user ID [--days 30] | suspicious [--minutes 10] | export [--format csv] [--since DATE]',
+    what: 'the audit trail: whether it is sound, whose it is, all of it',
+    run: audit
+  },
+  privacy: {
+    usage: 'privacy erase --user U --reason "…"',
+    what: 'forget a user’s e-mail, addresses and event payloads; the financial record stays',
+    run: privacy
   },
   attention: { usage: 'attention', what: 'the alerts that nobody has resolved', run: attention },
   resolve: { usage: 'resolve ALERT --note "…"', what: 'resolve an alert', run: resolveAlert },

@@ -63,6 +63,10 @@ const environment = z.object({
 
   DATABASE_URL: url('postgresql://user:password@host:5432/tillworks', ['postgres:', 'postgresql:']),
   DATABASE_POOL_SIZE: integer(20, 2, 500),
+  DATABASE_ROLE: z
+    .string()
+    .regex(/^[a-z_][a-z0-9_]{0,62}$/, 'expected the name of a role, or none')
+    .default('tillworks_app'),
   REDIS_URL: url('redis://host:6379', ['redis:', 'rediss:']).optional(),
   QUEUE_ENGINE: z.enum(['redis', 'postgres'], 'expected redis or postgres').optional(),
   QUEUE_PREFIX: z
@@ -166,6 +170,7 @@ const environment = z.object({
   SWEEP_EVERY_SECONDS: integer(15, 1, 3_600),
   SWEEP_AFTER_SECONDS: integer(30, 1, 3_600),
   KEY_CLEANUP_CRON: z.string().default('*/15 * * * *'),
+  RETENTION_CRON: z.string().default('17 3 * * *'),
   RECONCILE_CRON: z.string().default('*/10 * * * *'),
   RECONCILE_GRACE_MINUTES: integer(10, 0, 1_440),
   AUTHORIZATION_ALERT_HOURS: integer(48, 1, 720)
@@ -245,7 +250,12 @@ function readSettings(env: z.output<typeof environment>) {
     logLevel: env.LOG_LEVEL,
     paymentLogging: env.PAYMENT_LOGGING_ENABLED,
     maintenance: env.MAINTENANCE,
-    database: { url: env.DATABASE_URL, poolSize: env.DATABASE_POOL_SIZE },
+    database: {
+      url: env.DATABASE_URL,
+      poolSize: env.DATABASE_POOL_SIZE,
+      /** What every connection acts as: it can add to the audit trail and the ledger, and change neither. */
+      role: env.DATABASE_ROLE === 'none' ? undefined : env.DATABASE_ROLE
+    },
     queue: {
       engine: env.REDIS_URL === undefined ? ('postgres' as const) : ('redis' as const),
       redisUrl: env.REDIS_URL,
@@ -298,6 +308,7 @@ function readSettings(env: z.output<typeof environment>) {
       sweepEverySeconds: env.SWEEP_EVERY_SECONDS,
       sweepAfterSeconds: env.SWEEP_AFTER_SECONDS,
       keyCleanupCron: env.KEY_CLEANUP_CRON,
+      retentionCron: env.RETENTION_CRON,
       reconcileCron: env.RECONCILE_CRON,
       reconcileGraceMinutes: env.RECONCILE_GRACE_MINUTES,
       authorizationAlertHours: env.AUTHORIZATION_ALERT_HOURS

@@ -27,7 +27,13 @@ const types: pg.CustomTypesConfig = {
   }
 } as pg.CustomTypesConfig
 
-export function openDatabase(options: { url: string; poolSize: number; log: Logger; name: string }): Database {
+export function openDatabase(options: {
+  url: string
+  poolSize: number
+  role: string | undefined
+  log: Logger
+  name: string
+}): Database {
   const pool = createPool(
     {
       connectionString: options.url,
@@ -38,6 +44,7 @@ export function openDatabase(options: { url: string; poolSize: number; log: Logg
       lock_timeout: LOCK_TIMEOUT_MS,
       idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_TIMEOUT_MS,
       application_name: options.name,
+      ...(options.role === undefined ? {} : { options: `-c role=${options.role}` }),
       keepAlive: true,
       types
     },

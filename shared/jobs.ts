@@ -10,12 +10,13 @@ export interface JobPayloads {
   'key-cleanup': Record<string, never>
   sweep: Record<string, never>
   reconcile: Record<string, never>
+  retention: Record<string, never>
 }
 
 export type JobName = keyof JobPayloads
 
 /** Jobs that belong to one row; the row's id is the job's id, so that a row has at most one job. */
-export type RowJobName = Exclude<JobName, 'key-cleanup' | 'sweep' | 'reconcile'>
+export type RowJobName = Exclude<JobName, 'key-cleanup' | 'sweep' | 'reconcile' | 'retention'>
 
 const common = {
   removeOnComplete: { age: HOUR / SECOND, count: 2_000 },
@@ -42,7 +43,13 @@ export const rowJobs = {
   'order-notification': { key: 'notificationId', options: overDays }
 } as const satisfies Record<RowJobName, { key: string; options: object }>
 
-export const jobNames: JobName[] = [...(Object.keys(rowJobs) as RowJobName[]), 'key-cleanup', 'sweep', 'reconcile']
+export const jobNames: JobName[] = [
+  ...(Object.keys(rowJobs) as RowJobName[]),
+  'key-cleanup',
+  'sweep',
+  'reconcile',
+  'retention'
+]
 
 export function isRowJob(name: JobName): name is RowJobName {
   return name in rowJobs

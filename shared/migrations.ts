@@ -114,10 +114,10 @@ class CatalogueReadingPrismaPg extends PrismaPg {
 }
 
 function runningWholeScripts<T extends SqlQueryable>(adapter: T): T {
-  const { client } = adapter as unknown as { client: pg.Pool }
+  const own = adapter as unknown as { client: pg.Pool; onError(error: unknown): never }
   return Object.assign(adapter, {
     executeScript: async (script: string) => {
-      await client.query(script)
+      await own.client.query(script).catch(error => own.onError(error))
     }
   })
 }

@@ -32,7 +32,7 @@ export async function openServices(
       production: config.production,
       name: options.name
     })
-  const db = openDatabase({ url: config.database.url, poolSize: config.database.poolSize, log, name: options.name })
+  const db = openDatabase({ ...config.database, log, name: options.name })
   const queues = await openQueues({ ...config.queue, databaseUrl: config.database.url }, log).catch(async error => {
     await db.close()
     throw error

@@ -4,7 +4,7 @@ import { eventually } from '../demo/eventually.js'
 import { freePort } from '../demo/free-port.js'
 import { type PrivateRedis, startPrivateRedis } from '../demo/private-redis.js'
 import { data, lineOf } from '../demo/shopper.js'
-import { engines, openShop, WEBHOOK_SECRET } from './support/shop.js'
+import { asOwner, engines, openShop, WEBHOOK_SECRET } from './support/shop.js'
 
 // Only where the run has a Redis at all: this one is started, stopped and started again.
 const withRedis = engines.includes('redis') ? it : it.skip
@@ -79,7 +79,7 @@ it.each(engines)('survives PostgreSQL ending every connection, those in use too,
     const inUse = await pool.connect()
     const endAll =
       'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()'
-    await pool.query(endAll)
+    await asOwner(shop, endAll)
     await eventually(
       () =>
         inUse.query('SELECT 1').then(

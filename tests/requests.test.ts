@@ -140,6 +140,7 @@ it('asks for a password at the board and lists the queues behind it', async () =
     'price-verification',
     'reconcile',
     'refund-creation',
+    'retention',
     'session-creation',
     'sweep',
     'webhook-processing'

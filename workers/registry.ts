@@ -3,6 +3,7 @@ import { orderNotification } from './order-notification.js'
 import { priceVerification } from './price-verification.js'
 import { reconcileJob } from './reconcile.js'
 import { refundCreation } from './refund-creation.js'
+import { retention } from './retention.js'
 import { sessionCreation } from './session-creation.js'
 import { sweep } from './sweep.js'
 import { webhookProcessing } from './webhook-processing.js'
@@ -16,5 +17,6 @@ export const jobs = [
   orderNotification,
   keyCleanup,
   sweep,
-  reconcileJob
+  reconcileJob,
+  retention
 ] as const

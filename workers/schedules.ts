@@ -18,5 +18,6 @@ export async function startSchedules(services: Services): Promise<{ stop(): void
 export async function upsertSchedules({ queues, config }: Services): Promise<void> {
   await queues.schedule('key-cleanup', { pattern: config.schedules.keyCleanupCron })
   await queues.schedule('reconcile', { pattern: config.schedules.reconcileCron })
+  await queues.schedule('retention', { pattern: config.schedules.retentionCron })
   await queues.schedule('sweep', { every: config.schedules.sweepEverySeconds * SECOND })
 }

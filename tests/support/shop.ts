@@ -66,6 +66,14 @@ export async function openShop(
 async function administer(url: string, statement: string): Promise<void> {
   const client = new pg.Client({ connectionString: url })
   await client.connect()
-  await client.query(statement)
-  await client.end()
+  try {
+    await client.query(statement)
+  } finally {
+    await client.end()
+  }
+}
+
+/** Runs a statement with the rights of the database's owner: what the application's own role may not do. */
+export async function asOwner(shop: Shop, statement: string): Promise<void> {
+  await administer(shop.stack.config.database.url, statement)
 }

@@ -84,9 +84,20 @@ export type IdempotencyKey = Prisma.IdempotencyKeyModel
 export type WebhookEvent = Prisma.WebhookEventModel
 /**
  * Model PaymentAuditLog
- * Written in the transaction of what it describes.
+ * Written in the transaction of what it describes, and never changed: a trigger numbers, chains and hashes each row, and
+ * refuses every change but the erasure of the address and the browser.
  */
 export type PaymentAuditLog = Prisma.PaymentAuditLogModel
+/**
+ * Model AuditChain
+ * The newest row of each chain, so that a removed end is found too. Only the trigger writes it.
+ */
+export type AuditChain = Prisma.AuditChainModel
+/**
+ * Model AuditTombstone
+ * What is left of a chain that was removed after LOG_RETENTION_DAYS; signed by the application.
+ */
+export type AuditTombstone = Prisma.AuditTombstoneModel
 /**
  * Model Alert
  * What an operator has to look at, until resolved with a note.

@@ -65,6 +65,8 @@ export const ModelName = {
   IdempotencyKey: 'IdempotencyKey',
   WebhookEvent: 'WebhookEvent',
   PaymentAuditLog: 'PaymentAuditLog',
+  AuditChain: 'AuditChain',
+  AuditTombstone: 'AuditTombstone',
   Alert: 'Alert'
 } as const
 
@@ -343,10 +345,39 @@ export const PaymentAuditLogScalarFieldEnum = {
   ipAddress: 'ipAddress',
   userAgent: 'userAgent',
   requestId: 'requestId',
-  metadata: 'metadata'
+  metadata: 'metadata',
+  chain: 'chain',
+  sequence: 'sequence',
+  previousHash: 'previousHash',
+  hash: 'hash',
+  personalSalt: 'personalSalt',
+  personalHash: 'personalHash'
 } as const
 
 export type PaymentAuditLogScalarFieldEnum = (typeof PaymentAuditLogScalarFieldEnum)[keyof typeof PaymentAuditLogScalarFieldEnum]
+
+
+export const AuditChainScalarFieldEnum = {
+  chain: 'chain',
+  length: 'length',
+  hash: 'hash',
+  updatedAt: 'updatedAt'
+} as const
+
+export type AuditChainScalarFieldEnum = (typeof AuditChainScalarFieldEnum)[keyof typeof AuditChainScalarFieldEnum]
+
+
+export const AuditTombstoneScalarFieldEnum = {
+  chain: 'chain',
+  rows: 'rows',
+  firstAt: 'firstAt',
+  lastAt: 'lastAt',
+  lastHash: 'lastHash',
+  removedAt: 'removedAt',
+  signature: 'signature'
+} as const
+
+export type AuditTombstoneScalarFieldEnum = (typeof AuditTombstoneScalarFieldEnum)[keyof typeof AuditTombstoneScalarFieldEnum]
 
 
 export const AlertScalarFieldEnum = {

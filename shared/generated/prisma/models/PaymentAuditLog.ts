@@ -14,7 +14,8 @@ import type * as Prisma from "../internal/prismaNamespace.js"
 
 /**
  * Model PaymentAuditLog
- * Written in the transaction of what it describes.
+ * Written in the transaction of what it describes, and never changed: a trigger numbers, chains and hashes each row, and
+ * refuses every change but the erasure of the address and the browser.
  */
 export type PaymentAuditLogModel = runtime.Types.Result.DefaultSelection<Prisma.$PaymentAuditLogPayload>
 
@@ -29,11 +30,13 @@ export type AggregatePaymentAuditLog = {
 export type PaymentAuditLogAvgAggregateOutputType = {
   id: number | null
   amount: number | null
+  sequence: number | null
 }
 
 export type PaymentAuditLogSumAggregateOutputType = {
   id: bigint | null
   amount: bigint | null
+  sequence: number | null
 }
 
 export type PaymentAuditLogMinAggregateOutputType = {
@@ -53,6 +56,12 @@ export type PaymentAuditLogMinAggregateOutputType = {
   ipAddress: string | null
   userAgent: string | null
   requestId: string | null
+  chain: string | null
+  sequence: number | null
+  previousHash: string | null
+  hash: string | null
+  personalSalt: string | null
+  personalHash: string | null
 }
 
 export type PaymentAuditLogMaxAggregateOutputType = {
@@ -72,6 +81,12 @@ export type PaymentAuditLogMaxAggregateOutputType = {
   ipAddress: string | null
   userAgent: string | null
   requestId: string | null
+  chain: string | null
+  sequence: number | null
+  previousHash: string | null
+  hash: string | null
+  personalSalt: string | null
+  personalHash: string | null
 }
 
 export type PaymentAuditLogCountAggregateOutputType = {
@@ -92,6 +107,12 @@ export type PaymentAuditLogCountAggregateOutputType = {
   userAgent: number
   requestId: number
   metadata: number
+  chain: number
+  sequence: number
+  previousHash: number
+  hash: number
+  personalSalt: number
+  personalHash: number
   _all: number
 }
 
@@ -99,11 +120,13 @@ export type PaymentAuditLogCountAggregateOutputType = {
 export type PaymentAuditLogAvgAggregateInputType = {
   id?: true
   amount?: true
+  sequence?: true
 }
 
 export type PaymentAuditLogSumAggregateInputType = {
   id?: true
   amount?: true
+  sequence?: true
 }
 
 export type PaymentAuditLogMinAggregateInputType = {
@@ -123,6 +146,12 @@ export type PaymentAuditLogMinAggregateInputType = {
   ipAddress?: true
   userAgent?: true
   requestId?: true
+  chain?: true
+  sequence?: true
+  previousHash?: true
+  hash?: true
+  personalSalt?: true
+  personalHash?: true
 }
 
 export type PaymentAuditLogMaxAggregateInputType = {
@@ -142,6 +171,12 @@ export type PaymentAuditLogMaxAggregateInputType = {
   ipAddress?: true
   userAgent?: true
   requestId?: true
+  chain?: true
+  sequence?: true
+  previousHash?: true
+  hash?: true
+  personalSalt?: true
+  personalHash?: true
 }
 
 export type PaymentAuditLogCountAggregateInputType = {
@@ -162,6 +197,12 @@ export type PaymentAuditLogCountAggregateInputType = {
   userAgent?: true
   requestId?: true
   metadata?: true
+  chain?: true
+  sequence?: true
+  previousHash?: true
+  hash?: true
+  personalSalt?: true
+  personalHash?: true
   _all?: true
 }
 
@@ -269,6 +310,12 @@ export type PaymentAuditLogGroupByOutputType = {
   userAgent: string | null
   requestId: string | null
   metadata: runtime.JsonValue | null
+  chain: string
+  sequence: number
+  previousHash: string
+  hash: string
+  personalSalt: string | null
+  personalHash: string
   _count: PaymentAuditLogCountAggregateOutputType | null
   _avg: PaymentAuditLogAvgAggregateOutputType | null
   _sum: PaymentAuditLogSumAggregateOutputType | null
@@ -312,6 +359,12 @@ export type PaymentAuditLogWhereInput = {
   userAgent?: Prisma.StringNullableFilter<"PaymentAuditLog"> | string | null
   requestId?: Prisma.StringNullableFilter<"PaymentAuditLog"> | string | null
   metadata?: Prisma.JsonNullableFilter<"PaymentAuditLog">
+  chain?: Prisma.StringFilter<"PaymentAuditLog"> | string
+  sequence?: Prisma.IntFilter<"PaymentAuditLog"> | number
+  previousHash?: Prisma.StringFilter<"PaymentAuditLog"> | string
+  hash?: Prisma.StringFilter<"PaymentAuditLog"> | string
+  personalSalt?: Prisma.StringNullableFilter<"PaymentAuditLog"> | string | null
+  personalHash?: Prisma.StringFilter<"PaymentAuditLog"> | string
 }
 
 export type PaymentAuditLogOrderByWithRelationInput = {
@@ -332,10 +385,17 @@ export type PaymentAuditLogOrderByWithRelationInput = {
   userAgent?: Prisma.SortOrderInput | Prisma.SortOrder
   requestId?: Prisma.SortOrderInput | Prisma.SortOrder
   metadata?: Prisma.SortOrderInput | Prisma.SortOrder
+  chain?: Prisma.SortOrder
+  sequence?: Prisma.SortOrder
+  previousHash?: Prisma.SortOrder
+  hash?: Prisma.SortOrder
+  personalSalt?: Prisma.SortOrderInput | Prisma.SortOrder
+  personalHash?: Prisma.SortOrder
 }
 
 export type PaymentAuditLogWhereUniqueInput = Prisma.AtLeast<{
   id?: bigint | number
+  chain_sequence?: Prisma.PaymentAuditLogChainSequenceCompoundUniqueInput
   AND?: Prisma.PaymentAuditLogWhereInput | Prisma.PaymentAuditLogWhereInput[]
   OR?: Prisma.PaymentAuditLogWhereInput[]
   NOT?: Prisma.PaymentAuditLogWhereInput | Prisma.PaymentAuditLogWhereInput[]
@@ -355,7 +415,13 @@ export type PaymentAuditLogWhereUniqueInput = Prisma.AtLeast<{
   userAgent?: Prisma.StringNullableFilter<"PaymentAuditLog"> | string | null
   requestId?: Prisma.StringNullableFilter<"PaymentAuditLog"> | string | null
   metadata?: Prisma.JsonNullableFilter<"PaymentAuditLog">
-}, "id">
+  chain?: Prisma.StringFilter<"PaymentAuditLog"> | string
+  sequence?: Prisma.IntFilter<"PaymentAuditLog"> | number
+  previousHash?: Prisma.StringFilter<"PaymentAuditLog"> | string
+  hash?: Prisma.StringFilter<"PaymentAuditLog"> | string
+  personalSalt?: Prisma.StringNullableFilter<"PaymentAuditLog"> | string | null
+  personalHash?: Prisma.StringFilter<"PaymentAuditLog"> | string
+}, "id" | "chain_sequence">
 
 export type PaymentAuditLogOrderByWithAggregationInput = {
   id?: Prisma.SortOrder
@@ -375,6 +441,12 @@ export type PaymentAuditLogOrderByWithAggregationInput = {
   userAgent?: Prisma.SortOrderInput | Prisma.SortOrder
   requestId?: Prisma.SortOrderInput | Prisma.SortOrder
   metadata?: Prisma.SortOrderInput | Prisma.SortOrder
+  chain?: Prisma.SortOrder
+  sequence?: Prisma.SortOrder
+  previousHash?: Prisma.SortOrder
+  hash?: Prisma.SortOrder
+  personalSalt?: Prisma.SortOrderInput | Prisma.SortOrder
+  personalHash?: Prisma.SortOrder
   _count?: Prisma.PaymentAuditLogCountOrderByAggregateInput
   _avg?: Prisma.PaymentAuditLogAvgOrderByAggregateInput
   _max?: Prisma.PaymentAuditLogMaxOrderByAggregateInput
@@ -403,6 +475,12 @@ export type PaymentAuditLogScalarWhereWithAggregatesInput = {
   userAgent?: Prisma.StringNullableWithAggregatesFilter<"PaymentAuditLog"> | string | null
   requestId?: Prisma.StringNullableWithAggregatesFilter<"PaymentAuditLog"> | string | null
   metadata?: Prisma.JsonNullableWithAggregatesFilter<"PaymentAuditLog">
+  chain?: Prisma.StringWithAggregatesFilter<"PaymentAuditLog"> | string
+  sequence?: Prisma.IntWithAggregatesFilter<"PaymentAuditLog"> | number
+  previousHash?: Prisma.StringWithAggregatesFilter<"PaymentAuditLog"> | string
+  hash?: Prisma.StringWithAggregatesFilter<"PaymentAuditLog"> | string
+  personalSalt?: Prisma.StringNullableWithAggregatesFilter<"PaymentAuditLog"> | string | null
+  personalHash?: Prisma.StringWithAggregatesFilter<"PaymentAuditLog"> | string
 }
 
 export type PaymentAuditLogCreateInput = {
@@ -423,6 +501,12 @@ export type PaymentAuditLogCreateInput = {
   userAgent?: string | null
   requestId?: string | null
   metadata?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  chain: string
+  sequence: number
+  previousHash: string
+  hash: string
+  personalSalt?: string | null
+  personalHash: string
 }
 
 export type PaymentAuditLogUncheckedCreateInput = {
@@ -443,6 +527,12 @@ export type PaymentAuditLogUncheckedCreateInput = {
   userAgent?: string | null
   requestId?: string | null
   metadata?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  chain: string
+  sequence: number
+  previousHash: string
+  hash: string
+  personalSalt?: string | null
+  personalHash: string
 }
 
 export type PaymentAuditLogUpdateInput = {
@@ -463,6 +553,12 @@ export type PaymentAuditLogUpdateInput = {
   userAgent?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requestId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   metadata?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  chain?: Prisma.StringFieldUpdateOperationsInput | string
+  sequence?: Prisma.IntFieldUpdateOperationsInput | number
+  previousHash?: Prisma.StringFieldUpdateOperationsInput | string
+  hash?: Prisma.StringFieldUpdateOperationsInput | string
+  personalSalt?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  personalHash?: Prisma.StringFieldUpdateOperationsInput | string
 }
 
 export type PaymentAuditLogUncheckedUpdateInput = {
@@ -483,6 +579,12 @@ export type PaymentAuditLogUncheckedUpdateInput = {
   userAgent?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requestId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   metadata?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  chain?: Prisma.StringFieldUpdateOperationsInput | string
+  sequence?: Prisma.IntFieldUpdateOperationsInput | number
+  previousHash?: Prisma.StringFieldUpdateOperationsInput | string
+  hash?: Prisma.StringFieldUpdateOperationsInput | string
+  personalSalt?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  personalHash?: Prisma.StringFieldUpdateOperationsInput | string
 }
 
 export type PaymentAuditLogCreateManyInput = {
@@ -503,6 +605,12 @@ export type PaymentAuditLogCreateManyInput = {
   userAgent?: string | null
   requestId?: string | null
   metadata?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  chain: string
+  sequence: number
+  previousHash: string
+  hash: string
+  personalSalt?: string | null
+  personalHash: string
 }
 
 export type PaymentAuditLogUpdateManyMutationInput = {
@@ -523,6 +631,12 @@ export type PaymentAuditLogUpdateManyMutationInput = {
   userAgent?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requestId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   metadata?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  chain?: Prisma.StringFieldUpdateOperationsInput | string
+  sequence?: Prisma.IntFieldUpdateOperationsInput | number
+  previousHash?: Prisma.StringFieldUpdateOperationsInput | string
+  hash?: Prisma.StringFieldUpdateOperationsInput | string
+  personalSalt?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  personalHash?: Prisma.StringFieldUpdateOperationsInput | string
 }
 
 export type PaymentAuditLogUncheckedUpdateManyInput = {
@@ -543,6 +657,17 @@ export type PaymentAuditLogUncheckedUpdateManyInput = {
   userAgent?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requestId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   metadata?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  chain?: Prisma.StringFieldUpdateOperationsInput | string
+  sequence?: Prisma.IntFieldUpdateOperationsInput | number
+  previousHash?: Prisma.StringFieldUpdateOperationsInput | string
+  hash?: Prisma.StringFieldUpdateOperationsInput | string
+  personalSalt?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  personalHash?: Prisma.StringFieldUpdateOperationsInput | string
+}
+
+export type PaymentAuditLogChainSequenceCompoundUniqueInput = {
+  chain: string
+  sequence: number
 }
 
 export type PaymentAuditLogCountOrderByAggregateInput = {
@@ -563,11 +688,18 @@ export type PaymentAuditLogCountOrderByAggregateInput = {
   userAgent?: Prisma.SortOrder
   requestId?: Prisma.SortOrder
   metadata?: Prisma.SortOrder
+  chain?: Prisma.SortOrder
+  sequence?: Prisma.SortOrder
+  previousHash?: Prisma.SortOrder
+  hash?: Prisma.SortOrder
+  personalSalt?: Prisma.SortOrder
+  personalHash?: Prisma.SortOrder
 }
 
 export type PaymentAuditLogAvgOrderByAggregateInput = {
   id?: Prisma.SortOrder
   amount?: Prisma.SortOrder
+  sequence?: Prisma.SortOrder
 }
 
 export type PaymentAuditLogMaxOrderByAggregateInput = {
@@ -587,6 +719,12 @@ export type PaymentAuditLogMaxOrderByAggregateInput = {
   ipAddress?: Prisma.SortOrder
   userAgent?: Prisma.SortOrder
   requestId?: Prisma.SortOrder
+  chain?: Prisma.SortOrder
+  sequence?: Prisma.SortOrder
+  previousHash?: Prisma.SortOrder
+  hash?: Prisma.SortOrder
+  personalSalt?: Prisma.SortOrder
+  personalHash?: Prisma.SortOrder
 }
 
 export type PaymentAuditLogMinOrderByAggregateInput = {
@@ -606,11 +744,18 @@ export type PaymentAuditLogMinOrderByAggregateInput = {
   ipAddress?: Prisma.SortOrder
   userAgent?: Prisma.SortOrder
   requestId?: Prisma.SortOrder
+  chain?: Prisma.SortOrder
+  sequence?: Prisma.SortOrder
+  previousHash?: Prisma.SortOrder
+  hash?: Prisma.SortOrder
+  personalSalt?: Prisma.SortOrder
+  personalHash?: Prisma.SortOrder
 }
 
 export type PaymentAuditLogSumOrderByAggregateInput = {
   id?: Prisma.SortOrder
   amount?: Prisma.SortOrder
+  sequence?: Prisma.SortOrder
 }
 
 export type EnumAuditStatusFieldUpdateOperationsInput = {
@@ -637,6 +782,12 @@ export type PaymentAuditLogSelect<ExtArgs extends runtime.Types.Extensions.Inter
   userAgent?: boolean
   requestId?: boolean
   metadata?: boolean
+  chain?: boolean
+  sequence?: boolean
+  previousHash?: boolean
+  hash?: boolean
+  personalSalt?: boolean
+  personalHash?: boolean
 }, ExtArgs["result"]["paymentAuditLog"]>
 
 export type PaymentAuditLogSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -657,6 +808,12 @@ export type PaymentAuditLogSelectCreateManyAndReturn<ExtArgs extends runtime.Typ
   userAgent?: boolean
   requestId?: boolean
   metadata?: boolean
+  chain?: boolean
+  sequence?: boolean
+  previousHash?: boolean
+  hash?: boolean
+  personalSalt?: boolean
+  personalHash?: boolean
 }, ExtArgs["result"]["paymentAuditLog"]>
 
 export type PaymentAuditLogSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -677,6 +834,12 @@ export type PaymentAuditLogSelectUpdateManyAndReturn<ExtArgs extends runtime.Typ
   userAgent?: boolean
   requestId?: boolean
   metadata?: boolean
+  chain?: boolean
+  sequence?: boolean
+  previousHash?: boolean
+  hash?: boolean
+  personalSalt?: boolean
+  personalHash?: boolean
 }, ExtArgs["result"]["paymentAuditLog"]>
 
 export type PaymentAuditLogSelectScalar = {
@@ -697,9 +860,15 @@ export type PaymentAuditLogSelectScalar = {
   userAgent?: boolean
   requestId?: boolean
   metadata?: boolean
+  chain?: boolean
+  sequence?: boolean
+  previousHash?: boolean
+  hash?: boolean
+  personalSalt?: boolean
+  personalHash?: boolean
 }
 
-export type PaymentAuditLogOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "createdAt" | "action" | "status" | "userId" | "orderId" | "checkoutId" | "eventId" | "amount" | "currency" | "before" | "after" | "error" | "ipAddress" | "userAgent" | "requestId" | "metadata", ExtArgs["result"]["paymentAuditLog"]>
+export type PaymentAuditLogOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "createdAt" | "action" | "status" | "userId" | "orderId" | "checkoutId" | "eventId" | "amount" | "currency" | "before" | "after" | "error" | "ipAddress" | "userAgent" | "requestId" | "metadata" | "chain" | "sequence" | "previousHash" | "hash" | "personalSalt" | "personalHash", ExtArgs["result"]["paymentAuditLog"]>
 
 export type $PaymentAuditLogPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   name: "PaymentAuditLog"
@@ -722,6 +891,18 @@ export type $PaymentAuditLogPayload<ExtArgs extends runtime.Types.Extensions.Int
     userAgent: string | null
     requestId: string | null
     metadata: runtime.JsonValue | null
+    /**
+     * The order, or what else the row is about; rows of one chain are hashed one after the other.
+     */
+    chain: string
+    sequence: number
+    previousHash: string
+    hash: string
+    /**
+     * Stands for the address and the browser in the hash, so that both can be erased.
+     */
+    personalSalt: string | null
+    personalHash: string
   }, ExtArgs["result"]["paymentAuditLog"]>
   composites: {}
 }
@@ -1162,6 +1343,12 @@ export interface PaymentAuditLogFieldRefs {
   readonly userAgent: Prisma.FieldRef<"PaymentAuditLog", 'String'>
   readonly requestId: Prisma.FieldRef<"PaymentAuditLog", 'String'>
   readonly metadata: Prisma.FieldRef<"PaymentAuditLog", 'Json'>
+  readonly chain: Prisma.FieldRef<"PaymentAuditLog", 'String'>
+  readonly sequence: Prisma.FieldRef<"PaymentAuditLog", 'Int'>
+  readonly previousHash: Prisma.FieldRef<"PaymentAuditLog", 'String'>
+  readonly hash: Prisma.FieldRef<"PaymentAuditLog", 'String'>
+  readonly personalSalt: Prisma.FieldRef<"PaymentAuditLog", 'String'>
+  readonly personalHash: Prisma.FieldRef<"PaymentAuditLog", 'String'>
 }
     
 

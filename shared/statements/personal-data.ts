@@ -1,0 +1,68 @@
+import type { Queryable } from '../database.js'
+import { forgetAddresses } from './audit-trail.js'
+
+export interface Erasure {
+  orders: number
+  checkouts: number
+  events: number
+  auditRows: number
+}
+
+const ERASED = 'erased@invalid'
+
+/** Orders that can still change keep what the customer needs them to have. */
+const CLOSED_ORDER = `"status" NOT IN ('PENDING', 'PROCESSING', 'AUTHORIZED', 'NEEDS_REVIEW')`
+const CLOSED_CHECKOUT = `"status" NOT IN ('RECEIVED', 'VERIFIED', 'OPEN', 'PROCESSING')`
+
+/**
+ * Takes e-mail, address, IP address and browser of one user out of everything that is closed, and the payloads of their
+ * events; amounts, items and states stay, as the financial record.
+ */
+export async function erasePersonalData(db: Queryable, userId: string): Promise<Erasure> {
+  const orders = await db.query(
+    `UPDATE "Order" SET "email" = NULL, "address" = NULL WHERE "userId" = $1 AND ${CLOSED_ORDER} AND ("email" IS NOT NULL OR "address" IS NOT NULL)`,
+    [userId]
+  )
+  const events = await db.query(
+    `UPDATE "WebhookEvent" SET "payload" = '{}' WHERE "status" IN ('PROCESSED', 'IGNORED', 'RESOLVED') AND "payload" <> '{}'
+       AND "checkoutId" IN (SELECT "id" FROM "Checkout" WHERE "userId" = $1 AND ${CLOSED_CHECKOUT})`,
+    [userId]
+  )
+  const checkouts = await db.query(
+    `UPDATE "Checkout" SET "email" = '${ERASED}', "ipAddress" = NULL, "userAgent" = NULL
+     WHERE "userId" = $1 AND ${CLOSED_CHECKOUT} AND ("email" <> '${ERASED}' OR "ipAddress" IS NOT NULL OR "userAgent" IS NOT NULL)`,
+    [userId]
+  )
+  return {
+    orders: orders.rowCount ?? 0,
+    checkouts: checkouts.rowCount ?? 0,
+    events: events.rowCount ?? 0,
+    auditRows: await forgetAddresses(db, userId)
+  }
+}
+
+/** One batch of each kind of what is older than `before`: payloads, addresses, e-mails. Returns how many rows it took. */
+export async function prunePersonalData(db: Queryable, before: Date, batch: number): Promise<number> {
+  const counts = await Promise.all([
+    db.query(
+      `UPDATE "WebhookEvent" SET "payload" = '{}' WHERE "id" IN (SELECT "id" FROM "WebhookEvent"
+         WHERE "receivedAt" < $1 AND "status" IN ('PROCESSED', 'IGNORED', 'RESOLVED') AND "payload" <> '{}' LIMIT $2)`,
+      [before, batch]
+    ),
+    db.query(
+      `UPDATE "Order" SET "email" = NULL, "address" = NULL WHERE "id" IN (SELECT "id" FROM "Order"
+         WHERE "updatedAt" < $1 AND ${CLOSED_ORDER} AND ("email" IS NOT NULL OR "address" IS NOT NULL) LIMIT $2)`,
+      [before, batch]
+    ),
+    db.query(
+      `UPDATE "Checkout" SET "email" = '${ERASED}', "ipAddress" = NULL, "userAgent" = NULL WHERE "id" IN (SELECT "id" FROM "Checkout"
+         WHERE "updatedAt" < $1 AND ${CLOSED_CHECKOUT} AND "email" <> '${ERASED}' LIMIT $2)`,
+      [before, batch]
+    ),
+    db.query(
+      `DELETE FROM "Notification" WHERE "id" IN (SELECT "id" FROM "Notification" WHERE "createdAt" < $1 AND "status" <> 'PENDING' LIMIT $2)`,
+      [before, batch]
+    )
+  ])
+  return counts.reduce((sum, { rowCount }) => sum + (rowCount ?? 0), 0)
+}
