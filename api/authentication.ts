@@ -1,21 +1,84 @@
 import type { Request } from 'express'
+import { createRemoteJWKSet, decodeProtectedHeader, type JWTVerifyGetKey, jwtVerify } from 'jose'
 import type { Config } from '../shared/config.js'
+import { type Customer, customerOf } from '../shared/customer-claims.js'
+import { MINUTE, SECOND } from '../shared/duration.js'
 import { messageOf, Problem } from '../shared/errors.js'
 import type { Logger } from '../shared/logger.js'
-import { type Customer, SESSION_COOKIE, verifySessionToken } from '../shared/session-token.js'
+import { SESSION_COOKIE, verifySessionToken } from '../shared/session-token.js'
 import { requestId } from './request-context.js'
+import { findSessionCookie } from './session-cookies.js'
 
 /** The customer of a request, or a Problem: 401 without a valid session, 403 from an origin that is not the shop's. */
-export async function authenticate(request: Request, config: Config, log: Logger): Promise<Customer> {
-  const credentials = findToken(request)
-  if (credentials === undefined) throw unauthorized()
-  const customer = await verifySessionToken(credentials.token, config.auth.secret).catch(error => {
-    // The reason is for the log; telling it to the caller would help only a forger.
-    log.warn({ requestId: requestId(request), reason: messageOf(error) }, 'session token refused')
-    throw unauthorized()
+export type Authenticate = (request: Request) => Promise<Customer>
+
+export function createAuthenticator(config: Config, log: Logger): Authenticate {
+  const verifyBearer = bearerVerifier(config)
+  return async request => {
+    const bearer = /^Bearer +(\S+)$/i.exec(request.get('authorization') ?? '')?.[1]
+    const cookie = bearer === undefined ? findSessionCookie(request.get('cookie') ?? '') : undefined
+    if (bearer === undefined && cookie === undefined) throw unauthorized()
+    const reading =
+      bearer !== undefined
+        ? verifyBearer(bearer)
+        : withEachSecret(
+            config.auth.secrets,
+            secret => cookie?.read(cookie.value, secret, cookie.name) as Promise<Customer>
+          )
+    const customer = await reading.catch(error => {
+      // The reason is for the log; telling it to the caller would help only a forger.
+      log.warn({ requestId: requestId(request), cookie: cookie?.name, reason: messageOf(error) }, 'session refused')
+      throw unauthorized()
+    })
+    checkOrigin(request, cookie === undefined ? 'header' : 'cookie', config.allowedOrigins)
+    return customer
+  }
+}
+
+/**
+ * A token signed with our secret, or by the issuer whose keys are at AUTH_JWKS_URL. The key to try is chosen by the kind
+ * of algorithm, and each accepts its own kind only: a public key can never be taken for a secret (RFC 8725, section 3.1).
+ */
+function bearerVerifier({ auth }: Config): (token: string) => Promise<Customer> {
+  const keys = auth.issuer === undefined ? undefined : remoteKeys(auth.issuer.jwksUrl)
+  return async token => {
+    const { alg } = decodeProtectedHeader(token)
+    if (alg === 'HS256') return await withEachSecret(auth.secrets, secret => verifySessionToken(token, secret))
+    if (keys === undefined || auth.issuer === undefined) throw new Error(`tokens signed with ${alg} are not accepted`)
+    const { payload } = await jwtVerify(token, keys, {
+      algorithms: auth.issuer.algorithms,
+      issuer: auth.issuer.issuer,
+      audience: auth.issuer.audience,
+      clockTolerance: 15,
+      requiredClaims: ['sub', 'exp']
+    })
+    return customerOf(payload)
+  }
+}
+
+/** Fetched when first needed, again for an unknown key, and at most twice a minute. */
+function remoteKeys(url: string): JWTVerifyGetKey {
+  return createRemoteJWKSet(new URL(url), {
+    timeoutDuration: 5 * SECOND,
+    cooldownDuration: 30 * SECOND,
+    cacheMaxAge: 10 * MINUTE
   })
-  checkOrigin(request, credentials.from, config.allowedOrigins)
-  return customer
+}
+
+/** The first secret that reads it: the newest one signs, older ones are still read while they are being replaced. */
+async function withEachSecret(
+  secrets: readonly string[],
+  read: (secret: string) => Promise<Customer>
+): Promise<Customer> {
+  let refused: unknown = new Error('there is no secret')
+  for (const secret of secrets) {
+    try {
+      return await read(secret)
+    } catch (error) {
+      refused = error
+    }
+  }
+  throw refused
 }
 
 /**
@@ -30,20 +93,8 @@ function checkOrigin(request: Request, from: 'header' | 'cookie', allowed: reado
     detail:
       origin === undefined
         ? 'A request with a session cookie needs an Origin header.'
-        : `The origin ${origin} is not in ALLOWED_ORIGINS.`
+        : `The origin ${origin.slice(0, 200)} is not in ALLOWED_ORIGINS.`
   })
-}
-
-function findToken(request: Request): { token: string; from: 'header' | 'cookie' } | undefined {
-  const header = /^Bearer +(\S+)$/i.exec(request.get('authorization') ?? '')
-  if (header?.[1] !== undefined) return { token: header[1], from: 'header' }
-  const cookie = cookieValue(request.get('cookie') ?? '', SESSION_COOKIE)
-  return cookie === undefined ? undefined : { token: cookie, from: 'cookie' }
-}
-
-function cookieValue(header: string, name: string): string | undefined {
-  const pair = header.split(';').find(part => part.trim().startsWith(`${name}=`))
-  return pair?.slice(pair.indexOf('=') + 1).trim()
 }
 
 function unauthorized(): Problem {

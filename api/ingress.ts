@@ -1,10 +1,16 @@
+import type { Request, Response } from 'express'
+import type { Customer } from '../shared/customer-claims.js'
 import type { Services } from '../shared/services.js'
 import type { NewWebhookEvent } from '../shared/statements/webhook-events.js'
 import type { CheckoutWatcher } from './checkout-watcher.js'
+import type { RateLimits } from './rate-limits.js'
 
 /** What the routes are given. */
 export interface Ingress extends Services {
   watcher: CheckoutWatcher
+  /** The customer of a request, counted against their limit; a Problem when there is none. */
+  authenticate(request: Request, response: Response): Promise<Customer>
+  limits: RateLimits
   /** Stores a delivery, sharing one insert with concurrent ones; resolves after the commit: true when it was new. */
   storeEvent(event: NewWebhookEvent): Promise<boolean>
 }

@@ -35,10 +35,15 @@ export function requestId(request: Request): string {
   return String(request.id)
 }
 
-/** Where a request comes from, for the audit trail. Forwarding headers are believed from nobody. */
+/** Where a request comes from, for the audit trail. Forwarding headers are believed from TRUST_PROXY alone. */
 export function origin(request: Request): { ipAddress: string | null; userAgent: string | null } {
   return {
-    ipAddress: request.socket.remoteAddress ?? null,
+    ipAddress: addressOf(request),
     userAgent: request.get('user-agent')?.slice(0, 255) ?? null
   }
+}
+
+/** The client's address; an IPv4 address in IPv6's clothes is the same one. */
+export function addressOf(request: Request): string | null {
+  return request.ip?.replace(/^::ffff:(?=\d+\.)/, '') ?? null
 }

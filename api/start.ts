@@ -5,8 +5,10 @@ import { SECOND } from '../shared/duration.js'
 import type { Services } from '../shared/services.js'
 import { type NewWebhookEvent, storeEvents } from '../shared/statements/webhook-events.js'
 import { createApp } from './app.js'
+import { createAuthenticator } from './authentication.js'
 import { createCheckoutWatcher } from './checkout-watcher.js'
 import type { Ingress } from './ingress.js'
+import { createRateLimits } from './rate-limits.js'
 
 export interface RunningApi {
   port: number
@@ -25,7 +27,14 @@ export async function startApi(
   options: { pages?: Router; host?: string } = {}
 ): Promise<RunningApi> {
   const watcher = createCheckoutWatcher(services.config.database.url, services.log)
-  const ingress: Ingress = { ...services, watcher, storeEvent: eventStore(services) }
+  const limits = createRateLimits(services)
+  const identify = createAuthenticator(services.config, services.log)
+  const authenticate: Ingress['authenticate'] = async (request, response) => {
+    const customer = await identify(request)
+    await limits.consume('user', customer.userId, response)
+    return customer
+  }
+  const ingress: Ingress = { ...services, watcher, limits, authenticate, storeEvent: eventStore(services) }
   const server = createServer(
     {
       requestTimeout: 30 * SECOND,
@@ -42,6 +51,7 @@ export async function startApi(
     stopAccepting: () => stopAccepting(server),
     async close() {
       server.closeAllConnections()
+      limits.close()
       await watcher.close()
     }
   }

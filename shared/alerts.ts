@@ -20,7 +20,7 @@ export const alerts = {
   notification_failed: 'The shop did not take a notification. Mend it, then: npm run ops -- notifications replay ID',
   dead_event: 'An event could not be applied. Read its error, mend the cause, then: npm run ops -- events replay ID',
   session_refused: 'Stripe refused to create a Session. Read the message; it is often a key or an account setting.',
-  order_of_another_user: 'A customer tried to pay the order of another one.',
+  order_of_another_user: 'A customer asked for, or tried to pay, the order of another one.',
   stuck_checkout: 'A checkout could not be settled after many tries. Look at Stripe’s status page and at the log.'
 } as const satisfies Record<string, string>
 

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net'
 import { z } from 'zod'
 import { isSupportedCurrency, type MinorUnits, toMinorUnits } from './money.js'
 import { PINNED_API_VERSION } from './stripe-version.js'
@@ -50,6 +51,15 @@ const list = (text: string) =>
     .split(',')
     .map(part => part.trim())
     .filter(part => part !== '')
+
+function isNetwork(text: string): boolean {
+  const [address = '', bits, ...rest] = text.split('/')
+  const family = isIP(address)
+  if (family === 0 || rest.length > 0) return false
+  return (
+    bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) >= 1 && Number(bits) <= (family === 4 ? 32 : 128))
+  )
+}
 
 const environment = z.object({
   NODE_ENV: z.string().default('development'),
@@ -143,7 +153,32 @@ const environment = z.object({
 
   AUTH_SECRET: z
     .string('missing')
-    .min(32, 'expected at least 32 characters, such as the output of: openssl rand -base64 33'),
+    .transform(list)
+    .refine(
+      secrets => secrets.length > 0 && secrets.every(secret => secret.length >= 32),
+      'expected at least 32 characters, such as the output of: openssl rand -base64 33; several with commas while one is being replaced'
+    ),
+  AUTH_JWKS_URL: web('https://login.example/.well-known/jwks.json').optional(),
+  AUTH_JWT_ISSUER: z.string().min(1).optional(),
+  AUTH_JWT_AUDIENCE: z.string().min(1).optional(),
+  AUTH_JWT_ALGORITHMS: z
+    .string()
+    .default('RS256,ES256,EdDSA')
+    .transform(list)
+    .refine(
+      names => names.length > 0 && names.every(name => /^(RS|ES|PS)(256|384|512)$|^EdDSA$|^Ed25519$/.test(name)),
+      'expected public-key algorithms such as RS256,ES256,EdDSA'
+    ),
+  TRUST_PROXY: z
+    .string()
+    .default('')
+    .transform(list)
+    .refine(
+      all => all.every(each => ['loopback', 'linklocal', 'uniquelocal'].includes(each) || isNetwork(each)),
+      'expected the addresses or networks of your proxies, such as 10.0.0.0/8, or loopback; whoever is trusted can claim any address'
+    ),
+  RATE_LIMIT_PER_IP: integer(600, 0, 1_000_000),
+  RATE_LIMIT_PER_USER: integer(120, 0, 1_000_000),
   ALLOWED_ORIGINS: z.string().default('').transform(list),
   NEXTAUTH_URL: web('https://shop.example').optional(),
   OPS_USER: z.string().min(1).default('ops'),
@@ -208,6 +243,11 @@ function combinedProblems(env: Record<string, string | undefined>): string[] {
   if ((env.ORDER_WEBHOOK_URL === undefined) !== (env.ORDER_WEBHOOK_SECRET === undefined)) {
     const missing = env.ORDER_WEBHOOK_URL === undefined ? 'ORDER_WEBHOOK_URL' : 'ORDER_WEBHOOK_SECRET'
     problems.push(`${missing}: missing; notifications need both an address and a secret to sign with`)
+  }
+  for (const name of ['AUTH_JWT_ISSUER', 'AUTH_JWT_AUDIENCE']) {
+    if (env.AUTH_JWKS_URL !== undefined && env[name] === undefined) {
+      problems.push(`${name}: missing; with AUTH_JWKS_URL only tokens of one issuer and for one audience are accepted`)
+    }
   }
   for (const origin of list(env.ALLOWED_ORIGINS ?? '')) {
     if (!URL.canParse(origin) || new URL(origin).origin !== origin) {
@@ -296,7 +336,23 @@ function readSettings(env: z.output<typeof environment>) {
       env.ORDER_WEBHOOK_URL === undefined
         ? undefined
         : { url: env.ORDER_WEBHOOK_URL, secrets: env.ORDER_WEBHOOK_SECRET ?? [] },
-    auth: { secret: env.AUTH_SECRET },
+    auth: {
+      /** Signs; all of them are read. */
+      secret: env.AUTH_SECRET[0] ?? '',
+      secrets: env.AUTH_SECRET,
+      issuer:
+        env.AUTH_JWKS_URL === undefined
+          ? undefined
+          : {
+              jwksUrl: env.AUTH_JWKS_URL,
+              issuer: env.AUTH_JWT_ISSUER ?? '',
+              audience: env.AUTH_JWT_AUDIENCE ?? '',
+              algorithms: env.AUTH_JWT_ALGORITHMS
+            }
+    },
+    trustProxy: env.TRUST_PROXY,
+    /** Requests in a minute; 0 for no limit. */
+    rateLimits: { perIp: env.RATE_LIMIT_PER_IP, perUser: env.RATE_LIMIT_PER_USER },
     allowedOrigins: [...env.ALLOWED_ORIGINS, ...(env.NEXTAUTH_URL ? [new URL(env.NEXTAUTH_URL).origin] : [])],
     ops: { user: env.OPS_USER, password: env.OPS_PASSWORD },
     fraud: {

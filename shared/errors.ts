@@ -19,6 +19,7 @@ export const problems = {
   too_large: { status: 413, error: 'Request body too large' },
   unsupported_media_type: { status: 415, error: 'Unsupported media type' },
   key_reused: { status: 422, error: 'Idempotency-Key was used with another request' },
+  too_many_requests: { status: 429, error: 'Too many requests' },
   too_many_attempts: { status: 429, error: 'Too many requests' },
   internal: { status: 500, error: 'Checkout failed' },
   payment_service: { status: 502, error: 'Payment service error' },

@@ -1,10 +1,5 @@
 import { jwtVerify, SignJWT } from 'jose'
-
-/** Who a request is from. */
-export interface Customer {
-  userId: string
-  email: string
-}
+import { type Customer, customerOf } from './customer-claims.js'
 
 /** The cookie that carries a session token when there is no Authorization header. */
 export const SESSION_COOKIE = 'tillworks.session-token'
@@ -35,17 +30,5 @@ export async function verifySessionToken(token: string, secret: string): Promise
     clockTolerance: CLOCK_TOLERANCE_SECONDS,
     requiredClaims: ['sub', 'exp']
   })
-  const { sub, email } = payload
-  if (!isPlainText(sub) || !isPlainText(email)) throw new Error('the token names no user and e-mail')
-  return { userId: sub, email }
-}
-
-function isPlainText(value: unknown): value is string {
-  return (
-    typeof value === 'string' &&
-    value.length > 0 &&
-    value.length <= 255 &&
-    value.isWellFormed() &&
-    !value.includes('\0')
-  )
+  return customerOf(payload)
 }

@@ -1,4 +1,4 @@
-import { deleteExpiredKeys } from '../shared/statements/due-rows.js'
+import { deleteExpiredKeys, deleteExpiredLimits } from '../shared/statements/due-rows.js'
 import type { Job } from './job.js'
 
 const BATCH = 1_000
@@ -14,6 +14,7 @@ export const keyCleanup: Job<'key-cleanup'> = {
       deleted += batch
       if (batch < BATCH) break
     }
-    services.log.info({ deleted }, 'expired idempotency keys deleted')
+    const limits = await deleteExpiredLimits(services.db.pool, services.now())
+    services.log.info({ deleted, limits }, 'expired idempotency keys and rate limits deleted')
   }
 }

@@ -1,11 +1,11 @@
-import { type Request, Router } from 'express'
+import { type Request, type Response, Router } from 'express'
 import { type CheckoutData, checkoutData } from '../../shared/checkout-outcome.js'
 import { MINUTE, SECOND } from '../../shared/duration.js'
 import { Problem, type ProblemExtras, problems } from '../../shared/errors.js'
 import { type CheckoutRow, readCheckout } from '../../shared/statements/checkouts.js'
 import { isSettled, type OrderStatus } from '../../shared/transitions.js'
-import { authenticate } from '../authentication.js'
 import type { Ingress } from '../ingress.js'
+import { reportStranger } from '../ownership.js'
 import { isId } from '../schemas.js'
 
 const HEARTBEAT = 15 * SECOND
@@ -21,13 +21,13 @@ export function checkoutStatusRoutes(ingress: Ingress): Router {
   const router = Router()
 
   router.get('/api/stripe/checkout/:id', async (request, response) => {
-    const checkout = await ownCheckout(ingress, request)
+    const checkout = await ownCheckout(ingress, request, response)
     response.setHeader('Cache-Control', 'no-store')
     response.json({ success: true, data: await statusData(ingress, checkout) })
   })
 
   router.get('/api/stripe/checkout/:id/events', async (request, response) => {
-    const { id } = await ownCheckout(ingress, request)
+    const { id } = await ownCheckout(ingress, request, response)
     const watch = ingress.watcher.watch(id)
     const end = Date.now() + MAX_STREAM
     let gone = false
@@ -58,10 +58,13 @@ export function checkoutStatusRoutes(ingress: Ingress): Router {
 }
 
 /** Another customer's checkout is as missing as one that does not exist. */
-async function ownCheckout(ingress: Ingress, request: Request): Promise<CheckoutRow> {
-  const customer = await authenticate(request, ingress.config, ingress.log)
+async function ownCheckout(ingress: Ingress, request: Request, response: Response): Promise<CheckoutRow> {
+  const customer = await ingress.authenticate(request, response)
   const id = String(request.params.id)
   const checkout = isId(id) ? await readCheckout(ingress.db.pool, id) : undefined
+  if (checkout !== undefined && checkout.userId !== customer.userId) {
+    reportStranger(ingress, request, customer, { checkoutId: id, orderId: checkout.orderId })
+  }
   if (checkout === undefined || checkout.userId !== customer.userId) {
     throw new Problem('checkout_not_found', { detail: `You have no checkout ${id.slice(0, 64)}.` })
   }

@@ -1,10 +1,10 @@
 import { type Request, type RequestHandler, type Response, Router } from 'express'
 import type { Cart } from '../../shared/cart.js'
 import { type CheckoutOutcome, checkoutOutcome } from '../../shared/checkout-outcome.js'
+import type { Customer } from '../../shared/customer-claims.js'
 import { HOUR, MINUTE } from '../../shared/duration.js'
 import { messageOf, Problem } from '../../shared/errors.js'
 import { newId } from '../../shared/ids.js'
-import type { Customer } from '../../shared/session-token.js'
 import {
   type CheckoutRow,
   type ClaimedKey,
@@ -14,7 +14,6 @@ import {
   readCheckout
 } from '../../shared/statements/checkouts.js'
 import { isInFlight } from '../../shared/transitions.js'
-import { authenticate } from '../authentication.js'
 import type { Watch } from '../checkout-watcher.js'
 import { type RequestKey, requestKey } from '../idempotency.js'
 import type { Ingress } from '../ingress.js'
@@ -30,7 +29,7 @@ const ATTEMPT_WINDOW = HOUR
 export function checkoutRoute(ingress: Ingress): Router {
   const schema = checkoutRequestSchema(ingress.config.payment.currency)
   const handle: RequestHandler = async (request, response) => {
-    const customer = await authenticate(request, ingress.config, ingress.log)
+    const customer = await ingress.authenticate(request, response)
     const cart: Cart = readJson(request, schema)
     const key = requestKey(request, customer.userId, cart)
     const checkout = newCheckout(ingress, request, customer, cart, key)

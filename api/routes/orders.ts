@@ -11,10 +11,10 @@ import { type MinorUnits, minor, minorFromBigInt, toMajorUnits, toMinorUnits } f
 import { shippingFor } from '../../shared/shipping.js'
 import { latestCheckout } from '../../shared/statements/checkouts.js'
 import { createOrder, type OrderLine } from '../../shared/statements/orders.js'
-import { authenticate } from '../authentication.js'
 import type { Ingress } from '../ingress.js'
 import { jsonBytes, readJson } from '../json-body.js'
 import { refuseInMaintenance } from '../maintenance.js'
+import { reportStranger } from '../ownership.js'
 import { origin, requestId } from '../request-context.js'
 import { isId, orderRequestSchema } from '../schemas.js'
 
@@ -27,7 +27,7 @@ export function orderRoutes(ingress: Ingress): Router {
   const router = Router()
 
   router.post('/api/orders', refuseInMaintenance(ingress.config), jsonBytes, async (request, response) => {
-    const customer = await authenticate(request, ingress.config, ingress.log)
+    const customer = await ingress.authenticate(request, response)
     const wanted = readJson(request, schema)
     const lines = await priceLines(ingress, wanted)
     const subtotal = minor(lines.reduce((sum, line) => sum + line.unitPrice * line.quantity, 0))
@@ -55,12 +55,13 @@ export function orderRoutes(ingress: Ingress): Router {
   })
 
   router.get('/api/orders/:id', async (request, response) => {
-    const customer = await authenticate(request, ingress.config, ingress.log)
+    const customer = await ingress.authenticate(request, response)
     const { id } = request.params
     const order = isId(id)
       ? await ingress.db.prisma.order.findUnique({ where: { id }, select: { userId: true } })
       : null
     // Another customer's order is as missing as one that does not exist.
+    if (order !== null && order.userId !== customer.userId) reportStranger(ingress, request, customer, { orderId: id })
     if (order?.userId !== customer.userId)
       throw new Problem('order_not_found', { detail: `You have no order ${id.slice(0, 64)}.` })
     response.setHeader('Cache-Control', 'no-store')

@@ -60,3 +60,9 @@ export async function findOverdueCheckouts(db: Queryable, before: Date, limit: n
   )
   return rows
 }
+
+/** Deletes the counts of rate limits that are over. */
+export async function deleteExpiredLimits(db: Queryable, now: Date): Promise<number> {
+  const { rowCount } = await db.query('DELETE FROM "RateLimit" WHERE "expire" < $1', [now.getTime()])
+  return rowCount ?? 0
+}

@@ -47,6 +47,8 @@ export async function openShop(
       OPS_PASSWORD: 'password of the tests',
       STRIPE_WEBHOOK_SECRET: WEBHOOK_SECRET,
       FRAUD_MAX_ATTEMPTS_PER_HOUR: '1000',
+      RATE_LIMIT_PER_IP: '0',
+      RATE_LIMIT_PER_USER: '0',
       SWEEP_AFTER_SECONDS: '1',
       SWEEP_EVERY_SECONDS: '1',
       ...env
@@ -55,7 +57,12 @@ export async function openShop(
   return {
     stack,
     customer: userId =>
-      createShopper({ port: stack.api.port, authSecret: AUTH_SECRET, userId, email: `${userId}@shop.example` }),
+      createShopper({
+        port: stack.api.port,
+        authSecret: stack.config.auth.secret,
+        userId,
+        email: `${userId}@shop.example`
+      }),
     async close() {
       await runShutdown(stack.shutdown, stack.services.log)
       await administer(server, `DROP DATABASE "${name}" WITH (FORCE)`)

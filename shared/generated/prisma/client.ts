@@ -127,3 +127,18 @@ export type AuditTombstone = Prisma.AuditTombstoneModel
  * What an operator has to look at, until resolved with a note.
  */
 export type Alert = Prisma.AlertModel
+/**
+ * Model RateLimit
+ * Points of a rate limit, kept by rate-limiter-flexible; the queue's Redis has them instead where there is one.
+ */
+export type RateLimit = Prisma.RateLimitModel
+/**
+ * Model FraudClearance
+ * From when on the fraud rules count for a user ("user:…") or an address ("ip:…") again, because an operator cleared it.
+ */
+export type FraudClearance = Prisma.FraudClearanceModel
+/**
+ * Model Switch
+ * What operators switch while everything runs, such as maintenance.
+ */
+export type Switch = Prisma.SwitchModel

@@ -413,7 +413,10 @@ export const ModelName = {
   PaymentAuditLog: 'PaymentAuditLog',
   AuditChain: 'AuditChain',
   AuditTombstone: 'AuditTombstone',
-  Alert: 'Alert'
+  Alert: 'Alert',
+  RateLimit: 'RateLimit',
+  FraudClearance: 'FraudClearance',
+  Switch: 'Switch'
 } as const
 
 export type ModelName = (typeof ModelName)[keyof typeof ModelName]
@@ -429,7 +432,7 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
     omit: GlobalOmitOptions
   }
   meta: {
-    modelProps: "product" | "order" | "orderItem" | "checkout" | "reservation" | "payment" | "refund" | "dispute" | "paymentSignal" | "ledgerPosting" | "notification" | "idempotencyKey" | "webhookEvent" | "paymentAuditLog" | "auditChain" | "auditTombstone" | "alert"
+    modelProps: "product" | "order" | "orderItem" | "checkout" | "reservation" | "payment" | "refund" | "dispute" | "paymentSignal" | "ledgerPosting" | "notification" | "idempotencyKey" | "webhookEvent" | "paymentAuditLog" | "auditChain" | "auditTombstone" | "alert" | "rateLimit" | "fraudClearance" | "switch"
     txIsolationLevel: TransactionIsolationLevel
   }
   model: {
@@ -1691,6 +1694,228 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
         }
       }
     }
+    RateLimit: {
+      payload: Prisma.$RateLimitPayload<ExtArgs>
+      fields: Prisma.RateLimitFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.RateLimitFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$RateLimitPayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.RateLimitFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$RateLimitPayload>
+        }
+        findFirst: {
+          args: Prisma.RateLimitFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$RateLimitPayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.RateLimitFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$RateLimitPayload>
+        }
+        findMany: {
+          args: Prisma.RateLimitFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$RateLimitPayload>[]
+        }
+        create: {
+          args: Prisma.RateLimitCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$RateLimitPayload>
+        }
+        createMany: {
+          args: Prisma.RateLimitCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.RateLimitCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$RateLimitPayload>[]
+        }
+        delete: {
+          args: Prisma.RateLimitDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$RateLimitPayload>
+        }
+        update: {
+          args: Prisma.RateLimitUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$RateLimitPayload>
+        }
+        deleteMany: {
+          args: Prisma.RateLimitDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.RateLimitUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.RateLimitUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$RateLimitPayload>[]
+        }
+        upsert: {
+          args: Prisma.RateLimitUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$RateLimitPayload>
+        }
+        aggregate: {
+          args: Prisma.RateLimitAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateRateLimit>
+        }
+        groupBy: {
+          args: Prisma.RateLimitGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.RateLimitGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.RateLimitCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.RateLimitCountAggregateOutputType> | number
+        }
+      }
+    }
+    FraudClearance: {
+      payload: Prisma.$FraudClearancePayload<ExtArgs>
+      fields: Prisma.FraudClearanceFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.FraudClearanceFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$FraudClearancePayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.FraudClearanceFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$FraudClearancePayload>
+        }
+        findFirst: {
+          args: Prisma.FraudClearanceFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$FraudClearancePayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.FraudClearanceFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$FraudClearancePayload>
+        }
+        findMany: {
+          args: Prisma.FraudClearanceFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$FraudClearancePayload>[]
+        }
+        create: {
+          args: Prisma.FraudClearanceCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$FraudClearancePayload>
+        }
+        createMany: {
+          args: Prisma.FraudClearanceCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.FraudClearanceCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$FraudClearancePayload>[]
+        }
+        delete: {
+          args: Prisma.FraudClearanceDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$FraudClearancePayload>
+        }
+        update: {
+          args: Prisma.FraudClearanceUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$FraudClearancePayload>
+        }
+        deleteMany: {
+          args: Prisma.FraudClearanceDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.FraudClearanceUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.FraudClearanceUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$FraudClearancePayload>[]
+        }
+        upsert: {
+          args: Prisma.FraudClearanceUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$FraudClearancePayload>
+        }
+        aggregate: {
+          args: Prisma.FraudClearanceAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateFraudClearance>
+        }
+        groupBy: {
+          args: Prisma.FraudClearanceGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.FraudClearanceGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.FraudClearanceCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.FraudClearanceCountAggregateOutputType> | number
+        }
+      }
+    }
+    Switch: {
+      payload: Prisma.$SwitchPayload<ExtArgs>
+      fields: Prisma.SwitchFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.SwitchFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$SwitchPayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.SwitchFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$SwitchPayload>
+        }
+        findFirst: {
+          args: Prisma.SwitchFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$SwitchPayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.SwitchFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$SwitchPayload>
+        }
+        findMany: {
+          args: Prisma.SwitchFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$SwitchPayload>[]
+        }
+        create: {
+          args: Prisma.SwitchCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$SwitchPayload>
+        }
+        createMany: {
+          args: Prisma.SwitchCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.SwitchCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$SwitchPayload>[]
+        }
+        delete: {
+          args: Prisma.SwitchDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$SwitchPayload>
+        }
+        update: {
+          args: Prisma.SwitchUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$SwitchPayload>
+        }
+        deleteMany: {
+          args: Prisma.SwitchDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.SwitchUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.SwitchUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$SwitchPayload>[]
+        }
+        upsert: {
+          args: Prisma.SwitchUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$SwitchPayload>
+        }
+        aggregate: {
+          args: Prisma.SwitchAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateSwitch>
+        }
+        groupBy: {
+          args: Prisma.SwitchGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.SwitchGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.SwitchCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.SwitchCountAggregateOutputType> | number
+        }
+      }
+    }
   }
 } & {
   other: {
@@ -1802,6 +2027,7 @@ export const CheckoutScalarFieldEnum = {
   requestId: 'requestId',
   ipAddress: 'ipAddress',
   userAgent: 'userAgent',
+  risk: 'risk',
   requeues: 'requeues',
   createdAt: 'createdAt',
   updatedAt: 'updatedAt'
@@ -2035,6 +2261,35 @@ export const AlertScalarFieldEnum = {
 } as const
 
 export type AlertScalarFieldEnum = (typeof AlertScalarFieldEnum)[keyof typeof AlertScalarFieldEnum]
+
+
+export const RateLimitScalarFieldEnum = {
+  key: 'key',
+  points: 'points',
+  expire: 'expire'
+} as const
+
+export type RateLimitScalarFieldEnum = (typeof RateLimitScalarFieldEnum)[keyof typeof RateLimitScalarFieldEnum]
+
+
+export const FraudClearanceScalarFieldEnum = {
+  subject: 'subject',
+  clearedAt: 'clearedAt',
+  clearedBy: 'clearedBy',
+  note: 'note'
+} as const
+
+export type FraudClearanceScalarFieldEnum = (typeof FraudClearanceScalarFieldEnum)[keyof typeof FraudClearanceScalarFieldEnum]
+
+
+export const SwitchScalarFieldEnum = {
+  name: 'name',
+  value: 'value',
+  updatedAt: 'updatedAt',
+  updatedBy: 'updatedBy'
+} as const
+
+export type SwitchScalarFieldEnum = (typeof SwitchScalarFieldEnum)[keyof typeof SwitchScalarFieldEnum]
 
 
 export const SortOrder = {
@@ -2489,6 +2744,9 @@ export type GlobalOmitConfig = {
   auditChain?: Prisma.AuditChainOmit
   auditTombstone?: Prisma.AuditTombstoneOmit
   alert?: Prisma.AlertOmit
+  rateLimit?: Prisma.RateLimitOmit
+  fraudClearance?: Prisma.FraudClearanceOmit
+  switch?: Prisma.SwitchOmit
 }
 
 /* Types for Logging */

@@ -67,7 +67,10 @@ export const ModelName = {
   PaymentAuditLog: 'PaymentAuditLog',
   AuditChain: 'AuditChain',
   AuditTombstone: 'AuditTombstone',
-  Alert: 'Alert'
+  Alert: 'Alert',
+  RateLimit: 'RateLimit',
+  FraudClearance: 'FraudClearance',
+  Switch: 'Switch'
 } as const
 
 export type ModelName = (typeof ModelName)[keyof typeof ModelName]
@@ -158,6 +161,7 @@ export const CheckoutScalarFieldEnum = {
   requestId: 'requestId',
   ipAddress: 'ipAddress',
   userAgent: 'userAgent',
+  risk: 'risk',
   requeues: 'requeues',
   createdAt: 'createdAt',
   updatedAt: 'updatedAt'
@@ -391,6 +395,35 @@ export const AlertScalarFieldEnum = {
 } as const
 
 export type AlertScalarFieldEnum = (typeof AlertScalarFieldEnum)[keyof typeof AlertScalarFieldEnum]
+
+
+export const RateLimitScalarFieldEnum = {
+  key: 'key',
+  points: 'points',
+  expire: 'expire'
+} as const
+
+export type RateLimitScalarFieldEnum = (typeof RateLimitScalarFieldEnum)[keyof typeof RateLimitScalarFieldEnum]
+
+
+export const FraudClearanceScalarFieldEnum = {
+  subject: 'subject',
+  clearedAt: 'clearedAt',
+  clearedBy: 'clearedBy',
+  note: 'note'
+} as const
+
+export type FraudClearanceScalarFieldEnum = (typeof FraudClearanceScalarFieldEnum)[keyof typeof FraudClearanceScalarFieldEnum]
+
+
+export const SwitchScalarFieldEnum = {
+  name: 'name',
+  value: 'value',
+  updatedAt: 'updatedAt',
+  updatedBy: 'updatedBy'
+} as const
+
+export type SwitchScalarFieldEnum = (typeof SwitchScalarFieldEnum)[keyof typeof SwitchScalarFieldEnum]
 
 
 export const SortOrder = {

@@ -53,6 +53,7 @@ export type CheckoutMinAggregateOutputType = {
   requestId: string | null
   ipAddress: string | null
   userAgent: string | null
+  risk: string | null
   requeues: number | null
   createdAt: Date | null
   updatedAt: Date | null
@@ -75,6 +76,7 @@ export type CheckoutMaxAggregateOutputType = {
   requestId: string | null
   ipAddress: string | null
   userAgent: string | null
+  risk: string | null
   requeues: number | null
   createdAt: Date | null
   updatedAt: Date | null
@@ -99,6 +101,7 @@ export type CheckoutCountAggregateOutputType = {
   requestId: number
   ipAddress: number
   userAgent: number
+  risk: number
   requeues: number
   createdAt: number
   updatedAt: number
@@ -133,6 +136,7 @@ export type CheckoutMinAggregateInputType = {
   requestId?: true
   ipAddress?: true
   userAgent?: true
+  risk?: true
   requeues?: true
   createdAt?: true
   updatedAt?: true
@@ -155,6 +159,7 @@ export type CheckoutMaxAggregateInputType = {
   requestId?: true
   ipAddress?: true
   userAgent?: true
+  risk?: true
   requeues?: true
   createdAt?: true
   updatedAt?: true
@@ -179,6 +184,7 @@ export type CheckoutCountAggregateInputType = {
   requestId?: true
   ipAddress?: true
   userAgent?: true
+  risk?: true
   requeues?: true
   createdAt?: true
   updatedAt?: true
@@ -290,6 +296,7 @@ export type CheckoutGroupByOutputType = {
   requestId: string
   ipAddress: string | null
   userAgent: string | null
+  risk: string | null
   requeues: number
   createdAt: Date
   updatedAt: Date
@@ -337,6 +344,7 @@ export type CheckoutWhereInput = {
   requestId?: Prisma.StringFilter<"Checkout"> | string
   ipAddress?: Prisma.StringNullableFilter<"Checkout"> | string | null
   userAgent?: Prisma.StringNullableFilter<"Checkout"> | string | null
+  risk?: Prisma.StringNullableFilter<"Checkout"> | string | null
   requeues?: Prisma.IntFilter<"Checkout"> | number
   createdAt?: Prisma.DateTimeFilter<"Checkout"> | Date | string
   updatedAt?: Prisma.DateTimeFilter<"Checkout"> | Date | string
@@ -364,6 +372,7 @@ export type CheckoutOrderByWithRelationInput = {
   requestId?: Prisma.SortOrder
   ipAddress?: Prisma.SortOrderInput | Prisma.SortOrder
   userAgent?: Prisma.SortOrderInput | Prisma.SortOrder
+  risk?: Prisma.SortOrderInput | Prisma.SortOrder
   requeues?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   updatedAt?: Prisma.SortOrder
@@ -394,6 +403,7 @@ export type CheckoutWhereUniqueInput = Prisma.AtLeast<{
   requestId?: Prisma.StringFilter<"Checkout"> | string
   ipAddress?: Prisma.StringNullableFilter<"Checkout"> | string | null
   userAgent?: Prisma.StringNullableFilter<"Checkout"> | string | null
+  risk?: Prisma.StringNullableFilter<"Checkout"> | string | null
   requeues?: Prisma.IntFilter<"Checkout"> | number
   createdAt?: Prisma.DateTimeFilter<"Checkout"> | Date | string
   updatedAt?: Prisma.DateTimeFilter<"Checkout"> | Date | string
@@ -421,6 +431,7 @@ export type CheckoutOrderByWithAggregationInput = {
   requestId?: Prisma.SortOrder
   ipAddress?: Prisma.SortOrderInput | Prisma.SortOrder
   userAgent?: Prisma.SortOrderInput | Prisma.SortOrder
+  risk?: Prisma.SortOrderInput | Prisma.SortOrder
   requeues?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   updatedAt?: Prisma.SortOrder
@@ -453,6 +464,7 @@ export type CheckoutScalarWhereWithAggregatesInput = {
   requestId?: Prisma.StringWithAggregatesFilter<"Checkout"> | string
   ipAddress?: Prisma.StringNullableWithAggregatesFilter<"Checkout"> | string | null
   userAgent?: Prisma.StringNullableWithAggregatesFilter<"Checkout"> | string | null
+  risk?: Prisma.StringNullableWithAggregatesFilter<"Checkout"> | string | null
   requeues?: Prisma.IntWithAggregatesFilter<"Checkout"> | number
   createdAt?: Prisma.DateTimeWithAggregatesFilter<"Checkout"> | Date | string
   updatedAt?: Prisma.DateTimeWithAggregatesFilter<"Checkout"> | Date | string
@@ -476,6 +488,7 @@ export type CheckoutCreateInput = {
   requestId: string
   ipAddress?: string | null
   userAgent?: string | null
+  risk?: string | null
   requeues?: number
   createdAt?: Date | string
   updatedAt?: Date | string
@@ -503,6 +516,7 @@ export type CheckoutUncheckedCreateInput = {
   requestId: string
   ipAddress?: string | null
   userAgent?: string | null
+  risk?: string | null
   requeues?: number
   createdAt?: Date | string
   updatedAt?: Date | string
@@ -528,6 +542,7 @@ export type CheckoutUpdateInput = {
   requestId?: Prisma.StringFieldUpdateOperationsInput | string
   ipAddress?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   userAgent?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  risk?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requeues?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -555,6 +570,7 @@ export type CheckoutUncheckedUpdateInput = {
   requestId?: Prisma.StringFieldUpdateOperationsInput | string
   ipAddress?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   userAgent?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  risk?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requeues?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -581,6 +597,7 @@ export type CheckoutCreateManyInput = {
   requestId: string
   ipAddress?: string | null
   userAgent?: string | null
+  risk?: string | null
   requeues?: number
   createdAt?: Date | string
   updatedAt?: Date | string
@@ -604,6 +621,7 @@ export type CheckoutUpdateManyMutationInput = {
   requestId?: Prisma.StringFieldUpdateOperationsInput | string
   ipAddress?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   userAgent?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  risk?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requeues?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -628,6 +646,7 @@ export type CheckoutUncheckedUpdateManyInput = {
   requestId?: Prisma.StringFieldUpdateOperationsInput | string
   ipAddress?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   userAgent?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  risk?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requeues?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -662,6 +681,7 @@ export type CheckoutCountOrderByAggregateInput = {
   requestId?: Prisma.SortOrder
   ipAddress?: Prisma.SortOrder
   userAgent?: Prisma.SortOrder
+  risk?: Prisma.SortOrder
   requeues?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   updatedAt?: Prisma.SortOrder
@@ -689,6 +709,7 @@ export type CheckoutMaxOrderByAggregateInput = {
   requestId?: Prisma.SortOrder
   ipAddress?: Prisma.SortOrder
   userAgent?: Prisma.SortOrder
+  risk?: Prisma.SortOrder
   requeues?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   updatedAt?: Prisma.SortOrder
@@ -711,6 +732,7 @@ export type CheckoutMinOrderByAggregateInput = {
   requestId?: Prisma.SortOrder
   ipAddress?: Prisma.SortOrder
   userAgent?: Prisma.SortOrder
+  risk?: Prisma.SortOrder
   requeues?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   updatedAt?: Prisma.SortOrder
@@ -818,6 +840,7 @@ export type CheckoutCreateWithoutOrderInput = {
   requestId: string
   ipAddress?: string | null
   userAgent?: string | null
+  risk?: string | null
   requeues?: number
   createdAt?: Date | string
   updatedAt?: Date | string
@@ -843,6 +866,7 @@ export type CheckoutUncheckedCreateWithoutOrderInput = {
   requestId: string
   ipAddress?: string | null
   userAgent?: string | null
+  risk?: string | null
   requeues?: number
   createdAt?: Date | string
   updatedAt?: Date | string
@@ -898,6 +922,7 @@ export type CheckoutScalarWhereInput = {
   requestId?: Prisma.StringFilter<"Checkout"> | string
   ipAddress?: Prisma.StringNullableFilter<"Checkout"> | string | null
   userAgent?: Prisma.StringNullableFilter<"Checkout"> | string | null
+  risk?: Prisma.StringNullableFilter<"Checkout"> | string | null
   requeues?: Prisma.IntFilter<"Checkout"> | number
   createdAt?: Prisma.DateTimeFilter<"Checkout"> | Date | string
   updatedAt?: Prisma.DateTimeFilter<"Checkout"> | Date | string
@@ -921,6 +946,7 @@ export type CheckoutCreateWithoutReservationsInput = {
   requestId: string
   ipAddress?: string | null
   userAgent?: string | null
+  risk?: string | null
   requeues?: number
   createdAt?: Date | string
   updatedAt?: Date | string
@@ -947,6 +973,7 @@ export type CheckoutUncheckedCreateWithoutReservationsInput = {
   requestId: string
   ipAddress?: string | null
   userAgent?: string | null
+  risk?: string | null
   requeues?: number
   createdAt?: Date | string
   updatedAt?: Date | string
@@ -987,6 +1014,7 @@ export type CheckoutUpdateWithoutReservationsInput = {
   requestId?: Prisma.StringFieldUpdateOperationsInput | string
   ipAddress?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   userAgent?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  risk?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requeues?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -1013,6 +1041,7 @@ export type CheckoutUncheckedUpdateWithoutReservationsInput = {
   requestId?: Prisma.StringFieldUpdateOperationsInput | string
   ipAddress?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   userAgent?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  risk?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requeues?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -1037,6 +1066,7 @@ export type CheckoutCreateWithoutPaymentsInput = {
   requestId: string
   ipAddress?: string | null
   userAgent?: string | null
+  risk?: string | null
   requeues?: number
   createdAt?: Date | string
   updatedAt?: Date | string
@@ -1063,6 +1093,7 @@ export type CheckoutUncheckedCreateWithoutPaymentsInput = {
   requestId: string
   ipAddress?: string | null
   userAgent?: string | null
+  risk?: string | null
   requeues?: number
   createdAt?: Date | string
   updatedAt?: Date | string
@@ -1103,6 +1134,7 @@ export type CheckoutUpdateWithoutPaymentsInput = {
   requestId?: Prisma.StringFieldUpdateOperationsInput | string
   ipAddress?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   userAgent?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  risk?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requeues?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -1129,6 +1161,7 @@ export type CheckoutUncheckedUpdateWithoutPaymentsInput = {
   requestId?: Prisma.StringFieldUpdateOperationsInput | string
   ipAddress?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   userAgent?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  risk?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requeues?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -1153,6 +1186,7 @@ export type CheckoutCreateManyOrderInput = {
   requestId: string
   ipAddress?: string | null
   userAgent?: string | null
+  risk?: string | null
   requeues?: number
   createdAt?: Date | string
   updatedAt?: Date | string
@@ -1176,6 +1210,7 @@ export type CheckoutUpdateWithoutOrderInput = {
   requestId?: Prisma.StringFieldUpdateOperationsInput | string
   ipAddress?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   userAgent?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  risk?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requeues?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -1201,6 +1236,7 @@ export type CheckoutUncheckedUpdateWithoutOrderInput = {
   requestId?: Prisma.StringFieldUpdateOperationsInput | string
   ipAddress?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   userAgent?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  risk?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requeues?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -1226,6 +1262,7 @@ export type CheckoutUncheckedUpdateManyWithoutOrderInput = {
   requestId?: Prisma.StringFieldUpdateOperationsInput | string
   ipAddress?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   userAgent?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  risk?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requeues?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -1290,6 +1327,7 @@ export type CheckoutSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs
   requestId?: boolean
   ipAddress?: boolean
   userAgent?: boolean
+  risk?: boolean
   requeues?: boolean
   createdAt?: boolean
   updatedAt?: boolean
@@ -1318,6 +1356,7 @@ export type CheckoutSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Exte
   requestId?: boolean
   ipAddress?: boolean
   userAgent?: boolean
+  risk?: boolean
   requeues?: boolean
   createdAt?: boolean
   updatedAt?: boolean
@@ -1343,6 +1382,7 @@ export type CheckoutSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Exte
   requestId?: boolean
   ipAddress?: boolean
   userAgent?: boolean
+  risk?: boolean
   requeues?: boolean
   createdAt?: boolean
   updatedAt?: boolean
@@ -1368,12 +1408,13 @@ export type CheckoutSelectScalar = {
   requestId?: boolean
   ipAddress?: boolean
   userAgent?: boolean
+  risk?: boolean
   requeues?: boolean
   createdAt?: boolean
   updatedAt?: boolean
 }
 
-export type CheckoutOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "userId" | "email" | "orderId" | "ownsOrder" | "status" | "cart" | "currency" | "amount" | "sessionId" | "sessionUrl" | "sessionExpiresAt" | "paymentIntentId" | "refusal" | "idempotencyKey" | "requestId" | "ipAddress" | "userAgent" | "requeues" | "createdAt" | "updatedAt", ExtArgs["result"]["checkout"]>
+export type CheckoutOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "userId" | "email" | "orderId" | "ownsOrder" | "status" | "cart" | "currency" | "amount" | "sessionId" | "sessionUrl" | "sessionExpiresAt" | "paymentIntentId" | "refusal" | "idempotencyKey" | "requestId" | "ipAddress" | "userAgent" | "risk" | "requeues" | "createdAt" | "updatedAt", ExtArgs["result"]["checkout"]>
 export type CheckoutInclude<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   order?: boolean | Prisma.Checkout$orderArgs<ExtArgs>
   reservations?: boolean | Prisma.Checkout$reservationsArgs<ExtArgs>
@@ -1413,6 +1454,10 @@ export type $CheckoutPayload<ExtArgs extends runtime.Types.Extensions.InternalAr
     requestId: string
     ipAddress: string | null
     userAgent: string | null
+    /**
+     * What the fraud rules say of it: null, or CHALLENGE (the bank has to authenticate the customer).
+     */
+    risk: string | null
     requeues: number
     createdAt: Date
     updatedAt: Date
@@ -1860,6 +1905,7 @@ export interface CheckoutFieldRefs {
   readonly requestId: Prisma.FieldRef<"Checkout", 'String'>
   readonly ipAddress: Prisma.FieldRef<"Checkout", 'String'>
   readonly userAgent: Prisma.FieldRef<"Checkout", 'String'>
+  readonly risk: Prisma.FieldRef<"Checkout", 'String'>
   readonly requeues: Prisma.FieldRef<"Checkout", 'Int'>
   readonly createdAt: Prisma.FieldRef<"Checkout", 'DateTime'>
   readonly updatedAt: Prisma.FieldRef<"Checkout", 'DateTime'>

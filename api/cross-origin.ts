@@ -1,0 +1,28 @@
+import cors from 'cors'
+import type { RequestHandler } from 'express'
+import type { Config } from '../shared/config.js'
+import { Problem } from '../shared/errors.js'
+
+const PREFLIGHT_SECONDS = 600
+
+/** CORS for the shop's own origins (https://fetch.spec.whatwg.org/#http-cors-protocol); a preflight of others is 403. */
+export function crossOrigin({ allowedOrigins }: Config): RequestHandler[] {
+  const refuseOthers: RequestHandler = (request, _response, next) => {
+    const origin = request.get('origin')
+    const isPreflight = request.method === 'OPTIONS' && request.get('access-control-request-method') !== undefined
+    if (!isPreflight || origin === undefined || allowedOrigins.includes(origin)) return next()
+    next(new Problem('origin_refused', { detail: `The origin ${origin.slice(0, 200)} is not in ALLOWED_ORIGINS.` }))
+  }
+  const allowOwn = cors({
+    origin: [...allowedOrigins],
+    credentials: true,
+    methods: ['GET', 'POST'],
+    allowedHeaders: ['Content-Type', 'Authorization', 'Idempotency-Key', 'Prefer', 'X-Request-Id'],
+    exposedHeaders: ['Location', 'Retry-After', 'RateLimit', 'RateLimit-Policy', 'Idempotent-Replayed', 'X-Request-Id'],
+    maxAge: PREFLIGHT_SECONDS
+  })
+  return [
+    refuseOthers,
+    (request, response, next) => (request.get('origin') === undefined ? next() : allowOwn(request, response, next))
+  ]
+}

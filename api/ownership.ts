@@ -1,0 +1,23 @@
+import type { Request } from 'express'
+import { alert } from '../shared/alerts.js'
+import type { Customer } from '../shared/customer-claims.js'
+import { messageOf } from '../shared/errors.js'
+import type { Ingress } from './ingress.js'
+import { requestId } from './request-context.js'
+
+/**
+ * Somebody asks for what belongs to another customer: they are told that it does not exist, and the audit trail has an
+ * alert. It is written beside the answer, so that not even its time tells the two cases apart.
+ */
+export function reportStranger(
+  ingress: Ingress,
+  request: Request,
+  customer: Customer,
+  what: { orderId?: string | null; checkoutId?: string }
+): void {
+  const context = { userId: customer.userId, ...what, requestId: requestId(request) }
+  const reason = `${customer.userId} asked for ${request.method} ${request.path}, which belongs to another customer`
+  alert(ingress.db.pool, ingress.log, 'order_of_another_user', { ...context, reason }).catch(error =>
+    ingress.log.error({ ...context, reason: messageOf(error) }, 'an alert could not be written')
+  )
+}

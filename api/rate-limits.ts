@@ -1,0 +1,108 @@
+import type { RequestHandler, Response } from 'express'
+import { Redis } from 'ioredis'
+import {
+  type RateLimiterAbstract,
+  RateLimiterMemory,
+  RateLimiterPostgres,
+  RateLimiterRedis,
+  RateLimiterRes
+} from 'rate-limiter-flexible'
+import { MINUTE, SECOND } from '../shared/duration.js'
+import { Problem } from '../shared/errors.js'
+import type { Services } from '../shared/services.js'
+import { addressOf } from './request-context.js'
+
+const WINDOW_SECONDS = MINUTE / SECOND
+const STORE_TIMEOUT = 500
+
+export interface RateLimits {
+  /** Counts a request of this address, or of this user. Throws the 429 when there were too many in a minute. */
+  consume(kind: 'ip' | 'user', key: string, response: Response): Promise<void>
+  close(): void
+}
+
+/**
+ * One count for all processes, in the queue's Redis or in PostgreSQL. While that store is away each process counts by
+ * itself: the limit then holds per process, and no request waits for the store.
+ */
+export function createRateLimits(services: Services): RateLimits {
+  const { rateLimits, queue } = services.config
+  const redis = queue.redisUrl === undefined ? undefined : connect(queue.redisUrl, services)
+  const limiters = {
+    ip: limiter(services, redis, 'ip', rateLimits.perIp),
+    user: limiter(services, redis, 'user', rateLimits.perUser)
+  }
+  return {
+    async consume(kind, key, response) {
+      const allowed = kind === 'ip' ? rateLimits.perIp : rateLimits.perUser
+      if (allowed === 0) return
+      const result = await limiters[kind].consume(key).catch((refused: unknown) => refused)
+      // Neither the store nor the memory could count: better one request too many than none.
+      if (!(result instanceof RateLimiterRes)) {
+        services.log.warn({ kind }, 'a rate limit could not be counted')
+        return
+      }
+      const seconds = Math.max(1, Math.ceil(result.msBeforeNext / SECOND))
+      tell(response, kind, allowed, Math.max(0, result.remainingPoints), seconds)
+      if (result.consumedPoints <= allowed) return
+      throw new Problem(
+        'too_many_requests',
+        { detail: `At most ${allowed} requests in a minute; try again in ${seconds} seconds.` },
+        { 'Retry-After': String(seconds) }
+      )
+    },
+    close: () => redis?.disconnect()
+  }
+}
+
+/** https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers: one item a policy. */
+function tell(response: Response, kind: string, quota: number, remaining: number, reset: number): void {
+  response.append('RateLimit-Policy', `"${kind}";q=${quota};w=${WINDOW_SECONDS}`)
+  response.append('RateLimit', `"${kind}";r=${remaining};t=${reset}`)
+}
+
+function limiter(
+  { config, db }: Services,
+  redis: Redis | undefined,
+  kind: string,
+  points: number
+): RateLimiterAbstract {
+  const common = {
+    keyPrefix: `${config.queue.prefix}-limit-${kind}`,
+    points: Math.max(1, points),
+    duration: WINDOW_SECONDS
+  }
+  const shared = {
+    ...common,
+    // Whoever is over the limit costs the store nothing more.
+    inMemoryBlockOnConsumed: points + 1,
+    insuranceLimiter: new RateLimiterMemory(common)
+  }
+  if (redis !== undefined) return new RateLimiterRedis({ ...shared, storeClient: redis, rejectIfRedisNotReady: true })
+  return new RateLimiterPostgres({
+    ...shared,
+    storeClient: db.pool,
+    tableName: 'RateLimit',
+    tableCreated: true,
+    clearExpiredByTimeout: false
+  })
+}
+
+function connect(url: string, { log }: Services): Redis {
+  const redis = new Redis(url, {
+    enableOfflineQueue: false,
+    maxRetriesPerRequest: 1,
+    commandTimeout: STORE_TIMEOUT,
+    connectTimeout: STORE_TIMEOUT * 4
+  })
+  redis.on('error', error => log.debug({ err: error }, 'Redis connection error'))
+  return redis
+}
+
+/** Counts each request by its address. */
+export function limitByAddress(limits: RateLimits): RequestHandler {
+  return async (request, response, next) => {
+    await limits.consume('ip', addressOf(request) ?? 'unknown', response)
+    next()
+  }
+}
