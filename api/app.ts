@@ -1,11 +1,10 @@
 import express, { type Express } from 'express'
 import helmet from 'helmet'
-import { boardRoute } from './board.js'
 import { crossOrigin } from './cross-origin.js'
 import type { Ingress } from './ingress.js'
 import { notFound, onlyMethods, renderProblems } from './problem.js'
 import { limitByAddress } from './rate-limits.js'
-import { requestContext } from './request-context.js'
+import { countAnswers, requestContext } from './request-context.js'
 import { checkoutRoute } from './routes/checkout.js'
 import { checkoutStatusRoutes } from './routes/checkout-status.js'
 import { healthRoutes } from './routes/health.js'
@@ -33,9 +32,8 @@ export function createApp(ingress: Ingress, pages?: express.Router): Express {
   app.set('etag', false)
   app.set('query parser', 'simple')
   app.set('trust proxy', ingress.config.trustProxy.length > 0 ? ingress.config.trustProxy : false)
-  app.use(requestContext(ingress.log))
+  app.use(requestContext(ingress.log), countAnswers)
   app.use(webhookRoute(ingress))
-  app.use(boardRoute(ingress))
   // The pages of the demo bring their own policy; everything else here is data.
   app.use('/api', helmet(), ...crossOrigin(ingress.config), limitByAddress(ingress.limits))
   app.use(checkoutRoute(ingress))

@@ -19,7 +19,7 @@ try {
     ],
     services.log
   )
-  services.log.info({ port: api.port, engine: config.queue.engine }, 'the ingress is listening')
+  services.log.info({ port: api.port, opsPort: api.opsPort, engine: config.queue.engine }, 'the ingress is listening')
 } catch (error) {
   process.stderr.write(`${messageOf(error)}\n`)
   process.exit(1)

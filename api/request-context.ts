@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { Request, RequestHandler } from 'express'
 import { pinoHttp } from 'pino-http'
 import type { Logger } from '../shared/logger.js'
+import { answers } from '../shared/metrics.js'
 
 const CALLERS_ID = /^[\w.-]{1,64}$/
 
@@ -46,4 +47,13 @@ export function origin(request: Request): { ipAddress: string | null; userAgent:
 /** The client's address; an IPv4 address in IPv6's clothes is the same one. */
 export function addressOf(request: Request): string | null {
   return request.ip?.replace(/^::ffff:(?=\d+\.)/, '') ?? null
+}
+
+/** Counts answers by the route's pattern, never by the path: paths are without number. */
+export const countAnswers: RequestHandler = (request, response, next) => {
+  response.on('finish', () => {
+    const route = typeof request.route?.path === 'string' ? request.route.path : 'other'
+    answers.inc({ route, method: request.method, status: response.statusCode })
+  })
+  next()
 }

@@ -8,10 +8,13 @@ import { createApp } from './app.js'
 import { createAuthenticator } from './authentication.js'
 import { createCheckoutWatcher } from './checkout-watcher.js'
 import type { Ingress } from './ingress.js'
+import { createOpsApp } from './ops/app.js'
 import { createRateLimits } from './rate-limits.js'
 
 export interface RunningApi {
   port: number
+  /** Where Bull Board, metrics and the operators' API listen. */
+  opsPort: number
   /** Takes no new connections and lets the requests under way finish. */
   stopAccepting(): Promise<void>
   /** Call it after stopAccepting(). */
@@ -44,13 +47,25 @@ export async function startApi(
     },
     createApp(ingress, options.pages)
   )
-  await listen(server, port, options.host)
-  const address = server.address()
+  await listen(server, port, options.host, 'PORT')
+  const opsServer = createServer({ requestTimeout: 30 * SECOND, headersTimeout: 10 * SECOND }, createOpsApp(services))
+  try {
+    await listen(opsServer, services.config.ops.port, services.config.ops.host, 'OPS_PORT')
+  } catch (error) {
+    server.close()
+    limits.close()
+    await watcher.close()
+    throw error
+  }
   return {
-    port: typeof address === 'object' && address !== null ? address.port : port,
-    stopAccepting: () => stopAccepting(server),
+    port: portOf(server),
+    opsPort: portOf(opsServer),
+    async stopAccepting() {
+      await Promise.all([stopAccepting(server), stopAccepting(opsServer)])
+    },
     async close() {
       server.closeAllConnections()
+      opsServer.closeAllConnections()
       limits.close()
       await watcher.close()
     }
@@ -71,11 +86,16 @@ function eventStore(services: Services): Ingress['storeEvent'] {
   )
 }
 
-async function listen(server: Server, port: number, host: string | undefined): Promise<void> {
+function portOf(server: Server): number {
+  const address = server.address()
+  return typeof address === 'object' && address !== null ? address.port : 0
+}
+
+async function listen(server: Server, port: number, host: string | undefined, setting: string): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     server.once('error', error => {
       const inUse = (error as NodeJS.ErrnoException).code === 'EADDRINUSE'
-      reject(inUse ? new Error(`Port ${port} is in use. Set PORT to a free one.`, { cause: error }) : error)
+      reject(inUse ? new Error(`Port ${port} is in use. Set ${setting} to a free one.`, { cause: error }) : error)
     })
     server.listen(port, host, resolve)
   })

@@ -49,6 +49,7 @@ async function run(engine: string): Promise<number> {
           : { REDIS_URL: redis.url, QUEUE_PREFIX: `demo-${randomBytes(4).toString('hex')}` }),
         AUTH_SECRET: authSecret,
         OPS_PASSWORD: randomBytes(12).toString('hex'),
+        OPS_PORT: '0',
         STRIPE_WEBHOOK_SECRET: webhookSecret,
         FRAUD_MAX_ATTEMPTS_PER_HOUR: '1000'
       }

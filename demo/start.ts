@@ -13,6 +13,7 @@ import { startStack } from './stack.js'
 import { storefront } from './storefront/router.js'
 
 const DEFAULT_PORT = 3000
+const OPS_PORT = 3001
 const SIMULATOR_PORT = 12111
 
 /** What another process on the same stores decides for itself. */
@@ -56,6 +57,8 @@ async function start(): Promise<void> {
       : {}),
     ...given
   }
+  const opsPort = given.OPS_PORT ?? String((await isFree(OPS_PORT)) ? OPS_PORT : await freePort())
+  env.OPS_PORT = opsPort
   const simulatorPort = (await isFree(SIMULATOR_PORT)) ? SIMULATOR_PORT : await freePort()
   const stack = await startStack({
     env,
@@ -85,7 +88,7 @@ async function start(): Promise<void> {
       '',
       `  Storefront        http://localhost:${port}/`,
       `  Your orders       http://localhost:${port}/orders   (what the shop was told by its webhook)`,
-      `  Bull Board        http://localhost:${port}/ops/board   (${ops.user} / ${given.OPS_PASSWORD === undefined ? ops.password : 'your OPS_PASSWORD'})`,
+      `  Bull Board        http://localhost:${stack.api.opsPort}/ops/board   (${ops.user} / ${given.OPS_PASSWORD === undefined ? ops.password : 'your OPS_PASSWORD'})`,
       `  Health            http://localhost:${port}/readyz`,
       `  Stripe            ${stack.simulator === undefined ? 'the real one, by STRIPE_SECRET_KEY' : `simulator at http://localhost:${stack.simulator.port}`}`,
       `  Database          ${postgres === undefined ? 'yours, by DATABASE_URL' : `embedded PostgreSQL, data in ${postgres.dataDir}`}`,

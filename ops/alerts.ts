@@ -1,6 +1,5 @@
 import { parseArgs } from 'node:util'
-import { type AlertName, alerts } from '../shared/alerts.js'
-import { writeAudit } from '../shared/audit.js'
+import { type AlertName, alerts, resolveAlert } from '../shared/alerts.js'
 import { transaction } from '../shared/database.js'
 import { operator, withServices } from './environment.js'
 import { print } from './print.js'
@@ -22,23 +21,14 @@ export async function attention(): Promise<void> {
   })
 }
 
-export async function resolveAlert(args: string[]): Promise<void> {
+export async function resolve(args: string[]): Promise<void> {
   const { values, positionals } = parseArgs({ args, options: { note: { type: 'string' } }, allowPositionals: true })
   const id = required(positionals[0], 'The alert’s id')
   const note = required(values.note, '--note')
   await withServices(async ({ db, now }) => {
-    await transaction(db.pool, async client => {
-      const { rowCount } = await client.query(
-        'UPDATE "Alert" SET "resolvedAt" = $2, "resolvedBy" = $3, "note" = $4 WHERE "id" = $1 AND "resolvedAt" IS NULL',
-        [id, now(), operator(), note]
-      )
-      if (rowCount === 0) throw new Error(`There is no open alert ${id}.`)
-      await writeAudit(client, {
-        action: 'alert_resolved',
-        status: 'SUCCESS',
-        metadata: { alert: id, operator: operator(), note }
-      })
-    })
+    const end = { by: operator(), note, now: now() }
+    const resolved = await transaction(db.pool, client => resolveAlert(client, id, end))
+    if (!resolved) throw new Error(`There is no open alert ${id}.`)
     print(`Alert ${id} is resolved.`)
   })
 }

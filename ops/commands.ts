@@ -1,8 +1,9 @@
-import { attention, resolveAlert } from './alerts.js'
+import { attention, resolve } from './alerts.js'
 import { audit } from './audit.js'
 import { showCheckout } from './checkout.js'
 import { events } from './events.js'
 import { ledger } from './ledger.js'
+import { drain, maintenance } from './maintenance.js'
 import { notifications } from './notifications.js'
 import { order } from './order.js'
 import { print, printTable } from './print.js'
@@ -76,8 +77,14 @@ export const commands: Record<string, Command | undefined> = {
     what: 'forget a user’s e-mail, addresses and event payloads; the financial record stays',
     run: privacy
   },
+  maintenance: {
+    usage: 'maintenance on --message "…" [--until DATE] | off | status',
+    what: 'refuse new checkouts on every process; webhooks and workers go on',
+    run: maintenance
+  },
+  drain: { usage: 'drain [--timeout 60]', what: 'wait until nothing is under way, before a deploy', run: drain },
   attention: { usage: 'attention', what: 'the alerts that nobody has resolved', run: attention },
-  resolve: { usage: 'resolve ALERT --note "…"', what: 'resolve an alert', run: resolveAlert },
+  resolve: { usage: 'resolve ALERT --note "…"', what: 'resolve an alert', run: resolve },
   help: { usage: 'help', what: 'this text', run: help }
 }
 

@@ -46,3 +46,22 @@ export async function alert(db: Queryable, log: Logger, name: AlertName, context
   await writeAudit(db, { action: `alert_${name}`, status: 'FAILED', error: reason, ...ids })
   log.error({ alert: name, ...context }, alerts[name])
 }
+
+/** Resolves an alert, audited. False when it is not open. Call it in a transaction. */
+export async function resolveAlert(
+  db: Queryable,
+  id: string,
+  end: { by: string; note: string; now: Date }
+): Promise<boolean> {
+  const { rowCount } = await db.query(
+    'UPDATE "Alert" SET "resolvedAt" = $2, "resolvedBy" = $3, "note" = $4 WHERE "id" = $1 AND "resolvedAt" IS NULL',
+    [id, end.now, end.by, end.note]
+  )
+  if (rowCount === 0) return false
+  await writeAudit(db, {
+    action: 'alert_resolved',
+    status: 'SUCCESS',
+    metadata: { alert: id, operator: end.by, note: end.note }
+  })
+  return true
+}

@@ -183,6 +183,20 @@ const environment = z.object({
   NEXTAUTH_URL: web('https://shop.example').optional(),
   OPS_USER: z.string().min(1).default('ops'),
   OPS_PASSWORD: z.string('missing').min(12, 'expected at least 12 characters'),
+  OPS_VIEWER_USER: z.string().min(1).default('viewer'),
+  OPS_VIEWER_PASSWORD: z.string().min(12, 'expected at least 12 characters').optional(),
+  OPS_PORT: integer(3001, 0, 65_535),
+  OPS_HOST: z.string().min(1).default('127.0.0.1'),
+  OPS_PROXY_USER_HEADER: z
+    .string()
+    .regex(/^[A-Za-z][A-Za-z0-9-]*$/, 'expected the name of a header such as X-Forwarded-Email')
+    .optional(),
+  OPS_TRUST_PROXY: z
+    .string()
+    .default('')
+    .transform(list)
+    .refine(all => all.every(isNetwork), 'expected addresses or networks such as 10.0.0.5 or 10.0.0.0/24'),
+  OPS_OPERATORS: z.string().default('').transform(list),
 
   FRAUD_CHECK_ENABLED: flag('true'),
   FRAUD_VELOCITY_CHECK: flag('true'),
@@ -243,6 +257,10 @@ function combinedProblems(env: Record<string, string | undefined>): string[] {
   if ((env.ORDER_WEBHOOK_URL === undefined) !== (env.ORDER_WEBHOOK_SECRET === undefined)) {
     const missing = env.ORDER_WEBHOOK_URL === undefined ? 'ORDER_WEBHOOK_URL' : 'ORDER_WEBHOOK_SECRET'
     problems.push(`${missing}: missing; notifications need both an address and a secret to sign with`)
+  }
+  if ((env.OPS_PROXY_USER_HEADER === undefined) !== (env.OPS_TRUST_PROXY === undefined)) {
+    const missing = env.OPS_TRUST_PROXY === undefined ? 'OPS_TRUST_PROXY' : 'OPS_PROXY_USER_HEADER'
+    problems.push(`${missing}: missing; a proxy is believed only with both its header and its address`)
   }
   for (const name of ['AUTH_JWT_ISSUER', 'AUTH_JWT_AUDIENCE']) {
     if (env.AUTH_JWKS_URL !== undefined && env[name] === undefined) {
@@ -354,7 +372,18 @@ function readSettings(env: z.output<typeof environment>) {
     /** Requests in a minute; 0 for no limit. */
     rateLimits: { perIp: env.RATE_LIMIT_PER_IP, perUser: env.RATE_LIMIT_PER_USER },
     allowedOrigins: [...env.ALLOWED_ORIGINS, ...(env.NEXTAUTH_URL ? [new URL(env.NEXTAUTH_URL).origin] : [])],
-    ops: { user: env.OPS_USER, password: env.OPS_PASSWORD },
+    ops: {
+      port: env.OPS_PORT,
+      host: env.OPS_HOST,
+      user: env.OPS_USER,
+      password: env.OPS_PASSWORD,
+      viewerUser: env.OPS_VIEWER_USER,
+      viewerPassword: env.OPS_VIEWER_PASSWORD,
+      /** A proxy at one of these addresses names who it has signed in; those in `operators` may change things. */
+      proxyUserHeader: env.OPS_PROXY_USER_HEADER,
+      trustProxy: env.OPS_TRUST_PROXY,
+      operators: env.OPS_OPERATORS
+    },
     fraud: {
       maxAttemptsPerHour:
         env.FRAUD_CHECK_ENABLED && env.FRAUD_VELOCITY_CHECK ? env.FRAUD_MAX_ATTEMPTS_PER_HOUR : undefined

@@ -63,7 +63,7 @@ inBrowser('buys something in a browser and sees it become paid', async () => {
       viewport: { width: 1200, height: 700 }
     })
     const board = await operator.newPage()
-    await board.goto(`http://localhost:${shop.stack.api.port}/ops/board/queue/webhook-processing?status=completed`)
+    await board.goto(`http://localhost:${shop.stack.api.opsPort}/ops/board/queue/webhook-processing?status=completed`)
     await board.waitForSelector('text=webhook-processing')
     if (SCREENSHOTS) {
       await board.waitForTimeout(1_500)

@@ -166,7 +166,7 @@ describe.each(engines)('on %s', engine => {
         'evt_poison1'
       ])
       const authorization = `Basic ${Buffer.from('ops:password of the tests').toString('base64')}`
-      const url = `http://127.0.0.1:${shop.stack.api.port}/ops/board/api/queues/webhook-processing/evt_poison1/retry`
+      const url = `http://127.0.0.1:${shop.stack.api.opsPort}/ops/board/api/queues/webhook-processing/evt_poison1/retry`
       const retried = await eventually(
         () => fetch(url, { method: 'PUT', headers: { authorization } }),
         response => response.ok

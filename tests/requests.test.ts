@@ -131,7 +131,7 @@ it('answers the methods that a path does not have with 405 and what it has', asy
 
 it('asks for a password at the board and lists the queues behind it', async () => {
   const authorization = `Basic ${Buffer.from('ops:password of the tests').toString('base64')}`
-  const url = `http://127.0.0.1:${shop.stack.api.port}/ops/board/api/queues`
+  const url = `http://127.0.0.1:${shop.stack.api.opsPort}/ops/board/api/queues`
   expect((await fetch(url)).status).toBe(401)
   const board = (await (await fetch(url, { headers: { authorization } })).json()) as { queues: { name: string }[] }
   expect(board.queues.map(queue => queue.name).sort()).toEqual([

@@ -45,7 +45,7 @@ export function checkoutRoute(ingress: Ingress): Router {
       watch.stop()
     }
   }
-  return Router().post('/api/stripe/checkout', refuseInMaintenance(ingress.config), jsonBytes, handle)
+  return Router().post('/api/stripe/checkout', refuseInMaintenance(ingress), jsonBytes, handle)
 }
 
 function newCheckout(ingress: Ingress, request: Request, customer: Customer, cart: Cart, key: RequestKey): NewCheckout {

@@ -26,7 +26,7 @@ export function orderRoutes(ingress: Ingress): Router {
   const schema = orderRequestSchema(currency)
   const router = Router()
 
-  router.post('/api/orders', refuseInMaintenance(ingress.config), jsonBytes, async (request, response) => {
+  router.post('/api/orders', refuseInMaintenance(ingress), jsonBytes, async (request, response) => {
     const customer = await ingress.authenticate(request, response)
     const wanted = readJson(request, schema)
     const lines = await priceLines(ingress, wanted)

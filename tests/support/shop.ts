@@ -47,6 +47,7 @@ export async function openShop(
       OPS_PASSWORD: 'password of the tests',
       STRIPE_WEBHOOK_SECRET: WEBHOOK_SECRET,
       FRAUD_MAX_ATTEMPTS_PER_HOUR: '1000',
+      OPS_PORT: '0',
       RATE_LIMIT_PER_IP: '0',
       RATE_LIMIT_PER_USER: '0',
       SWEEP_AFTER_SECONDS: '1',

@@ -1,0 +1,129 @@
+import express, { type Express, type RequestHandler, type Response } from 'express'
+import helmet from 'helmet'
+import { z } from 'zod'
+import { resolveAlert } from '../../shared/alerts.js'
+import { writeAudit } from '../../shared/audit.js'
+import { transaction } from '../../shared/database.js'
+import { Problem } from '../../shared/errors.js'
+import { collectMetrics } from '../../shared/metrics.js'
+import type { Services } from '../../shared/services.js'
+import { reviveEvent } from '../../shared/statements/webhook-events.js'
+import { jsonBytes, readJson } from '../json-body.js'
+import { notFound, renderProblems } from '../problem.js'
+import { requestContext, requestId } from '../request-context.js'
+import { BOARD_PATH, boardRouter } from './board.js'
+import { admit, guardChanges, operatorOf } from './operator.js'
+
+const MAX_ROWS = 200
+
+const withNote = z.strictObject({ note: z.string().min(3, 'Say why, in at least 3 characters').max(1_000) })
+
+/** Bull Board, metrics and a small API for operators, on a listener of their own: nothing here is for customers. */
+export function createOpsApp(services: Services): Express {
+  const app = express()
+  app.disable('x-powered-by')
+  app.set('query parser', 'simple')
+  app.use(requestContext(services.log))
+  app.use(securityHeaders())
+  app.use(admit(services.config, services.log), guardChanges)
+  app.get('/', (_request, response) => response.redirect(BOARD_PATH))
+  app.get('/metrics', async (_request, response) => {
+    const { contentType, text } = await collectMetrics(services)
+    response.type(contentType).send(text)
+  })
+  app.use(BOARD_PATH, auditBoard(services), boardRouter(services.queues))
+  opsApi(app, services)
+  app.use(notFound)
+  app.use(renderProblems(services.log))
+  return app
+}
+
+/** Bull Board needs inline styles; scripts, fonts and connections are its own alone. */
+function securityHeaders(): RequestHandler {
+  return helmet({
+    contentSecurityPolicy: {
+      useDefaults: false,
+      directives: {
+        defaultSrc: ["'none'"],
+        scriptSrc: ["'self'"],
+        styleSrc: ["'self'", "'unsafe-inline'"],
+        imgSrc: ["'self'", 'data:'],
+        fontSrc: ["'self'"],
+        connectSrc: ["'self'"],
+        manifestSrc: ["'self'"],
+        baseUri: ["'self'"],
+        formAction: ["'self'"],
+        frameAncestors: ["'none'"]
+      }
+    },
+    // The listener is on loopback; whoever puts TLS before it says so there.
+    strictTransportSecurity: false,
+    crossOriginOpenerPolicy: { policy: 'same-origin' }
+  })
+}
+
+/** What an operator does on the board is written down before it is done. */
+function auditBoard({ db }: Services): RequestHandler {
+  return async (request, response, next) => {
+    if (request.method === 'GET' || request.method === 'HEAD') return next()
+    await writeAudit(db.pool, {
+      action: 'board_action',
+      status: 'PROCESSING',
+      requestId: requestId(request),
+      metadata: { operator: operatorOf(response).name, method: request.method, path: request.path.slice(0, 300) }
+    })
+    next()
+  }
+}
+
+function opsApi(app: Express, services: Services): void {
+  const { db, queues, log, now } = services
+  app.get('/ops/api/attention', async (_request, response) => {
+    const alerts = await db.prisma.alert.findMany({
+      where: { resolvedAt: null },
+      orderBy: { createdAt: 'asc' },
+      take: MAX_ROWS
+    })
+    answer(response, alerts)
+  })
+  app.post('/ops/api/alerts/:id/resolve', jsonBytes, async (request, response) => {
+    const { note } = readJson(request, withNote)
+    const id = String(request.params.id)
+    const by = operatorOf(response).name
+    const resolved = await transaction(db.pool, client => resolveAlert(client, id, { by, note, now: now() }))
+    if (!resolved) throw new Problem('not_found', { detail: 'There is no such open alert.' })
+    answer(response, { id, resolvedBy: by })
+  })
+  app.get('/ops/api/events/dead', async (_request, response) => {
+    const events = await db.prisma.webhookEvent.findMany({
+      where: { status: 'DEAD' },
+      orderBy: { receivedAt: 'asc' },
+      take: MAX_ROWS,
+      omit: { payload: true }
+    })
+    answer(response, events)
+  })
+  app.post('/ops/api/events/:id/replay', jsonBytes, async (request, response) => {
+    const { note } = readJson(request, withNote)
+    const id = String(request.params.id)
+    const revived = await reviveEvent(db.pool, id, {
+      action: 'webhook_replayed',
+      status: 'PROCESSING',
+      eventId: id,
+      before: 'DEAD',
+      after: 'RECEIVED',
+      requestId: requestId(request),
+      metadata: { operator: operatorOf(response).name, note }
+    })
+    if (!revived) throw new Problem('not_found', { detail: 'There is no such dead event.' })
+    await queues
+      .enqueueAgain('webhook-processing', id)
+      .catch(error => log.warn({ err: error }, 'not enqueued; the sweep will'))
+    answer(response, { id, status: 'RECEIVED' })
+  })
+}
+
+function answer(response: Response, data: unknown): void {
+  response.setHeader('Cache-Control', 'no-store')
+  response.json({ success: true, data })
+}

@@ -1,0 +1,65 @@
+import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
+import { messageOf } from './errors.js'
+import type { Services } from './services.js'
+
+/** Everything that this process counts; names and units as https://prometheus.io/docs/practices/naming has them. */
+const registry = new Registry()
+collectDefaultMetrics({ register: registry })
+
+/** Answers of the ingress. */
+export const answers = new Counter({
+  name: 'tillworks_http_answers_total',
+  help: 'Answers of the ingress by route, method and status.',
+  labelNames: ['route', 'method', 'status'] as const,
+  registers: [registry]
+})
+
+/** What the fraud rules decided. */
+export const fraudDecisions = new Counter({
+  name: 'tillworks_fraud_decisions_total',
+  help: 'Decisions of the fraud rules: allow, challenge or block, by the first reason.',
+  labelNames: ['decision', 'reason'] as const,
+  registers: [registry]
+})
+
+const rows = new Gauge({
+  name: 'tillworks_rows',
+  help: 'Rows that wait for somebody or something, from the database that all processes share.',
+  labelNames: ['what'] as const,
+  registers: [registry]
+})
+
+const jobs = new Gauge({
+  name: 'tillworks_jobs',
+  help: 'Jobs by queue and state, from the queue store that all processes share.',
+  labelNames: ['queue', 'state'] as const,
+  registers: [registry]
+})
+
+/** The metrics in Prometheus' text format; what cannot be asked at the moment is left out. */
+export async function collectMetrics({ db, queues, log }: Services): Promise<{ contentType: string; text: string }> {
+  rows.reset()
+  jobs.reset()
+  const asking = [countRows(db), ...queues.all.map(queue => countJobs(queue))]
+  for (const result of await Promise.allSettled(asking)) {
+    if (result.status === 'rejected') log.warn({ reason: messageOf(result.reason) }, 'a metric could not be asked for')
+  }
+  return { contentType: registry.contentType, text: await registry.metrics() }
+}
+
+async function countRows({ pool }: Services['db']): Promise<void> {
+  const { rows: found } = await pool.query<{ what: string; count: number }>(
+    `SELECT 'open alerts' AS what, count(*)::int FROM "Alert" WHERE "resolvedAt" IS NULL
+     UNION ALL SELECT 'dead events', count(*)::int FROM "WebhookEvent" WHERE "status" = 'DEAD'
+     UNION ALL SELECT 'events to apply', count(*)::int FROM "WebhookEvent" WHERE "status" = 'RECEIVED'
+     UNION ALL SELECT 'checkouts under way', count(*)::int FROM "Checkout" WHERE "status" IN ('RECEIVED', 'VERIFIED')
+     UNION ALL SELECT 'orders in review', count(*)::int FROM "Order" WHERE "status" = 'NEEDS_REVIEW'
+     UNION ALL SELECT 'notifications to send', count(*)::int FROM "Notification" WHERE "status" = 'PENDING'`
+  )
+  for (const { what, count } of found) rows.set({ what }, count)
+}
+
+async function countJobs(queue: Services['queues']['all'][number]): Promise<void> {
+  const counts = await queue.getJobCounts('waiting', 'active', 'delayed', 'failed')
+  for (const [state, count] of Object.entries(counts)) jobs.set({ queue: queue.name, state }, count)
+}

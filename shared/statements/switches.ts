@@ -1,0 +1,35 @@
+import type { Queryable } from '../database.js'
+
+/** New checkouts and orders are refused until it is switched off, or until `until`. */
+export interface Maintenance {
+  on: boolean
+  message: string
+  /** ISO 8601; null for until it is switched off. */
+  until: string | null
+}
+
+export async function readMaintenance(db: Queryable): Promise<Maintenance | undefined> {
+  const { rows } = await db.query<{ value: Maintenance }>({
+    name: 'read-maintenance',
+    text: `SELECT "value" FROM "Switch" WHERE "name" = 'maintenance'`
+  })
+  return rows[0]?.value
+}
+
+export async function switchMaintenance(db: Queryable, value: Maintenance, by: string, now: Date): Promise<void> {
+  await db.query(
+    `INSERT INTO "Switch" ("name", "value", "updatedAt", "updatedBy") VALUES ('maintenance', $1, $2, $3)
+     ON CONFLICT ("name") DO UPDATE SET "value" = EXCLUDED."value", "updatedAt" = EXCLUDED."updatedAt", "updatedBy" = EXCLUDED."updatedBy"`,
+    [JSON.stringify(value), now, by]
+  )
+}
+
+/** What a deploy should wait for: rows that a job is working off. */
+export async function countUnderWay(db: Queryable): Promise<number> {
+  const { rows } = await db.query<{ count: number }>(
+    `SELECT ((SELECT count(*) FROM "Checkout" WHERE "status" IN ('RECEIVED', 'VERIFIED'))
+       + (SELECT count(*) FROM "WebhookEvent" WHERE "status" = 'RECEIVED')
+       + (SELECT count(*) FROM "Refund" WHERE "status" = 'REQUESTED'))::int AS count`
+  )
+  return rows[0]?.count ?? 0
+}

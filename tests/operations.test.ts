@@ -1,0 +1,104 @@
+import { eventually } from '../demo/eventually.js'
+import { data, lineOf } from '../demo/shopper.js'
+import { alert } from '../shared/alerts.js'
+import { runOps } from './support/ops.js'
+import { openShop, type Shop } from './support/shop.js'
+
+const OPERATOR = `Basic ${Buffer.from('ops:password of the tests').toString('base64')}`
+const VIEWER = `Basic ${Buffer.from('viewer:password of a viewer').toString('base64')}`
+
+let shop: Shop
+let base: string
+beforeAll(async () => {
+  shop = await openShop('postgres', {
+    OPS_VIEWER_PASSWORD: 'password of a viewer',
+    OPS_PROXY_USER_HEADER: 'X-Forwarded-Email',
+    OPS_TRUST_PROXY: '127.0.0.0/8',
+    OPS_OPERATORS: 'olga@shop.example'
+  })
+  base = `http://127.0.0.1:${shop.stack.api.opsPort}`
+})
+afterAll(() => shop.close())
+
+const ask = (path: string, headers: Record<string, string> = {}, init: RequestInit = {}) =>
+  fetch(`${base}${path}`, { redirect: 'manual', ...init, headers })
+
+it('shows nothing of operations on the customers’ listener, and nothing of it to strangers', async () => {
+  const customers = `http://127.0.0.1:${shop.stack.api.port}`
+  for (const path of ['/ops/board', '/metrics', '/ops/api/attention']) {
+    expect((await fetch(`${customers}${path}`, { headers: { authorization: OPERATOR } })).status).toBe(404)
+    expect((await ask(path)).status).toBe(401)
+  }
+})
+
+it('lets a viewer look and an operator change, from their own pages, audited with who and why', async () => {
+  const { db, log } = shop.stack.services
+  await alert(db.pool, log, 'stuck_checkout', { reason: 'test' })
+  const { id } = await db.prisma.alert.findFirstOrThrow()
+  const resolve = (headers: Record<string, string>, note = 'looked at it') =>
+    ask(
+      `/ops/api/alerts/${id}/resolve`,
+      { 'Content-Type': 'application/json', ...headers },
+      { method: 'POST', body: JSON.stringify({ note }) }
+    )
+  expect((await ask('/ops/api/attention', { authorization: VIEWER })).status).toBe(200)
+  expect((await resolve({ authorization: VIEWER })).status).toBe(403)
+  expect((await resolve({ 'X-Forwarded-Email': 'vera@shop.example' })).status).toBe(403)
+  expect((await resolve({ authorization: OPERATOR, origin: 'https://evil.example' })).status).toBe(403)
+  expect((await resolve({ authorization: OPERATOR, origin: base, 'sec-fetch-site': 'cross-site' })).status).toBe(403)
+  expect((await resolve({ authorization: OPERATOR }, '')).status).toBe(400)
+  expect((await resolve({ 'X-Forwarded-Email': 'olga@shop.example', origin: base })).status).toBe(200)
+  const audit = await db.prisma.paymentAuditLog.findFirstOrThrow({ where: { action: 'alert_resolved' } })
+  expect(audit.metadata).toMatchObject({ operator: 'olga@shop.example', note: 'looked at it' })
+  expect((await ask('/ops/board/api/queues/sweep/pause', { authorization: VIEWER }, { method: 'PUT' })).status).toBe(
+    403
+  )
+  expect((await ask('/ops/board/api/queues/sweep/pause', { authorization: OPERATOR }, { method: 'PUT' })).status).toBe(
+    200
+  )
+  expect((await ask('/ops/board/api/queues/sweep/resume', { authorization: OPERATOR }, { method: 'PUT' })).status).toBe(
+    200
+  )
+  expect(await db.prisma.paymentAuditLog.count({ where: { action: 'board_action' } })).toBe(2)
+})
+
+it('gives metrics, and pages that load nothing from elsewhere', async () => {
+  const metrics = await (await ask('/metrics', { authorization: VIEWER })).text()
+  expect(metrics).toMatch(/tillworks_rows\{what="open alerts"\} \d/)
+  expect(metrics).toContain('tillworks_jobs{queue="webhook-processing",state="waiting"} 0')
+  const policy = (await ask('/ops/board', { authorization: VIEWER })).headers.get('content-security-policy')
+  expect(policy).toContain("default-src 'none'")
+  expect(policy).toContain("script-src 'self'")
+})
+
+it('stops an address after ten wrong passwords', async () => {
+  const wrong = `Basic ${Buffer.from('ops:guess').toString('base64')}`
+  const statuses: number[] = []
+  for (let number = 0; number < 12; number++) statuses.push((await ask('/metrics', { authorization: wrong })).status)
+  expect(statuses).toEqual([...Array(10).fill(401), 429, 429])
+  expect((await ask('/metrics', { authorization: OPERATOR })).status).toBe(429)
+})
+
+it('closes checkouts within a second for maintenance, while webhooks and workers go on', async () => {
+  const customer = await shop.customer('late')
+  const items = [lineOf(await customer.product('stoneware-mug'), 1)]
+  const open = data(await customer.checkout({ items }))
+  expect((await runOps(shop, 'maintenance', 'on')).code).toBe(2)
+  const until = new Date(Date.now() + 600_000).toISOString()
+  expect((await runOps(shop, 'maintenance', 'on', '--message', 'Back at noon', '--until', until)).code).toBe(0)
+  const refused = await eventually(
+    () => customer.checkout({ items }, { 'Idempotency-Key': 'during' }),
+    answer => answer.status === 503
+  )
+  expect(refused.body).toMatchObject({ success: false, error: 'Maintenance in progress', detail: 'Back at noon' })
+  expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(500)
+  await customer.pay(open.url ?? '')
+  await customer.orderBecomes(open.orderId ?? '', 'PAID')
+  expect((await runOps(shop, 'drain')).output).toContain('Nothing is under way')
+  expect((await runOps(shop, 'maintenance', 'off')).code).toBe(0)
+  const accepted = await eventually(
+    () => customer.checkout({ items }, { 'Idempotency-Key': 'after' }),
+    answer => answer.status === 200
+  )
+  expect(accepted.status).toBe(200)
+}, 60_000)
