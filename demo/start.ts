@@ -46,7 +46,10 @@ async function start(): Promise<void> {
     AUTH_SECRET: secrets.authSecret,
     OPS_PASSWORD: secrets.opsPassword,
     ...(given.STRIPE_SECRET_KEY === undefined ? { STRIPE_WEBHOOK_SECRET: secrets.webhookSecret } : {}),
+    // One visitor plays many: the rules of a real shop would soon ask Ada's bank.
     FRAUD_MAX_ATTEMPTS_PER_HOUR: '100',
+    FRAUD_CHALLENGE_ATTEMPTS: '30',
+    FRAUD_CHALLENGE_FAILURES: '15',
     PAYMENT_STATEMENT_DESCRIPTOR: 'TILLWORKS',
     PAYMENT_PROMOTION_CODES: 'true',
     ...(given.ORDER_WEBHOOK_URL === undefined

@@ -2,6 +2,7 @@ import { attention, resolve } from './alerts.js'
 import { audit } from './audit.js'
 import { showCheckout } from './checkout.js'
 import { events } from './events.js'
+import { fraud } from './fraud.js'
 import { ledger } from './ledger.js'
 import { drain, maintenance } from './maintenance.js'
 import { notifications } from './notifications.js'
@@ -76,6 +77,11 @@ export const commands: Record<string, Command | undefined> = {
     usage: 'privacy erase --user U --reason "…"',
     what: 'forget a user’s e-mail, addresses and event payloads; the financial record stays',
     run: privacy
+  },
+  fraud: {
+    usage: 'fraud show --user U [--ip A] | unblock --user U [--ip A] --note "…"',
+    what: 'what the fraud rules see of a customer or an address, and let them count from zero',
+    run: fraud
   },
   maintenance: {
     usage: 'maintenance on --message "…" [--until DATE] | off | status',

@@ -2,6 +2,13 @@ import type { CartItem } from './cart.js'
 import type { CartError } from './errors.js'
 import { type MinorUnits, toMajorUnits, toMinorUnits } from './money.js'
 
+const INSUFFICIENT_STOCK = 'Insufficient stock'
+
+/** Whether a line is right but for the stock. */
+export function isStockError({ error }: CartError): boolean {
+  return error.startsWith(INSUFFICIENT_STOCK)
+}
+
 /** A product as a cart line is compared with it. */
 export interface SoldProduct {
   name: string
@@ -28,7 +35,7 @@ export function cartErrors(item: CartItem, product: SoldProduct | undefined, cur
   }
   const available = product.stock - product.reserved
   if (available < item.quantity) {
-    errors.push(refuse(`Insufficient stock: ${available} available, ${item.quantity} requested`))
+    errors.push(refuse(`${INSUFFICIENT_STOCK}: ${available} available, ${item.quantity} requested`))
   }
   return errors
 }

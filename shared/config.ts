@@ -204,6 +204,16 @@ const environment = z.object({
     .literal('false', 'can only be false: this release has no source of locations to compare with')
     .default('false'),
   FRAUD_MAX_ATTEMPTS_PER_HOUR: integer(10, 1, 100_000),
+  FRAUD_CHALLENGE_ATTEMPTS: integer(5, 1, 100_000),
+  FRAUD_CHALLENGE_FAILURES: integer(3, 1, 100_000),
+  FRAUD_CHALLENGE_SMALL_CARTS: integer(5, 1, 100_000),
+  FRAUD_SMALL_CART_AMOUNT: amount('5'),
+  FRAUD_BLOCK_DECLINES: integer(10, 1, 100_000),
+  FRAUD_BLOCK_DECLINES_PER_IP: integer(20, 1, 100_000),
+  FRAUD_BLOCK_CARDS: integer(5, 1, 100_000),
+  FRAUD_BLOCK_CARDS_PER_IP: integer(10, 1, 100_000),
+  RESERVATION_MAX_OPEN: integer(5, 1, 1_000),
+  RESERVATION_MIN_MINUTES: integer(20, 0, 1_440),
 
   PCI_DSS_LEVEL: z.enum(['1', '2', '3', '4'], 'expected 1, 2, 3 or 4').optional(),
   DATA_RETENTION_DAYS: integer(90, 31, 3_650),
@@ -385,9 +395,21 @@ function readSettings(env: z.output<typeof environment>) {
       operators: env.OPS_OPERATORS
     },
     fraud: {
+      enabled: env.FRAUD_CHECK_ENABLED,
+      velocity: env.FRAUD_VELOCITY_CHECK,
+      challengeAttempts: env.FRAUD_CHALLENGE_ATTEMPTS,
+      challengeFailures: env.FRAUD_CHALLENGE_FAILURES,
+      challengeSmallCarts: env.FRAUD_CHALLENGE_SMALL_CARTS,
+      smallCartAmount: inCurrency(env.FRAUD_SMALL_CART_AMOUNT, currency),
+      blockDeclines: env.FRAUD_BLOCK_DECLINES,
+      blockDeclinesPerIp: env.FRAUD_BLOCK_DECLINES_PER_IP,
+      blockCards: env.FRAUD_BLOCK_CARDS,
+      blockCardsPerIp: env.FRAUD_BLOCK_CARDS_PER_IP,
       maxAttemptsPerHour:
         env.FRAUD_CHECK_ENABLED && env.FRAUD_VELOCITY_CHECK ? env.FRAUD_MAX_ATTEMPTS_PER_HOUR : undefined
     },
+    /** Open checkouts of a customer, and how old one has to be before it may end for somebody who wants its goods. */
+    reservations: { maxOpen: env.RESERVATION_MAX_OPEN, minMinutes: env.RESERVATION_MIN_MINUTES },
     retention: { dataDays: env.DATA_RETENTION_DAYS, logDays: env.LOG_RETENTION_DAYS },
     schedules: {
       sweepEverySeconds: env.SWEEP_EVERY_SECONDS,

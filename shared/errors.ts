@@ -11,6 +11,7 @@ export const problems = {
   origin_refused: { status: 403, error: 'Invalid request origin' },
   not_owner: { status: 403, error: 'Unauthorized' },
   not_found: { status: 404, error: 'Not found' },
+  payment_blocked: { status: 403, error: 'Checkout not possible' },
   order_not_found: { status: 404, error: 'Order not found' },
   checkout_not_found: { status: 404, error: 'Checkout not found' },
   method_not_allowed: { status: 405, error: 'Method not allowed' },

@@ -110,7 +110,7 @@ it('streams the status of a checkout until it is paid', async () => {
 })
 
 it('limits the checkouts of a customer in an hour, without counting replays', async () => {
-  const limited = await openShop('postgres', { FRAUD_MAX_ATTEMPTS_PER_HOUR: '2' })
+  const limited = await openShop('postgres', { FRAUD_CHECK_ENABLED: 'true', FRAUD_MAX_ATTEMPTS_PER_HOUR: '2' })
   try {
     const customer = await limited.customer('hasty')
     const cart = (quantity: number) => ({ items: [{ ...line, quantity }] })

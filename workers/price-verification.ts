@@ -1,38 +1,51 @@
 import { alert } from '../shared/alerts.js'
 import type { CartItem } from '../shared/cart.js'
-import { cartErrors } from '../shared/cart-errors.js'
+import { cartErrors, isStockError } from '../shared/cart-errors.js'
 import { checkoutOutcome, type Refusal } from '../shared/checkout-outcome.js'
 import { type Client, transaction } from '../shared/database.js'
 import { MINUTE } from '../shared/duration.js'
 import type { CartError } from '../shared/errors.js'
+import { decideFraud, type FraudDecision } from '../shared/fraud.js'
+import { fraudDecisions } from '../shared/metrics.js'
 import { type MinorUnits, minor, toDecimalString } from '../shared/money.js'
 import type { Services } from '../shared/services.js'
 import { shippingFor } from '../shared/shipping.js'
-import { type CheckoutRow, lockCheckout, moveCheckout } from '../shared/statements/checkouts.js'
+import {
+  type CheckoutRow,
+  findOldestHolder,
+  findOpenOf,
+  lockCheckout,
+  moveCheckout
+} from '../shared/statements/checkouts.js'
+import { readFraudSignals } from '../shared/statements/fraud.js'
 import { fillOrder, findSiblings, lockOrder, type OrderLine, readOrderLines } from '../shared/statements/orders.js'
 import { heldBy, lockProducts, type ProductRow, reserveStock } from '../shared/statements/stock.js'
 import type { Job } from './job.js'
 import { expireCheckout } from './session-expiry.js'
 import { announce, type Change, cancelOrder } from './settlement.js'
 
+/** Older checkouts that one new checkout may end. */
+const MAX_ENDED = 5
+
 /** Checks a cart against the database and reserves its stock: RECEIVED → VERIFIED or REJECTED, in one transaction. */
 export const priceVerification: Job<'price-verification'> = {
   name: 'price-verification',
   async handle(services, { checkoutId }) {
     let result = await verifyCart(services, checkoutId)
-    if (result.replaces !== undefined) {
-      // One open Session per order: the older one ends first, by Stripe's word (golden rules 6 and 10).
+    for (let ended = 0; result.replaces !== undefined && ended < MAX_ENDED; ended++) {
+      // One Session per order, a few per customer, none abandoned while others wait for its goods: it ends first, by
+      // Stripe's word (golden rules 6 and 10).
       await expireCheckout(services, result.replaces)
       result = await verifyCart(services, checkoutId)
-      if (result.replaces !== undefined) throw new Error(`Checkout ${result.replaces.id} of the same order is open`)
     }
+    if (result.replaces !== undefined) throw new Error(`Checkout ${result.replaces.id} has to end first`)
     if (result.verified) await services.queues.enqueue('session-creation', checkoutId)
   }
 }
 
 interface Verification {
   verified: boolean
-  /** The open checkout of the same order that has to end first; nothing was written. */
+  /** The open checkout that has to end first; nothing was written. */
   replaces?: CheckoutRow
 }
 
@@ -62,6 +75,12 @@ async function verify(context: Context, checkoutId: string): Promise<Verificatio
   // A second job for a verified checkout (after a crash between commit and enqueue) only has to enqueue what follows.
   if (checkout.status !== 'RECEIVED') return { verified: checkout.status === 'VERIFIED' }
 
+  const { decision, reasons } = await assess(services, client, checkout)
+  if (decision === 'block') {
+    const detail = 'This checkout is not possible at the moment. Contact the shop.'
+    return await reject(context, checkout, { code: 'payment_blocked', extras: { detail } }, reasons.join('; '))
+  }
+
   const order = await orderOf(services, client, checkout)
   if ('code' in order) return await reject(context, checkout, order)
 
@@ -73,13 +92,51 @@ async function verify(context: Context, checkoutId: string): Promise<Verificatio
   const errors = checkout.cart.items.flatMap(item =>
     cartErrors(item, freeing(products.get(item.productId), held), checkout.currency)
   )
+  const abandoned = await findAbandoned(services, client, checkout, products, errors)
+  if (abandoned !== undefined) return { verified: false, replaces: abandoned }
   if (errors.length > 0) return await reject(context, checkout, { code: 'cart_refused', extras: { details: errors } })
 
   const verdict = judge(services, checkout, products, order)
   if ('code' in verdict) return await reject(context, checkout, verdict)
   if (order.open !== undefined) return { verified: false, replaces: order.open }
-  await accept(services, client, checkout, verdict)
+  const open = await findOpenOf(client, checkout.userId, checkout.id)
+  if (open.length >= services.config.reservations.maxOpen) return { verified: false, replaces: open[0] }
+  await accept(services, client, checkout, verdict, decision === 'challenge' ? reasons : [])
   return { verified: true }
+}
+
+/** What the fraud rules say, counted and, unless it is nothing, written down. */
+async function assess(services: Services, client: Client, checkout: CheckoutRow): Promise<FraudDecision> {
+  const { fraud } = services.config
+  if (!fraud.enabled) return { decision: 'allow', reasons: [] }
+  const { userId, ipAddress, id } = checkout
+  const subject = { userId, ipAddress, exceptId: id }
+  const signals = await readFraudSignals(client, subject, fraud.smallCartAmount, services.now())
+  const decided = decideFraud(signals, fraud)
+  fraudDecisions.inc({ decision: decided.decision, reason: decided.reasons[0]?.replace(/\d+/g, 'n') ?? 'none' })
+  return decided
+}
+
+/**
+ * A checkout that holds what this cart wants and has been open for long without a payment, when stock is all that is
+ * wrong with the cart. It ends early, so that nobody can empty the shop by opening Sessions; and only if that is enough,
+ * so that nobody can end them by asking for what the shop does not have.
+ */
+async function findAbandoned(
+  { config, now }: Services,
+  client: Client,
+  checkout: CheckoutRow,
+  products: Map<string, ProductRow>,
+  errors: CartError[]
+): Promise<CheckoutRow | undefined> {
+  if (errors.length === 0 || !errors.every(isStockError) || config.reservations.minMinutes === 0) return undefined
+  const short = errors.map(({ productId }) => {
+    const product = products.get(productId) as ProductRow
+    const wanted = checkout.cart.items.find(item => item.productId === productId)?.quantity ?? 0
+    return { productId, quantity: wanted - (product.stock - product.reserved) }
+  })
+  const openedBefore = new Date(now().getTime() - config.reservations.minMinutes * MINUTE)
+  return await findOldestHolder(client, short, openedBefore, checkout.id)
 }
 
 /** The product as it will be once the checkout that is to be replaced has given its stock back. */
@@ -172,7 +229,13 @@ function lineDifferences(cart: OrderLine[], ordered: OrderLine[]): CartError[] {
   return [...errors, ...[...wanted.keys()].map(productId => ({ productId, error: 'Missing from the cart' }))]
 }
 
-async function accept(services: Services, client: Client, checkout: CheckoutRow, verdict: Verdict): Promise<void> {
+async function accept(
+  services: Services,
+  client: Client,
+  checkout: CheckoutRow,
+  verdict: Verdict,
+  challenge: string[]
+): Promise<void> {
   const now = services.now()
   if (!(await reserveStock(client, checkout.id, verdict.lines, now))) {
     throw new Error('Stock that was just seen could not be reserved')
@@ -186,6 +249,7 @@ async function accept(services: Services, client: Client, checkout: CheckoutRow,
     now,
     orderId: verdict.orderId,
     amount: verdict.total,
+    risk: challenge.length > 0 ? 'CHALLENGE' : null,
     // Fixed now, so that every try of the Stripe call has the same parameters under the same idempotency key.
     sessionExpiresAt: new Date(now.getTime() + services.config.payment.sessionMinutes * MINUTE),
     audit: [
@@ -199,13 +263,20 @@ async function accept(services: Services, client: Client, checkout: CheckoutRow,
         currency: checkout.currency,
         before: checkout.status,
         after: 'VERIFIED',
-        requestId: checkout.requestId
+        requestId: checkout.requestId,
+        metadata: challenge.length > 0 ? { fraud: 'challenge', reasons: challenge } : null
       }
     ]
   })
 }
 
-async function reject(context: Context, checkout: CheckoutRow, refusal: Refusal): Promise<Verification> {
+/** `internal` is the reason for the audit trail when the customer is told another one. */
+async function reject(
+  context: Context,
+  checkout: CheckoutRow,
+  refusal: Refusal,
+  internal?: string
+): Promise<Verification> {
   const { services, client } = context
   const trail = {
     userId: checkout.userId,
@@ -214,7 +285,9 @@ async function reject(context: Context, checkout: CheckoutRow, refusal: Refusal)
     requestId: checkout.requestId
   }
   const reason =
-    refusal.extras.details?.map(({ productId, error }) => `${productId}: ${error}`).join('; ') ?? refusal.extras.detail
+    internal ??
+    refusal.extras.details?.map(({ productId, error }) => `${productId}: ${error}`).join('; ') ??
+    refusal.extras.detail
   await moveCheckout(client, checkout.id, {
     to: 'REJECTED',
     now: services.now(),

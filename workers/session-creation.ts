@@ -87,6 +87,10 @@ export function sessionParams(
     adaptive_pricing: { enabled: payment.adaptivePricing },
     ...(payment.automaticTax ? { automatic_tax: { enabled: true } } : {}),
     ...(payment.promotionCodes ? { allow_promotion_codes: true } : {}),
+    // https://docs.stripe.com/payments/3d-secure/authentication-flow#manual-three-ds
+    ...(checkout.risk === 'CHALLENGE'
+      ? { payment_method_options: { card: { request_three_d_secure: 'any' as const } } }
+      : {}),
     payment_intent_data: {
       metadata,
       capture_method: payment.captureMethod,

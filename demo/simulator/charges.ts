@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import type Stripe from 'stripe'
 import { type Account, seconds } from './account.js'
 import { stripeId } from './ids.js'
@@ -39,7 +40,7 @@ export function createPaymentMethod(account: Account, payer: Payer): Stripe.Paym
             display_brand: method.card.brand,
             exp_month: method.expMonth,
             exp_year: method.expYear,
-            fingerprint: 'Xt5EWLLDS7FJjR1c',
+            fingerprint: fingerprintOf(method),
             funding: method.card.funding,
             generated_from: null,
             last4: method.last4,
@@ -179,7 +180,7 @@ function methodDetails(
       electronic_commerce_indicator: null,
       exp_month: method.expMonth,
       exp_year: method.expYear,
-      fingerprint: 'Xt5EWLLDS7FJjR1c',
+      fingerprint: fingerprintOf(method),
       funding: method.card.funding,
       installments: null,
       last4: method.last4,
@@ -267,4 +268,9 @@ export function book(
   }
   account.store.put('balance_transaction', transaction)
   return transaction
+}
+
+/** The same card has the same fingerprint. */
+function fingerprintOf({ card, last4 }: Extract<Payer['method'], { type: 'card' }>): string {
+  return createHash('sha256').update(`${card.brand} ${last4}`).digest('base64url').replace(/[-_]/g, 'x').slice(0, 16)
 }

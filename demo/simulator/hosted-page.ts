@@ -66,7 +66,8 @@ function pay(
 
   const card = findCard(number)
   if (card === undefined) return refuse(cardProblem(number))
-  if (card.authenticate && form.get('authenticated') === null)
+  const isAsked = session.payment_method_options?.card?.request_three_d_secure !== 'automatic'
+  if ((card.authenticate || isAsked) && form.get('authenticated') === null)
     return sendPage(response, 200, authenticationPage(session, form))
   if (form.get('authenticated') === 'no')
     return refuse(

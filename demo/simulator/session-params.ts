@@ -40,7 +40,6 @@ const NOT_SIMULATED = [
   'origin_context',
   'payment_method_configuration',
   'payment_method_data',
-  'payment_method_options',
   'permissions',
   'redirect_on_completion',
   'return_url',
@@ -70,6 +69,7 @@ export interface SessionRequest {
   phoneNumberCollection: boolean
   adaptivePricing: boolean
   automaticTax: boolean
+  threeDSecure: 'automatic' | 'any' | 'challenge'
   shippingCountries: string[] | undefined
   methodTypes: string[]
   intent: StoredIntentData
@@ -121,6 +121,10 @@ export function readSessionRequest(account: Account, params: Params): SessionReq
     phoneNumberCollection: params.hash('phone_number_collection')?.boolean('enabled') ?? false,
     adaptivePricing: params.hash('adaptive_pricing')?.boolean('enabled') ?? false,
     automaticTax: params.hash('automatic_tax')?.boolean('enabled') ?? false,
+    threeDSecure: (params
+      .hash('payment_method_options')
+      ?.hash('card')
+      ?.string('request_three_d_secure', { oneOf: ['automatic', 'any', 'challenge'] }) ?? 'automatic') as 'automatic',
     shippingCountries: collection?.strings('allowed_countries', 300),
     methodTypes,
     intent: readIntentData(params.hash('payment_intent_data'))

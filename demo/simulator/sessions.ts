@@ -90,7 +90,7 @@ export function createSession(account: Account, params: Params): Stripe.Checkout
     payment_link: null,
     payment_method_collection: 'if_required',
     payment_method_configuration_details: { id: 'pmc_1TillworksDemoDefault000', parent: null },
-    payment_method_options: { card: { request_three_d_secure: 'automatic' } },
+    payment_method_options: { card: { request_three_d_secure: request.threeDSecure } },
     payment_method_types: request.methodTypes,
     payment_status: 'unpaid',
     permissions: null,

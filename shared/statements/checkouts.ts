@@ -17,6 +17,7 @@ export interface CheckoutRow extends AnswerableCheckout {
   paymentIntentId: string | null
   ipAddress: string | null
   userAgent: string | null
+  risk: 'CHALLENGE' | null
   createdAt: Date
   updatedAt: Date
 }
@@ -163,6 +164,8 @@ export interface CheckoutMove {
   sessionUrl?: string | null
   sessionExpiresAt?: Date | null
   paymentIntentId?: string | null
+  /** Set once, by the fraud rules. */
+  risk?: 'CHALLENGE' | null
   refusal?: Refusal | null
   /** Kept for the idempotency key's replay. Without one, what is stored stays. */
   outcome?: CheckoutOutcome
@@ -184,7 +187,7 @@ export async function moveCheckout(db: Queryable, id: string, move: CheckoutMove
       UPDATE "Checkout" SET "status" = $2, "updatedAt" = $3, "orderId" = COALESCE($4, "orderId"), "amount" = COALESCE($5, "amount"),
         "sessionId" = COALESCE($6, "sessionId"), "sessionUrl" = COALESCE($7, "sessionUrl"),
         "sessionExpiresAt" = COALESCE($8, "sessionExpiresAt"), "paymentIntentId" = COALESCE($9, "paymentIntentId"),
-        "refusal" = COALESCE($10::jsonb, "refusal")
+        "refusal" = COALESCE($10::jsonb, "refusal"), "risk" = COALESCE($17, "risk")
       WHERE "id" = $1 AND "status" = ANY($11::"CheckoutStatus"[]) RETURNING "id"
     ), forgotten AS (
       DELETE FROM "IdempotencyKey" WHERE "checkoutId" = $1 AND EXISTS (SELECT FROM moved) AND ($12 OR ("derived" AND $13))
@@ -212,7 +215,8 @@ export async function moveCheckout(db: Queryable, id: string, move: CheckoutMove
       forgetDerivedKey,
       move.outcome ? JSON.stringify(move.outcome.body) : null,
       move.outcome?.status ?? null,
-      auditParameter(...move.audit)
+      auditParameter(...move.audit),
+      move.risk ?? null
     ]
   })
   return rowCount === 1
@@ -238,5 +242,39 @@ export async function latestCheckout(db: Queryable, orderId: string): Promise<Ch
     text: 'SELECT * FROM "Checkout" WHERE "orderId" = $1 ORDER BY "createdAt" DESC, "id" DESC LIMIT 1',
     values: [orderId]
   })
+  return rows[0]
+}
+
+/** The other checkouts of a customer that can still be paid, oldest first. */
+export async function findOpenOf(db: Queryable, userId: string, exceptId: string): Promise<CheckoutRow[]> {
+  const { rows } = await db.query({
+    name: 'find-open-of',
+    text: `SELECT * FROM "Checkout" WHERE "userId" = $1 AND "id" <> $2 AND "status" IN ('VERIFIED', 'OPEN') ORDER BY "createdAt", "id"`,
+    values: [userId, exceptId]
+  })
+  return rows
+}
+
+/**
+ * The oldest open checkout that holds one of these products and was opened before a moment; undefined when all such
+ * checkouts together do not hold the quantities that are missing.
+ */
+export async function findOldestHolder(
+  db: Queryable,
+  missing: { productId: string; quantity: number }[],
+  openedBefore: Date,
+  exceptId: string
+): Promise<CheckoutRow | undefined> {
+  const { rows } = await db.query(
+    `WITH missing AS (
+       SELECT * FROM unnest($1::text[], $2::int[]) AS line("productId", "quantity")
+     ), holder AS (
+       SELECT c."id", c."createdAt", r."productId", r."quantity" FROM "Checkout" c JOIN "Reservation" r ON r."checkoutId" = c."id"
+       WHERE c."status" = 'OPEN' AND c."createdAt" < $3 AND c."id" <> $4 AND r."status" = 'HELD' AND r."productId" = ANY($1)
+     )
+     SELECT * FROM "Checkout" WHERE "id" = (SELECT "id" FROM holder ORDER BY "createdAt", "id" LIMIT 1) AND NOT EXISTS (
+       SELECT FROM missing m WHERE m."quantity" > COALESCE((SELECT sum(h."quantity") FROM holder h WHERE h."productId" = m."productId"), 0))`,
+    [missing.map(line => line.productId), missing.map(line => line.quantity), openedBefore, exceptId]
+  )
   return rows[0]
 }

@@ -76,7 +76,13 @@ async function decline(context: EventContext): Promise<AppliedEvent> {
     paymentIntentId: intent.id,
     code,
     open: false,
-    detail: { code: error?.code ?? null, declineCode: error?.decline_code ?? null, message: error?.message ?? null },
+    detail: {
+      code: error?.code ?? null,
+      declineCode: error?.decline_code ?? null,
+      message: error?.message ?? null,
+      // Stripe's name for the card's number; it tells nothing of the number itself.
+      fingerprint: error?.payment_method?.card?.fingerprint ?? null
+    },
     now: services.now()
   })
   if (first) {

@@ -1,0 +1,48 @@
+import type { Config } from './config.js'
+
+/** What a customer and an address did lately, since an operator last cleared them. */
+export interface FraudSignals {
+  /** Checkouts of the customer in ten minutes. */
+  attempts: number
+  /** Refused checkouts and declined cards of the customer in ten minutes. */
+  failures: number
+  /** Checkouts of the customer in an hour for FRAUD_SMALL_CART_AMOUNT or less. */
+  smallCarts: number
+  /** Declines in an hour, of the customer and of the address. */
+  declines: number
+  declinesOfAddress: number
+  /** Different cards that were declined in a day, of the customer and of the address. */
+  cards: number
+  cardsOfAddress: number
+}
+
+export interface FraudDecision {
+  /** `challenge` lets the customer pay if their bank authenticates them (3D Secure). */
+  decision: 'allow' | 'challenge' | 'block'
+  reasons: string[]
+}
+
+/**
+ * Decides about a checkout. Card testers try many cards on small amounts; thieves try again after refusals
+ * (https://docs.stripe.com/disputes/prevention/card-testing).
+ */
+export function decideFraud(signals: FraudSignals, rules: Config['fraud']): FraudDecision {
+  if (!rules.enabled) return { decision: 'allow', reasons: [] }
+  const over = (what: keyof FraudSignals, limit: number, words: string) =>
+    signals[what] > limit ? [`${signals[what]} ${words}, more than ${limit}`] : []
+  const block = [
+    ...over('declines', rules.blockDeclines, 'declines of the customer in an hour'),
+    ...over('declinesOfAddress', rules.blockDeclinesPerIp, 'declines of the address in an hour'),
+    ...over('cards', rules.blockCards, 'different declined cards of the customer in a day'),
+    ...over('cardsOfAddress', rules.blockCardsPerIp, 'different declined cards of the address in a day')
+  ]
+  const velocity = rules.velocity
+    ? [
+        ...over('attempts', rules.challengeAttempts, 'checkouts in ten minutes'),
+        ...over('smallCarts', rules.challengeSmallCarts, 'small carts in an hour')
+      ]
+    : []
+  const challenge = [...over('failures', rules.challengeFailures, 'failures in ten minutes'), ...velocity]
+  if (block.length > 0) return { decision: 'block', reasons: [...block, ...challenge] }
+  return { decision: challenge.length > 0 ? 'challenge' : 'allow', reasons: challenge }
+}
