@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Request, RequestHandler } from 'express'
 import { pinoHttp } from 'pino-http'
+import { containsCardNumber, maskCardNumbers } from '../shared/card-numbers.js'
 import type { Logger } from '../shared/logger.js'
 import { answers } from '../shared/metrics.js'
 
@@ -24,7 +25,8 @@ export function requestContext(log: Logger): RequestHandler {
   })
   return (request, response, next) => {
     const given = request.get('x-request-id')
-    const id = given !== undefined && CALLERS_ID.test(given) ? given : randomUUID()
+    const isPlain = given !== undefined && CALLERS_ID.test(given) && !containsCardNumber(given)
+    const id = isPlain ? given : randomUUID()
     request.id = id
     response.setHeader('X-Request-Id', id)
     logRequests(request, response)
@@ -40,7 +42,7 @@ export function requestId(request: Request): string {
 export function origin(request: Request): { ipAddress: string | null; userAgent: string | null } {
   return {
     ipAddress: addressOf(request),
-    userAgent: request.get('user-agent')?.slice(0, 255) ?? null
+    userAgent: maskCardNumbers(request.get('user-agent') ?? '').slice(0, 255) || null
   }
 }
 

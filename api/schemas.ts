@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { containsCardNumber } from '../shared/card-numbers.js'
 import { priceDecimals, toMinorUnits } from '../shared/money.js'
 
 // The limits and messages of the requirement text. Unknown fields are refused everywhere.
@@ -10,7 +11,11 @@ export function isId(text: string): boolean {
 }
 
 /** Text that PostgreSQL can store and that means one thing: no NUL, no half of a surrogate pair. */
-const text = () => z.string().refine(value => value.isWellFormed() && !value.includes('\0'), 'Invalid characters')
+const text = () =>
+  z
+    .string()
+    .refine(value => value.isWellFormed() && !value.includes('\0'), 'Invalid characters')
+    .refine(value => !containsCardNumber(value), 'Must not contain a card number')
 
 const id = (message: string) => z.string(message).regex(ID, message)
 

@@ -1,3 +1,4 @@
+import { maskCardNumbers } from './card-numbers.js'
 import type { Queryable } from './database.js'
 
 /** One line of the audit trail; amounts in minor units. */
@@ -37,7 +38,9 @@ export function auditInsert(parameter: number, onlyIf = 'true'): string {
 }
 
 export function auditParameter(...entries: AuditEntry[]): string {
-  return JSON.stringify(entries.map(entry => ({ ...entry, error: entry.error?.slice(0, 255) })))
+  return JSON.stringify(
+    entries.map(entry => ({ ...entry, error: entry.error && maskCardNumbers(entry.error).slice(0, 255) }))
+  )
 }
 
 /** Writes audit rows by themselves, within the caller's transaction when `db` is its client. */

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { z } from 'zod'
 import { isSupportedCurrency, type MinorUnits, toMinorUnits } from './money.js'
@@ -240,12 +241,42 @@ export const settingNames: readonly string[] = Object.keys(environment.shape)
 
 /** Reads the settings; a ConfigError lists everything that is wrong at once. */
 export function loadConfig(env: NodeJS.ProcessEnv): Config {
-  const present = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== ''))
+  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== ''))
+  const files = readSecretFiles(given)
+  const present = { ...given, ...files.values }
   const read = environment.safeParse(present)
   const problems = read.success ? [] : read.error.issues.map(issue => `${issue.path.join('.')}: ${issue.message}`)
-  problems.push(...combinedProblems(present))
+  problems.push(...files.problems, ...combinedProblems(present))
   if (!read.success || problems.length > 0) throw new ConfigError([...new Set(problems)].sort())
   return readSettings(read.data)
+}
+
+/** Settings that a file may hold, named by NAME_FILE, as container secrets do. */
+const SECRETS = [
+  'DATABASE_URL',
+  'REDIS_URL',
+  'STRIPE_SECRET_KEY',
+  'STRIPE_WEBHOOK_SECRET',
+  'AUTH_SECRET',
+  'OPS_PASSWORD',
+  'OPS_VIEWER_PASSWORD',
+  'ORDER_WEBHOOK_SECRET'
+]
+
+function readSecretFiles(env: Record<string, string | undefined>) {
+  const values: Record<string, string> = {}
+  const problems: string[] = []
+  for (const name of SECRETS) {
+    const file = env[`${name}_FILE`]
+    if (file === undefined) continue
+    if (env[name] !== undefined) problems.push(`${name}_FILE: is set although ${name} is; unset one of the two`)
+    try {
+      values[name] = readFileSync(file, 'utf8').trim()
+    } catch (error) {
+      problems.push(`${name}_FILE: cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown'})`)
+    }
+  }
+  return { values, problems }
 }
 
 /** What no single variable can tell. */

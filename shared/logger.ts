@@ -1,4 +1,5 @@
-import { type Logger, pino, stdTimeFunctions } from 'pino'
+import { type Logger, type LoggerOptions, pino, stdTimeFunctions } from 'pino'
+import { maskCardNumbers } from './card-numbers.js'
 
 export type { Logger }
 
@@ -20,15 +21,22 @@ const SECRET_FIELDS = [
 ]
 
 /** JSON lines; in a terminal outside production, readable ones. */
-export function createLogger(options: { level: string; production: boolean; name: string }): Logger {
+export function createLogger(options: {
+  level: string
+  production: boolean
+  name: string
+  /** Where the lines go instead of the standard output. */
+  destination?: { write(line: string): void }
+}): Logger {
   const pretty = !options.production && process.stdout.isTTY === true
-  return pino({
+  const settings: LoggerOptions = {
     name: options.name,
     level: options.level,
     timestamp: stdTimeFunctions.isoTime,
     base: { pid: process.pid },
     formatters: { level: label => ({ level: label }) },
     serializers: { err: errorFields },
+    hooks: { streamWrite: maskCardNumbers },
     redact: {
       paths: SECRET_FIELDS.flatMap(field => [`["${field}"]`, `*["${field}"]`, `*.*["${field}"]`]),
       censor: '[redacted]'
@@ -36,7 +44,8 @@ export function createLogger(options: { level: string; production: boolean; name
     ...(pretty
       ? { transport: { target: 'pino-pretty', options: { translateTime: 'HH:MM:ss', ignore: 'pid,name' } } }
       : {})
-  })
+  }
+  return options.destination === undefined ? pino(settings) : pino(settings, options.destination)
 }
 
 /** What a log needs of an error. Drivers hang whole connections on theirs, with their settings and without an end. */

@@ -20,7 +20,7 @@ inBrowser('buys something in a browser and sees it become paid', async () => {
       ORDER_WEBHOOK_URL: `http://127.0.0.1:${port}/demo/notifications`,
       ORDER_WEBHOOK_SECRET: notificationSecret
     },
-    secret => storefront({ authSecret: secret, notificationSecret, instance: 'test' })
+    { pages: secret => storefront({ authSecret: secret, notificationSecret, instance: 'test' }) }
   )
   const browser = await chromium.launch({
     executablePath: CHROMIUM,

@@ -20,7 +20,7 @@ async function buy(customer: Shopper, key: string, slug = 'stoneware-mug') {
 
 it(`ends all of ${ORDERS} orders right though 30 % of the deliveries never come`, async () => {
   const quiet = { SWEEP_EVERY_SECONDS: '1', RECONCILE_CRON: '0 0 1 1 *', RECONCILE_GRACE_MINUTES: '0' }
-  const shop = await openShop('postgres', quiet, undefined, { faultSeed: DROP_SEED })
+  const shop = await openShop('postgres', quiet, { simulator: { faultSeed: DROP_SEED } })
   try {
     const { services, simulator } = shop.stack
     const customer = await shop.customer('unlucky')

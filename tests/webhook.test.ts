@@ -79,6 +79,8 @@ describe.each(engines)('webhook on %s', engine => {
     const bodies = readdirSync(EVENTS)
       .filter(file => file.endsWith('.json'))
       .map(file => readFileSync(new URL(file, EVENTS), 'utf8'))
+      // One was recorded in live mode, which a test key refuses.
+      .map(body => body.replace(/"livemode": ?true/g, '"livemode": false'))
     expect(bodies.length).toBeGreaterThanOrEqual(70)
     const answers = await Promise.all(bodies.map(body => deliver(body)))
     expect(new Set(answers.map(answer => answer.status))).toEqual(new Set([200]))

@@ -11,6 +11,7 @@ import {
   reviveEvent,
   type WebhookEventRow
 } from '../shared/statements/webhook-events.js'
+import { PINNED_API_VERSION } from '../shared/stripe-version.js'
 import { type AppliedEvent, type StripeEvent, UnknownCheckoutError } from './events/context.js'
 import { eventHandlers } from './events/handlers.js'
 import { LookupNeeded, Lookups } from './events/lookups.js'
@@ -81,7 +82,10 @@ async function apply(services: Services, client: Client, eventId: string, lookup
       after: applied.status,
       error: applied.note,
       requestId: row.requestId,
-      metadata: { type: row.type }
+      metadata: {
+        type: row.type,
+        ...(row.apiVersion === PINNED_API_VERSION ? {} : { unexpectedApiVersion: row.apiVersion })
+      }
     }
   })
   services.log.info(

@@ -2,6 +2,7 @@ import express, { type RequestHandler, Router } from 'express'
 import { SECOND } from '../../shared/duration.js'
 import { messageOf, Problem } from '../../shared/errors.js'
 import type { NewWebhookEvent } from '../../shared/statements/webhook-events.js'
+import { PINNED_API_VERSION } from '../../shared/stripe-version.js'
 import { verifySignature } from '../../shared/webhook-signature.js'
 import type { Ingress } from '../ingress.js'
 import { requestId } from '../request-context.js'
@@ -15,7 +16,7 @@ export function webhookRoute(ingress: Ingress): Router {
     const id = requestId(request)
     const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0)
     const payload = verify(ingress, id, body, request.get('stripe-signature'))
-    const event = readEvent(payload, id, ingress.now())
+    const event = readEvent(ingress, payload, id)
     const isNew = await ingress.storeEvent(event)
     response.json(isNew ? { received: true } : { received: true, duplicate: true })
     if (isNew) await enqueue(ingress, event)
@@ -31,7 +32,7 @@ function verify(ingress: Ingress, id: string, body: Buffer, signature: string | 
 }
 
 /** The envelope of a snapshot event; what is in it is the worker's business. https://docs.stripe.com/api/events/object */
-function readEvent(payload: string, id: string, receivedAt: Date): NewWebhookEvent {
+function readEvent(ingress: Ingress, payload: string, id: string): NewWebhookEvent {
   let event: Record<string, unknown>
   try {
     event = JSON.parse(payload)
@@ -49,15 +50,25 @@ function readEvent(payload: string, id: string, receivedAt: Date): NewWebhookEve
       detail: 'The body is signed but it is not an event with id, type and created.'
     })
   }
+  if ((livemode === true) !== ingress.config.stripe.livemode) {
+    const [theirs, ours] = livemode === true ? ['live', 'test'] : ['test', 'live']
+    throw new Problem('invalid_event', {
+      detail: `This is an event of ${theirs} mode, and STRIPE_SECRET_KEY is of ${ours} mode. Give each mode its own endpoint and secret.`
+    })
+  }
+  const version = isName(apiVersion) ? apiVersion : null
+  if (version !== PINNED_API_VERSION) {
+    ingress.log.info({ requestId: id, eventId, version }, 'an event of another API version than ours is taken as it is')
+  }
   return {
     id: eventId,
     type,
-    apiVersion: isName(apiVersion) ? apiVersion : null,
+    apiVersion: version,
     livemode: livemode === true,
     created: new Date(created * SECOND),
     payload,
     requestId: id,
-    receivedAt
+    receivedAt: ingress.now()
   }
 }
 

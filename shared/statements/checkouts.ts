@@ -67,6 +67,7 @@ export async function claimCheckout(db: Queryable, c: NewCheckout): Promise<Clai
     text: `
     WITH attempts AS (
       SELECT count(*)::int AS made, min("createdAt") AS oldest FROM "Checkout" WHERE "userId" = $2 AND "createdAt" > $3
+        AND "createdAt" > COALESCE((SELECT "clearedAt" FROM "FraudClearance" WHERE "subject" = 'user:' || $2), '-infinity')
     ), claim AS (
       INSERT INTO "IdempotencyKey"
         ("key", "userId", "action", "fingerprint", "derived", "checkoutId", "request", "expiresAt", "createdAt", "updatedAt")

@@ -5,7 +5,7 @@ import { freePort } from '../../demo/free-port.js'
 import { createShopper, type Shopper } from '../../demo/shopper.js'
 import type { SimulatorOptions } from '../../demo/simulator/start.js'
 import { type Stack, startStack } from '../../demo/stack.js'
-import { createLogger } from '../../shared/logger.js'
+import { createLogger, type Logger } from '../../shared/logger.js'
 import { runShutdown } from '../../shared/shutdown.js'
 
 export type Engine = 'postgres' | 'redis'
@@ -26,8 +26,7 @@ export const WEBHOOK_SECRET = 'whsec_of_the_tests'
 export async function openShop(
   engine: Engine,
   env: Record<string, string> = {},
-  pages?: (authSecret: string) => Router,
-  simulator?: Partial<SimulatorOptions>
+  options: { pages?: (authSecret: string) => Router; simulator?: Partial<SimulatorOptions>; log?: Logger } = {}
 ): Promise<Shop> {
   const name = `test_${randomBytes(6).toString('hex')}`
   const server = process.env.TILLWORKS_TEST_POSTGRES ?? ''
@@ -35,9 +34,9 @@ export async function openShop(
   const databaseUrl = server.replace(/\/postgres$/, `/${name}`)
   const stack = await startStack({
     port: env.PORT === undefined ? await freePort() : Number(env.PORT),
-    pages: pages?.(AUTH_SECRET),
-    simulator,
-    log: createLogger({ level: process.env.LOG_LEVEL ?? 'silent', production: true, name: 'test' }),
+    pages: options.pages?.(AUTH_SECRET),
+    simulator: options.simulator,
+    log: options.log ?? createLogger({ level: process.env.LOG_LEVEL ?? 'silent', production: true, name: 'test' }),
     env: {
       DATABASE_URL: databaseUrl,
       ...(engine === 'redis'

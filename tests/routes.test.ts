@@ -1,0 +1,151 @@
+import type { Express } from 'express'
+import { createApp } from '../api/app.js'
+import type { Ingress } from '../api/ingress.js'
+import { createOpsApp } from '../api/ops/app.js'
+import { BOARD_PATH, boardRouter } from '../api/ops/board.js'
+import { address, data, lineOf, type Shopper } from '../demo/shopper.js'
+import { signSessionToken } from '../shared/session-token.js'
+import { openShop, type Shop } from './support/shop.js'
+
+/** Who may use a route. A route that is not here fails the walk: decide, then add it. */
+const ACCESS: Record<string, 'everybody' | 'customer' | 'owner' | 'signature'> = {
+  'GET /healthz': 'everybody',
+  'GET /readyz': 'everybody',
+  'GET /api/products': 'everybody',
+  'POST /api/stripe/webhook': 'signature',
+  'POST /api/stripe/checkout': 'customer',
+  'GET /api/stripe/checkout/:id': 'owner',
+  'GET /api/stripe/checkout/:id/events': 'owner',
+  'POST /api/orders': 'customer',
+  'GET /api/orders/:id': 'owner'
+}
+
+const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'HEAD']
+
+const isOwn = (path: string) => path.startsWith('/ops/') || path === '/' || path === '/metrics'
+
+interface Route {
+  path: string
+  methods: string[]
+}
+
+interface Layer {
+  route?: { path: string; methods: Record<string, boolean> }
+  handle?: { stack?: Layer[] }
+}
+
+/** Every route that an Express app has, by the app's own table. The catch-alls for a 405 have all methods. */
+function routesOf(app: Express): Route[] {
+  const walk = (layers: Layer[]): Route[] =>
+    layers.flatMap(layer => {
+      if (layer.route !== undefined) {
+        const methods = Object.keys(layer.route.methods).filter(method => method !== '_all')
+        return [{ path: layer.route.path, methods: methods.map(method => method.toUpperCase()) }]
+      }
+      return walk(layer.handle?.stack ?? [])
+    })
+  const found = walk((app.router as unknown as { stack: Layer[] }).stack)
+  const isCatchAll = (route: Route) => route.methods.length === 0 || route.methods.length > 10
+  return found.filter(route => !isCatchAll(route))
+}
+
+let shop: Shop
+let ada: Shopper
+let eve: Shopper
+let own: { orderId: string; checkoutId: string }
+beforeAll(async () => {
+  shop = await openShop('postgres', { OPS_VIEWER_PASSWORD: 'password of a viewer' })
+  ada = await shop.customer('ada')
+  eve = await shop.customer('eve')
+  const line = lineOf(await ada.product('stoneware-mug'), 1)
+  const order = data(await ada.createOrder({ items: [line], address, subtotal: line.price, shipping: 0 }))
+  const checkout = data(await ada.checkout({ items: [line], orderId: order.id }))
+  own = { orderId: order.id, checkoutId: checkout.checkoutId }
+})
+afterAll(() => shop.close())
+
+const pathFor = (path: string) =>
+  path.replace(':id', path.includes('checkout') ? own.checkoutId : path.includes('orders') ? own.orderId : 'x')
+
+async function status(
+  base: string,
+  method: string,
+  path: string,
+  headers: Record<string, string> = {}
+): Promise<number> {
+  const body = method === 'POST' || method === 'PUT' || method === 'PATCH' ? '{}' : undefined
+  const response = await fetch(`${base}${path}`, {
+    method,
+    body,
+    redirect: 'manual',
+    headers: { 'Content-Type': 'application/json', ...headers }
+  })
+  await response.body?.cancel()
+  return response.status
+}
+
+it('opens each route of the ingress to whom it is for, and no other method of it', async () => {
+  const base = `http://127.0.0.1:${shop.stack.api.port}`
+  const ingress = { ...shop.stack.services } as unknown as Ingress
+  const table = routesOf(createApp(ingress))
+  const named = table.flatMap(({ path, methods }) => methods.map(method => `${method} ${path}`))
+  expect(named.sort()).toEqual(Object.keys(ACCESS).sort())
+
+  const strangersToken = await signSessionToken({ userId: 'ada', email: 'ada@shop.example' }, 'z'.repeat(40), 60)
+  const wrong = { authorization: `Bearer ${strangersToken}` }
+  let asked = 0
+  for (const { path } of table) {
+    for (const method of METHODS) {
+      const access = ACCESS[`${method} ${path}`] ?? (method === 'HEAD' ? ACCESS[`GET ${path}`] : undefined)
+      const url = pathFor(path)
+      const nobody = await status(base, method, url)
+      const forger = await status(base, method, url, wrong)
+      const other = (await eve.request(url, { method })).status
+      asked += 3
+      const seen = { route: `${method} ${path}`, nobody, forger, other }
+      if (method === 'OPTIONS') {
+        // Tells the methods and nothing else.
+        for (const seen of [nobody, forger, other]) expect([200, 204, 405]).toContain(seen)
+      } else if (access === undefined) {
+        expect(seen).toMatchObject({ route: seen.route, nobody: 405, forger: 405, other: 405 })
+      } else if (access === 'everybody') {
+        expect(seen).toMatchObject({ nobody: 200, forger: 200, other: 200 })
+      } else if (access === 'signature') {
+        expect(seen).toMatchObject({ nobody: 400, forger: 400, other: 400 })
+      } else {
+        // A customer who may ask, but says nothing that can be understood, is told so; what is another's is missing.
+        expect(seen).toMatchObject({ nobody: 401, forger: 401, other: access === 'owner' ? 404 : expect.any(Number) })
+        expect([200, 202]).not.toContain(other)
+      }
+    }
+  }
+  process.stdout.write(`\nRoute walk of the ingress: ${named.length} routes, ${asked} requests.\n`)
+})
+
+it('opens each route of operations to operators, and only its reading to viewers', async () => {
+  const base = `http://127.0.0.1:${shop.stack.api.opsPort}`
+  const board = routesOf(boardRouter(shop.stack.services.queues) as Express)
+  const table = [...routesOf(createOpsApp(shop.stack.services)), ...board]
+  expect(table.length).toBeGreaterThan(20)
+  const viewer = { authorization: `Basic ${Buffer.from('viewer:password of a viewer').toString('base64')}` }
+  let asked = 0
+  for (const { path: given, methods } of table) {
+    // Bull Board's pages have several paths each.
+    const path = String([given].flat()[0])
+    const url = `${isOwn(path) ? '' : BOARD_PATH}${String(path)
+      .replace(/:(\w+)/g, 'sweep')
+      .replace(/\{?\*\w*\}?/g, 'x')}`
+    for (const method of METHODS) {
+      expect([method, url, await status(base, method, url)]).toEqual([method, url, 401])
+      asked++
+      if (methods.includes(method) && method !== 'GET') {
+        expect([method, url, await status(base, method, url, viewer)]).toEqual([method, url, 403])
+        asked++
+      }
+    }
+  }
+  // Wrong passwords are counted; the walk gave none.
+  const wrong = { authorization: `Basic ${Buffer.from('ops:wrong password').toString('base64')}` }
+  for (const { path } of table.slice(0, 5)) expect(await status(base, 'GET', String(path), wrong)).toBe(401)
+  process.stdout.write(`\nRoute walk of operations: ${table.length} routes, ${asked} requests.\n`)
+})
