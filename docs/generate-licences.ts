@@ -1,14 +1,16 @@
 // npm run docs:licences: writes docs/licences.md, the licence of each package that production installs.
-import { execFileSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { projectRoot } from '../shared/project-root.js'
 
-interface Tree {
-  dependencies?: Record<string, Tree & { version?: string; path?: string }>
+interface LockedPackage {
+  version?: string
+  license?: string
+  dev?: boolean
+  devOptional?: boolean
 }
 
-/** All of them may be used and shipped with a program under MIT. */
+/** All of them may be used by a program under MIT, and shipped with it. */
 const ALLOWED = [
   'MIT',
   'ISC',
@@ -21,11 +23,14 @@ const ALLOWED = [
   'CC0-1.0'
 ]
 
-const tree: Tree = JSON.parse(
-  execFileSync('npm', ['ls', '--omit=dev', '--all', '--json', '--long'], { encoding: 'utf8', maxBuffer: 2 ** 28 })
+const lock: { packages: Record<string, LockedPackage> } = JSON.parse(
+  readFileSync(join(projectRoot, 'package-lock.json'), 'utf8')
 )
 const found = new Map<string, string>()
-walk(tree)
+for (const [path, { dev, devOptional, license, version }] of Object.entries(lock.packages)) {
+  if (path === '' || dev || devOptional || version === undefined) continue
+  found.set(path.replace(/^.*node_modules\//, ''), license ?? installedLicence(path))
+}
 const lines = [...found].sort(([a], [b]) => (a < b ? -1 : 1))
 const strange = lines.filter(([, licence]) => !licence.split(/ OR |[()]/).some(each => ALLOWED.includes(each.trim())))
 writeFileSync(
@@ -33,7 +38,8 @@ writeFileSync(
   [
     '# Licences',
     '',
-    `The ${lines.length} packages that \`npm ci --omit=dev\` installs. Made by \`npm run docs:licences\`, which fails on a licence that is not known to be compatible.`,
+    `The ${lines.length} packages that \`npm ci --omit=dev\` installs, by the lock file. Made by \`npm run docs:licences\`, which fails on a licence that is not known`,
+    'to be compatible.',
     '',
     '| package | licence |',
     '| --- | --- |',
@@ -44,16 +50,9 @@ writeFileSync(
 for (const [name, licence] of strange) process.stderr.write(`${name}: ${licence} is not in the list of licences\n`)
 process.exitCode = strange.length > 0 ? 1 : 0
 
-function walk(node: Tree): void {
-  for (const [name, child] of Object.entries(node.dependencies ?? {})) {
-    if (child.version !== undefined && child.path !== undefined && !found.has(name))
-      found.set(name, licenceOf(child.path))
-    walk(child)
-  }
-}
-
-function licenceOf(path: string): string {
-  const { license, licenses } = JSON.parse(readFileSync(join(path, 'package.json'), 'utf8'))
+/** For the few packages whose licence the lock file does not tell. */
+function installedLicence(path: string): string {
+  const { license, licenses } = JSON.parse(readFileSync(join(projectRoot, path, 'package.json'), 'utf8'))
   const named = license ?? licenses?.[0]
   return typeof named === 'string' ? named : (named?.type ?? 'unknown')
 }
