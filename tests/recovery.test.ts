@@ -8,7 +8,7 @@ import { DAY } from '../shared/duration.js'
 import { storeEvents } from '../shared/statements/webhook-events.js'
 import { reconcile } from '../workers/reconcile.js'
 import { runOps } from './support/ops.js'
-import { engines, openShop } from './support/shop.js'
+import { asOwner, engines, openShop } from './support/shop.js'
 
 const DROP_SEED = Number(process.env.DROP_SEED ?? Math.floor(Math.random() * 2 ** 31))
 const ORDERS = 40
@@ -122,6 +122,35 @@ it('asks Stripe about what is open past its time, when not even the list of even
     await customer.orderBecomes(paid.orderId ?? '', 'PAID')
     await customer.checkoutBecomes(expired.checkoutId, 'EXPIRED')
     expect((await customer.product('stoneware-mug')).stock).toBe(39)
+  } finally {
+    await shop.close()
+  }
+})
+
+it('books what a release without a ledger took, so that it can be refunded', async () => {
+  const shop = await openShop('postgres', { RECONCILE_CRON: '0 0 1 1 *' })
+  try {
+    const { services } = shop.stack
+    const customer = await shop.customer('early')
+    const checkout = await buy(customer, 'early')
+    await customer.pay(checkout.url ?? '')
+    await customer.orderBecomes(checkout.orderId ?? '', 'PAID')
+    await eventually(
+      () => services.db.prisma.webhookEvent.count({ where: { status: 'RECEIVED' } }),
+      count => count === 0
+    )
+    await asOwner(
+      shop,
+      `SET session_replication_role = replica; DELETE FROM "LedgerPosting"; UPDATE "Payment" SET "captured" = 0; UPDATE "Order" SET "captured" = 0`
+    )
+    expect((await runOps(shop, 'order', 'refund', checkout.orderId ?? '')).output).toContain('ops -- reconcile')
+    expect((await reconcile(services, { requestId: 'test' })).found).toHaveLength(1)
+    await eventually(
+      () => services.db.prisma.ledgerPosting.count(),
+      count => count > 0
+    )
+    expect((await runOps(shop, 'order', 'refund', checkout.orderId ?? '')).code).toBe(0)
+    await customer.orderBecomes(checkout.orderId ?? '', 'REFUNDED')
   } finally {
     await shop.close()
   }

@@ -4,6 +4,7 @@ import { DAY, MINUTE, SECOND } from '../shared/duration.js'
 import { messageOf } from '../shared/errors.js'
 import type { Services } from '../shared/services.js'
 import { findOverdueCheckouts, type OverdueCheckout } from '../shared/statements/due-rows.js'
+import { findUnbookedCaptures } from '../shared/statements/ledger.js'
 import { storeEvents } from '../shared/statements/webhook-events.js'
 import { bookBalanceTransactions } from './balance.js'
 import { foundIntent, foundSession, storeFound } from './found-events.js'
@@ -48,7 +49,7 @@ export async function reconcile(
   const since = options.since !== undefined && options.since > earliest ? options.since : earliest
   const report: ReconcileReport = { since, undelivered: 0, recovered: [], asked: 0, found: [], booked: 0, errors: [] }
   // One part that fails does not keep the others from their work.
-  const parts = [recoverEvents, askAboutCheckouts, bookFees]
+  const parts = [recoverEvents, askAboutCheckouts, askAboutCaptures, bookFees]
   for (const part of parts) {
     await part(services, report, options.requestId).catch(error => report.errors.push(messageOf(error)))
   }
@@ -115,6 +116,19 @@ async function askAboutCheckouts(services: Services, report: ReconcileReport, re
       report.found.push({ checkoutId: checkout.id, type: found.type })
       await enqueue(services, eventId)
     }
+  }
+}
+
+/** After an upgrade from a release without a ledger, or a return to it: payments whose money was never booked. */
+async function askAboutCaptures(services: Services, report: ReconcileReport, requestId: string): Promise<void> {
+  for (const { paymentIntentId, checkoutId } of await findUnbookedCaptures(services.db.pool, MAX_CHECKOUTS)) {
+    report.asked++
+    const intent = await services.stripe.paymentIntents.retrieve(paymentIntentId)
+    const found = foundIntent(intent)
+    const eventId = found === undefined ? undefined : await storeFound(services, found, requestId)
+    if (found === undefined || eventId === undefined) continue
+    report.found.push({ checkoutId, type: found.type })
+    await enqueue(services, eventId)
   }
 }
 

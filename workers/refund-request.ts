@@ -112,7 +112,9 @@ interface Part {
 function divide(wish: RefundWish, payments: PaymentRow[], asked: Map<string, number>): Part[] {
   const [first] = payments
   if (first === undefined)
-    throw new RefundRefused('Nothing was captured for this order, so there is nothing to refund.')
+    throw new RefundRefused(
+      'Nothing that was captured for this order is booked. If it was paid long ago, run this first: npm run ops -- reconcile'
+    )
   const left = (payment: PaymentRow) => payment.captured - (asked.get(payment.paymentIntentId) ?? 0)
   const all = payments.reduce((sum, payment) => sum + left(payment), 0)
   const show = (amount: number) => `${toDecimalString(amount as MinorUnits, first.currency)} ${first.currency}`

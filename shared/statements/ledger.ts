@@ -20,6 +20,19 @@ export async function findUnbookedPayments(db: Queryable, limit: number): Promis
   return rows
 }
 
+/** Payments that succeeded while a release without a ledger ran: what they captured has to be asked for. */
+export async function findUnbookedCaptures(
+  db: Queryable,
+  limit: number
+): Promise<{ paymentIntentId: string; checkoutId: string }[]> {
+  const { rows } = await db.query<{ paymentIntentId: string; checkoutId: string }>(
+    `SELECT "paymentIntentId", "checkoutId" FROM "Payment"
+     WHERE "status" = 'SUCCEEDED' AND "captured" = 0 AND "amount" > 0 AND "paymentIntentId" LIKE 'pi_%' ORDER BY "createdAt" LIMIT $1`,
+    [limit]
+  )
+  return rows
+}
+
 export async function markBooked(db: Queryable, paymentIntentId: string, balanceTransactionId: string): Promise<void> {
   await db.query('UPDATE "Payment" SET "balanceTransactionId" = $2 WHERE "paymentIntentId" = $1', [
     paymentIntentId,
