@@ -21,13 +21,16 @@ export interface PaymentRecord {
 
 /**
  * Adds what is told to what is known: the status moves forward only, captured only grows, and the first reason for a
- * review stays. A captured payment is booked in the same statement, once.
+ * review stays. A captured payment is booked in the same statement, once. Returns whether the order can follow: its status
+ * or what was captured has changed.
  */
-export async function recordPayment(db: Queryable, payment: PaymentRecord): Promise<void> {
-  await db.query({
+export async function recordPayment(db: Queryable, payment: PaymentRecord): Promise<boolean> {
+  const { rows } = await db.query<{ changed: boolean }>({
     name: 'record-payment',
     text: `
-    WITH known AS (
+    WITH before AS (
+      SELECT "status", "captured" FROM "Payment" WHERE "paymentIntentId" = $1
+    ), known AS (
       INSERT INTO "Payment" AS p ("paymentIntentId", "orderId", "checkoutId", "status", "amount", "currency", "captured", "discount",
         "tax", "chargeId", "captureBefore", "reviewReason", "reviewAction", "createdAt", "updatedAt")
       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $14)
@@ -40,12 +43,15 @@ export async function recordPayment(db: Queryable, payment: PaymentRecord): Prom
         "reviewReason" = COALESCE(p."reviewReason", EXCLUDED."reviewReason"),
         "reviewAction" = COALESCE(p."reviewAction", EXCLUDED."reviewAction"), "updatedAt" = EXCLUDED."updatedAt"
       RETURNING *
+    ), booked AS (
+      INSERT INTO "LedgerPosting" ("entry", "account", "currency", "orderId", "amount", "source", "createdAt")
+      SELECT 'capture:' || "paymentIntentId", account::"LedgerAccount", "currency", "orderId", sign * "captured", "paymentIntentId", $14
+      FROM known, (VALUES ('STRIPE', 1), ('SALES', -1)) AS side(account, sign)
+      WHERE "status" = 'SUCCEEDED' AND "captured" > 0
+      ON CONFLICT DO NOTHING
     )
-    INSERT INTO "LedgerPosting" ("entry", "account", "currency", "orderId", "amount", "source", "createdAt")
-    SELECT 'capture:' || "paymentIntentId", account::"LedgerAccount", "currency", "orderId", sign * "captured", "paymentIntentId", $14
-    FROM known, (VALUES ('STRIPE', 1), ('SALES', -1)) AS side(account, sign)
-    WHERE "status" = 'SUCCEEDED' AND "captured" > 0
-    ON CONFLICT DO NOTHING`,
+    SELECT (before."status", before."captured") IS DISTINCT FROM (known."status", known."captured") AS changed
+    FROM known LEFT JOIN before ON true`,
     values: [
       payment.paymentIntentId,
       payment.orderId,
@@ -64,6 +70,7 @@ export async function recordPayment(db: Queryable, payment: PaymentRecord): Prom
       sourcesOf(paymentRules, payment.status)
     ]
   })
+  return rows[0]?.changed === true
 }
 
 export interface PaymentRow {

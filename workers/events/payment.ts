@@ -37,13 +37,15 @@ export const paymentHandlers: Record<string, EventHandler> = {
   'charge.refunded': onCharge
 }
 
+const KNOWN = 'nothing to do: it was known already'
+
 function onIntent(status: PaymentStatus): EventHandler {
   return async context => {
     const intent = objectOf<Stripe.PaymentIntent>(context, 'payment_intent')
     const mark = markOf(intent)
     if (mark === undefined) return NOT_OURS
     const checkout = await lockMarked(context, mark, intent.id)
-    await recordPayment(context.client, {
+    const changed = await recordPayment(context.client, {
       paymentIntentId: intent.id,
       orderId: checkout.orderId,
       checkoutId: checkout.id,
@@ -54,6 +56,7 @@ function onIntent(status: PaymentStatus): EventHandler {
       chargeId: idOf(intent.latest_charge),
       now: context.services.now()
     })
+    if (!changed) return processed(checkout, KNOWN)
     await settleOrder(about(context, checkout), checkout.orderId)
     return processed(checkout)
   }
@@ -106,9 +109,10 @@ async function onCharge(context: EventContext): Promise<AppliedEvent> {
   const mark = markOf(charge)
   const checkout = mark === undefined ? await lockPaid(context, intent) : await lockMarked(context, mark, charge.id)
   if (checkout === undefined) return NOT_OURS
-  await recordCharge(context, checkout, charge, intent)
+  const changed = await recordCharge(context, checkout, charge, intent)
   const inner = about(context, checkout)
-  if (charge.captured) await followRefunds(inner, checkout, charge, intent)
+  const followed = charge.captured && (await followRefunds(inner, checkout, charge, intent))
+  if (!changed && !followed) return processed(checkout, KNOWN)
   await settleOrder(inner, checkout.orderId)
   return processed(checkout)
 }
@@ -118,10 +122,10 @@ async function recordCharge(
   checkout: OwnCheckout,
   charge: Stripe.Charge,
   paymentIntentId: string
-): Promise<void> {
+): Promise<boolean> {
   const succeeded = charge.status === 'succeeded'
   const before = charge.payment_method_details?.card?.capture_before
-  await recordPayment(client, {
+  return await recordPayment(client, {
     paymentIntentId,
     orderId: checkout.orderId,
     checkoutId: checkout.id,
@@ -137,19 +141,19 @@ async function recordCharge(
 
 /**
  * A charge tells how much was refunded, not by which refunds. When that is not what is known (an endpoint that does not
- * take refund.* events, or this one came first), Stripe is asked for them.
+ * take refund.* events, or this one came first), Stripe is asked for them. Returns whether it was.
  */
 async function followRefunds(
   context: EventContext,
   checkout: OwnCheckout,
   charge: Stripe.Charge,
   paymentIntentId: string
-): Promise<void> {
-  const known = await refundedAtStripe(context.client, paymentIntentId)
+): Promise<boolean> {
   // What a partial capture leaves counts as refunded, though no refund says so.
-  const uncaptured = charge.amount - charge.amount_captured
-  if (amountOf(charge.amount_refunded, 'amount_refunded') - uncaptured === known) return
+  const told = amountOf(charge.amount_refunded, 'amount_refunded') - (charge.amount - charge.amount_captured)
+  if (told === 0 || told === (await refundedAtStripe(context.client, paymentIntentId))) return false
   for (const refund of context.lookups.refunds(paymentIntentId)) await takeRefund(context, checkout, refund)
+  return true
 }
 
 /** What Radar and the banks tell about a payment; an open one is an alert. */
