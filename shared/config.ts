@@ -201,9 +201,8 @@ const environment = z.object({
 
   FRAUD_CHECK_ENABLED: flag('true'),
   FRAUD_VELOCITY_CHECK: flag('true'),
-  FRAUD_GEOLOCATION_CHECK: z
-    .literal('false', 'can only be false: this release has no source of locations to compare with')
-    .default('false'),
+  FRAUD_GEOLOCATION_CHECK: flag('false'),
+  GEOIP_DATABASE: z.string().min(1).optional(),
   FRAUD_MAX_ATTEMPTS_PER_HOUR: integer(10, 1, 100_000),
   FRAUD_CHALLENGE_ATTEMPTS: integer(5, 1, 100_000),
   FRAUD_CHALLENGE_FAILURES: integer(3, 1, 100_000),
@@ -298,6 +297,9 @@ function combinedProblems(env: Record<string, string | undefined>): string[] {
   if ((env.ORDER_WEBHOOK_URL === undefined) !== (env.ORDER_WEBHOOK_SECRET === undefined)) {
     const missing = env.ORDER_WEBHOOK_URL === undefined ? 'ORDER_WEBHOOK_URL' : 'ORDER_WEBHOOK_SECRET'
     problems.push(`${missing}: missing; notifications need both an address and a secret to sign with`)
+  }
+  if (env.FRAUD_GEOLOCATION_CHECK === 'true' && env.GEOIP_DATABASE === undefined) {
+    problems.push('GEOIP_DATABASE: missing; the path of a country database (MMDB), for FRAUD_GEOLOCATION_CHECK=true')
   }
   if ((env.OPS_PROXY_USER_HEADER === undefined) !== (env.OPS_TRUST_PROXY === undefined)) {
     const missing = env.OPS_TRUST_PROXY === undefined ? 'OPS_TRUST_PROXY' : 'OPS_PROXY_USER_HEADER'
@@ -428,6 +430,8 @@ function readSettings(env: z.output<typeof environment>) {
     fraud: {
       enabled: env.FRAUD_CHECK_ENABLED,
       velocity: env.FRAUD_VELOCITY_CHECK,
+      /** A country database to compare the address of an order with; undefined for no comparison. */
+      countryDatabase: env.FRAUD_CHECK_ENABLED && env.FRAUD_GEOLOCATION_CHECK ? env.GEOIP_DATABASE : undefined,
       challengeAttempts: env.FRAUD_CHALLENGE_ATTEMPTS,
       challengeFailures: env.FRAUD_CHALLENGE_FAILURES,
       challengeSmallCarts: env.FRAUD_CHALLENGE_SMALL_CARTS,

@@ -14,7 +14,11 @@ export interface FraudSignals {
   /** Different cards that were declined in a day, of the customer and of the address. */
   cards: number
   cardsOfAddress: number
+  /** Where the request came from and where the order goes, when both are known. */
+  countries?: { request: string; order: string }
 }
+
+type Count = Exclude<keyof FraudSignals, 'countries'>
 
 export interface FraudDecision {
   /** `challenge` lets the customer pay if their bank authenticates them (3D Secure). */
@@ -28,7 +32,7 @@ export interface FraudDecision {
  */
 export function decideFraud(signals: FraudSignals, rules: Config['fraud']): FraudDecision {
   if (!rules.enabled) return { decision: 'allow', reasons: [] }
-  const over = (what: keyof FraudSignals, limit: number, words: string) =>
+  const over = (what: Count, limit: number, words: string) =>
     signals[what] > limit ? [`${signals[what]} ${words}, more than ${limit}`] : []
   const block = [
     ...over('declines', rules.blockDeclines, 'declines of the customer in an hour'),
@@ -42,7 +46,16 @@ export function decideFraud(signals: FraudSignals, rules: Config['fraud']): Frau
         ...over('smallCarts', rules.challengeSmallCarts, 'small carts in an hour')
       ]
     : []
-  const challenge = [...over('failures', rules.challengeFailures, 'failures in ten minutes'), ...velocity]
+  const challenge = [
+    ...over('failures', rules.challengeFailures, 'failures in ten minutes'),
+    ...velocity,
+    ...elsewhere(signals)
+  ]
   if (block.length > 0) return { decision: 'block', reasons: [...block, ...challenge] }
   return { decision: challenge.length > 0 ? 'challenge' : 'allow', reasons: challenge }
+}
+
+function elsewhere({ countries }: FraudSignals): string[] {
+  if (countries === undefined || countries.request === countries.order) return []
+  return [`the order goes to ${countries.order} and was placed from ${countries.request}`]
 }

@@ -1,6 +1,8 @@
 import type Stripe from 'stripe'
-import type { Config } from './config.js'
+import { type Config, ConfigError } from './config.js'
+import { type CountryOf, openCountries } from './countries.js'
 import { type Database, openDatabase } from './database.js'
+import { messageOf } from './errors.js'
 import { createLogger, type Logger } from './logger.js'
 import { openQueues, type Queues } from './queues.js'
 import { createStripe } from './stripe.js'
@@ -12,6 +14,8 @@ export interface Services {
   db: Database
   stripe: Stripe
   queues: Queues
+  /** Undefined unless FRAUD_GEOLOCATION_CHECK is on. */
+  countryOf: CountryOf | undefined
   /** The one clock: tests move it, nothing else asks the machine for the time of a rule. */
   now(): Date
 }
@@ -32,10 +36,19 @@ export async function openServices(
       production: config.production,
       name: options.name
     })
+  const countryOf = await openCountryDatabase(config)
   const db = openDatabase({ ...config.database, log, name: options.name })
   const queues = await openQueues({ ...config.queue, databaseUrl: config.database.url }, log).catch(async error => {
     await db.close()
     throw error
   })
-  return { config, log, db, queues, stripe: createStripe(config), now: options.now ?? (() => new Date()) }
+  const now = options.now ?? (() => new Date())
+  return { config, log, db, queues, stripe: createStripe(config), countryOf, now }
+}
+
+async function openCountryDatabase({ fraud }: Config): Promise<CountryOf | undefined> {
+  if (fraud.countryDatabase === undefined) return undefined
+  return await openCountries(fraud.countryDatabase).catch(error => {
+    throw new ConfigError([`GEOIP_DATABASE: cannot be read as a country database (${messageOf(error)})`])
+  })
 }

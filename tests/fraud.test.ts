@@ -1,6 +1,10 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import type Stripe from 'stripe'
 import { eventually } from '../demo/eventually.js'
-import { data, lineOf, type Shopper } from '../demo/shopper.js'
+import { address, data, lineOf, type Shopper } from '../demo/shopper.js'
+import { countryDatabase } from './support/country-database.js'
 import { runOps } from './support/ops.js'
 import { openShop, type Shop } from './support/shop.js'
 
@@ -80,6 +84,38 @@ it('asks the bank after some declines, stops after many, and starts again when a
     'tillworks_fraud_decisions_total{decision="block",reason="n declines of the customer in an hour, more than n"} 1'
   )
 }, 60_000)
+
+it('asks the bank when an order goes to another country than it was placed from', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'tillworks-geo-'))
+  const file = join(folder, 'countries.mmdb')
+  writeFileSync(file, countryDatabase({ 81: 'FR', 91: 'DE' }))
+  try {
+    const shop = await open({
+      FRAUD_CHECK_ENABLED: 'true',
+      FRAUD_GEOLOCATION_CHECK: 'true',
+      GEOIP_DATABASE: file,
+      TRUST_PROXY: 'loopback'
+    })
+    const customer = await shop.customer('traveller')
+    const line = lineOf(await customer.product('stoneware-mug'), 1)
+    const secured = async (ip: string) => {
+      const order = data(await customer.createOrder({ items: [line], address, subtotal: line.price, shipping: 0 }))
+      const placed = await customer.checkout({ items: [line], orderId: order.id }, { 'X-Forwarded-For': ip })
+      return session(shop, data(placed).sessionId).payment_method_options?.card?.request_three_d_secure
+    }
+    expect([address.country, await secured('81.2.69.142')]).toEqual(['FR', 'automatic'])
+    expect(await secured('91.1.2.3')).toBe('any')
+    expect(await secured('10.1.2.3')).toBe('automatic')
+    await expect(open({ FRAUD_CHECK_ENABLED: 'true', FRAUD_GEOLOCATION_CHECK: 'true' })).rejects.toThrow(
+      'GEOIP_DATABASE: missing'
+    )
+    await expect(
+      open({ FRAUD_CHECK_ENABLED: 'true', FRAUD_GEOLOCATION_CHECK: 'true', GEOIP_DATABASE: import.meta.filename })
+    ).rejects.toThrow('GEOIP_DATABASE: cannot be read')
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+})
 
 it('lets one customer hold the stock of a few carts only: an older Session ends for a newer one', async () => {
   const shop = await open({ RESERVATION_MAX_OPEN: '2' })

@@ -5,7 +5,7 @@ import { checkoutOutcome, type Refusal } from '../shared/checkout-outcome.js'
 import { type Client, transaction } from '../shared/database.js'
 import { MINUTE } from '../shared/duration.js'
 import type { CartError } from '../shared/errors.js'
-import { decideFraud, type FraudDecision } from '../shared/fraud.js'
+import { decideFraud, type FraudDecision, type FraudSignals } from '../shared/fraud.js'
 import { fraudDecisions } from '../shared/metrics.js'
 import { type MinorUnits, minor, toDecimalString } from '../shared/money.js'
 import type { Services } from '../shared/services.js'
@@ -18,7 +18,14 @@ import {
   moveCheckout
 } from '../shared/statements/checkouts.js'
 import { readFraudSignals } from '../shared/statements/fraud.js'
-import { fillOrder, findSiblings, lockOrder, type OrderLine, readOrderLines } from '../shared/statements/orders.js'
+import {
+  fillOrder,
+  findSiblings,
+  lockOrder,
+  type OrderLine,
+  readCountry,
+  readOrderLines
+} from '../shared/statements/orders.js'
 import { heldBy, lockProducts, type ProductRow, reserveStock } from '../shared/statements/stock.js'
 import type { Job } from './job.js'
 import { expireCheckout } from './session-expiry.js'
@@ -112,9 +119,22 @@ async function assess(services: Services, client: Client, checkout: CheckoutRow)
   const { userId, ipAddress, id } = checkout
   const subject = { userId, ipAddress, exceptId: id }
   const signals = await readFraudSignals(client, subject, fraud.smallCartAmount, services.now())
-  const decided = decideFraud(signals, fraud)
+  const countries = await countriesOf(services, client, checkout)
+  const decided = decideFraud({ ...signals, countries }, fraud)
   fraudDecisions.inc({ decision: decided.decision, reason: decided.reasons[0]?.replace(/\d+/g, 'n') ?? 'none' })
   return decided
+}
+
+/** Where the request came from and where its order goes; undefined unless both are known and are to be compared. */
+async function countriesOf(
+  { countryOf }: Services,
+  client: Client,
+  checkout: CheckoutRow
+): Promise<FraudSignals['countries']> {
+  if (countryOf === undefined || checkout.ipAddress === null || checkout.cart.orderId === undefined) return undefined
+  const request = countryOf(checkout.ipAddress)
+  const order = await readCountry(client, checkout.cart.orderId)
+  return request === undefined || order === undefined ? undefined : { request, order }
 }
 
 /**

@@ -179,3 +179,12 @@ export async function createOrder(db: Queryable, order: NewOrder): Promise<void>
   })
   await fillOrder(db, { ...order, total: order.subtotal + order.shipping })
 }
+
+/** The country (ISO 3166-1 alpha-2) that an order goes to; undefined when it has no address. */
+export async function readCountry(db: Queryable, orderId: string): Promise<string | undefined> {
+  const { rows } = await db.query<{ country: string | null }>(
+    `SELECT "address"->>'country' AS country FROM "Order" WHERE "id" = $1`,
+    [orderId]
+  )
+  return rows[0]?.country ?? undefined
+}
