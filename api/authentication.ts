@@ -26,6 +26,17 @@ export function createAuthenticator(config: Config, log: Logger): Authenticate {
             secret => cookie?.read(cookie.value, secret, cookie.name) as Promise<Customer>
           )
     const customer = await reading.catch(error => {
+      if (isIssuerAway(error)) {
+        log.error(
+          { requestId: requestId(request), reason: messageOf(error) },
+          'the keys at AUTH_JWKS_URL cannot be fetched'
+        )
+        throw new Problem(
+          'unavailable',
+          { detail: 'Your sign-in cannot be checked at the moment. Try again.' },
+          { 'Retry-After': '5' }
+        )
+      }
       // The reason is for the log; telling it to the caller would help only a forger.
       log.warn({ requestId: requestId(request), cookie: cookie?.name, reason: messageOf(error) }, 'session refused')
       throw unauthorized()
@@ -54,6 +65,12 @@ function bearerVerifier({ auth }: Config): (token: string) => Promise<Customer> 
     })
     return customerOf(payload)
   }
+}
+
+/** The token may be right: its issuer does not answer. What `jose` itself refuses is a JOSEError with a code. */
+function isIssuerAway(error: unknown): boolean {
+  const { code, message = '' } = error as { code?: unknown; message?: string }
+  return code === 'ERR_JWKS_TIMEOUT' || message === 'fetch failed' || message.includes('JSON Web Key Set HTTP response')
 }
 
 /** Fetched when first needed, again for an unknown key, and at most twice a minute. */

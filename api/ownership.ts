@@ -1,5 +1,5 @@
 import type { Request } from 'express'
-import { alert } from '../shared/alerts.js'
+import { alertOnce } from '../shared/alerts.js'
 import type { Customer } from '../shared/customer-claims.js'
 import { messageOf } from '../shared/errors.js'
 import type { Ingress } from './ingress.js'
@@ -17,7 +17,7 @@ export function reportStranger(
 ): void {
   const context = { userId: customer.userId, ...what, requestId: requestId(request) }
   const reason = `${customer.userId} asked for ${request.method} ${request.path}, which belongs to another customer`
-  alert(ingress.db.pool, ingress.log, 'order_of_another_user', { ...context, reason }).catch(error =>
+  alertOnce(ingress.db.pool, ingress.log, 'order_of_another_user', { ...context, reason }).catch(error =>
     ingress.log.error({ ...context, reason: messageOf(error) }, 'an alert could not be written')
   )
 }

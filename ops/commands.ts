@@ -7,7 +7,7 @@ import { ledger } from './ledger.js'
 import { drain, maintenance } from './maintenance.js'
 import { notifications } from './notifications.js'
 import { order } from './order.js'
-import { print, printTable } from './print.js'
+import { print } from './print.js'
 import { privacy } from './privacy.js'
 import { reconcile } from './reconcile.js'
 import { token } from './token.js'
@@ -96,6 +96,6 @@ export const commands: Record<string, Command | undefined> = {
 
 function help(): void {
   print('Usage: npm run ops -- COMMAND\n')
-  printTable(Object.values(commands).map(command => ['', command?.usage ?? '', command?.what ?? '']))
+  for (const command of Object.values(commands)) print(`  ${command?.usage}\n      ${command?.what}`)
   print('\nIt uses the settings of the environment, and outside production those of a running `npm start`.')
 }

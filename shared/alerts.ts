@@ -35,6 +35,18 @@ export interface AlertContext {
   reason: string
 }
 
+/** As alert(), but what is open already for the same user and order is only written into the audit trail again. */
+export async function alertOnce(db: Queryable, log: Logger, name: AlertName, context: AlertContext): Promise<void> {
+  const { rowCount } = await db.query(
+    `SELECT FROM "Alert" WHERE "name" = $1 AND "resolvedAt" IS NULL AND "context"->>'userId' IS NOT DISTINCT FROM $2
+       AND "context"->>'orderId' IS NOT DISTINCT FROM $3 LIMIT 1`,
+    [name, context.userId ?? null, context.orderId ?? null]
+  )
+  if (rowCount === 0) return await alert(db, log, name, context)
+  const { reason, ...ids } = context
+  await writeAudit(db, { action: `alert_${name}`, status: 'FAILED', error: reason, ...ids })
+}
+
 /** Raises an alert: an audit row, an error line, and an entry that `ops attention` lists until it is resolved. */
 export async function alert(db: Queryable, log: Logger, name: AlertName, context: AlertContext): Promise<void> {
   const { reason, ...ids } = context

@@ -90,16 +90,6 @@ export function toDecimalString(amount: MinorUnits, currency: string): string {
   return `${amount < 0 ? '-' : ''}${whole}${fraction}`
 }
 
-/** A RangeError when the result is beyond exact integers. */
-export function multiply(amount: MinorUnits, quantity: number): MinorUnits {
-  return minor(amount * quantity)
-}
-
-/** A RangeError when the result is beyond exact integers. */
-export function add(a: MinorUnits, b: MinorUnits): MinorUnits {
-  return minor(a + b)
-}
-
 function rule(currency: string): CurrencyRule {
   return RULES.get(currency.toUpperCase()) ?? TWO_DECIMAL
 }

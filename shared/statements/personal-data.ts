@@ -25,7 +25,10 @@ export async function erasePersonalData(db: Queryable, userId: string): Promise<
   )
   const events = await db.query(
     `UPDATE "WebhookEvent" SET "payload" = '{}' WHERE "status" IN ('PROCESSED', 'IGNORED', 'RESOLVED') AND "payload" <> '{}'
-       AND "checkoutId" IN (SELECT "id" FROM "Checkout" WHERE "userId" = $1 AND ${CLOSED_CHECKOUT})`,
+       AND ("checkoutId" IN (SELECT "id" FROM "Checkout" WHERE "userId" = $1 AND ${CLOSED_CHECKOUT})
+         -- Events that changed nothing are tied to no checkout; what they are about stands in them.
+         OR EXISTS (SELECT FROM "Checkout" c LEFT JOIN "Payment" p ON p."checkoutId" = c."id" WHERE c."userId" = $1 AND c.${CLOSED_CHECKOUT}
+           AND (position(c."sessionId" IN "payload") > 0 OR position(p."paymentIntentId" IN "payload") > 0)))`,
     [userId]
   )
   const checkouts = await db.query(

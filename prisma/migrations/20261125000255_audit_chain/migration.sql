@@ -32,10 +32,11 @@ CREATE TABLE "AuditTombstone" (
 -- CreateIndex
 CREATE INDEX "AuditChain_updatedAt_idx" ON "AuditChain"("updatedAt");
 
+-- (pg_temp last: nobody can put a temporary table in the way of a function that runs as its owner.)
 -- What Prisma's schema cannot say: who may write what, and that the trail cannot be changed unseen.
 
 -- The hash of a row over the one before it. Addresses and browsers are in it through personalHash alone.
-CREATE FUNCTION "audit_hash"(entry "PaymentAuditLog") RETURNS text LANGUAGE sql IMMUTABLE SET search_path = public AS $$
+CREATE FUNCTION "audit_hash"(entry "PaymentAuditLog") RETURNS text LANGUAGE sql IMMUTABLE SET search_path = public, pg_temp AS $$
   SELECT encode(sha256(convert_to(jsonb_build_array(
     entry."previousHash", entry."chain", entry."sequence", entry."id", (extract(epoch FROM entry."createdAt") * 1000)::bigint, entry."action", entry."status"::text,
     entry."userId", entry."orderId", entry."checkoutId", entry."eventId", entry."amount", entry."currency", entry."before", entry."after", entry."error",
@@ -47,7 +48,7 @@ CREATE FUNCTION "audit_personal_hash"(salt text, address text, agent text) RETUR
 $$;
 
 -- Numbers and chains one row. It runs as its owner, so that the application needs no right to write the chains.
-CREATE FUNCTION "audit_append"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public AS $$
+CREATE FUNCTION "audit_append"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
   NEW."chain" := COALESCE(NEW."orderId", 'event:' || NEW."eventId", 'checkout:' || NEW."checkoutId", 'user:' || NEW."userId", 'system');
   NEW."personalSalt" := gen_random_uuid()::text;
@@ -89,7 +90,7 @@ CREATE UNIQUE INDEX "PaymentAuditLog_chain_sequence_key" ON "PaymentAuditLog"("c
 CREATE TRIGGER "PaymentAuditLog_append" BEFORE INSERT ON "PaymentAuditLog" FOR EACH ROW EXECUTE FUNCTION "audit_append"();
 
 -- Only the address and the browser may go, and only whole chains, by "audit_remove_chain".
-CREATE FUNCTION "audit_is_append_only"() RETURNS trigger LANGUAGE plpgsql SET search_path = public AS $$
+CREATE FUNCTION "audit_is_append_only"() RETURNS trigger LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
 BEGIN
   IF TG_OP = 'DELETE' AND current_setting('tillworks.removing_chain', true) = OLD."chain" THEN
     RETURN OLD;
@@ -114,7 +115,7 @@ CREATE TRIGGER "PaymentAuditLog_never_emptied" BEFORE TRUNCATE ON "PaymentAuditL
 
 -- Everything that is wrong with the trail, by row; an empty result is a sound trail.
 CREATE FUNCTION "audit_problems"(only_chain text DEFAULT NULL) RETURNS TABLE ("chain" text, "id" bigint, "problem" text)
-LANGUAGE sql STABLE SET search_path = public AS $$
+LANGUAGE sql STABLE SET search_path = public, pg_temp AS $$
   WITH numbered AS (
     SELECT l.*, row_number() OVER w AS place, lag(l."hash") OVER w AS before_hash, lag(l."sequence") OVER w AS before_sequence, "audit_hash"(l) AS computed
     FROM "PaymentAuditLog" l WHERE only_chain IS NULL OR l."chain" = only_chain WINDOW w AS (PARTITION BY l."chain" ORDER BY l."sequence")
@@ -140,7 +141,7 @@ $$;
 
 -- Removes a sound chain whose last row is older than a moment, and leaves a tombstone. False when it is not (any more) so.
 CREATE FUNCTION "audit_remove_chain"(old_chain text, last_hash text, older_than timestamptz, tombstone_signature text) RETURNS boolean
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = public AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
   head "AuditChain";
 BEGIN
@@ -161,7 +162,7 @@ BEGIN
 END $$;
 
 -- Forgets the addresses and browsers of one user; the hashes stay right.
-CREATE FUNCTION "audit_forget"(user_id text) RETURNS bigint LANGUAGE sql SECURITY DEFINER SET search_path = public AS $$
+CREATE FUNCTION "audit_forget"(user_id text) RETURNS bigint LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
   WITH forgotten AS (
     UPDATE "PaymentAuditLog" SET "ipAddress" = NULL, "userAgent" = NULL, "personalSalt" = NULL
     WHERE "userId" = user_id AND "personalSalt" IS NOT NULL RETURNING 1
