@@ -42,6 +42,8 @@ export async function startApi(
     {
       requestTimeout: 30 * SECOND,
       headersTimeout: 10 * SECOND,
+      // How often Node looks for connections that are over these times; by itself every 30 seconds.
+      connectionsCheckingInterval: 5 * SECOND,
       keepAliveTimeout: 65 * SECOND,
       maxHeaderSize: 16 * 1024
     },

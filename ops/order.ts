@@ -9,6 +9,7 @@ import { findSiblings, lockOrder, type OrderRow } from '../shared/statements/ord
 import { acceptPayment, findPaymentsOf, type PaymentRow } from '../shared/statements/payments.js'
 import { type RefundRow, readRefund } from '../shared/statements/refunds.js'
 import { commitReleased, settleReservations } from '../shared/statements/stock.js'
+import { isPayable } from '../shared/transitions.js'
 import { foundIntent, storeFound } from '../workers/found-events.js'
 import { requestRefunds } from '../workers/refund-request.js'
 import { expireCheckout } from '../workers/session-expiry.js'
@@ -135,10 +136,12 @@ async function cancel(services: Services, id: string, args: string[]): Promise<v
   for (const checkout of await findSiblings(services.db.pool, id, '')) {
     if (checkout.status === 'OPEN' || checkout.status === 'VERIFIED') await expireCheckout(services, checkout)
   }
-  const after = await readOrder(services, id)
-  if (after.status !== 'PENDING') throw new Error(`The customer was faster: the order is ${after.status}.`)
   const notifications: string[] = []
   await transaction(services.db.pool, async client => {
+    const after = await lockOrder(client, id)
+    if (after?.status !== 'PENDING') throw new Error(`The customer was faster: the order is ${after?.status}.`)
+    const open = (await findSiblings(client, id, '')).find(checkout => isPayable(checkout.status))
+    if (open !== undefined) throw new Error(`Checkout ${open.id} has just been opened for it. Run the command again.`)
     const change = { services, client, notifications, trail: { userId: after.userId, orderId: id } }
     const reason = values.reason ?? `cancelled by ${operator()}`
     await writeAudit(client, {

@@ -1,4 +1,5 @@
 import { request as httpRequest } from 'node:http'
+import { connect } from 'node:net'
 import { address, data, lineOf, type Shopper } from '../demo/shopper.js'
 import { openShop, type Shop } from './support/shop.js'
 
@@ -161,4 +162,18 @@ it('survives a request that never ends its headers', async () => {
   })
   expect([431, 'closed']).toContain(status)
   expect((await ada.request('/healthz')).status).toBe(200)
+})
+
+it('serves others while two hundred connections send their headers a byte at a time', async () => {
+  const slow = Array.from({ length: 200 }, () => connect(shop.stack.api.port, '127.0.0.1'))
+  try {
+    await Promise.all(slow.map(socket => new Promise(resolve => socket.once('connect', resolve))))
+    for (const socket of slow)
+      socket.on('error', () => undefined).write('POST /api/stripe/webhook HTTP/1.1\r\nHost: a\r\nX')
+    for (const socket of slow) socket.write('-')
+    expect((await ada.request('/readyz')).status).toBe(200)
+    expect((await ada.checkout({ items: [line] })).status).toBe(200)
+  } finally {
+    for (const socket of slow) socket.destroy()
+  }
 })
