@@ -1,7 +1,8 @@
 import { parseArgs } from 'node:util'
 import type { WebhookEventStatus } from '../shared/generated/prisma/client.js'
+import { replayEvent } from '../shared/replay-event.js'
 import type { Services } from '../shared/services.js'
-import { resolveEvent, reviveEvent } from '../shared/statements/webhook-events.js'
+import { resolveEvent } from '../shared/statements/webhook-events.js'
 import { operator, withServices } from './environment.js'
 import { print, printJson, printTable } from './print.js'
 import { required, UsageError } from './usage-error.js'
@@ -50,19 +51,9 @@ async function show({ db }: Services, id: string): Promise<void> {
 }
 
 /** DEAD → RECEIVED, audited, and enqueued. */
-async function replay({ db, queues, log }: Services, id: string): Promise<void> {
-  const revived = await reviveEvent(db.pool, id, {
-    action: 'webhook_replayed',
-    status: 'PROCESSING',
-    eventId: id,
-    before: 'DEAD',
-    after: 'RECEIVED',
-    metadata: { operator: operator() }
-  })
-  if (!revived) throw new Error(`Event ${id} is not dead: only a dead event can be replayed.`)
-  await queues
-    .enqueueAgain('webhook-processing', id)
-    .catch(error => log.warn({ err: error }, 'not enqueued; the sweep will'))
+async function replay(services: Services, id: string): Promise<void> {
+  const replayed = await replayEvent(services, id, { operator: operator() })
+  if (!replayed) throw new Error(`Event ${id} is not dead: only a dead event can be replayed.`)
   print(`Event ${id} will be applied again. See: npm run ops -- events show ${id}`)
 }
 

@@ -41,7 +41,7 @@ export interface Workers {
     name: N,
     handler: (payload: JobPayloads[N], job: JobContext) => Promise<void>,
     options: WorkerTuning
-  ): void
+  ): Promise<void>
   /** Lets running jobs finish. */
   close(): Promise<void>
 }
@@ -60,6 +60,7 @@ export interface WorkerTuning {
 type QueueConfig = Config['queue'] & { databaseUrl: string }
 
 const ANSWER_TIMEOUT_MS = 2 * SECOND
+const START_TIMEOUT_MS = 20 * SECOND
 const MAX_BATCH = 500
 const POSTGRES_SCHEMA = 'bullmq'
 
@@ -68,6 +69,12 @@ export async function openQueues(config: QueueConfig, log: Logger): Promise<Queu
   const queues = new Map<JobName, Queue>(jobNames.map(name => [name, engine.queue(name)]))
   for (const queue of queues.values())
     queue.on('error', error => log.warn({ err: error }, 'the queue store does not answer'))
+  try {
+    await Promise.all([...queues.values()].map(queue => engine.ready(queue)))
+  } catch (error) {
+    await engine.close()
+    throw error
+  }
   const get = (name: JobName): Queue => queues.get(name) as Queue
 
   const adders = new Map(
@@ -114,7 +121,7 @@ export async function openWorkers(config: QueueConfig, log: Logger): Promise<Wor
   const engine = config.engine === 'redis' ? redisConsumer(config, log) : postgresConsumer(config, log)
   const workers: Worker[] = []
   return {
-    start(name, handler, tuning) {
+    async start(name, handler, tuning) {
       const processor: Processor = async job => {
         const attempts = job.opts.attempts ?? 1
         const attempt = job.attemptsMade + 1
@@ -124,12 +131,14 @@ export async function openWorkers(config: QueueConfig, log: Logger): Promise<Wor
           throw error instanceof TerminalError ? new UnrecoverableError(error.message) : error
         }
       }
-      const worker = engine.worker(name, processor, tuning)
+      const worker = engine.worker(name, processor, { ...tuning, autorun: false })
+      workers.push(worker)
       worker.on('error', error => log.warn({ queue: name, err: error }, 'the queue store does not answer'))
       worker.on('failed', (job, error) => {
         log.warn({ queue: name, jobId: job?.id, attempt: job?.attemptsMade, reason: messageOf(error) }, 'a job failed')
       })
-      workers.push(worker)
+      await engine.ready(worker)
+      worker.run().catch(error => log.error({ queue: name, err: error }, 'a worker has stopped'))
     },
     async close() {
       await Promise.allSettled(workers.map(worker => worker.close()))
@@ -164,6 +173,8 @@ async function redisProducer(config: QueueConfig, log: Logger) {
   })
   return {
     queue: (name: JobName) => new Queue(name, { connection, prefix: redisPrefix(config), skipWaitingForReady: true }),
+    // Redis may come later.
+    ready: async (_queue: Queue) => undefined,
     close: async () => connection.disconnect()
   }
 }
@@ -172,8 +183,10 @@ async function redisProducer(config: QueueConfig, log: Logger) {
 function redisConsumer(config: QueueConfig, log: Logger) {
   const connection = connectRedis(config, log, { maxRetriesPerRequest: null })
   return {
-    worker: (name: JobName, processor: Processor, tuning: WorkerTuning) =>
-      new Worker(name, processor, { connection, prefix: redisPrefix(config), ...tuning }),
+    worker: (name: JobName, processor: Processor, options: WorkerTuning & { autorun: boolean }) =>
+      new Worker(name, processor, { connection, prefix: redisPrefix(config), ...options }),
+    // Redis may come later; the worker waits for it.
+    ready: async (_worker: Worker) => undefined,
     close: async () => connection.disconnect()
   }
 }
@@ -207,6 +220,10 @@ async function postgresProducer(config: QueueConfig, log: Logger) {
   return {
     queue: (name: JobName) =>
       new OnPostgres.Queue(name, { connection: pool, prefix: config.prefix }) as unknown as Queue,
+    // A queue whose first connection failed would refuse every job from then on.
+    ready: async (queue: Queue) => {
+      await withinTime(queue.waitUntilReady(), 'the first connection of a queue', START_TIMEOUT_MS)
+    },
     close: () => pool.end()
   }
 }
@@ -215,23 +232,25 @@ function postgresConsumer(config: QueueConfig, log: Logger) {
   const listeners = jobNames.length
   const pool = openPool(config, log, listeners + 8)
   return {
-    worker: (name: JobName, processor: Processor, tuning: WorkerTuning) =>
+    worker: (name: JobName, processor: Processor, options: WorkerTuning & { autorun: boolean }) =>
       new OnPostgres.Worker(name, processor, {
         connection: pool,
         prefix: config.prefix,
-        ...tuning
+        ...options
       }) as unknown as Worker,
+    // BullMQ keeps the outcome of its first connection. A worker that runs on a failed one asks again and again without
+    // a pause, and nothing else of the process has a turn: it must not run before it is ready.
+    ready: async (worker: Worker) => {
+      await withinTime(worker.waitUntilReady(), 'the first connection of a worker', START_TIMEOUT_MS)
+    },
     close: () => pool.end()
   }
 }
 
-async function withinTime<T>(work: Promise<T>, what: string): Promise<T> {
+async function withinTime<T>(work: Promise<T>, what: string, ms = ANSWER_TIMEOUT_MS): Promise<T> {
   let timer: NodeJS.Timeout | undefined
   const timeout = new Promise<never>((_, reject) => {
-    timer = setTimeout(
-      () => reject(new Error(`the queue store did not answer ${what} in ${ANSWER_TIMEOUT_MS} ms`)),
-      ANSWER_TIMEOUT_MS
-    )
+    timer = setTimeout(() => reject(new Error(`the queue store did not answer ${what} in ${ms} ms`)), ms)
   })
   try {
     return await Promise.race([work, timeout])

@@ -9,20 +9,25 @@ import { startSchedules } from './schedules.js'
 export async function startWorkers(services: Services): Promise<{ stop(): Promise<void> }> {
   const { config, log } = services
   const workers = await openWorkers({ ...config.queue, databaseUrl: config.database.url }, log)
-  for (const job of jobs as readonly Job<JobName>[]) {
-    workers.start(
-      job.name,
-      (payload: JobPayloads[JobName], context) => job.handle(services, payload as never, context),
-      {
-        concurrency: isRowJob(job.name) ? config.queue.concurrency : 1
-      }
+  try {
+    await Promise.all(
+      (jobs as readonly Job<JobName>[]).map(job =>
+        workers.start(
+          job.name,
+          (payload: JobPayloads[JobName], context) => job.handle(services, payload as never, context),
+          { concurrency: isRowJob(job.name) ? config.queue.concurrency : 1 }
+        )
+      )
     )
-  }
-  const schedules = await startSchedules(services)
-  return {
-    async stop() {
-      schedules.stop()
-      await workers.close()
+    const schedules = await startSchedules(services)
+    return {
+      async stop() {
+        schedules.stop()
+        await workers.close()
+      }
     }
+  } catch (error) {
+    await workers.close()
+    throw error
   }
 }

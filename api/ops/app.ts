@@ -6,8 +6,8 @@ import { writeAudit } from '../../shared/audit.js'
 import { transaction } from '../../shared/database.js'
 import { Problem } from '../../shared/errors.js'
 import { collectMetrics } from '../../shared/metrics.js'
+import { replayEvent } from '../../shared/replay-event.js'
 import type { Services } from '../../shared/services.js'
-import { reviveEvent } from '../../shared/statements/webhook-events.js'
 import { jsonBytes, readJson } from '../json-body.js'
 import { notFound, renderProblems } from '../problem.js'
 import { requestContext, requestId } from '../request-context.js'
@@ -77,7 +77,7 @@ function auditBoard({ db }: Services): RequestHandler {
 }
 
 function opsApi(app: Express, services: Services): void {
-  const { db, queues, log, now } = services
+  const { db, now } = services
   app.get('/ops/api/attention', async (_request, response) => {
     const alerts = await db.prisma.alert.findMany({
       where: { resolvedAt: null },
@@ -106,19 +106,9 @@ function opsApi(app: Express, services: Services): void {
   app.post('/ops/api/events/:id/replay', jsonBytes, async (request, response) => {
     const { note } = readJson(request, withNote)
     const id = String(request.params.id)
-    const revived = await reviveEvent(db.pool, id, {
-      action: 'webhook_replayed',
-      status: 'PROCESSING',
-      eventId: id,
-      before: 'DEAD',
-      after: 'RECEIVED',
-      requestId: requestId(request),
-      metadata: { operator: operatorOf(response).name, note }
-    })
-    if (!revived) throw new Problem('not_found', { detail: 'There is no such dead event.' })
-    await queues
-      .enqueueAgain('webhook-processing', id)
-      .catch(error => log.warn({ err: error }, 'not enqueued; the sweep will'))
+    const by = { operator: operatorOf(response).name, note, requestId: requestId(request) }
+    if (!(await replayEvent(services, id, by)))
+      throw new Problem('not_found', { detail: 'There is no such dead event.' })
     answer(response, { id, status: 'RECEIVED' })
   })
 }

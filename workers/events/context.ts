@@ -1,7 +1,7 @@
 import type Stripe from 'stripe'
 import { TerminalError } from '../../shared/errors.js'
 import { type CheckoutRow, lockCheckout } from '../../shared/statements/checkouts.js'
-import { findPayment } from '../../shared/statements/payments.js'
+import { findPayment, recordPayment } from '../../shared/statements/payments.js'
 import type { WebhookEventRow } from '../../shared/statements/webhook-events.js'
 import type { Change } from '../settlement.js'
 import type { Lookups } from './lookups.js'
@@ -97,6 +97,16 @@ export async function lockPaid(context: EventContext, paymentIntentId: string): 
   const intent = context.lookups.intent(paymentIntentId)
   const mark = intent === null ? undefined : markOf(intent)
   return mark === undefined ? undefined : await lockMarked(context, mark, paymentIntentId)
+}
+
+/** A refund or a dispute can be known before its payment: what it then says of it is that there is one. */
+export async function ensurePayment(
+  { client, services }: Change,
+  { orderId, id: checkoutId }: OwnCheckout,
+  payment: { paymentIntentId: string; amount: number; currency: string }
+): Promise<void> {
+  if ((await findPayment(client, payment.paymentIntentId)) !== undefined) return
+  await recordPayment(client, { ...payment, orderId, checkoutId, status: 'PENDING', now: services.now() })
 }
 
 /** Who and what the event turned out to be about, for the audit trail. */

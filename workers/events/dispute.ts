@@ -6,7 +6,6 @@ import { TerminalError } from '../../shared/errors.js'
 import { disputeEntries, postEntries } from '../../shared/ledger.js'
 import { disputeRank } from '../../shared/order-status.js'
 import { recordDispute } from '../../shared/statements/disputes.js'
-import { findPayment, recordPayment } from '../../shared/statements/payments.js'
 import { settleOrder } from '../settlement.js'
 import {
   type AppliedEvent,
@@ -15,6 +14,7 @@ import {
   currencyOf,
   type EventContext,
   type EventHandler,
+  ensurePayment,
   idOf,
   lockPaid,
   NOT_OURS,
@@ -52,14 +52,12 @@ async function takeDispute(
   paymentIntentId: string
 ): Promise<void> {
   const { client, services, trail, event } = context
-  const { orderId, id: checkoutId } = checkout
+  const { orderId } = checkout
   const now = services.now()
   const amount = amountOf(dispute.amount, 'amount')
   const currency = currencyOf(dispute.currency)
   if (typeof dispute.status !== 'string') throw new TerminalError('the dispute has no status')
-  if ((await findPayment(client, paymentIntentId)) === undefined) {
-    await recordPayment(client, { paymentIntentId, orderId, checkoutId, status: 'PENDING', amount, currency, now })
-  }
+  await ensurePayment(context, checkout, { paymentIntentId, amount, currency })
   const dueBy = dispute.evidence_details?.due_by
   const before = await recordDispute(client, {
     id: dispute.id,

@@ -3,7 +3,6 @@ import { alert } from '../../shared/alerts.js'
 import { writeAudit } from '../../shared/audit.js'
 import { newId } from '../../shared/ids.js'
 import { parseRestock } from '../../shared/restock.js'
-import { findPayment, recordPayment } from '../../shared/statements/payments.js'
 import { recordRefund } from '../../shared/statements/refunds.js'
 import type { RefundStatus } from '../../shared/transitions.js'
 import { settleOrder } from '../settlement.js'
@@ -13,6 +12,7 @@ import {
   currencyOf,
   type EventContext,
   type EventHandler,
+  ensurePayment,
   idOf,
   lockPaid,
   NOT_OURS,
@@ -50,19 +50,7 @@ export async function takeRefund(
   const paymentIntentId = idOf(refund.payment_intent) as string
   const currency = currencyOf(refund.currency)
   const amount = amountOf(refund.amount, 'amount')
-  // The refund can be known before its payment: what it says of it is that there is one.
-  if ((await findPayment(client, paymentIntentId)) === undefined) {
-    const { orderId, id: checkoutId } = checkout
-    await recordPayment(client, {
-      paymentIntentId,
-      orderId,
-      checkoutId,
-      status: 'PENDING',
-      amount,
-      currency,
-      now: services.now()
-    })
-  }
+  await ensurePayment(context, checkout, { paymentIntentId, amount, currency })
   const known = await recordRefund(client, {
     stripeId: refund.id,
     ownId: refund.metadata?.refundId ?? null,
