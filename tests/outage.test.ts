@@ -4,6 +4,7 @@ import { eventually } from '../demo/eventually.js'
 import { freePort } from '../demo/free-port.js'
 import { type PrivateRedis, startPrivateRedis } from '../demo/private-redis.js'
 import { data, lineOf } from '../demo/shopper.js'
+import { openQueues, openWorkers } from '../shared/queues.js'
 import { asOwner, engines, openShop, WEBHOOK_SECRET } from './support/shop.js'
 
 // Only where the run has a Redis at all: this one is started, stopped and started again.
@@ -94,6 +95,25 @@ it.each(engines)('survives PostgreSQL ending every connection, those in use too,
       ({ status }) => status < 500
     )
     expect((await customer.checkoutBecomes(data(answer).checkoutId, 'OPEN')).status).toBe('OPEN')
+  } finally {
+    await shop.close()
+  }
+})
+
+it('does not run a worker or a queue whose first connection failed', async () => {
+  const shop = await openShop('postgres')
+  try {
+    const { services, config } = shop.stack
+    const nowhere = {
+      ...config.queue,
+      databaseUrl: config.database.url.replace(/\/[^/]*$/, '/there_is_no_such_database')
+    }
+    await expect(openQueues(nowhere, services.log)).rejects.toThrow('does not exist')
+    const workers = await openWorkers(nowhere, services.log)
+    await expect(workers.start('sweep', async () => undefined, { concurrency: 1 })).rejects.toThrow('does not exist')
+    await workers.close()
+    // The process still has a turn for others.
+    expect((await (await shop.customer('other')).request('/readyz')).status).toBe(200)
   } finally {
     await shop.close()
   }
