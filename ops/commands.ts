@@ -22,7 +22,7 @@ export interface Command {
 export const commands: Record<string, Command | undefined> = {
   token: { usage: 'token --user-id U --email E [--hours 24]', what: 'print a session token for local use', run: token },
   events: {
-    usage: 'events list [--status dead] [--limit 20] | show ID | replay ID | resolve ID --note "…"',
+    usage: 'events list [--status dead] [--limit 20] | show ID | replay ID [--note "…"] | resolve ID --note "…"',
     what: 'look at stored webhook events; apply a dead one again, or say how it was dealt with',
     run: events
   },
@@ -38,7 +38,7 @@ export const commands: Record<string, Command | undefined> = {
     run: args => order(['refund', ...args])
   },
   'order capture': {
-    usage: 'order capture ID [--amount 5.00]',
+    usage: 'order capture ID [--amount 5.00] [--reason "…"]',
     what: 'charge what was authorized (PAYMENT_CAPTURE_METHOD=manual)',
     run: args => order(['capture', ...args])
   },
@@ -63,7 +63,7 @@ export const commands: Record<string, Command | undefined> = {
     run: reconcile
   },
   notifications: {
-    usage: 'notifications list [--status failed] [--order ID] [--limit 20] | replay ID',
+    usage: 'notifications list [--status failed] [--order ID] [--limit 20] | replay ID [--note "…"]',
     what: 'what the shop was told, and tell it again',
     run: notifications
   },

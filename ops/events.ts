@@ -16,7 +16,7 @@ export async function events([action, ...args]: string[]): Promise<void> {
     case 'show':
       return await withServices(services => show(services, required(args[0], 'The event’s id')))
     case 'replay':
-      return await withServices(services => replay(services, required(args[0], 'The event’s id')))
+      return await withServices(services => replay(services, args))
     case 'resolve':
       return await withServices(services => resolve(services, args))
     default:
@@ -51,8 +51,10 @@ async function show({ db }: Services, id: string): Promise<void> {
 }
 
 /** DEAD → RECEIVED, audited, and enqueued. */
-async function replay(services: Services, id: string): Promise<void> {
-  const replayed = await replayEvent(services, id, { operator: operator() })
+async function replay(services: Services, args: string[]): Promise<void> {
+  const { values, positionals } = parseArgs({ args, options: { note: { type: 'string' } }, allowPositionals: true })
+  const id = required(positionals[0], 'The event’s id')
+  const replayed = await replayEvent(services, id, { operator: operator(), note: values.note })
   if (!replayed) throw new Error(`Event ${id} is not dead: only a dead event can be replayed.`)
   print(`Event ${id} will be applied again. See: npm run ops -- events show ${id}`)
 }

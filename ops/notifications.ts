@@ -10,8 +10,7 @@ const STATUSES: NotificationStatus[] = ['PENDING', 'DELIVERED', 'FAILED']
 
 export async function notifications([action, ...args]: string[]): Promise<void> {
   if (action === 'list') return await withServices(services => list(services, args))
-  if (action === 'replay')
-    return await withServices(services => replay(services, required(args[0], 'The notification’s id')))
+  if (action === 'replay') return await withServices(services => replay(services, args))
   throw new UsageError('notifications takes list or replay.')
 }
 
@@ -44,11 +43,13 @@ async function list({ db }: Services, args: string[]): Promise<void> {
 }
 
 /** Sends it again under its old id, so that a shop that has it already can tell. */
-async function replay({ db, queues, log, now }: Services, id: string): Promise<void> {
+async function replay({ db, queues, log, now }: Services, args: string[]): Promise<void> {
+  const { values, positionals } = parseArgs({ args, options: { note: { type: 'string' } }, allowPositionals: true })
+  const id = required(positionals[0], 'The notification’s id')
   const replayed = await replayNotification(db.pool, id, now(), {
     action: 'notification_replayed',
     status: 'PROCESSING',
-    metadata: { notification: id, operator: operator() }
+    metadata: { notification: id, operator: operator(), note: values.note ?? null }
   })
   if (!replayed) throw new Error(`Notification ${id} is waiting to be sent already, or does not exist.`)
   await queues

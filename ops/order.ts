@@ -101,12 +101,12 @@ function report(refund: RefundRow): void {
 }
 
 async function capture(services: Services, id: string, args: string[]): Promise<void> {
-  const { values } = parseArgs({ args, options: { amount: { type: 'string' } } })
+  const { values } = parseArgs({ args, options: { amount: { type: 'string' }, reason: { type: 'string' } } })
   const { currency } = await readOrder(services, id)
   const payment = await authorizedPayment(services, id)
   const amount = values.amount === undefined ? payment.amount : amountIn(values.amount, currency)
   if (amount > payment.amount) throw new UsageError('More than was authorized cannot be captured.')
-  await noteOperator(services, payment, 'order_capture_requested', amount)
+  await noteOperator(services, payment, { action: 'order_capture_requested', amount, reason: values.reason })
   const intent = await services.stripe.paymentIntents.capture(
     payment.paymentIntentId,
     { amount_to_capture: amount },
@@ -122,7 +122,8 @@ async function cancel(services: Services, id: string, args: string[]): Promise<v
   const { status } = await readOrder(services, id)
   const payment = await findAuthorized(services, id)
   if (payment !== undefined) {
-    await noteOperator(services, payment, 'order_cancel_requested', payment.amount)
+    const { amount } = payment
+    await noteOperator(services, payment, { action: 'order_cancel_requested', amount, reason: values.reason })
     const intent = await services.stripe.paymentIntents.cancel(
       payment.paymentIntentId,
       {},
@@ -222,16 +223,20 @@ async function authorizedPayment(services: Services, id: string): Promise<Paymen
   return payment
 }
 
-/** Who asks for it is written down before Stripe is asked. */
-async function noteOperator({ db }: Services, payment: PaymentRow, action: string, amount: number): Promise<void> {
+/** Who asks for it, and why, is written down before Stripe is asked. */
+async function noteOperator(
+  { db }: Services,
+  payment: PaymentRow,
+  request: { action: string; amount: number; reason: string | undefined }
+): Promise<void> {
   await writeAudit(db.pool, {
-    action,
+    action: request.action,
     status: 'PROCESSING',
     orderId: payment.orderId,
     checkoutId: payment.checkoutId,
-    amount,
+    amount: request.amount,
     currency: payment.currency,
-    metadata: { operator: operator(), paymentIntent: payment.paymentIntentId }
+    metadata: { operator: operator(), reason: request.reason ?? null, paymentIntent: payment.paymentIntentId }
   })
 }
 
