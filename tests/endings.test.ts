@@ -271,6 +271,8 @@ describe('disputes and warnings', () => {
     expect(dispute).toMatchObject({ reason: 'fraudulent', status: 'needs_response' })
     expect(dispute.evidenceDueBy).not.toBeNull()
     expect(JSON.stringify(await alertsOf(shop, 'dispute_open'))).toContain(dispute.id)
+    const refused = await runOps(shop, 'order', 'refund', orderId)
+    expect([refused.code, refused.output]).toEqual([1, expect.stringContaining('is disputed')])
     const evidence = { uncategorized_text: 'winning_evidence' }
     await shop.stack.services.stripe.disputes.update(dispute.id, { evidence })
     await customer.orderBecomes(orderId, 'PAID')

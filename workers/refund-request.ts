@@ -3,7 +3,9 @@ import { writeAudit } from '../shared/audit.js'
 import { type Queryable, transaction } from '../shared/database.js'
 import { newId } from '../shared/ids.js'
 import { type MinorUnits, toDecimalString } from '../shared/money.js'
+import { disputeIsHeld } from '../shared/order-status.js'
 import type { Services } from '../shared/services.js'
+import { findDisputesOf } from '../shared/statements/disputes.js'
 import { lockOrder } from '../shared/statements/orders.js'
 import { findPaymentsOf, type PaymentRow } from '../shared/statements/payments.js'
 import {
@@ -45,6 +47,7 @@ export async function requestRefunds(services: Services, wish: RefundWish): Prom
     const payments = (await findPaymentsOf(client, wish.orderId)).filter(
       payment => payment.captured > 0 && (wish.paymentIntentId ?? payment.paymentIntentId) === payment.paymentIntentId
     )
+    await refuseDisputed(client, payments)
     const key = wish.key ?? derivedKey(wish, payments, order.refunded)
     const known = await findRefundByKey(client, `${key}:0`)
     if (known !== undefined) return await sameRequest(client, key, wish)
@@ -88,6 +91,19 @@ export async function requestRefunds(services: Services, wish: RefundWish): Prom
   )
   const rows = await Promise.all(ids.map(id => readRefund(services.db.pool, id)))
   return rows.filter(row => row !== undefined)
+}
+
+/** Stripe has taken the money of a disputed payment already, and refuses to pay it back a second time. */
+async function refuseDisputed(client: Queryable, payments: PaymentRow[]): Promise<void> {
+  const disputes = await findDisputesOf(
+    client,
+    payments.map(payment => payment.paymentIntentId)
+  )
+  const held = disputes.find(dispute => disputeIsHeld(dispute.status))
+  if (held === undefined) return
+  throw new RefundRefused(
+    `Payment ${held.paymentIntentId} is disputed (${held.id} is ${held.status}): its money is gone already. Answer or accept the dispute at Stripe instead.`
+  )
 }
 
 async function sameRequest(client: Queryable, key: string, wish: RefundWish): Promise<string[]> {

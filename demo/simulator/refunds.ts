@@ -26,6 +26,12 @@ export function createRefund(account: Account, params: Params, cause: Cause): St
   if (charge.status !== 'succeeded' || !charge.captured) {
     throw invalidRequest(`Charge ${charge.id} has not been captured and cannot be refunded.`, { param: 'charge' })
   }
+  const disputes = [...account.store.table('dispute').values()].filter(dispute => dispute.charge === charge.id)
+  if (disputes.some(dispute => !dispute.is_charge_refundable && dispute.status !== 'won')) {
+    throw invalidRequest(`Charge ${charge.id} has been charged back; cannot issue a refund.`, {
+      code: 'charge_disputed'
+    })
+  }
   if (left === 0)
     throw invalidRequest(`Charge ${charge.id} has already been refunded.`, { code: 'charge_already_refunded' })
   if (amount > left) {

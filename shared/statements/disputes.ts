@@ -41,3 +41,14 @@ export async function recordDispute(db: Queryable, d: DisputeRecord): Promise<st
   )
   return rows[0]?.before ?? undefined
 }
+
+export async function findDisputesOf(
+  db: Queryable,
+  paymentIntentIds: string[]
+): Promise<Pick<DisputeRecord, 'id' | 'paymentIntentId' | 'status'>[]> {
+  const { rows } = await db.query<Pick<DisputeRecord, 'id' | 'paymentIntentId' | 'status'>>(
+    'SELECT "id", "paymentIntentId", "status" FROM "Dispute" WHERE "paymentIntentId" = ANY($1)',
+    [paymentIntentIds]
+  )
+  return rows
+}

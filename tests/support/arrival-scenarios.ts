@@ -137,11 +137,10 @@ export const scenarios: Scenario[] = [
     }
   },
   {
-    name: 'dispute that is lost, after a partial refund',
+    name: 'dispute that is lost',
     ends: 'DISPUTED',
     async play(act) {
       await act.pay(FRAUD_DISPUTE)
-      await act.stripe.refunds.create({ payment_intent: act.intent(), amount: 100 })
       await act.stripe.disputes.update(act.dispute(), { evidence: { uncategorized_text: 'losing_evidence' } })
     }
   },
@@ -151,6 +150,15 @@ export const scenarios: Scenario[] = [
     async play(act) {
       await act.pay(INQUIRY)
       await act.stripe.disputes.update(act.dispute(), { evidence: { uncategorized_text: 'winning_evidence' } })
+    }
+  },
+  {
+    name: 'dispute that is won, then refunded in part',
+    ends: 'PARTIALLY_REFUNDED',
+    async play(act) {
+      await act.pay(FRAUD_DISPUTE)
+      await act.stripe.disputes.update(act.dispute(), { evidence: { uncategorized_text: 'winning_evidence' } })
+      await act.stripe.refunds.create({ payment_intent: act.intent(), amount: 100 })
     }
   },
   {
