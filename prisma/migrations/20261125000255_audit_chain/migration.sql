@@ -179,8 +179,14 @@ BEGIN
 EXCEPTION
   WHEN duplicate_object OR unique_violation THEN NULL;
 END $$;
--- Whoever migrates may act as it, so that one login can do for a small installation.
-GRANT tillworks_app TO CURRENT_USER;
+-- Whoever migrates may act as it, so that one login can do for a small installation. PostgreSQL 16 tells apart whether a
+-- member may act as the role; who made it is a member that may not, until it says so.
+DO $$
+BEGIN
+  IF NOT pg_has_role(CURRENT_USER, 'tillworks_app', CASE WHEN current_setting('server_version_num')::int >= 160000 THEN 'SET' ELSE 'MEMBER' END) THEN
+    GRANT tillworks_app TO CURRENT_USER;
+  END IF;
+END $$;
 GRANT USAGE ON SCHEMA public TO tillworks_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO tillworks_app;
 GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO tillworks_app;
