@@ -14,7 +14,7 @@ export const answers = new Counter({
   registers: [registry]
 })
 
-/** What the fraud rules decided. */
+/** What the fraud rules decided in this process; where workers run apart, tillworks_rows has the day's counts of all. */
 export const fraudDecisions = new Counter({
   name: 'tillworks_fraud_decisions_total',
   help: 'Decisions of the fraud rules: allow, challenge or block, by the first reason.',
@@ -24,7 +24,7 @@ export const fraudDecisions = new Counter({
 
 const rows = new Gauge({
   name: 'tillworks_rows',
-  help: 'Rows that wait for somebody or something, from the database that all processes share.',
+  help: 'Rows that wait for somebody or something, or tell of the last day, from the database that all processes share.',
   labelNames: ['what'] as const,
   registers: [registry]
 })
@@ -54,7 +54,11 @@ async function countRows({ pool }: Services['db']): Promise<void> {
      UNION ALL SELECT 'events to apply', count(*)::int FROM "WebhookEvent" WHERE "status" = 'RECEIVED'
      UNION ALL SELECT 'checkouts under way', count(*)::int FROM "Checkout" WHERE "status" IN ('RECEIVED', 'VERIFIED')
      UNION ALL SELECT 'orders in review', count(*)::int FROM "Order" WHERE "status" = 'NEEDS_REVIEW'
-     UNION ALL SELECT 'notifications to send', count(*)::int FROM "Notification" WHERE "status" = 'PENDING'`
+     UNION ALL SELECT 'notifications to send', count(*)::int FROM "Notification" WHERE "status" = 'PENDING'
+     UNION ALL SELECT 'checkouts challenged in a day', count(*)::int FROM "PaymentAuditLog"
+       WHERE "createdAt" > now() - interval '1 day' AND "action" = 'checkout_verified' AND "metadata"->>'fraud' = 'challenge'
+     UNION ALL SELECT 'checkouts blocked in a day', count(*)::int FROM "PaymentAuditLog"
+       WHERE "createdAt" > now() - interval '1 day' AND "action" = 'checkout_payment_blocked'`
   )
   for (const { what, count } of found) rows.set({ what }, count)
 }

@@ -116,6 +116,17 @@ describe('what Stripe adds to a Session', () => {
   })
 })
 
+it('raises one alert for a payment that does not fit, however many events tell of it', async () => {
+  const { prisma } = shop.stack.services.db
+  const ids = await openOrder('EUR', 10_000)
+  const debit = session(ids, 'EUR', 10_001)
+  await tell('checkout.session.completed', { ...debit, payment_status: 'unpaid' })
+  await tell('checkout.session.async_payment_succeeded', debit)
+  expect((await prisma.order.findUniqueOrThrow({ where: { id: ids.orderId } })).status).toBe('NEEDS_REVIEW')
+  const alerts = await prisma.alert.findMany({ where: { name: 'payment_mismatch' } })
+  expect(alerts.filter(alert => JSON.stringify(alert.context).includes(ids.orderId))).toHaveLength(1)
+})
+
 it('compares a localized price in the currency of the order when adaptive pricing is allowed', async () => {
   const adaptive = await openShop('postgres', { PAYMENT_ADAPTIVE_PRICING: 'true' })
   const usual = shop

@@ -80,7 +80,10 @@ it('asks the bank after some declines, stops after many, and starts again when a
   const metrics = await fetch(`http://127.0.0.1:${shop.stack.api.opsPort}/metrics`, {
     headers: { authorization: `Basic ${Buffer.from('ops:password of the tests').toString('base64')}` }
   })
-  expect(await metrics.text()).toContain(
+  const text = await metrics.text()
+  expect(text).toContain('tillworks_rows{what="checkouts blocked in a day"} 1')
+  expect(text).toContain('tillworks_rows{what="checkouts challenged in a day"} 1')
+  expect(text).toContain(
     'tillworks_fraud_decisions_total{decision="block",reason="n declines of the customer in an hour, more than n"} 1'
   )
 }, 60_000)

@@ -112,7 +112,7 @@ async function verify(context: Context, checkoutId: string): Promise<Verificatio
   return { verified: true }
 }
 
-/** What the fraud rules say, counted and, unless it is nothing, written down. */
+/** What the fraud rules say, counted. */
 async function assess(services: Services, client: Client, checkout: CheckoutRow): Promise<FraudDecision> {
   const { fraud } = services.config
   if (!fraud.enabled) return { decision: 'allow', reasons: [] }

@@ -47,11 +47,11 @@ export async function requestRefunds(services: Services, wish: RefundWish): Prom
     const payments = (await findPaymentsOf(client, wish.orderId)).filter(
       payment => payment.captured > 0 && (wish.paymentIntentId ?? payment.paymentIntentId) === payment.paymentIntentId
     )
-    await refuseDisputed(client, payments)
     const key = wish.key ?? derivedKey(wish, payments, order.refunded)
     const known = await findRefundByKey(client, `${key}:0`)
     if (known !== undefined) return await sameRequest(client, key, wish)
 
+    await refuseDisputed(client, payments)
     const parts = divide(wish, payments, asked)
     for (const [index, part] of parts.entries()) {
       const { paymentIntentId, currency } = part.payment

@@ -138,7 +138,7 @@ async function flagUnexpected(change: Change, orderId: string, known: KnownOrder
   }
 }
 
-/** Puts a payment in review with an alert that says what an operator would do about it. */
+/** Puts a payment in review, once, with an alert that says what an operator would do about it. */
 export async function review(
   change: Change,
   orderId: string,
@@ -148,7 +148,7 @@ export async function review(
   action: 'accept' | 'refund' | 'cancel'
 ): Promise<void> {
   const { client, services, trail } = change
-  await reviewPayment(client, paymentIntentId, { reason, action, now: services.now() })
+  if (!(await reviewPayment(client, paymentIntentId, { reason, action, now: services.now() }))) return
   const which = action === 'cancel' ? '' : ` --payment ${paymentIntentId}`
   const suggestion = `Suggested: npm run ops -- order ${action} ${orderId}${which}`
   await alert(client, services.log, name, { ...trail, orderId, reason: `${reason}. ${suggestion}` })
@@ -157,7 +157,6 @@ export async function review(
 /** Stock leaves the shelf for a payment that counts, and goes back when none can come. What is in review stays held. */
 async function settleStock(change: Change, orderId: string, known: KnownOrder): Promise<void> {
   const { client, services } = change
-  let committed = false
   for (const checkout of known.checkouts.filter(each => each.held)) {
     const payment = known.payments.find(each => each.checkoutId === checkout.id)
     const isGone = ['EXPIRED', 'FAILED', 'REJECTED'].includes(checkout.status)
@@ -166,12 +165,11 @@ async function settleStock(change: Change, orderId: string, known: KnownOrder): 
       await settleReservations(client, checkout.id, 'RELEASED', services.now())
     } else if (checkout.status === 'PAID' && payment !== undefined && !needsReview(payment)) {
       await settleReservations(client, checkout.id, 'COMMITTED', services.now())
-      committed = true
     }
   }
   if (!known.restockDue) return
   const returned = await restockRefunds(client, orderId, services.now())
-  if (returned.length === 0 && !committed) return
+  if (returned.length === 0) return
   await writeAudit(client, {
     action: 'stock_returned',
     status: 'SUCCESS',

@@ -106,17 +106,18 @@ export async function findPaymentsOf(db: Queryable, orderId: string): Promise<Pa
   return rows
 }
 
-/** Puts a payment in review; the first reason stays. */
+/** Puts a payment in review. False when it was put there before: the first reason stays. */
 export async function reviewPayment(
   db: Queryable,
   paymentIntentId: string,
   review: { reason: string; action: string; now: Date }
-): Promise<void> {
-  await db.query(
+): Promise<boolean> {
+  const { rowCount } = await db.query(
     `UPDATE "Payment" SET "reviewReason" = $2, "reviewAction" = $3, "updatedAt" = $4
      WHERE "paymentIntentId" = $1 AND "reviewReason" IS NULL`,
     [paymentIntentId, review.reason, review.action, review.now]
   )
+  return rowCount === 1
 }
 
 /** An operator lets a payment in review count. False when it is not in review. */
