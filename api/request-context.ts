@@ -46,9 +46,14 @@ export function origin(request: Request): { ipAddress: string | null; userAgent:
   }
 }
 
-/** The client's address; an IPv4 address in IPv6's clothes is the same one. */
+/** An IPv4 address in IPv6's clothes is the same one. */
+export function plainAddress(address: string): string {
+  return address.replace(/^::ffff:(?=\d+\.)/, '')
+}
+
+/** The client's address. */
 export function addressOf(request: Request): string | null {
-  return request.ip?.replace(/^::ffff:(?=\d+\.)/, '') ?? null
+  return request.ip === undefined ? null : plainAddress(request.ip)
 }
 
 /** Counts answers by the route's pattern, never by the path: paths are without number. */

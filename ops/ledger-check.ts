@@ -1,6 +1,7 @@
 import type Stripe from 'stripe'
 import { DAY, SECOND } from '../shared/duration.js'
 import { type MinorUnits, toDecimalString } from '../shared/money.js'
+import { inPages } from '../shared/pages.js'
 import type { Services } from '../shared/services.js'
 import { type Bookings, findBookedSources, findBookings, findUnbalanced } from '../shared/statements/ledger.js'
 
@@ -12,10 +13,7 @@ export interface LedgerReport {
   differences: string[]
 }
 
-interface Expectation {
-  entry: string
-  amount: number
-}
+const PAGE = 100
 
 /**
  * Compares the ledger with Stripe's balance transactions of a period, both ways: what Stripe booked and the ledger did
@@ -25,21 +23,11 @@ export async function checkLedger(services: Services, since: Date, until: Date):
   const report: LedgerReport = { compared: 0, foreign: 0, differences: [] }
   const seen = new Set<string>()
   const created = { gte: Math.floor(since.getTime() / SECOND), lt: Math.ceil(until.getTime() / SECOND) }
-  let page: Stripe.BalanceTransaction[] = []
-  const comparePage = async () => {
+  const booked = services.stripe.balanceTransactions.list({ created, limit: PAGE, expand: ['data.source'] })
+  for await (const page of inPages(booked, PAGE)) {
     const bookings = await readBookings(services, page)
     for (const each of page) compare(each, bookings, seen, report)
-    page = []
   }
-  for await (const each of services.stripe.balanceTransactions.list({
-    created,
-    limit: 100,
-    expand: ['data.source']
-  })) {
-    page.push(each)
-    if (page.length === 100) await comparePage()
-  }
-  await comparePage()
 
   // A day at both ends: we book when the event comes, Stripe when it happens.
   const inner = [new Date(since.getTime() + DAY), new Date(until.getTime() - DAY)] as const
@@ -79,27 +67,27 @@ async function readBookings({ db }: Services, page: Stripe.BalanceTransaction[])
 }
 
 function compare(each: Stripe.BalanceTransaction, bookings: Bookings, seen: Set<string>, report: LedgerReport): void {
-  const expected = expectation(each, bookings)
-  if (expected === undefined) {
+  const entry = entryOf(each, bookings)
+  if (entry === undefined) {
     report.foreign++
     return
   }
   report.compared++
-  seen.add(expected.entry)
+  seen.add(entry)
   const currency = each.currency.toUpperCase()
-  const posted = bookings.entries.get(expected.entry) ?? []
+  const posted = bookings.entries.get(entry) ?? []
   const exchanged = bookings.entries.get(`exchange:${each.id}`) ?? []
   const booked = [...posted, ...exchanged].filter(line => line.currency === currency)
   const isForeignCurrency = posted.length > 0 && posted.every(line => line.currency !== currency)
   if (posted.length === 0) {
     report.differences.push(
-      `${each.id}: Stripe has ${expected.entry} for ${money(each.amount, currency)}, the ledger has nothing`
+      `${each.id}: Stripe has ${entry} for ${money(each.amount, currency)}, the ledger has nothing`
     )
-  } else if (booked.length > 0 && total(booked) !== expected.amount) {
+  } else if (booked.length > 0 && total(booked) !== each.amount) {
     report.differences.push(
-      `${each.id}: Stripe has ${expected.entry} for ${money(each.amount, currency)}, the ledger has ${money(total(booked), currency)}`
+      `${each.id}: Stripe has ${entry} for ${money(each.amount, currency)}, the ledger has ${money(total(booked), currency)}`
     )
-  } else if (isForeignCurrency && booked.length === 0 && expected.entry.startsWith('capture:')) {
+  } else if (isForeignCurrency && booked.length === 0 && entry.startsWith('capture:')) {
     report.differences.push(`${each.id}: settled in ${currency}, and its exchange is not booked yet`)
   }
   const fee = -total(bookings.entries.get(`fee:${each.id}`) ?? [])
@@ -111,16 +99,16 @@ function compare(each: Stripe.BalanceTransaction, bookings: Bookings, seen: Set<
 }
 
 /** The ledger's entry for a balance transaction; undefined when it is of no payment of ours. */
-function expectation(each: Stripe.BalanceTransaction, bookings: Bookings): Expectation | undefined {
+function entryOf(each: Stripe.BalanceTransaction, bookings: Bookings): string | undefined {
   const intent = intentOf(each)
   if (intent === null || !bookings.intents.has(intent)) return undefined
   const kind = (each.source as { object?: string }).object
-  if (kind === 'dispute') return { entry: `dispute:${each.id}`, amount: each.amount }
+  if (kind === 'dispute') return `dispute:${each.id}`
   if (kind === 'refund') {
     // Money of a failed refund comes back as a transaction of its own.
-    return { entry: `${each.amount > 0 ? 'refund_returned' : 'refund'}:${sourceOf(each)}`, amount: each.amount }
+    return `${each.amount > 0 ? 'refund_returned' : 'refund'}:${sourceOf(each)}`
   }
-  return { entry: `capture:${intent}`, amount: each.amount }
+  return `capture:${intent}`
 }
 
 function total(lines: { amount: number }[]): number {

@@ -43,7 +43,7 @@ async function list({ db }: Services, args: string[]): Promise<void> {
 }
 
 /** Sends it again under its old id, so that a shop that has it already can tell. */
-async function replay({ db, queues, log, now }: Services, args: string[]): Promise<void> {
+async function replay({ db, queues, now }: Services, args: string[]): Promise<void> {
   const { values, positionals } = parseArgs({ args, options: { note: { type: 'string' } }, allowPositionals: true })
   const id = required(positionals[0], 'The notification’s id')
   const replayed = await replayNotification(db.pool, id, now(), {
@@ -52,8 +52,6 @@ async function replay({ db, queues, log, now }: Services, args: string[]): Promi
     metadata: { notification: id, operator: operator(), note: values.note ?? null }
   })
   if (!replayed) throw new Error(`Notification ${id} is waiting to be sent already, or does not exist.`)
-  await queues
-    .enqueueAgain('order-notification', id)
-    .catch(error => log.warn({ err: error }, 'not enqueued; the sweep will'))
+  await queues.offer('order-notification', id, { again: true })
   print(`Notification ${id} will be sent again.`)
 }

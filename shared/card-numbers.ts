@@ -15,10 +15,13 @@ export function maskCardNumbers(text: string): string {
   return text.replace(CANDIDATE, candidate => (isCardNumber(candidate) ? MASK : candidate))
 }
 
-/** The check digit of ISO/IEC 7812-1, annex B (Luhn). */
 function isCardNumber(candidate: string): boolean {
   const digits = candidate.replace(/\D/g, '')
-  if (digits.length < 13 || digits.length > 19) return false
+  return digits.length >= 13 && digits.length <= 19 && passesLuhn(digits)
+}
+
+/** The check digit of ISO/IEC 7812-1, annex B. */
+export function passesLuhn(digits: string): boolean {
   const sum = [...digits].reverse().reduce((total, digit, index) => {
     const value = Number(digit) * (index % 2 === 1 ? 2 : 1)
     return total + (value > 9 ? value - 9 : value)

@@ -28,10 +28,11 @@ const soon = { ...common, attempts: 8, backoff: { type: 'exponential', delay: SE
 
 /** Retries after about 5, 10, 20 … seconds, the last ones half a day apart: a shop may be down for a night. */
 export const NOTIFICATION_ATTEMPTS = 15
+export const NOTIFICATION_BACKOFF = 5 * SECOND
 const overDays = {
   ...common,
   attempts: NOTIFICATION_ATTEMPTS,
-  backoff: { type: 'exponential', delay: 5 * SECOND, jitter: 0.5 }
+  backoff: { type: 'exponential', delay: NOTIFICATION_BACKOFF, jitter: 0.5 }
 }
 
 /** How the job of a row names the row, and how it is tried again. */

@@ -78,7 +78,7 @@ export function disputeIsHeld(status: string): boolean {
   return !isInquiry(status) && status !== 'won' && status !== 'prevented'
 }
 
-export function isInquiry(status: string): boolean {
+function isInquiry(status: string): boolean {
   return status.startsWith('warning_')
 }
 

@@ -25,6 +25,11 @@ export interface Queues {
    * nothing is lost then, since the sweep enqueues what the rows say is due.
    */
   enqueue(name: RowJobName, id: string): Promise<void>
+  /**
+   * As enqueue(), for rows that the sweep finds too: while the store is away it logs and returns false. `again` also
+   * replaces an ended job of the same id that is still kept.
+   */
+  offer(name: RowJobName, id: string, options?: { again?: boolean }): Promise<boolean>
   /** Enqueues the job of a row even when an ended job of the same id is still kept. False when it is already waiting. */
   enqueueAgain(name: RowJobName, id: string): Promise<boolean>
   /** Creates or restores a repeating job. */
@@ -87,20 +92,32 @@ export async function openQueues(config: QueueConfig, log: Logger): Promise<Queu
     ])
   )
 
+  const enqueue: Queues['enqueue'] = async (name, id) => {
+    await adders.get(name)?.(rowJob(name, id))
+  }
+  const enqueueAgain: Queues['enqueueAgain'] = async (name, id) => {
+    const queue = get(name)
+    const existing = await withinTime(queue.getJob(id), 'getJob')
+    if (existing !== undefined) {
+      const state = await withinTime(existing.getState(), 'getState')
+      if (state !== 'completed' && state !== 'failed') return false
+      await withinTime(existing.remove(), 'remove')
+    }
+    await withinTime(queue.addBulk([rowJob(name, id)]), 'addBulk')
+    return true
+  }
+
   return {
-    async enqueue(name, id) {
-      await adders.get(name)?.(rowJob(name, id))
-    },
-    async enqueueAgain(name, id) {
-      const queue = get(name)
-      const existing = await withinTime(queue.getJob(id), 'getJob')
-      if (existing !== undefined) {
-        const state = await withinTime(existing.getState(), 'getState')
-        if (state !== 'completed' && state !== 'failed') return false
-        await withinTime(existing.remove(), 'remove')
+    enqueue,
+    enqueueAgain,
+    async offer(name, id, { again = false } = {}) {
+      try {
+        await (again ? enqueueAgain(name, id) : enqueue(name, id))
+        return true
+      } catch (error) {
+        log.warn({ queue: name, jobId: id, reason: messageOf(error) }, 'not enqueued; the sweep will')
+        return false
       }
-      await withinTime(queue.addBulk([rowJob(name, id)]), 'addBulk')
-      return true
     },
     async schedule(name, repeat) {
       const template = { name, data: {}, opts: { removeOnComplete: 100, removeOnFail: 500 } }

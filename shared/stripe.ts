@@ -39,3 +39,8 @@ export function classifyStripeError(error: unknown): StripeFailure {
       return (error.statusCode ?? 0) >= 500 ? 'unknown' : 'refused'
   }
 }
+
+/** All refunds of a PaymentIntent. */
+export async function listRefunds(stripe: Stripe, paymentIntentId: string): Promise<Stripe.Refund[]> {
+  return await stripe.refunds.list({ payment_intent: paymentIntentId, limit: 100 }).autoPagingToArray({ limit: 1_000 })
+}

@@ -265,7 +265,12 @@ export function isInFlight(status: CheckoutStatus): boolean {
   return status === 'RECEIVED' || status === 'VERIFIED'
 }
 
+/** It ended without a payment. */
+export function isOver(status: CheckoutStatus): boolean {
+  return status === 'EXPIRED' || status === 'FAILED' || status === 'REJECTED'
+}
+
 /** Nothing but an operator moves this checkout any more. */
 export function isSettled(status: CheckoutStatus): boolean {
-  return !isPayable(status) && status !== 'PROCESSING'
+  return status === 'PAID' || isOver(status)
 }

@@ -3,7 +3,7 @@ import { alert } from '../shared/alerts.js'
 import type { Config } from '../shared/config.js'
 import { SECOND } from '../shared/duration.js'
 import { messageOf } from '../shared/errors.js'
-import { NOTIFICATION_ATTEMPTS } from '../shared/jobs.js'
+import { NOTIFICATION_ATTEMPTS, NOTIFICATION_BACKOFF } from '../shared/jobs.js'
 import type { Services } from '../shared/services.js'
 import {
   failNotification,
@@ -81,7 +81,7 @@ async function recordFailure(services: Services, notification: NotificationRow, 
   const { id, orderId, attempts } = notification
   const isLast = attempts >= NOTIFICATION_ATTEMPTS
   // Sooner than the queue's own backoff, jitter included: its retry finds the row due.
-  const wait = (5 * SECOND * 2 ** (attempts - 1)) / 2
+  const wait = (NOTIFICATION_BACKOFF * 2 ** (attempts - 1)) / 2
   await failNotification(services.db.pool, id, {
     error: reason,
     nextAttemptAt: isLast ? null : new Date(services.now().getTime() + wait)

@@ -2,6 +2,7 @@ import type Stripe from 'stripe'
 import { writeAudit } from '../shared/audit.js'
 import { DAY, MINUTE, SECOND } from '../shared/duration.js'
 import { messageOf } from '../shared/errors.js'
+import { inPages } from '../shared/pages.js'
 import type { Services } from '../shared/services.js'
 import { findOverdueCheckouts, type OverdueCheckout } from '../shared/statements/due-rows.js'
 import { findUnbookedCaptures } from '../shared/statements/ledger.js'
@@ -69,15 +70,8 @@ export async function reconcile(
 
 async function recoverEvents(services: Services, report: ReconcileReport, requestId: string): Promise<void> {
   const gte = Math.floor(report.since.getTime() / SECOND)
-  let page: Stripe.Event[] = []
-  for await (const event of services.stripe.events.list({ delivery_success: false, created: { gte }, limit: PAGE })) {
-    report.undelivered++
-    page.push(event)
-    if (page.length < PAGE) continue
-    await storePage(services, page, report, requestId)
-    page = []
-  }
-  await storePage(services, page, report, requestId)
+  const events = services.stripe.events.list({ delivery_success: false, created: { gte }, limit: PAGE })
+  for await (const page of inPages(events, PAGE)) await storePage(services, page, report, requestId)
 }
 
 async function storePage(
@@ -86,7 +80,7 @@ async function storePage(
   report: ReconcileReport,
   requestId: string
 ): Promise<void> {
-  if (page.length === 0) return
+  report.undelivered += page.length
   const stored = await storeEvents(
     services.db.pool,
     // Oldest first, as they would have come.
@@ -101,7 +95,8 @@ async function storePage(
       receivedAt: services.now()
     }))
   )
-  for (const id of stored) await enqueue(services, id)
+  // Together, so that they share bulk calls.
+  await Promise.all([...stored].map(id => services.queues.offer('webhook-processing', id)))
   report.recovered.push(...stored)
 }
 
@@ -114,7 +109,7 @@ async function askAboutCheckouts(services: Services, report: ReconcileReport, re
       const eventId = await storeFound(services, found, requestId)
       if (eventId === undefined) continue
       report.found.push({ checkoutId: checkout.id, type: found.type })
-      await enqueue(services, eventId)
+      await services.queues.offer('webhook-processing', eventId)
     }
   }
 }
@@ -128,7 +123,7 @@ async function askAboutCaptures(services: Services, report: ReconcileReport, req
     const eventId = found === undefined ? undefined : await storeFound(services, found, requestId)
     if (found === undefined || eventId === undefined) continue
     report.found.push({ checkoutId, type: found.type })
-    await enqueue(services, eventId)
+    await services.queues.offer('webhook-processing', eventId)
   }
 }
 
@@ -146,11 +141,4 @@ async function ask(stripe: Stripe, checkout: OverdueCheckout) {
 
 async function bookFees(services: Services, report: ReconcileReport): Promise<void> {
   report.booked = await bookBalanceTransactions(services)
-}
-
-/** The sweep enqueues what could not be enqueued here. */
-async function enqueue({ queues, log }: Services, eventId: string): Promise<void> {
-  await queues
-    .enqueue('webhook-processing', eventId)
-    .catch(error => log.warn({ reason: messageOf(error) }, 'a recovered event waits for the sweep'))
 }

@@ -7,7 +7,7 @@ import { messageOf } from '../shared/errors.js'
 import { formatRestock } from '../shared/restock.js'
 import type { Services } from '../shared/services.js'
 import { type RefundRow, readRefund, refuseRefund } from '../shared/statements/refunds.js'
-import { classifyStripeError } from '../shared/stripe.js'
+import { classifyStripeError, listRefunds } from '../shared/stripe.js'
 import { storeFound } from './found-events.js'
 import type { Job } from './job.js'
 import { applyEvent } from './webhook-processing.js'
@@ -56,8 +56,7 @@ async function create(stripe: Stripe, refund: RefundRow): Promise<Stripe.Refund>
 /** A refund so old that its idempotency key may be forgotten: did an earlier try make it? */
 async function findMade({ stripe, now }: Services, refund: RefundRow): Promise<Stripe.Refund | undefined> {
   if (now().getTime() - refund.createdAt.getTime() < KEY_IS_SAFE_FOR) return undefined
-  const all = stripe.refunds.list({ payment_intent: refund.paymentIntentId, limit: 100 })
-  const refunds = await all.autoPagingToArray({ limit: 1_000 })
+  const refunds = await listRefunds(stripe, refund.paymentIntentId)
   return refunds.find(made => made.metadata?.refundId === refund.id)
 }
 

@@ -82,13 +82,7 @@ export async function requestRefunds(services: Services, wish: RefundWish): Prom
     }
     return parts.map(part => part.id)
   })
-  await Promise.all(
-    ids.map(id =>
-      services.queues
-        .enqueue('refund-creation', id)
-        .catch(error => services.log.warn({ err: error }, 'a refund waits for the sweep'))
-    )
-  )
+  await Promise.all(ids.map(id => services.queues.offer('refund-creation', id)))
   const rows = await Promise.all(ids.map(id => readRefund(services.db.pool, id)))
   return rows.filter(row => row !== undefined)
 }

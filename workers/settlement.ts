@@ -1,7 +1,7 @@
 import { type AlertName, alert } from '../shared/alerts.js'
 import { writeAudit } from '../shared/audit.js'
 import type { Client } from '../shared/database.js'
-import { messageOf, TerminalError } from '../shared/errors.js'
+import { TerminalError } from '../shared/errors.js'
 import { newId } from '../shared/ids.js'
 import { needsReview, orderState, wentBack } from '../shared/order-status.js'
 import type { Services } from '../shared/services.js'
@@ -9,7 +9,7 @@ import { moveCheckout } from '../shared/statements/checkouts.js'
 import { type KnownOrder, lockOrder, markCancelled, moveOrder, readOrderFacts } from '../shared/statements/orders.js'
 import { reviewPayment } from '../shared/statements/payments.js'
 import { couldCommitReleased, restockRefunds, settleReservations } from '../shared/statements/stock.js'
-import { type CheckoutStatus, type OrderStatus, orderPath } from '../shared/transitions.js'
+import { type CheckoutStatus, isOver, type OrderStatus, orderPath } from '../shared/transitions.js'
 
 /** One transaction that changes an order: who asked for it, and what to send once it is committed. */
 export interface Change {
@@ -64,13 +64,7 @@ export async function cancelOrder(change: Change, orderId: string, reason: strin
 
 /** Enqueues what a committed change has to tell the shop. What the queue store misses, the sweep finds. */
 export async function announce({ services, notifications }: Pick<Change, 'services' | 'notifications'>): Promise<void> {
-  await Promise.all(
-    notifications.map(id =>
-      services.queues
-        .enqueue('order-notification', id)
-        .catch(error => services.log.warn({ reason: messageOf(error) }, 'a notification waits for the sweep'))
-    )
-  )
+  await Promise.all(notifications.map(id => services.queues.offer('order-notification', id)))
 }
 
 /** A completed Session whose payment has ended since: captured, or its authorization gone. */
@@ -94,7 +88,7 @@ async function settleCheckout(
   to: 'PAID' | 'FAILED'
 ): Promise<void> {
   const audit = {
-    action: to === 'PAID' ? 'checkout_paid' : 'checkout_failed',
+    action: `checkout_${to.toLowerCase()}`,
     status: to === 'PAID' ? ('SUCCESS' as const) : ('FAILED' as const),
     ...change.trail,
     orderId,
@@ -120,7 +114,7 @@ async function flagUnexpected(change: Change, orderId: string, known: KnownOrder
       continue
     }
     let reason: string | undefined
-    if (checkout === 'EXPIRED' || checkout === 'FAILED' || checkout === 'REJECTED') {
+    if (checkout !== undefined && isOver(checkout)) {
       if (payment.status === 'PROCESSING') continue
       reason = `a payment arrived although the checkout is ${checkout}`
     } else if (settles && known.cancelled) {
@@ -159,9 +153,8 @@ async function settleStock(change: Change, orderId: string, known: KnownOrder): 
   const { client, services } = change
   for (const checkout of known.checkouts.filter(each => each.held)) {
     const payment = known.payments.find(each => each.checkoutId === checkout.id)
-    const isGone = ['EXPIRED', 'FAILED', 'REJECTED'].includes(checkout.status)
     const cameBack = payment !== undefined && payment.reviewReason !== null && !payment.accepted && wentBack(payment)
-    if (isGone || cameBack) {
+    if (isOver(checkout.status) || cameBack) {
       await settleReservations(client, checkout.id, 'RELEASED', services.now())
     } else if (checkout.status === 'PAID' && payment !== undefined && !needsReview(payment)) {
       await settleReservations(client, checkout.id, 'COMMITTED', services.now())

@@ -103,15 +103,7 @@ async function apply(services: Services, client: Client, eventId: string, lookup
 
 /** A dead event has no job of its own: somebody has retried the failed one, in Bull Board. */
 async function revive(services: Services, client: Client, row: WebhookEventRow): Promise<void> {
-  await reviveEvent(client, row.id, {
-    action: 'webhook_replayed',
-    status: 'PROCESSING',
-    eventId: row.id,
-    before: 'DEAD',
-    after: 'RECEIVED',
-    requestId: row.requestId,
-    metadata: { operator: 'a retry of its job' }
-  })
+  await reviveEvent(client, row.id, { operator: 'a retry of its job', requestId: row.requestId })
   services.log.info({ eventId: row.id }, 'a dead event is tried again')
 }
 

@@ -5,6 +5,7 @@ import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible'
 import type { Config } from '../../shared/config.js'
 import { MINUTE, SECOND } from '../../shared/duration.js'
 import type { Logger } from '../../shared/logger.js'
+import { plainAddress } from '../request-context.js'
 
 export interface Operator {
   name: string
@@ -98,7 +99,7 @@ function networks(list: readonly string[]): BlockList {
 }
 
 function isFrom(blocks: BlockList, remote: string): boolean {
-  const address = remote.replace(/^::ffff:(?=\d+\.)/, '')
+  const address = plainAddress(remote)
   return blocks.check(address, isIPv6(address) ? 'ipv6' : 'ipv4')
 }
 

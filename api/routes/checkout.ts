@@ -3,7 +3,7 @@ import type { Cart } from '../../shared/cart.js'
 import { type CheckoutOutcome, checkoutOutcome } from '../../shared/checkout-outcome.js'
 import type { Customer } from '../../shared/customer-claims.js'
 import { HOUR, MINUTE } from '../../shared/duration.js'
-import { messageOf, Problem } from '../../shared/errors.js'
+import { Problem } from '../../shared/errors.js'
 import { newId } from '../../shared/ids.js'
 import {
   type CheckoutRow,
@@ -38,7 +38,7 @@ export function checkoutRoute(ingress: Ingress): Router {
     try {
       const claimed = await claim(ingress, checkout)
       if (claimed !== 'new') return await answerClaimed(ingress, request, response, key, claimed)
-      const enqueued = await enqueue(ingress, checkout)
+      const enqueued = await ingress.queues.offer('price-verification', checkout.id)
       const waitMs = enqueued && !prefersAsync(request) ? ingress.config.payment.waitMs : 0
       await answerWhenSettled(ingress, response, watch, checkout.id, waitMs)
     } finally {
@@ -132,20 +132,6 @@ async function answerClaimed(
     await answerWhenSettled(ingress, response, watch, checkout.id, waitMs, true)
   } finally {
     watch.stop()
-  }
-}
-
-/** False when the queue store is away: the row is written, and the sweep will enqueue it. */
-async function enqueue(ingress: Ingress, checkout: NewCheckout): Promise<boolean> {
-  try {
-    await ingress.queues.enqueue('price-verification', checkout.id)
-    return true
-  } catch (error) {
-    ingress.log.warn(
-      { requestId: checkout.requestId, checkoutId: checkout.id, reason: messageOf(error) },
-      'not enqueued; the sweep will'
-    )
-    return false
   }
 }
 

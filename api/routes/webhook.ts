@@ -1,6 +1,6 @@
 import express, { type RequestHandler, Router } from 'express'
 import { SECOND } from '../../shared/duration.js'
-import { messageOf, Problem } from '../../shared/errors.js'
+import { Problem } from '../../shared/errors.js'
 import type { NewWebhookEvent } from '../../shared/statements/webhook-events.js'
 import { PINNED_API_VERSION } from '../../shared/stripe-version.js'
 import { verifySignature } from '../../shared/webhook-signature.js'
@@ -19,7 +19,8 @@ export function webhookRoute(ingress: Ingress): Router {
     const event = readEvent(ingress, payload, id)
     const isNew = await ingress.storeEvent(event)
     response.json(isNew ? { received: true } : { received: true, duplicate: true })
-    if (isNew) await enqueue(ingress, event)
+    // After the answer: the event is durable, so a queue store that is away costs time, not the event.
+    if (isNew) await ingress.queues.offer('webhook-processing', event.id)
   }
   return Router().post('/api/stripe/webhook', readBody, handle)
 }
@@ -79,16 +80,4 @@ function isName(value: unknown): value is string {
 
 function isTime(value: unknown): value is number {
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 && value < 1e11
-}
-
-/** After the answer: the event is durable, so a queue store that is away costs time, not the event. */
-async function enqueue(ingress: Ingress, event: NewWebhookEvent): Promise<void> {
-  try {
-    await ingress.queues.enqueue('webhook-processing', event.id)
-  } catch (error) {
-    ingress.log.warn(
-      { requestId: event.requestId, eventId: event.id, reason: messageOf(error) },
-      'not enqueued; the sweep will'
-    )
-  }
 }

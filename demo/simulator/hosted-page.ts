@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type Stripe from 'stripe'
+import { passesLuhn } from '../../shared/card-numbers.js'
 import { minor, toDecimalString } from '../../shared/money.js'
 import type { Account } from './account.js'
 import { readBody } from './api.js'
@@ -91,15 +92,6 @@ function cardProblem(number: string): string {
   if (digits.length < 12) return 'Your card number is incomplete.'
   if (!passesLuhn(digits)) return 'Your card number is invalid.'
   return 'Your card was declined. Your request was in test mode, but used a non test card. For a list of valid test cards, visit: https://stripe.com/docs/testing.'
-}
-
-/** ISO/IEC 7812-1, annex B. */
-function passesLuhn(digits: string): boolean {
-  const sum = [...digits].reverse().reduce((total, digit, index) => {
-    const value = Number(digit) * (index % 2 === 1 ? 2 : 1)
-    return total + (value > 9 ? value - 9 : value)
-  }, 0)
-  return sum % 10 === 0
 }
 
 function readExpiry(text: string | null): [number, number] {

@@ -14,14 +14,11 @@ export interface PaymentRecord {
   tax?: number
   chargeId?: string | null
   captureBefore?: Date | null
-  reviewReason?: string
-  reviewAction?: string
   now: Date
 }
 
 /**
- * Adds what is told to what is known: the status moves forward only, captured only grows, and the first reason for a
- * review stays. A captured payment is booked in the same statement, once. Returns whether the order can follow: its status
+ * Adds what is told to what is known: the status moves forward only and captured only grows. A captured payment is booked in the same statement, once. Returns whether the order can follow: its status
  * or what was captured has changed.
  */
 export async function recordPayment(db: Queryable, payment: PaymentRecord): Promise<boolean> {
@@ -32,20 +29,18 @@ export async function recordPayment(db: Queryable, payment: PaymentRecord): Prom
       SELECT "status", "captured" FROM "Payment" WHERE "paymentIntentId" = $1
     ), known AS (
       INSERT INTO "Payment" AS p ("paymentIntentId", "orderId", "checkoutId", "status", "amount", "currency", "captured", "discount",
-        "tax", "chargeId", "captureBefore", "reviewReason", "reviewAction", "createdAt", "updatedAt")
-      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $14)
+        "tax", "chargeId", "captureBefore", "createdAt", "updatedAt")
+      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $12)
       ON CONFLICT ("paymentIntentId") DO UPDATE SET
-        "status" = CASE WHEN p."status" = ANY($15::"PaymentStatus"[]) THEN EXCLUDED."status" ELSE p."status" END,
+        "status" = CASE WHEN p."status" = ANY($13::"PaymentStatus"[]) THEN EXCLUDED."status" ELSE p."status" END,
         "amount" = EXCLUDED."amount", "captured" = GREATEST(p."captured", EXCLUDED."captured"),
         "discount" = COALESCE(EXCLUDED."discount", p."discount"), "tax" = COALESCE(EXCLUDED."tax", p."tax"),
         "chargeId" = COALESCE(EXCLUDED."chargeId", p."chargeId"),
-        "captureBefore" = COALESCE(EXCLUDED."captureBefore", p."captureBefore"),
-        "reviewReason" = COALESCE(p."reviewReason", EXCLUDED."reviewReason"),
-        "reviewAction" = COALESCE(p."reviewAction", EXCLUDED."reviewAction"), "updatedAt" = EXCLUDED."updatedAt"
+        "captureBefore" = COALESCE(EXCLUDED."captureBefore", p."captureBefore"), "updatedAt" = EXCLUDED."updatedAt"
       RETURNING *
     ), booked AS (
       INSERT INTO "LedgerPosting" ("entry", "account", "currency", "orderId", "amount", "source", "createdAt")
-      SELECT 'capture:' || "paymentIntentId", account::"LedgerAccount", "currency", "orderId", sign * "captured", "paymentIntentId", $14
+      SELECT 'capture:' || "paymentIntentId", account::"LedgerAccount", "currency", "orderId", sign * "captured", "paymentIntentId", $12
       FROM known, (VALUES ('STRIPE', 1), ('SALES', -1)) AS side(account, sign)
       WHERE "status" = 'SUCCEEDED' AND "captured" > 0
       ON CONFLICT DO NOTHING
@@ -64,8 +59,6 @@ export async function recordPayment(db: Queryable, payment: PaymentRecord): Prom
       payment.tax ?? null,
       payment.chargeId ?? null,
       payment.captureBefore ?? null,
-      payment.reviewReason ?? null,
-      payment.reviewAction ?? null,
       payment.now,
       sourcesOf(paymentRules, payment.status)
     ]

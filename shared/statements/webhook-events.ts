@@ -89,8 +89,24 @@ export async function buryEvent(db: Queryable, id: string, error: string, now: D
   return rowCount === 1
 }
 
+/** Who wants a dead event to be tried again, and why. */
+export interface Replayer {
+  operator: string
+  note?: string
+  requestId?: string
+}
+
 /** Takes a dead event back for another try, with its audit row. False when it is not dead. */
-export async function reviveEvent(db: Queryable, id: string, audit: AuditEntry): Promise<boolean> {
+export async function reviveEvent(db: Queryable, id: string, by: Replayer): Promise<boolean> {
+  const audit: AuditEntry = {
+    action: 'webhook_replayed',
+    status: 'PROCESSING',
+    eventId: id,
+    before: 'DEAD',
+    after: 'RECEIVED',
+    requestId: by.requestId,
+    metadata: { operator: by.operator, note: by.note ?? null }
+  }
   const { rowCount } = await db.query(
     `WITH revived AS (
        UPDATE "WebhookEvent" SET "status" = 'RECEIVED', "attempts" = 0, "error" = NULL, "processedAt" = NULL

@@ -1,4 +1,5 @@
 import Stripe from 'stripe'
+import { listRefunds } from '../../shared/stripe.js'
 
 type Kind = 'intent' | 'charge' | 'refunds'
 
@@ -53,7 +54,7 @@ async function fetchObject(stripe: Stripe, kind: Kind, id: string): Promise<unkn
       case 'charge':
         return await stripe.charges.retrieve(id)
       case 'refunds':
-        return await stripe.refunds.list({ payment_intent: id, limit: 100 }).autoPagingToArray({ limit: 1_000 })
+        return await listRefunds(stripe, id)
     }
   } catch (error) {
     if (error instanceof Stripe.errors.StripeError && error.code === 'resource_missing') return null
