@@ -10,7 +10,7 @@ import {
 import { MINUTE, SECOND } from '../shared/duration.js'
 import { Problem } from '../shared/errors.js'
 import type { Services } from '../shared/services.js'
-import { addressOf } from './request-context.js'
+import { clientOf } from './request-context.js'
 
 const WINDOW_SECONDS = MINUTE / SECOND
 const STORE_TIMEOUT = 500
@@ -99,10 +99,10 @@ function connect(url: string, { log }: Services): Redis {
   return redis
 }
 
-/** Counts each request by its address. */
+/** Counts each request by its address, or by its network in IPv6. */
 export function limitByAddress(limits: RateLimits): RequestHandler {
   return async (request, response, next) => {
-    await limits.consume('ip', addressOf(request) ?? 'unknown', response)
+    await limits.consume('ip', clientOf(request), response)
     next()
   }
 }

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Request, RequestHandler } from 'express'
 import { pinoHttp } from 'pino-http'
+import { networkOf, plainAddress } from '../shared/address.js'
 import { containsCardNumber, maskCardNumbers } from '../shared/card-numbers.js'
 import type { Logger } from '../shared/logger.js'
 import { answers } from '../shared/metrics.js'
@@ -46,14 +47,14 @@ export function origin(request: Request): { ipAddress: string | null; userAgent:
   }
 }
 
-/** An IPv4 address in IPv6's clothes is the same one. */
-export function plainAddress(address: string): string {
-  return address.replace(/^::ffff:(?=\d+\.)/, '')
-}
-
-/** The client's address. */
+/** The client's address; null when a proxy forwards none that is one. */
 export function addressOf(request: Request): string | null {
   return request.ip === undefined ? null : plainAddress(request.ip)
+}
+
+/** What is counted as one client. */
+export function clientOf(request: Request): string {
+  return networkOf(request.ip ?? '') ?? 'unknown'
 }
 
 /** Counts answers by the route's pattern, never by the path: paths are without number. */

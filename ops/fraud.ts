@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util'
+import { networkOf } from '../shared/address.js'
 import { writeAudit } from '../shared/audit.js'
 import { transaction } from '../shared/database.js'
 import { decideFraud } from '../shared/fraud.js'
@@ -12,7 +13,8 @@ export async function fraud([action, ...args]: string[]): Promise<void> {
     args,
     options: { user: { type: 'string' }, ip: { type: 'string' }, note: { type: 'string' } }
   })
-  const { user, ip } = values
+  const { user } = values
+  const ip = values.ip === undefined ? undefined : networkArgument(values.ip)
   if (user === undefined && ip === undefined) throw new UsageError('fraud needs --user or --ip.')
   if (action === 'show') return await show(user ?? '', ip ?? null)
   if (action !== 'unblock') throw new UsageError('fraud takes show or unblock.')
@@ -34,10 +36,17 @@ export async function fraud([action, ...args]: string[]): Promise<void> {
   })
 }
 
+/** The rules count IPv6 by networks: any address of one names it, and so does the network itself. */
+function networkArgument(text: string): string {
+  const network = networkOf(text.replace(/\/64$/, ''))
+  if (network === null) throw new UsageError(`--ip takes an address such as 203.0.113.7 or 2001:db8::1, not "${text}".`)
+  return network
+}
+
 /** What the rules see, and what they would decide about the next checkout. */
-async function show(userId: string, ipAddress: string | null): Promise<void> {
+async function show(userId: string, network: string | null): Promise<void> {
   await withServices(async ({ db, config, now }) => {
-    const signals = await readFraudSignals(db.pool, { userId, ipAddress }, config.fraud.smallCartAmount, now())
+    const signals = await readFraudSignals(db.pool, { userId, network }, config.fraud.smallCartAmount, now())
     printJson({ signals, ...decideFraud(signals, config.fraud) })
   })
 }

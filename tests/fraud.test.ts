@@ -88,6 +88,32 @@ it('asks the bank after some declines, stops after many, and starts again when a
   )
 }, 60_000)
 
+it('counts the declines of an IPv6 network together, and an operator clears it by any of its addresses', async () => {
+  const shop = await open({ FRAUD_CHECK_ENABLED: 'true', FRAUD_BLOCK_DECLINES_PER_IP: '3', TRUST_PROXY: 'loopback' })
+  const { prisma } = shop.stack.services.db
+  const buy = async (userId: string, ip: string) => {
+    const customer = await shop.customer(userId)
+    const items = [lineOf(await customer.product('stoneware-mug'), 1)]
+    const answer = await customer.checkout({ items }, { 'X-Forwarded-For': ip })
+    return { customer, status: answer.status, url: answer.status === 200 ? data(answer).url : undefined }
+  }
+  for (let number = 1; number <= 2; number++) {
+    const { customer, url } = await buy(`rotating-${number}`, `2001:db8:7:7::${number}`)
+    for (let time = 0; time < 2; time++) await customer.pay(url ?? '', '4000000000000002')
+  }
+  await eventually(
+    () => prisma.paymentSignal.count(),
+    count => count === 4
+  )
+  expect((await buy('rotating-3', '2001:db8:7:7:ffff::3')).status).toBe(403)
+  expect((await buy('neighbour', '2001:db8:7:8::1')).status).toBe(200)
+  const shown = await runOps(shop, 'fraud', 'show', '--ip', '2001:db8:7:7::9')
+  expect(shown.output).toContain('"declinesOfAddress": 4')
+  expect((await runOps(shop, 'fraud', 'show', '--ip', 'home')).code).toBe(2)
+  expect((await runOps(shop, 'fraud', 'unblock', '--ip', '2001:db8:7:7::/64', '--note', 'a school')).code).toBe(0)
+  expect((await buy('rotating-4', '2001:db8:7:7::4')).status).toBe(200)
+}, 60_000)
+
 it('asks the bank when an order goes to another country than it was placed from', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'tillworks-geo-'))
   const file = join(folder, 'countries.mmdb')

@@ -219,6 +219,11 @@ describe.each(['postgres', 'redis'] as const)('rate limits on %s', engine => {
       for (let number = 0; number < 13; number++) statuses.push((await anonymous('203.0.113.8')).status)
       expect(statuses.filter(status => status === 429)).toHaveLength(1)
       expect((await anonymous('203.0.113.9')).status).toBe(200)
+      // Within a network of IPv6 everybody has as many addresses as they like.
+      const sixes: number[] = []
+      for (let number = 0; number < 13; number++) sixes.push((await anonymous(`2001:db8:1:2::${number}`)).status)
+      expect(sixes.filter(status => status === 429)).toHaveLength(1)
+      expect((await anonymous('2001:db8:1:3::1')).status).toBe(200)
     } finally {
       await limited.close()
     }

@@ -116,8 +116,8 @@ async function verify(context: Context, checkoutId: string): Promise<Verificatio
 async function assess(services: Services, client: Client, checkout: CheckoutRow): Promise<FraudDecision> {
   const { fraud } = services.config
   if (!fraud.enabled) return { decision: 'allow', reasons: [] }
-  const { userId, ipAddress, id } = checkout
-  const subject = { userId, ipAddress, exceptId: id }
+  const { userId, network, id } = checkout
+  const subject = { userId, network, exceptId: id }
   const signals = await readFraudSignals(client, subject, fraud.smallCartAmount, services.now())
   const countries = await countriesOf(services, client, checkout)
   const decided = decideFraud({ ...signals, countries }, fraud)

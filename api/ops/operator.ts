@@ -2,10 +2,10 @@ import { createHash, timingSafeEqual } from 'node:crypto'
 import { BlockList, isIPv6 } from 'node:net'
 import type { Request, RequestHandler, Response } from 'express'
 import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible'
+import { networkOf, plainAddress } from '../../shared/address.js'
 import type { Config } from '../../shared/config.js'
 import { MINUTE, SECOND } from '../../shared/duration.js'
 import type { Logger } from '../../shared/logger.js'
-import { plainAddress } from '../request-context.js'
 
 export interface Operator {
   name: string
@@ -24,10 +24,13 @@ export function admit(config: Config, log: Logger): RequestHandler {
   const failures = new RateLimiterMemory({ points: FAILURES, duration: WINDOW / SECOND })
   const identify = identifier(config)
   return async (request, response, next) => {
-    const address = request.socket.remoteAddress ?? 'unknown'
-    const tried = await failures.get(address)
+    const { remoteAddress = '' } = request.socket
+    const address = networkOf(remoteAddress) ?? 'unknown'
+    const signedIn = identify.byProxy(request)
+    // Whoever guesses passwords through the proxy does not keep those out whom it has signed in.
+    const tried = signedIn === undefined ? await failures.get(address) : null
     if (tried !== null && tried.remainingPoints <= 0) return refuseForNow(response, tried.msBeforeNext)
-    const operator = identify(request)
+    const operator = signedIn ?? identify.byPassword(request)
     if (operator !== undefined) {
       response.locals.operator = operator
       return next()
@@ -65,7 +68,9 @@ function isOwnPage(request: Request): boolean {
   return origin === undefined || (URL.canParse(origin) && new URL(origin).host === request.get('host'))
 }
 
-function identifier({ ops }: Config): (request: Request) => Operator | undefined {
+type Identify = (request: Request) => Operator | undefined
+
+function identifier({ ops }: Config): { byProxy: Identify; byPassword: Identify } {
   const accounts: { credentials: Buffer; operator: Operator }[] = [
     { credentials: digest(`${ops.user}:${ops.password}`), operator: { name: ops.user, role: 'operator' } }
   ]
@@ -74,16 +79,19 @@ function identifier({ ops }: Config): (request: Request) => Operator | undefined
     accounts.push({ credentials: digest(`${name}:${viewerPassword}`), operator: { name, role: 'viewer' } })
   }
   const proxies = networks(ops.trustProxy)
-  return request => {
-    const header = ops.proxyUserHeader === undefined ? undefined : request.get(ops.proxyUserHeader)
-    if (header !== undefined && isFrom(proxies, request.socket.remoteAddress ?? '')) {
-      return { name: header, role: ops.operators.includes(header) ? 'operator' : 'viewer' }
+  return {
+    byProxy(request) {
+      const name = ops.proxyUserHeader === undefined ? undefined : request.get(ops.proxyUserHeader)
+      if (!name || !isFrom(proxies, request.socket.remoteAddress ?? '')) return undefined
+      return { name, role: ops.operators.includes(name) ? 'operator' : 'viewer' }
+    },
+    byPassword(request) {
+      const given = /^Basic +(\S+)$/i.exec(request.get('authorization') ?? '')?.[1]
+      if (given === undefined) return undefined
+      const credentials = digest(Buffer.from(given, 'base64').toString())
+      // Every account is compared, in constant time.
+      return accounts.filter(account => timingSafeEqual(account.credentials, credentials))[0]?.operator
     }
-    const given = /^Basic +(\S+)$/i.exec(request.get('authorization') ?? '')?.[1]
-    if (given === undefined) return undefined
-    const credentials = digest(Buffer.from(given, 'base64').toString())
-    // Every account is compared, in constant time.
-    return accounts.filter(account => timingSafeEqual(account.credentials, credentials))[0]?.operator
   }
 }
 
@@ -99,7 +107,7 @@ function networks(list: readonly string[]): BlockList {
 }
 
 function isFrom(blocks: BlockList, remote: string): boolean {
-  const address = plainAddress(remote)
+  const address = plainAddress(remote) ?? ''
   return blocks.check(address, isIPv6(address) ? 'ipv6' : 'ipv4')
 }
 

@@ -1,3 +1,4 @@
+import { networkOf } from '../address.js'
 import { type AuditEntry, auditInsert, auditParameter } from '../audit.js'
 import type { Cart } from '../cart.js'
 import type { AnswerableCheckout, CheckoutOutcome, Refusal } from '../checkout-outcome.js'
@@ -16,6 +17,7 @@ export interface CheckoutRow extends AnswerableCheckout {
   amount: number | null
   paymentIntentId: string | null
   ipAddress: string | null
+  network: string | null
   userAgent: string | null
   risk: 'CHALLENGE' | null
   createdAt: Date
@@ -83,8 +85,8 @@ export async function claimCheckout(db: Queryable, c: NewCheckout): Promise<Clai
       SELECT $11, $2, $12, $13, $9, $9 FROM claim WHERE $11::text IS NOT NULL
     ), checkout AS (
       INSERT INTO "Checkout" ("id", "userId", "email", "orderId", "ownsOrder", "cart", "currency", "idempotencyKey",
-        "requestId", "ipAddress", "userAgent", "createdAt", "updatedAt")
-      SELECT $1, $2, $12, $11, $11::text IS NOT NULL, $7::jsonb, $13, "key", $14, $15, $16, $9, $9 FROM claim
+        "requestId", "ipAddress", "network", "userAgent", "createdAt", "updatedAt")
+      SELECT $1, $2, $12, $11, $11::text IS NOT NULL, $7::jsonb, $13, "key", $14, $15, $18, $16, $9, $9 FROM claim
     ), audited AS (
       ${auditInsert(17, 'EXISTS (SELECT FROM claim)')}
     )
@@ -106,7 +108,8 @@ export async function claimCheckout(db: Queryable, c: NewCheckout): Promise<Clai
       c.requestId,
       c.ipAddress,
       c.userAgent,
-      auditParameter(audit)
+      auditParameter(audit),
+      c.ipAddress === null ? null : networkOf(c.ipAddress)
     ]
   })
   const [row] = rows

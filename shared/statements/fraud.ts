@@ -4,7 +4,8 @@ import type { FraudSignals } from '../fraud.js'
 
 export interface FraudSubject {
   userId: string
-  ipAddress: string | null
+  /** As networkOf() has it. */
+  network: string | null
   /** Not counted: the checkout that is being decided about. */
   exceptId?: string
 }
@@ -26,8 +27,8 @@ export async function readFraudSignals(
     ), seen AS (
       SELECT c."id", c."status", c."amount", c."createdAt",
         c."userId" = $1 AND c."createdAt" > COALESCE(cleared.user_at, '-infinity') AS own,
-        COALESCE(c."ipAddress" = $2, false) AND c."createdAt" > COALESCE(cleared.ip_at, '-infinity') AS same_address
-      FROM "Checkout" c, cleared WHERE c."createdAt" > $6 AND c."id" <> $7 AND (c."userId" = $1 OR c."ipAddress" = $2)
+        COALESCE(c."network" = $2, false) AND c."createdAt" > COALESCE(cleared.ip_at, '-infinity') AS same_address
+      FROM "Checkout" c, cleared WHERE c."createdAt" > $6 AND c."id" <> $7 AND (c."userId" = $1 OR c."network" = $2)
     ), declined AS (
       SELECT s."createdAt", s."detail"->>'fingerprint' AS card, seen.own, seen.same_address
       FROM "PaymentSignal" s JOIN seen ON seen."id" = s."checkoutId" WHERE s."kind" = 'DECLINE'
@@ -43,7 +44,7 @@ export async function readFraudSignals(
       (SELECT count(DISTINCT card) FROM declined WHERE same_address)::int AS "cardsOfAddress"`,
     values: [
       subject.userId,
-      subject.ipAddress,
+      subject.network,
       smallAmount,
       ago(10 * MINUTE),
       ago(HOUR),

@@ -32,7 +32,7 @@ export async function erasePersonalData(db: Queryable, userId: string): Promise<
     [userId]
   )
   const checkouts = await db.query(
-    `UPDATE "Checkout" SET "email" = '${ERASED}', "ipAddress" = NULL, "userAgent" = NULL
+    `UPDATE "Checkout" SET "email" = '${ERASED}', "ipAddress" = NULL, "network" = NULL, "userAgent" = NULL
      WHERE "userId" = $1 AND ${CLOSED_CHECKOUT} AND ("email" <> '${ERASED}' OR "ipAddress" IS NOT NULL OR "userAgent" IS NOT NULL)`,
     [userId]
   )
@@ -58,7 +58,7 @@ export async function prunePersonalData(db: Queryable, before: Date, batch: numb
       [before, batch]
     ),
     db.query(
-      `UPDATE "Checkout" SET "email" = '${ERASED}', "ipAddress" = NULL, "userAgent" = NULL WHERE "id" IN (SELECT "id" FROM "Checkout"
+      `UPDATE "Checkout" SET "email" = '${ERASED}', "ipAddress" = NULL, "network" = NULL, "userAgent" = NULL WHERE "id" IN (SELECT "id" FROM "Checkout"
          WHERE "updatedAt" < $1 AND ${CLOSED_CHECKOUT} AND "email" <> '${ERASED}' LIMIT $2)`,
       [before, batch]
     ),

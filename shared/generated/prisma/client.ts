@@ -98,7 +98,7 @@ export type LedgerPosting = Prisma.LedgerPostingModel
 export type Notification = Prisma.NotificationModel
 /**
  * Model IdempotencyKey
- * A claimed request. `response` and `status` are null while it is in flight.
+ * A claimed request: of a checkout, or of an order. `response` and `status` are null while a checkout is in flight.
  */
 export type IdempotencyKey = Prisma.IdempotencyKeyModel
 /**
@@ -137,6 +137,11 @@ export type RateLimit = Prisma.RateLimitModel
  * From when on the fraud rules count for a user ("user:…") or an address ("ip:…") again, because an operator cleared it.
  */
 export type FraudClearance = Prisma.FraudClearanceModel
+/**
+ * Model Checkpoint
+ * How far a repeating job has come.
+ */
+export type Checkpoint = Prisma.CheckpointModel
 /**
  * Model Switch
  * What operators switch while everything runs, such as maintenance.

@@ -416,6 +416,7 @@ export const ModelName = {
   Alert: 'Alert',
   RateLimit: 'RateLimit',
   FraudClearance: 'FraudClearance',
+  Checkpoint: 'Checkpoint',
   Switch: 'Switch'
 } as const
 
@@ -432,7 +433,7 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
     omit: GlobalOmitOptions
   }
   meta: {
-    modelProps: "product" | "order" | "orderItem" | "checkout" | "reservation" | "payment" | "refund" | "dispute" | "paymentSignal" | "ledgerPosting" | "notification" | "idempotencyKey" | "webhookEvent" | "paymentAuditLog" | "auditChain" | "auditTombstone" | "alert" | "rateLimit" | "fraudClearance" | "switch"
+    modelProps: "product" | "order" | "orderItem" | "checkout" | "reservation" | "payment" | "refund" | "dispute" | "paymentSignal" | "ledgerPosting" | "notification" | "idempotencyKey" | "webhookEvent" | "paymentAuditLog" | "auditChain" | "auditTombstone" | "alert" | "rateLimit" | "fraudClearance" | "checkpoint" | "switch"
     txIsolationLevel: TransactionIsolationLevel
   }
   model: {
@@ -1842,6 +1843,80 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
         }
       }
     }
+    Checkpoint: {
+      payload: Prisma.$CheckpointPayload<ExtArgs>
+      fields: Prisma.CheckpointFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.CheckpointFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$CheckpointPayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.CheckpointFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$CheckpointPayload>
+        }
+        findFirst: {
+          args: Prisma.CheckpointFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$CheckpointPayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.CheckpointFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$CheckpointPayload>
+        }
+        findMany: {
+          args: Prisma.CheckpointFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$CheckpointPayload>[]
+        }
+        create: {
+          args: Prisma.CheckpointCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$CheckpointPayload>
+        }
+        createMany: {
+          args: Prisma.CheckpointCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.CheckpointCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$CheckpointPayload>[]
+        }
+        delete: {
+          args: Prisma.CheckpointDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$CheckpointPayload>
+        }
+        update: {
+          args: Prisma.CheckpointUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$CheckpointPayload>
+        }
+        deleteMany: {
+          args: Prisma.CheckpointDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.CheckpointUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.CheckpointUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$CheckpointPayload>[]
+        }
+        upsert: {
+          args: Prisma.CheckpointUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$CheckpointPayload>
+        }
+        aggregate: {
+          args: Prisma.CheckpointAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateCheckpoint>
+        }
+        groupBy: {
+          args: Prisma.CheckpointGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.CheckpointGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.CheckpointCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.CheckpointCountAggregateOutputType> | number
+        }
+      }
+    }
     Switch: {
       payload: Prisma.$SwitchPayload<ExtArgs>
       fields: Prisma.SwitchFieldRefs
@@ -2026,7 +2101,9 @@ export const CheckoutScalarFieldEnum = {
   idempotencyKey: 'idempotencyKey',
   requestId: 'requestId',
   ipAddress: 'ipAddress',
+  network: 'network',
   userAgent: 'userAgent',
+  askedAt: 'askedAt',
   risk: 'risk',
   requeues: 'requeues',
   createdAt: 'createdAt',
@@ -2061,6 +2138,7 @@ export const PaymentScalarFieldEnum = {
   tax: 'tax',
   chargeId: 'chargeId',
   balanceTransactionId: 'balanceTransactionId',
+  askedAt: 'askedAt',
   captureBefore: 'captureBefore',
   lapseAlertedAt: 'lapseAlertedAt',
   reviewReason: 'reviewReason',
@@ -2088,6 +2166,9 @@ export const RefundScalarFieldEnum = {
   restockedAt: 'restockedAt',
   requestKey: 'requestKey',
   requestedBy: 'requestedBy',
+  balanceTransactionId: 'balanceTransactionId',
+  returnTransactionId: 'returnTransactionId',
+  askedAt: 'askedAt',
   createdAt: 'createdAt',
   updatedAt: 'updatedAt'
 } as const
@@ -2166,6 +2247,7 @@ export const IdempotencyKeyScalarFieldEnum = {
   fingerprint: 'fingerprint',
   derived: 'derived',
   checkoutId: 'checkoutId',
+  orderId: 'orderId',
   request: 'request',
   response: 'response',
   status: 'status',
@@ -2280,6 +2362,14 @@ export const FraudClearanceScalarFieldEnum = {
 } as const
 
 export type FraudClearanceScalarFieldEnum = (typeof FraudClearanceScalarFieldEnum)[keyof typeof FraudClearanceScalarFieldEnum]
+
+
+export const CheckpointScalarFieldEnum = {
+  name: 'name',
+  at: 'at'
+} as const
+
+export type CheckpointScalarFieldEnum = (typeof CheckpointScalarFieldEnum)[keyof typeof CheckpointScalarFieldEnum]
 
 
 export const SwitchScalarFieldEnum = {
@@ -2746,6 +2836,7 @@ export type GlobalOmitConfig = {
   alert?: Prisma.AlertOmit
   rateLimit?: Prisma.RateLimitOmit
   fraudClearance?: Prisma.FraudClearanceOmit
+  checkpoint?: Prisma.CheckpointOmit
   switch?: Prisma.SwitchOmit
 }
 

@@ -70,6 +70,7 @@ export const ModelName = {
   Alert: 'Alert',
   RateLimit: 'RateLimit',
   FraudClearance: 'FraudClearance',
+  Checkpoint: 'Checkpoint',
   Switch: 'Switch'
 } as const
 
@@ -160,7 +161,9 @@ export const CheckoutScalarFieldEnum = {
   idempotencyKey: 'idempotencyKey',
   requestId: 'requestId',
   ipAddress: 'ipAddress',
+  network: 'network',
   userAgent: 'userAgent',
+  askedAt: 'askedAt',
   risk: 'risk',
   requeues: 'requeues',
   createdAt: 'createdAt',
@@ -195,6 +198,7 @@ export const PaymentScalarFieldEnum = {
   tax: 'tax',
   chargeId: 'chargeId',
   balanceTransactionId: 'balanceTransactionId',
+  askedAt: 'askedAt',
   captureBefore: 'captureBefore',
   lapseAlertedAt: 'lapseAlertedAt',
   reviewReason: 'reviewReason',
@@ -222,6 +226,9 @@ export const RefundScalarFieldEnum = {
   restockedAt: 'restockedAt',
   requestKey: 'requestKey',
   requestedBy: 'requestedBy',
+  balanceTransactionId: 'balanceTransactionId',
+  returnTransactionId: 'returnTransactionId',
+  askedAt: 'askedAt',
   createdAt: 'createdAt',
   updatedAt: 'updatedAt'
 } as const
@@ -300,6 +307,7 @@ export const IdempotencyKeyScalarFieldEnum = {
   fingerprint: 'fingerprint',
   derived: 'derived',
   checkoutId: 'checkoutId',
+  orderId: 'orderId',
   request: 'request',
   response: 'response',
   status: 'status',
@@ -414,6 +422,14 @@ export const FraudClearanceScalarFieldEnum = {
 } as const
 
 export type FraudClearanceScalarFieldEnum = (typeof FraudClearanceScalarFieldEnum)[keyof typeof FraudClearanceScalarFieldEnum]
+
+
+export const CheckpointScalarFieldEnum = {
+  name: 'name',
+  at: 'at'
+} as const
+
+export type CheckpointScalarFieldEnum = (typeof CheckpointScalarFieldEnum)[keyof typeof CheckpointScalarFieldEnum]
 
 
 export const SwitchScalarFieldEnum = {

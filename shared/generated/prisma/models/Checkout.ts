@@ -52,7 +52,9 @@ export type CheckoutMinAggregateOutputType = {
   idempotencyKey: string | null
   requestId: string | null
   ipAddress: string | null
+  network: string | null
   userAgent: string | null
+  askedAt: Date | null
   risk: string | null
   requeues: number | null
   createdAt: Date | null
@@ -75,7 +77,9 @@ export type CheckoutMaxAggregateOutputType = {
   idempotencyKey: string | null
   requestId: string | null
   ipAddress: string | null
+  network: string | null
   userAgent: string | null
+  askedAt: Date | null
   risk: string | null
   requeues: number | null
   createdAt: Date | null
@@ -100,7 +104,9 @@ export type CheckoutCountAggregateOutputType = {
   idempotencyKey: number
   requestId: number
   ipAddress: number
+  network: number
   userAgent: number
+  askedAt: number
   risk: number
   requeues: number
   createdAt: number
@@ -135,7 +141,9 @@ export type CheckoutMinAggregateInputType = {
   idempotencyKey?: true
   requestId?: true
   ipAddress?: true
+  network?: true
   userAgent?: true
+  askedAt?: true
   risk?: true
   requeues?: true
   createdAt?: true
@@ -158,7 +166,9 @@ export type CheckoutMaxAggregateInputType = {
   idempotencyKey?: true
   requestId?: true
   ipAddress?: true
+  network?: true
   userAgent?: true
+  askedAt?: true
   risk?: true
   requeues?: true
   createdAt?: true
@@ -183,7 +193,9 @@ export type CheckoutCountAggregateInputType = {
   idempotencyKey?: true
   requestId?: true
   ipAddress?: true
+  network?: true
   userAgent?: true
+  askedAt?: true
   risk?: true
   requeues?: true
   createdAt?: true
@@ -295,7 +307,9 @@ export type CheckoutGroupByOutputType = {
   idempotencyKey: string | null
   requestId: string
   ipAddress: string | null
+  network: string | null
   userAgent: string | null
+  askedAt: Date | null
   risk: string | null
   requeues: number
   createdAt: Date
@@ -343,7 +357,9 @@ export type CheckoutWhereInput = {
   idempotencyKey?: Prisma.StringNullableFilter<"Checkout"> | string | null
   requestId?: Prisma.StringFilter<"Checkout"> | string
   ipAddress?: Prisma.StringNullableFilter<"Checkout"> | string | null
+  network?: Prisma.StringNullableFilter<"Checkout"> | string | null
   userAgent?: Prisma.StringNullableFilter<"Checkout"> | string | null
+  askedAt?: Prisma.DateTimeNullableFilter<"Checkout"> | Date | string | null
   risk?: Prisma.StringNullableFilter<"Checkout"> | string | null
   requeues?: Prisma.IntFilter<"Checkout"> | number
   createdAt?: Prisma.DateTimeFilter<"Checkout"> | Date | string
@@ -371,7 +387,9 @@ export type CheckoutOrderByWithRelationInput = {
   idempotencyKey?: Prisma.SortOrderInput | Prisma.SortOrder
   requestId?: Prisma.SortOrder
   ipAddress?: Prisma.SortOrderInput | Prisma.SortOrder
+  network?: Prisma.SortOrderInput | Prisma.SortOrder
   userAgent?: Prisma.SortOrderInput | Prisma.SortOrder
+  askedAt?: Prisma.SortOrderInput | Prisma.SortOrder
   risk?: Prisma.SortOrderInput | Prisma.SortOrder
   requeues?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
@@ -402,7 +420,9 @@ export type CheckoutWhereUniqueInput = Prisma.AtLeast<{
   idempotencyKey?: Prisma.StringNullableFilter<"Checkout"> | string | null
   requestId?: Prisma.StringFilter<"Checkout"> | string
   ipAddress?: Prisma.StringNullableFilter<"Checkout"> | string | null
+  network?: Prisma.StringNullableFilter<"Checkout"> | string | null
   userAgent?: Prisma.StringNullableFilter<"Checkout"> | string | null
+  askedAt?: Prisma.DateTimeNullableFilter<"Checkout"> | Date | string | null
   risk?: Prisma.StringNullableFilter<"Checkout"> | string | null
   requeues?: Prisma.IntFilter<"Checkout"> | number
   createdAt?: Prisma.DateTimeFilter<"Checkout"> | Date | string
@@ -430,7 +450,9 @@ export type CheckoutOrderByWithAggregationInput = {
   idempotencyKey?: Prisma.SortOrderInput | Prisma.SortOrder
   requestId?: Prisma.SortOrder
   ipAddress?: Prisma.SortOrderInput | Prisma.SortOrder
+  network?: Prisma.SortOrderInput | Prisma.SortOrder
   userAgent?: Prisma.SortOrderInput | Prisma.SortOrder
+  askedAt?: Prisma.SortOrderInput | Prisma.SortOrder
   risk?: Prisma.SortOrderInput | Prisma.SortOrder
   requeues?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
@@ -463,7 +485,9 @@ export type CheckoutScalarWhereWithAggregatesInput = {
   idempotencyKey?: Prisma.StringNullableWithAggregatesFilter<"Checkout"> | string | null
   requestId?: Prisma.StringWithAggregatesFilter<"Checkout"> | string
   ipAddress?: Prisma.StringNullableWithAggregatesFilter<"Checkout"> | string | null
+  network?: Prisma.StringNullableWithAggregatesFilter<"Checkout"> | string | null
   userAgent?: Prisma.StringNullableWithAggregatesFilter<"Checkout"> | string | null
+  askedAt?: Prisma.DateTimeNullableWithAggregatesFilter<"Checkout"> | Date | string | null
   risk?: Prisma.StringNullableWithAggregatesFilter<"Checkout"> | string | null
   requeues?: Prisma.IntWithAggregatesFilter<"Checkout"> | number
   createdAt?: Prisma.DateTimeWithAggregatesFilter<"Checkout"> | Date | string
@@ -487,7 +511,9 @@ export type CheckoutCreateInput = {
   idempotencyKey?: string | null
   requestId: string
   ipAddress?: string | null
+  network?: string | null
   userAgent?: string | null
+  askedAt?: Date | string | null
   risk?: string | null
   requeues?: number
   createdAt?: Date | string
@@ -515,7 +541,9 @@ export type CheckoutUncheckedCreateInput = {
   idempotencyKey?: string | null
   requestId: string
   ipAddress?: string | null
+  network?: string | null
   userAgent?: string | null
+  askedAt?: Date | string | null
   risk?: string | null
   requeues?: number
   createdAt?: Date | string
@@ -541,7 +569,9 @@ export type CheckoutUpdateInput = {
   idempotencyKey?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requestId?: Prisma.StringFieldUpdateOperationsInput | string
   ipAddress?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  network?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   userAgent?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   risk?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requeues?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -569,7 +599,9 @@ export type CheckoutUncheckedUpdateInput = {
   idempotencyKey?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requestId?: Prisma.StringFieldUpdateOperationsInput | string
   ipAddress?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  network?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   userAgent?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   risk?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requeues?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -596,7 +628,9 @@ export type CheckoutCreateManyInput = {
   idempotencyKey?: string | null
   requestId: string
   ipAddress?: string | null
+  network?: string | null
   userAgent?: string | null
+  askedAt?: Date | string | null
   risk?: string | null
   requeues?: number
   createdAt?: Date | string
@@ -620,7 +654,9 @@ export type CheckoutUpdateManyMutationInput = {
   idempotencyKey?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requestId?: Prisma.StringFieldUpdateOperationsInput | string
   ipAddress?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  network?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   userAgent?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   risk?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requeues?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -645,7 +681,9 @@ export type CheckoutUncheckedUpdateManyInput = {
   idempotencyKey?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requestId?: Prisma.StringFieldUpdateOperationsInput | string
   ipAddress?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  network?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   userAgent?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   risk?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requeues?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -680,7 +718,9 @@ export type CheckoutCountOrderByAggregateInput = {
   idempotencyKey?: Prisma.SortOrder
   requestId?: Prisma.SortOrder
   ipAddress?: Prisma.SortOrder
+  network?: Prisma.SortOrder
   userAgent?: Prisma.SortOrder
+  askedAt?: Prisma.SortOrder
   risk?: Prisma.SortOrder
   requeues?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
@@ -708,7 +748,9 @@ export type CheckoutMaxOrderByAggregateInput = {
   idempotencyKey?: Prisma.SortOrder
   requestId?: Prisma.SortOrder
   ipAddress?: Prisma.SortOrder
+  network?: Prisma.SortOrder
   userAgent?: Prisma.SortOrder
+  askedAt?: Prisma.SortOrder
   risk?: Prisma.SortOrder
   requeues?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
@@ -731,7 +773,9 @@ export type CheckoutMinOrderByAggregateInput = {
   idempotencyKey?: Prisma.SortOrder
   requestId?: Prisma.SortOrder
   ipAddress?: Prisma.SortOrder
+  network?: Prisma.SortOrder
   userAgent?: Prisma.SortOrder
+  askedAt?: Prisma.SortOrder
   risk?: Prisma.SortOrder
   requeues?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
@@ -839,7 +883,9 @@ export type CheckoutCreateWithoutOrderInput = {
   idempotencyKey?: string | null
   requestId: string
   ipAddress?: string | null
+  network?: string | null
   userAgent?: string | null
+  askedAt?: Date | string | null
   risk?: string | null
   requeues?: number
   createdAt?: Date | string
@@ -865,7 +911,9 @@ export type CheckoutUncheckedCreateWithoutOrderInput = {
   idempotencyKey?: string | null
   requestId: string
   ipAddress?: string | null
+  network?: string | null
   userAgent?: string | null
+  askedAt?: Date | string | null
   risk?: string | null
   requeues?: number
   createdAt?: Date | string
@@ -921,7 +969,9 @@ export type CheckoutScalarWhereInput = {
   idempotencyKey?: Prisma.StringNullableFilter<"Checkout"> | string | null
   requestId?: Prisma.StringFilter<"Checkout"> | string
   ipAddress?: Prisma.StringNullableFilter<"Checkout"> | string | null
+  network?: Prisma.StringNullableFilter<"Checkout"> | string | null
   userAgent?: Prisma.StringNullableFilter<"Checkout"> | string | null
+  askedAt?: Prisma.DateTimeNullableFilter<"Checkout"> | Date | string | null
   risk?: Prisma.StringNullableFilter<"Checkout"> | string | null
   requeues?: Prisma.IntFilter<"Checkout"> | number
   createdAt?: Prisma.DateTimeFilter<"Checkout"> | Date | string
@@ -945,7 +995,9 @@ export type CheckoutCreateWithoutReservationsInput = {
   idempotencyKey?: string | null
   requestId: string
   ipAddress?: string | null
+  network?: string | null
   userAgent?: string | null
+  askedAt?: Date | string | null
   risk?: string | null
   requeues?: number
   createdAt?: Date | string
@@ -972,7 +1024,9 @@ export type CheckoutUncheckedCreateWithoutReservationsInput = {
   idempotencyKey?: string | null
   requestId: string
   ipAddress?: string | null
+  network?: string | null
   userAgent?: string | null
+  askedAt?: Date | string | null
   risk?: string | null
   requeues?: number
   createdAt?: Date | string
@@ -1013,7 +1067,9 @@ export type CheckoutUpdateWithoutReservationsInput = {
   idempotencyKey?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requestId?: Prisma.StringFieldUpdateOperationsInput | string
   ipAddress?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  network?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   userAgent?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   risk?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requeues?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -1040,7 +1096,9 @@ export type CheckoutUncheckedUpdateWithoutReservationsInput = {
   idempotencyKey?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requestId?: Prisma.StringFieldUpdateOperationsInput | string
   ipAddress?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  network?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   userAgent?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   risk?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requeues?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -1065,7 +1123,9 @@ export type CheckoutCreateWithoutPaymentsInput = {
   idempotencyKey?: string | null
   requestId: string
   ipAddress?: string | null
+  network?: string | null
   userAgent?: string | null
+  askedAt?: Date | string | null
   risk?: string | null
   requeues?: number
   createdAt?: Date | string
@@ -1092,7 +1152,9 @@ export type CheckoutUncheckedCreateWithoutPaymentsInput = {
   idempotencyKey?: string | null
   requestId: string
   ipAddress?: string | null
+  network?: string | null
   userAgent?: string | null
+  askedAt?: Date | string | null
   risk?: string | null
   requeues?: number
   createdAt?: Date | string
@@ -1133,7 +1195,9 @@ export type CheckoutUpdateWithoutPaymentsInput = {
   idempotencyKey?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requestId?: Prisma.StringFieldUpdateOperationsInput | string
   ipAddress?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  network?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   userAgent?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   risk?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requeues?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -1160,7 +1224,9 @@ export type CheckoutUncheckedUpdateWithoutPaymentsInput = {
   idempotencyKey?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requestId?: Prisma.StringFieldUpdateOperationsInput | string
   ipAddress?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  network?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   userAgent?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   risk?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requeues?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -1185,7 +1251,9 @@ export type CheckoutCreateManyOrderInput = {
   idempotencyKey?: string | null
   requestId: string
   ipAddress?: string | null
+  network?: string | null
   userAgent?: string | null
+  askedAt?: Date | string | null
   risk?: string | null
   requeues?: number
   createdAt?: Date | string
@@ -1209,7 +1277,9 @@ export type CheckoutUpdateWithoutOrderInput = {
   idempotencyKey?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requestId?: Prisma.StringFieldUpdateOperationsInput | string
   ipAddress?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  network?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   userAgent?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   risk?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requeues?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -1235,7 +1305,9 @@ export type CheckoutUncheckedUpdateWithoutOrderInput = {
   idempotencyKey?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requestId?: Prisma.StringFieldUpdateOperationsInput | string
   ipAddress?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  network?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   userAgent?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   risk?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requeues?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -1261,7 +1333,9 @@ export type CheckoutUncheckedUpdateManyWithoutOrderInput = {
   idempotencyKey?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requestId?: Prisma.StringFieldUpdateOperationsInput | string
   ipAddress?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  network?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   userAgent?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   risk?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requeues?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -1326,7 +1400,9 @@ export type CheckoutSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs
   idempotencyKey?: boolean
   requestId?: boolean
   ipAddress?: boolean
+  network?: boolean
   userAgent?: boolean
+  askedAt?: boolean
   risk?: boolean
   requeues?: boolean
   createdAt?: boolean
@@ -1355,7 +1431,9 @@ export type CheckoutSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Exte
   idempotencyKey?: boolean
   requestId?: boolean
   ipAddress?: boolean
+  network?: boolean
   userAgent?: boolean
+  askedAt?: boolean
   risk?: boolean
   requeues?: boolean
   createdAt?: boolean
@@ -1381,7 +1459,9 @@ export type CheckoutSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Exte
   idempotencyKey?: boolean
   requestId?: boolean
   ipAddress?: boolean
+  network?: boolean
   userAgent?: boolean
+  askedAt?: boolean
   risk?: boolean
   requeues?: boolean
   createdAt?: boolean
@@ -1407,14 +1487,16 @@ export type CheckoutSelectScalar = {
   idempotencyKey?: boolean
   requestId?: boolean
   ipAddress?: boolean
+  network?: boolean
   userAgent?: boolean
+  askedAt?: boolean
   risk?: boolean
   requeues?: boolean
   createdAt?: boolean
   updatedAt?: boolean
 }
 
-export type CheckoutOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "userId" | "email" | "orderId" | "ownsOrder" | "status" | "cart" | "currency" | "amount" | "sessionId" | "sessionUrl" | "sessionExpiresAt" | "paymentIntentId" | "refusal" | "idempotencyKey" | "requestId" | "ipAddress" | "userAgent" | "risk" | "requeues" | "createdAt" | "updatedAt", ExtArgs["result"]["checkout"]>
+export type CheckoutOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "userId" | "email" | "orderId" | "ownsOrder" | "status" | "cart" | "currency" | "amount" | "sessionId" | "sessionUrl" | "sessionExpiresAt" | "paymentIntentId" | "refusal" | "idempotencyKey" | "requestId" | "ipAddress" | "network" | "userAgent" | "askedAt" | "risk" | "requeues" | "createdAt" | "updatedAt", ExtArgs["result"]["checkout"]>
 export type CheckoutInclude<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   order?: boolean | Prisma.Checkout$orderArgs<ExtArgs>
   reservations?: boolean | Prisma.Checkout$reservationsArgs<ExtArgs>
@@ -1453,7 +1535,15 @@ export type $CheckoutPayload<ExtArgs extends runtime.Types.Extensions.InternalAr
     idempotencyKey: string | null
     requestId: string
     ipAddress: string | null
+    /**
+     * What of the address one customer has to themselves: all of IPv4, the first 64 bits of IPv6.
+     */
+    network: string | null
     userAgent: string | null
+    /**
+     * When reconcile last asked Stripe about it.
+     */
+    askedAt: Date | null
     /**
      * What the fraud rules say of it: null, or CHALLENGE (the bank has to authenticate the customer).
      */
@@ -1904,7 +1994,9 @@ export interface CheckoutFieldRefs {
   readonly idempotencyKey: Prisma.FieldRef<"Checkout", 'String'>
   readonly requestId: Prisma.FieldRef<"Checkout", 'String'>
   readonly ipAddress: Prisma.FieldRef<"Checkout", 'String'>
+  readonly network: Prisma.FieldRef<"Checkout", 'String'>
   readonly userAgent: Prisma.FieldRef<"Checkout", 'String'>
+  readonly askedAt: Prisma.FieldRef<"Checkout", 'DateTime'>
   readonly risk: Prisma.FieldRef<"Checkout", 'String'>
   readonly requeues: Prisma.FieldRef<"Checkout", 'Int'>
   readonly createdAt: Prisma.FieldRef<"Checkout", 'DateTime'>

@@ -14,7 +14,7 @@ import type * as Prisma from "../internal/prismaNamespace.js"
 
 /**
  * Model IdempotencyKey
- * A claimed request. `response` and `status` are null while it is in flight.
+ * A claimed request: of a checkout, or of an order. `response` and `status` are null while a checkout is in flight.
  */
 export type IdempotencyKeyModel = runtime.Types.Result.DefaultSelection<Prisma.$IdempotencyKeyPayload>
 
@@ -41,6 +41,7 @@ export type IdempotencyKeyMinAggregateOutputType = {
   fingerprint: string | null
   derived: boolean | null
   checkoutId: string | null
+  orderId: string | null
   status: number | null
   expiresAt: Date | null
   createdAt: Date | null
@@ -54,6 +55,7 @@ export type IdempotencyKeyMaxAggregateOutputType = {
   fingerprint: string | null
   derived: boolean | null
   checkoutId: string | null
+  orderId: string | null
   status: number | null
   expiresAt: Date | null
   createdAt: Date | null
@@ -67,6 +69,7 @@ export type IdempotencyKeyCountAggregateOutputType = {
   fingerprint: number
   derived: number
   checkoutId: number
+  orderId: number
   request: number
   response: number
   status: number
@@ -92,6 +95,7 @@ export type IdempotencyKeyMinAggregateInputType = {
   fingerprint?: true
   derived?: true
   checkoutId?: true
+  orderId?: true
   status?: true
   expiresAt?: true
   createdAt?: true
@@ -105,6 +109,7 @@ export type IdempotencyKeyMaxAggregateInputType = {
   fingerprint?: true
   derived?: true
   checkoutId?: true
+  orderId?: true
   status?: true
   expiresAt?: true
   createdAt?: true
@@ -118,6 +123,7 @@ export type IdempotencyKeyCountAggregateInputType = {
   fingerprint?: true
   derived?: true
   checkoutId?: true
+  orderId?: true
   request?: true
   response?: true
   status?: true
@@ -219,7 +225,8 @@ export type IdempotencyKeyGroupByOutputType = {
   action: string
   fingerprint: string
   derived: boolean
-  checkoutId: string
+  checkoutId: string | null
+  orderId: string | null
   request: runtime.JsonValue
   response: runtime.JsonValue | null
   status: number | null
@@ -257,7 +264,8 @@ export type IdempotencyKeyWhereInput = {
   action?: Prisma.StringFilter<"IdempotencyKey"> | string
   fingerprint?: Prisma.StringFilter<"IdempotencyKey"> | string
   derived?: Prisma.BoolFilter<"IdempotencyKey"> | boolean
-  checkoutId?: Prisma.StringFilter<"IdempotencyKey"> | string
+  checkoutId?: Prisma.StringNullableFilter<"IdempotencyKey"> | string | null
+  orderId?: Prisma.StringNullableFilter<"IdempotencyKey"> | string | null
   request?: Prisma.JsonFilter<"IdempotencyKey">
   response?: Prisma.JsonNullableFilter<"IdempotencyKey">
   status?: Prisma.IntNullableFilter<"IdempotencyKey"> | number | null
@@ -272,7 +280,8 @@ export type IdempotencyKeyOrderByWithRelationInput = {
   action?: Prisma.SortOrder
   fingerprint?: Prisma.SortOrder
   derived?: Prisma.SortOrder
-  checkoutId?: Prisma.SortOrder
+  checkoutId?: Prisma.SortOrderInput | Prisma.SortOrder
+  orderId?: Prisma.SortOrderInput | Prisma.SortOrder
   request?: Prisma.SortOrder
   response?: Prisma.SortOrderInput | Prisma.SortOrder
   status?: Prisma.SortOrderInput | Prisma.SortOrder
@@ -290,7 +299,8 @@ export type IdempotencyKeyWhereUniqueInput = Prisma.AtLeast<{
   action?: Prisma.StringFilter<"IdempotencyKey"> | string
   fingerprint?: Prisma.StringFilter<"IdempotencyKey"> | string
   derived?: Prisma.BoolFilter<"IdempotencyKey"> | boolean
-  checkoutId?: Prisma.StringFilter<"IdempotencyKey"> | string
+  checkoutId?: Prisma.StringNullableFilter<"IdempotencyKey"> | string | null
+  orderId?: Prisma.StringNullableFilter<"IdempotencyKey"> | string | null
   request?: Prisma.JsonFilter<"IdempotencyKey">
   response?: Prisma.JsonNullableFilter<"IdempotencyKey">
   status?: Prisma.IntNullableFilter<"IdempotencyKey"> | number | null
@@ -305,7 +315,8 @@ export type IdempotencyKeyOrderByWithAggregationInput = {
   action?: Prisma.SortOrder
   fingerprint?: Prisma.SortOrder
   derived?: Prisma.SortOrder
-  checkoutId?: Prisma.SortOrder
+  checkoutId?: Prisma.SortOrderInput | Prisma.SortOrder
+  orderId?: Prisma.SortOrderInput | Prisma.SortOrder
   request?: Prisma.SortOrder
   response?: Prisma.SortOrderInput | Prisma.SortOrder
   status?: Prisma.SortOrderInput | Prisma.SortOrder
@@ -328,7 +339,8 @@ export type IdempotencyKeyScalarWhereWithAggregatesInput = {
   action?: Prisma.StringWithAggregatesFilter<"IdempotencyKey"> | string
   fingerprint?: Prisma.StringWithAggregatesFilter<"IdempotencyKey"> | string
   derived?: Prisma.BoolWithAggregatesFilter<"IdempotencyKey"> | boolean
-  checkoutId?: Prisma.StringWithAggregatesFilter<"IdempotencyKey"> | string
+  checkoutId?: Prisma.StringNullableWithAggregatesFilter<"IdempotencyKey"> | string | null
+  orderId?: Prisma.StringNullableWithAggregatesFilter<"IdempotencyKey"> | string | null
   request?: Prisma.JsonWithAggregatesFilter<"IdempotencyKey">
   response?: Prisma.JsonNullableWithAggregatesFilter<"IdempotencyKey">
   status?: Prisma.IntNullableWithAggregatesFilter<"IdempotencyKey"> | number | null
@@ -343,7 +355,8 @@ export type IdempotencyKeyCreateInput = {
   action: string
   fingerprint: string
   derived: boolean
-  checkoutId: string
+  checkoutId?: string | null
+  orderId?: string | null
   request: Prisma.JsonNullValueInput | runtime.InputJsonValue
   response?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   status?: number | null
@@ -358,7 +371,8 @@ export type IdempotencyKeyUncheckedCreateInput = {
   action: string
   fingerprint: string
   derived: boolean
-  checkoutId: string
+  checkoutId?: string | null
+  orderId?: string | null
   request: Prisma.JsonNullValueInput | runtime.InputJsonValue
   response?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   status?: number | null
@@ -373,7 +387,8 @@ export type IdempotencyKeyUpdateInput = {
   action?: Prisma.StringFieldUpdateOperationsInput | string
   fingerprint?: Prisma.StringFieldUpdateOperationsInput | string
   derived?: Prisma.BoolFieldUpdateOperationsInput | boolean
-  checkoutId?: Prisma.StringFieldUpdateOperationsInput | string
+  checkoutId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  orderId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   request?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   response?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   status?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
@@ -388,7 +403,8 @@ export type IdempotencyKeyUncheckedUpdateInput = {
   action?: Prisma.StringFieldUpdateOperationsInput | string
   fingerprint?: Prisma.StringFieldUpdateOperationsInput | string
   derived?: Prisma.BoolFieldUpdateOperationsInput | boolean
-  checkoutId?: Prisma.StringFieldUpdateOperationsInput | string
+  checkoutId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  orderId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   request?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   response?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   status?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
@@ -403,7 +419,8 @@ export type IdempotencyKeyCreateManyInput = {
   action: string
   fingerprint: string
   derived: boolean
-  checkoutId: string
+  checkoutId?: string | null
+  orderId?: string | null
   request: Prisma.JsonNullValueInput | runtime.InputJsonValue
   response?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   status?: number | null
@@ -418,7 +435,8 @@ export type IdempotencyKeyUpdateManyMutationInput = {
   action?: Prisma.StringFieldUpdateOperationsInput | string
   fingerprint?: Prisma.StringFieldUpdateOperationsInput | string
   derived?: Prisma.BoolFieldUpdateOperationsInput | boolean
-  checkoutId?: Prisma.StringFieldUpdateOperationsInput | string
+  checkoutId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  orderId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   request?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   response?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   status?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
@@ -433,7 +451,8 @@ export type IdempotencyKeyUncheckedUpdateManyInput = {
   action?: Prisma.StringFieldUpdateOperationsInput | string
   fingerprint?: Prisma.StringFieldUpdateOperationsInput | string
   derived?: Prisma.BoolFieldUpdateOperationsInput | boolean
-  checkoutId?: Prisma.StringFieldUpdateOperationsInput | string
+  checkoutId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  orderId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   request?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   response?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   status?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
@@ -449,6 +468,7 @@ export type IdempotencyKeyCountOrderByAggregateInput = {
   fingerprint?: Prisma.SortOrder
   derived?: Prisma.SortOrder
   checkoutId?: Prisma.SortOrder
+  orderId?: Prisma.SortOrder
   request?: Prisma.SortOrder
   response?: Prisma.SortOrder
   status?: Prisma.SortOrder
@@ -468,6 +488,7 @@ export type IdempotencyKeyMaxOrderByAggregateInput = {
   fingerprint?: Prisma.SortOrder
   derived?: Prisma.SortOrder
   checkoutId?: Prisma.SortOrder
+  orderId?: Prisma.SortOrder
   status?: Prisma.SortOrder
   expiresAt?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
@@ -481,6 +502,7 @@ export type IdempotencyKeyMinOrderByAggregateInput = {
   fingerprint?: Prisma.SortOrder
   derived?: Prisma.SortOrder
   checkoutId?: Prisma.SortOrder
+  orderId?: Prisma.SortOrder
   status?: Prisma.SortOrder
   expiresAt?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
@@ -508,6 +530,7 @@ export type IdempotencyKeySelect<ExtArgs extends runtime.Types.Extensions.Intern
   fingerprint?: boolean
   derived?: boolean
   checkoutId?: boolean
+  orderId?: boolean
   request?: boolean
   response?: boolean
   status?: boolean
@@ -523,6 +546,7 @@ export type IdempotencyKeySelectCreateManyAndReturn<ExtArgs extends runtime.Type
   fingerprint?: boolean
   derived?: boolean
   checkoutId?: boolean
+  orderId?: boolean
   request?: boolean
   response?: boolean
   status?: boolean
@@ -538,6 +562,7 @@ export type IdempotencyKeySelectUpdateManyAndReturn<ExtArgs extends runtime.Type
   fingerprint?: boolean
   derived?: boolean
   checkoutId?: boolean
+  orderId?: boolean
   request?: boolean
   response?: boolean
   status?: boolean
@@ -553,6 +578,7 @@ export type IdempotencyKeySelectScalar = {
   fingerprint?: boolean
   derived?: boolean
   checkoutId?: boolean
+  orderId?: boolean
   request?: boolean
   response?: boolean
   status?: boolean
@@ -561,7 +587,7 @@ export type IdempotencyKeySelectScalar = {
   updatedAt?: boolean
 }
 
-export type IdempotencyKeyOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"key" | "userId" | "action" | "fingerprint" | "derived" | "checkoutId" | "request" | "response" | "status" | "expiresAt" | "createdAt" | "updatedAt", ExtArgs["result"]["idempotencyKey"]>
+export type IdempotencyKeyOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"key" | "userId" | "action" | "fingerprint" | "derived" | "checkoutId" | "orderId" | "request" | "response" | "status" | "expiresAt" | "createdAt" | "updatedAt", ExtArgs["result"]["idempotencyKey"]>
 
 export type $IdempotencyKeyPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   name: "IdempotencyKey"
@@ -572,7 +598,8 @@ export type $IdempotencyKeyPayload<ExtArgs extends runtime.Types.Extensions.Inte
     action: string
     fingerprint: string
     derived: boolean
-    checkoutId: string
+    checkoutId: string | null
+    orderId: string | null
     request: runtime.JsonValue
     response: runtime.JsonValue | null
     status: number | null
@@ -1008,6 +1035,7 @@ export interface IdempotencyKeyFieldRefs {
   readonly fingerprint: Prisma.FieldRef<"IdempotencyKey", 'String'>
   readonly derived: Prisma.FieldRef<"IdempotencyKey", 'Boolean'>
   readonly checkoutId: Prisma.FieldRef<"IdempotencyKey", 'String'>
+  readonly orderId: Prisma.FieldRef<"IdempotencyKey", 'String'>
   readonly request: Prisma.FieldRef<"IdempotencyKey", 'Json'>
   readonly response: Prisma.FieldRef<"IdempotencyKey", 'Json'>
   readonly status: Prisma.FieldRef<"IdempotencyKey", 'Int'>

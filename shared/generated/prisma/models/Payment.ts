@@ -52,6 +52,7 @@ export type PaymentMinAggregateOutputType = {
   tax: bigint | null
   chargeId: string | null
   balanceTransactionId: string | null
+  askedAt: Date | null
   captureBefore: Date | null
   lapseAlertedAt: Date | null
   reviewReason: string | null
@@ -74,6 +75,7 @@ export type PaymentMaxAggregateOutputType = {
   tax: bigint | null
   chargeId: string | null
   balanceTransactionId: string | null
+  askedAt: Date | null
   captureBefore: Date | null
   lapseAlertedAt: Date | null
   reviewReason: string | null
@@ -96,6 +98,7 @@ export type PaymentCountAggregateOutputType = {
   tax: number
   chargeId: number
   balanceTransactionId: number
+  askedAt: number
   captureBefore: number
   lapseAlertedAt: number
   reviewReason: number
@@ -134,6 +137,7 @@ export type PaymentMinAggregateInputType = {
   tax?: true
   chargeId?: true
   balanceTransactionId?: true
+  askedAt?: true
   captureBefore?: true
   lapseAlertedAt?: true
   reviewReason?: true
@@ -156,6 +160,7 @@ export type PaymentMaxAggregateInputType = {
   tax?: true
   chargeId?: true
   balanceTransactionId?: true
+  askedAt?: true
   captureBefore?: true
   lapseAlertedAt?: true
   reviewReason?: true
@@ -178,6 +183,7 @@ export type PaymentCountAggregateInputType = {
   tax?: true
   chargeId?: true
   balanceTransactionId?: true
+  askedAt?: true
   captureBefore?: true
   lapseAlertedAt?: true
   reviewReason?: true
@@ -287,6 +293,7 @@ export type PaymentGroupByOutputType = {
   tax: bigint | null
   chargeId: string | null
   balanceTransactionId: string | null
+  askedAt: Date | null
   captureBefore: Date | null
   lapseAlertedAt: Date | null
   reviewReason: string | null
@@ -332,6 +339,7 @@ export type PaymentWhereInput = {
   tax?: Prisma.BigIntNullableFilter<"Payment"> | bigint | number | null
   chargeId?: Prisma.StringNullableFilter<"Payment"> | string | null
   balanceTransactionId?: Prisma.StringNullableFilter<"Payment"> | string | null
+  askedAt?: Prisma.DateTimeNullableFilter<"Payment"> | Date | string | null
   captureBefore?: Prisma.DateTimeNullableFilter<"Payment"> | Date | string | null
   lapseAlertedAt?: Prisma.DateTimeNullableFilter<"Payment"> | Date | string | null
   reviewReason?: Prisma.StringNullableFilter<"Payment"> | string | null
@@ -358,6 +366,7 @@ export type PaymentOrderByWithRelationInput = {
   tax?: Prisma.SortOrderInput | Prisma.SortOrder
   chargeId?: Prisma.SortOrderInput | Prisma.SortOrder
   balanceTransactionId?: Prisma.SortOrderInput | Prisma.SortOrder
+  askedAt?: Prisma.SortOrderInput | Prisma.SortOrder
   captureBefore?: Prisma.SortOrderInput | Prisma.SortOrder
   lapseAlertedAt?: Prisma.SortOrderInput | Prisma.SortOrder
   reviewReason?: Prisma.SortOrderInput | Prisma.SortOrder
@@ -387,6 +396,7 @@ export type PaymentWhereUniqueInput = Prisma.AtLeast<{
   tax?: Prisma.BigIntNullableFilter<"Payment"> | bigint | number | null
   chargeId?: Prisma.StringNullableFilter<"Payment"> | string | null
   balanceTransactionId?: Prisma.StringNullableFilter<"Payment"> | string | null
+  askedAt?: Prisma.DateTimeNullableFilter<"Payment"> | Date | string | null
   captureBefore?: Prisma.DateTimeNullableFilter<"Payment"> | Date | string | null
   lapseAlertedAt?: Prisma.DateTimeNullableFilter<"Payment"> | Date | string | null
   reviewReason?: Prisma.StringNullableFilter<"Payment"> | string | null
@@ -413,6 +423,7 @@ export type PaymentOrderByWithAggregationInput = {
   tax?: Prisma.SortOrderInput | Prisma.SortOrder
   chargeId?: Prisma.SortOrderInput | Prisma.SortOrder
   balanceTransactionId?: Prisma.SortOrderInput | Prisma.SortOrder
+  askedAt?: Prisma.SortOrderInput | Prisma.SortOrder
   captureBefore?: Prisma.SortOrderInput | Prisma.SortOrder
   lapseAlertedAt?: Prisma.SortOrderInput | Prisma.SortOrder
   reviewReason?: Prisma.SortOrderInput | Prisma.SortOrder
@@ -443,6 +454,7 @@ export type PaymentScalarWhereWithAggregatesInput = {
   tax?: Prisma.BigIntNullableWithAggregatesFilter<"Payment"> | bigint | number | null
   chargeId?: Prisma.StringNullableWithAggregatesFilter<"Payment"> | string | null
   balanceTransactionId?: Prisma.StringNullableWithAggregatesFilter<"Payment"> | string | null
+  askedAt?: Prisma.DateTimeNullableWithAggregatesFilter<"Payment"> | Date | string | null
   captureBefore?: Prisma.DateTimeNullableWithAggregatesFilter<"Payment"> | Date | string | null
   lapseAlertedAt?: Prisma.DateTimeNullableWithAggregatesFilter<"Payment"> | Date | string | null
   reviewReason?: Prisma.StringNullableWithAggregatesFilter<"Payment"> | string | null
@@ -463,6 +475,7 @@ export type PaymentCreateInput = {
   tax?: bigint | number | null
   chargeId?: string | null
   balanceTransactionId?: string | null
+  askedAt?: Date | string | null
   captureBefore?: Date | string | null
   lapseAlertedAt?: Date | string | null
   reviewReason?: string | null
@@ -489,6 +502,7 @@ export type PaymentUncheckedCreateInput = {
   tax?: bigint | number | null
   chargeId?: string | null
   balanceTransactionId?: string | null
+  askedAt?: Date | string | null
   captureBefore?: Date | string | null
   lapseAlertedAt?: Date | string | null
   reviewReason?: string | null
@@ -511,6 +525,7 @@ export type PaymentUpdateInput = {
   tax?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   chargeId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   balanceTransactionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   captureBefore?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   lapseAlertedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   reviewReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -537,6 +552,7 @@ export type PaymentUncheckedUpdateInput = {
   tax?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   chargeId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   balanceTransactionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   captureBefore?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   lapseAlertedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   reviewReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -561,6 +577,7 @@ export type PaymentCreateManyInput = {
   tax?: bigint | number | null
   chargeId?: string | null
   balanceTransactionId?: string | null
+  askedAt?: Date | string | null
   captureBefore?: Date | string | null
   lapseAlertedAt?: Date | string | null
   reviewReason?: string | null
@@ -581,6 +598,7 @@ export type PaymentUpdateManyMutationInput = {
   tax?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   chargeId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   balanceTransactionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   captureBefore?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   lapseAlertedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   reviewReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -603,6 +621,7 @@ export type PaymentUncheckedUpdateManyInput = {
   tax?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   chargeId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   balanceTransactionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   captureBefore?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   lapseAlertedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   reviewReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -635,6 +654,7 @@ export type PaymentCountOrderByAggregateInput = {
   tax?: Prisma.SortOrder
   chargeId?: Prisma.SortOrder
   balanceTransactionId?: Prisma.SortOrder
+  askedAt?: Prisma.SortOrder
   captureBefore?: Prisma.SortOrder
   lapseAlertedAt?: Prisma.SortOrder
   reviewReason?: Prisma.SortOrder
@@ -664,6 +684,7 @@ export type PaymentMaxOrderByAggregateInput = {
   tax?: Prisma.SortOrder
   chargeId?: Prisma.SortOrder
   balanceTransactionId?: Prisma.SortOrder
+  askedAt?: Prisma.SortOrder
   captureBefore?: Prisma.SortOrder
   lapseAlertedAt?: Prisma.SortOrder
   reviewReason?: Prisma.SortOrder
@@ -686,6 +707,7 @@ export type PaymentMinOrderByAggregateInput = {
   tax?: Prisma.SortOrder
   chargeId?: Prisma.SortOrder
   balanceTransactionId?: Prisma.SortOrder
+  askedAt?: Prisma.SortOrder
   captureBefore?: Prisma.SortOrder
   lapseAlertedAt?: Prisma.SortOrder
   reviewReason?: Prisma.SortOrder
@@ -834,6 +856,7 @@ export type PaymentCreateWithoutOrderInput = {
   tax?: bigint | number | null
   chargeId?: string | null
   balanceTransactionId?: string | null
+  askedAt?: Date | string | null
   captureBefore?: Date | string | null
   lapseAlertedAt?: Date | string | null
   reviewReason?: string | null
@@ -858,6 +881,7 @@ export type PaymentUncheckedCreateWithoutOrderInput = {
   tax?: bigint | number | null
   chargeId?: string | null
   balanceTransactionId?: string | null
+  askedAt?: Date | string | null
   captureBefore?: Date | string | null
   lapseAlertedAt?: Date | string | null
   reviewReason?: string | null
@@ -911,6 +935,7 @@ export type PaymentScalarWhereInput = {
   tax?: Prisma.BigIntNullableFilter<"Payment"> | bigint | number | null
   chargeId?: Prisma.StringNullableFilter<"Payment"> | string | null
   balanceTransactionId?: Prisma.StringNullableFilter<"Payment"> | string | null
+  askedAt?: Prisma.DateTimeNullableFilter<"Payment"> | Date | string | null
   captureBefore?: Prisma.DateTimeNullableFilter<"Payment"> | Date | string | null
   lapseAlertedAt?: Prisma.DateTimeNullableFilter<"Payment"> | Date | string | null
   reviewReason?: Prisma.StringNullableFilter<"Payment"> | string | null
@@ -931,6 +956,7 @@ export type PaymentCreateWithoutCheckoutInput = {
   tax?: bigint | number | null
   chargeId?: string | null
   balanceTransactionId?: string | null
+  askedAt?: Date | string | null
   captureBefore?: Date | string | null
   lapseAlertedAt?: Date | string | null
   reviewReason?: string | null
@@ -955,6 +981,7 @@ export type PaymentUncheckedCreateWithoutCheckoutInput = {
   tax?: bigint | number | null
   chargeId?: string | null
   balanceTransactionId?: string | null
+  askedAt?: Date | string | null
   captureBefore?: Date | string | null
   lapseAlertedAt?: Date | string | null
   reviewReason?: string | null
@@ -1003,6 +1030,7 @@ export type PaymentCreateWithoutRefundsInput = {
   tax?: bigint | number | null
   chargeId?: string | null
   balanceTransactionId?: string | null
+  askedAt?: Date | string | null
   captureBefore?: Date | string | null
   lapseAlertedAt?: Date | string | null
   reviewReason?: string | null
@@ -1028,6 +1056,7 @@ export type PaymentUncheckedCreateWithoutRefundsInput = {
   tax?: bigint | number | null
   chargeId?: string | null
   balanceTransactionId?: string | null
+  askedAt?: Date | string | null
   captureBefore?: Date | string | null
   lapseAlertedAt?: Date | string | null
   reviewReason?: string | null
@@ -1065,6 +1094,7 @@ export type PaymentUpdateWithoutRefundsInput = {
   tax?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   chargeId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   balanceTransactionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   captureBefore?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   lapseAlertedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   reviewReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -1090,6 +1120,7 @@ export type PaymentUncheckedUpdateWithoutRefundsInput = {
   tax?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   chargeId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   balanceTransactionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   captureBefore?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   lapseAlertedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   reviewReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -1111,6 +1142,7 @@ export type PaymentCreateWithoutDisputesInput = {
   tax?: bigint | number | null
   chargeId?: string | null
   balanceTransactionId?: string | null
+  askedAt?: Date | string | null
   captureBefore?: Date | string | null
   lapseAlertedAt?: Date | string | null
   reviewReason?: string | null
@@ -1136,6 +1168,7 @@ export type PaymentUncheckedCreateWithoutDisputesInput = {
   tax?: bigint | number | null
   chargeId?: string | null
   balanceTransactionId?: string | null
+  askedAt?: Date | string | null
   captureBefore?: Date | string | null
   lapseAlertedAt?: Date | string | null
   reviewReason?: string | null
@@ -1173,6 +1206,7 @@ export type PaymentUpdateWithoutDisputesInput = {
   tax?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   chargeId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   balanceTransactionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   captureBefore?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   lapseAlertedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   reviewReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -1198,6 +1232,7 @@ export type PaymentUncheckedUpdateWithoutDisputesInput = {
   tax?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   chargeId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   balanceTransactionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   captureBefore?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   lapseAlertedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   reviewReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -1220,6 +1255,7 @@ export type PaymentCreateManyOrderInput = {
   tax?: bigint | number | null
   chargeId?: string | null
   balanceTransactionId?: string | null
+  askedAt?: Date | string | null
   captureBefore?: Date | string | null
   lapseAlertedAt?: Date | string | null
   reviewReason?: string | null
@@ -1240,6 +1276,7 @@ export type PaymentUpdateWithoutOrderInput = {
   tax?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   chargeId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   balanceTransactionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   captureBefore?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   lapseAlertedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   reviewReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -1264,6 +1301,7 @@ export type PaymentUncheckedUpdateWithoutOrderInput = {
   tax?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   chargeId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   balanceTransactionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   captureBefore?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   lapseAlertedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   reviewReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -1287,6 +1325,7 @@ export type PaymentUncheckedUpdateManyWithoutOrderInput = {
   tax?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   chargeId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   balanceTransactionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   captureBefore?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   lapseAlertedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   reviewReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -1308,6 +1347,7 @@ export type PaymentCreateManyCheckoutInput = {
   tax?: bigint | number | null
   chargeId?: string | null
   balanceTransactionId?: string | null
+  askedAt?: Date | string | null
   captureBefore?: Date | string | null
   lapseAlertedAt?: Date | string | null
   reviewReason?: string | null
@@ -1328,6 +1368,7 @@ export type PaymentUpdateWithoutCheckoutInput = {
   tax?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   chargeId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   balanceTransactionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   captureBefore?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   lapseAlertedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   reviewReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -1352,6 +1393,7 @@ export type PaymentUncheckedUpdateWithoutCheckoutInput = {
   tax?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   chargeId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   balanceTransactionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   captureBefore?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   lapseAlertedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   reviewReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -1375,6 +1417,7 @@ export type PaymentUncheckedUpdateManyWithoutCheckoutInput = {
   tax?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   chargeId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   balanceTransactionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   captureBefore?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   lapseAlertedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   reviewReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -1437,6 +1480,7 @@ export type PaymentSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs 
   tax?: boolean
   chargeId?: boolean
   balanceTransactionId?: boolean
+  askedAt?: boolean
   captureBefore?: boolean
   lapseAlertedAt?: boolean
   reviewReason?: boolean
@@ -1464,6 +1508,7 @@ export type PaymentSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Exten
   tax?: boolean
   chargeId?: boolean
   balanceTransactionId?: boolean
+  askedAt?: boolean
   captureBefore?: boolean
   lapseAlertedAt?: boolean
   reviewReason?: boolean
@@ -1488,6 +1533,7 @@ export type PaymentSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Exten
   tax?: boolean
   chargeId?: boolean
   balanceTransactionId?: boolean
+  askedAt?: boolean
   captureBefore?: boolean
   lapseAlertedAt?: boolean
   reviewReason?: boolean
@@ -1512,6 +1558,7 @@ export type PaymentSelectScalar = {
   tax?: boolean
   chargeId?: boolean
   balanceTransactionId?: boolean
+  askedAt?: boolean
   captureBefore?: boolean
   lapseAlertedAt?: boolean
   reviewReason?: boolean
@@ -1522,7 +1569,7 @@ export type PaymentSelectScalar = {
   updatedAt?: boolean
 }
 
-export type PaymentOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"paymentIntentId" | "orderId" | "checkoutId" | "status" | "amount" | "currency" | "captured" | "discount" | "tax" | "chargeId" | "balanceTransactionId" | "captureBefore" | "lapseAlertedAt" | "reviewReason" | "reviewAction" | "acceptedAt" | "acceptedBy" | "createdAt" | "updatedAt", ExtArgs["result"]["payment"]>
+export type PaymentOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"paymentIntentId" | "orderId" | "checkoutId" | "status" | "amount" | "currency" | "captured" | "discount" | "tax" | "chargeId" | "balanceTransactionId" | "askedAt" | "captureBefore" | "lapseAlertedAt" | "reviewReason" | "reviewAction" | "acceptedAt" | "acceptedBy" | "createdAt" | "updatedAt", ExtArgs["result"]["payment"]>
 export type PaymentInclude<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   order?: boolean | Prisma.OrderDefaultArgs<ExtArgs>
   checkout?: boolean | Prisma.CheckoutDefaultArgs<ExtArgs>
@@ -1562,6 +1609,10 @@ export type $PaymentPayload<ExtArgs extends runtime.Types.Extensions.InternalArg
      * Where Stripe booked it; known once its fee is.
      */
     balanceTransactionId: string | null
+    /**
+     * When reconcile last asked Stripe about it.
+     */
+    askedAt: Date | null
     /**
      * When an authorization that was not captured lapses.
      */
@@ -2014,6 +2065,7 @@ export interface PaymentFieldRefs {
   readonly tax: Prisma.FieldRef<"Payment", 'BigInt'>
   readonly chargeId: Prisma.FieldRef<"Payment", 'String'>
   readonly balanceTransactionId: Prisma.FieldRef<"Payment", 'String'>
+  readonly askedAt: Prisma.FieldRef<"Payment", 'DateTime'>
   readonly captureBefore: Prisma.FieldRef<"Payment", 'DateTime'>
   readonly lapseAlertedAt: Prisma.FieldRef<"Payment", 'DateTime'>
   readonly reviewReason: Prisma.FieldRef<"Payment", 'String'>

@@ -47,6 +47,9 @@ export type RefundMinAggregateOutputType = {
   restockedAt: Date | null
   requestKey: string | null
   requestedBy: string | null
+  balanceTransactionId: string | null
+  returnTransactionId: string | null
+  askedAt: Date | null
   createdAt: Date | null
   updatedAt: Date | null
 }
@@ -64,6 +67,9 @@ export type RefundMaxAggregateOutputType = {
   restockedAt: Date | null
   requestKey: string | null
   requestedBy: string | null
+  balanceTransactionId: string | null
+  returnTransactionId: string | null
+  askedAt: Date | null
   createdAt: Date | null
   updatedAt: Date | null
 }
@@ -82,6 +88,9 @@ export type RefundCountAggregateOutputType = {
   restockedAt: number
   requestKey: number
   requestedBy: number
+  balanceTransactionId: number
+  returnTransactionId: number
+  askedAt: number
   createdAt: number
   updatedAt: number
   _all: number
@@ -109,6 +118,9 @@ export type RefundMinAggregateInputType = {
   restockedAt?: true
   requestKey?: true
   requestedBy?: true
+  balanceTransactionId?: true
+  returnTransactionId?: true
+  askedAt?: true
   createdAt?: true
   updatedAt?: true
 }
@@ -126,6 +138,9 @@ export type RefundMaxAggregateInputType = {
   restockedAt?: true
   requestKey?: true
   requestedBy?: true
+  balanceTransactionId?: true
+  returnTransactionId?: true
+  askedAt?: true
   createdAt?: true
   updatedAt?: true
 }
@@ -144,6 +159,9 @@ export type RefundCountAggregateInputType = {
   restockedAt?: true
   requestKey?: true
   requestedBy?: true
+  balanceTransactionId?: true
+  returnTransactionId?: true
+  askedAt?: true
   createdAt?: true
   updatedAt?: true
   _all?: true
@@ -249,6 +267,9 @@ export type RefundGroupByOutputType = {
   restockedAt: Date | null
   requestKey: string | null
   requestedBy: string | null
+  balanceTransactionId: string | null
+  returnTransactionId: string | null
+  askedAt: Date | null
   createdAt: Date
   updatedAt: Date
   _count: RefundCountAggregateOutputType | null
@@ -290,6 +311,9 @@ export type RefundWhereInput = {
   restockedAt?: Prisma.DateTimeNullableFilter<"Refund"> | Date | string | null
   requestKey?: Prisma.StringNullableFilter<"Refund"> | string | null
   requestedBy?: Prisma.StringNullableFilter<"Refund"> | string | null
+  balanceTransactionId?: Prisma.StringNullableFilter<"Refund"> | string | null
+  returnTransactionId?: Prisma.StringNullableFilter<"Refund"> | string | null
+  askedAt?: Prisma.DateTimeNullableFilter<"Refund"> | Date | string | null
   createdAt?: Prisma.DateTimeFilter<"Refund"> | Date | string
   updatedAt?: Prisma.DateTimeFilter<"Refund"> | Date | string
   payment?: Prisma.XOR<Prisma.PaymentScalarRelationFilter, Prisma.PaymentWhereInput>
@@ -310,6 +334,9 @@ export type RefundOrderByWithRelationInput = {
   restockedAt?: Prisma.SortOrderInput | Prisma.SortOrder
   requestKey?: Prisma.SortOrderInput | Prisma.SortOrder
   requestedBy?: Prisma.SortOrderInput | Prisma.SortOrder
+  balanceTransactionId?: Prisma.SortOrderInput | Prisma.SortOrder
+  returnTransactionId?: Prisma.SortOrderInput | Prisma.SortOrder
+  askedAt?: Prisma.SortOrderInput | Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   updatedAt?: Prisma.SortOrder
   payment?: Prisma.PaymentOrderByWithRelationInput
@@ -333,6 +360,9 @@ export type RefundWhereUniqueInput = Prisma.AtLeast<{
   restock?: Prisma.JsonNullableFilter<"Refund">
   restockedAt?: Prisma.DateTimeNullableFilter<"Refund"> | Date | string | null
   requestedBy?: Prisma.StringNullableFilter<"Refund"> | string | null
+  balanceTransactionId?: Prisma.StringNullableFilter<"Refund"> | string | null
+  returnTransactionId?: Prisma.StringNullableFilter<"Refund"> | string | null
+  askedAt?: Prisma.DateTimeNullableFilter<"Refund"> | Date | string | null
   createdAt?: Prisma.DateTimeFilter<"Refund"> | Date | string
   updatedAt?: Prisma.DateTimeFilter<"Refund"> | Date | string
   payment?: Prisma.XOR<Prisma.PaymentScalarRelationFilter, Prisma.PaymentWhereInput>
@@ -353,6 +383,9 @@ export type RefundOrderByWithAggregationInput = {
   restockedAt?: Prisma.SortOrderInput | Prisma.SortOrder
   requestKey?: Prisma.SortOrderInput | Prisma.SortOrder
   requestedBy?: Prisma.SortOrderInput | Prisma.SortOrder
+  balanceTransactionId?: Prisma.SortOrderInput | Prisma.SortOrder
+  returnTransactionId?: Prisma.SortOrderInput | Prisma.SortOrder
+  askedAt?: Prisma.SortOrderInput | Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   updatedAt?: Prisma.SortOrder
   _count?: Prisma.RefundCountOrderByAggregateInput
@@ -379,6 +412,9 @@ export type RefundScalarWhereWithAggregatesInput = {
   restockedAt?: Prisma.DateTimeNullableWithAggregatesFilter<"Refund"> | Date | string | null
   requestKey?: Prisma.StringNullableWithAggregatesFilter<"Refund"> | string | null
   requestedBy?: Prisma.StringNullableWithAggregatesFilter<"Refund"> | string | null
+  balanceTransactionId?: Prisma.StringNullableWithAggregatesFilter<"Refund"> | string | null
+  returnTransactionId?: Prisma.StringNullableWithAggregatesFilter<"Refund"> | string | null
+  askedAt?: Prisma.DateTimeNullableWithAggregatesFilter<"Refund"> | Date | string | null
   createdAt?: Prisma.DateTimeWithAggregatesFilter<"Refund"> | Date | string
   updatedAt?: Prisma.DateTimeWithAggregatesFilter<"Refund"> | Date | string
 }
@@ -395,6 +431,9 @@ export type RefundCreateInput = {
   restockedAt?: Date | string | null
   requestKey?: string | null
   requestedBy?: string | null
+  balanceTransactionId?: string | null
+  returnTransactionId?: string | null
+  askedAt?: Date | string | null
   createdAt?: Date | string
   updatedAt?: Date | string
   payment: Prisma.PaymentCreateNestedOneWithoutRefundsInput
@@ -415,6 +454,9 @@ export type RefundUncheckedCreateInput = {
   restockedAt?: Date | string | null
   requestKey?: string | null
   requestedBy?: string | null
+  balanceTransactionId?: string | null
+  returnTransactionId?: string | null
+  askedAt?: Date | string | null
   createdAt?: Date | string
   updatedAt?: Date | string
 }
@@ -431,6 +473,9 @@ export type RefundUpdateInput = {
   restockedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   requestKey?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requestedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  balanceTransactionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  returnTransactionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   payment?: Prisma.PaymentUpdateOneRequiredWithoutRefundsNestedInput
@@ -451,6 +496,9 @@ export type RefundUncheckedUpdateInput = {
   restockedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   requestKey?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requestedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  balanceTransactionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  returnTransactionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
 }
@@ -469,6 +517,9 @@ export type RefundCreateManyInput = {
   restockedAt?: Date | string | null
   requestKey?: string | null
   requestedBy?: string | null
+  balanceTransactionId?: string | null
+  returnTransactionId?: string | null
+  askedAt?: Date | string | null
   createdAt?: Date | string
   updatedAt?: Date | string
 }
@@ -485,6 +536,9 @@ export type RefundUpdateManyMutationInput = {
   restockedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   requestKey?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requestedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  balanceTransactionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  returnTransactionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
 }
@@ -503,6 +557,9 @@ export type RefundUncheckedUpdateManyInput = {
   restockedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   requestKey?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requestedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  balanceTransactionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  returnTransactionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
 }
@@ -531,6 +588,9 @@ export type RefundCountOrderByAggregateInput = {
   restockedAt?: Prisma.SortOrder
   requestKey?: Prisma.SortOrder
   requestedBy?: Prisma.SortOrder
+  balanceTransactionId?: Prisma.SortOrder
+  returnTransactionId?: Prisma.SortOrder
+  askedAt?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   updatedAt?: Prisma.SortOrder
 }
@@ -552,6 +612,9 @@ export type RefundMaxOrderByAggregateInput = {
   restockedAt?: Prisma.SortOrder
   requestKey?: Prisma.SortOrder
   requestedBy?: Prisma.SortOrder
+  balanceTransactionId?: Prisma.SortOrder
+  returnTransactionId?: Prisma.SortOrder
+  askedAt?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   updatedAt?: Prisma.SortOrder
 }
@@ -569,6 +632,9 @@ export type RefundMinOrderByAggregateInput = {
   restockedAt?: Prisma.SortOrder
   requestKey?: Prisma.SortOrder
   requestedBy?: Prisma.SortOrder
+  balanceTransactionId?: Prisma.SortOrder
+  returnTransactionId?: Prisma.SortOrder
+  askedAt?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   updatedAt?: Prisma.SortOrder
 }
@@ -677,6 +743,9 @@ export type RefundCreateWithoutOrderInput = {
   restockedAt?: Date | string | null
   requestKey?: string | null
   requestedBy?: string | null
+  balanceTransactionId?: string | null
+  returnTransactionId?: string | null
+  askedAt?: Date | string | null
   createdAt?: Date | string
   updatedAt?: Date | string
   payment: Prisma.PaymentCreateNestedOneWithoutRefundsInput
@@ -695,6 +764,9 @@ export type RefundUncheckedCreateWithoutOrderInput = {
   restockedAt?: Date | string | null
   requestKey?: string | null
   requestedBy?: string | null
+  balanceTransactionId?: string | null
+  returnTransactionId?: string | null
+  askedAt?: Date | string | null
   createdAt?: Date | string
   updatedAt?: Date | string
 }
@@ -742,6 +814,9 @@ export type RefundScalarWhereInput = {
   restockedAt?: Prisma.DateTimeNullableFilter<"Refund"> | Date | string | null
   requestKey?: Prisma.StringNullableFilter<"Refund"> | string | null
   requestedBy?: Prisma.StringNullableFilter<"Refund"> | string | null
+  balanceTransactionId?: Prisma.StringNullableFilter<"Refund"> | string | null
+  returnTransactionId?: Prisma.StringNullableFilter<"Refund"> | string | null
+  askedAt?: Prisma.DateTimeNullableFilter<"Refund"> | Date | string | null
   createdAt?: Prisma.DateTimeFilter<"Refund"> | Date | string
   updatedAt?: Prisma.DateTimeFilter<"Refund"> | Date | string
 }
@@ -758,6 +833,9 @@ export type RefundCreateWithoutPaymentInput = {
   restockedAt?: Date | string | null
   requestKey?: string | null
   requestedBy?: string | null
+  balanceTransactionId?: string | null
+  returnTransactionId?: string | null
+  askedAt?: Date | string | null
   createdAt?: Date | string
   updatedAt?: Date | string
   order: Prisma.OrderCreateNestedOneWithoutRefundsInput
@@ -776,6 +854,9 @@ export type RefundUncheckedCreateWithoutPaymentInput = {
   restockedAt?: Date | string | null
   requestKey?: string | null
   requestedBy?: string | null
+  balanceTransactionId?: string | null
+  returnTransactionId?: string | null
+  askedAt?: Date | string | null
   createdAt?: Date | string
   updatedAt?: Date | string
 }
@@ -819,6 +900,9 @@ export type RefundCreateManyOrderInput = {
   restockedAt?: Date | string | null
   requestKey?: string | null
   requestedBy?: string | null
+  balanceTransactionId?: string | null
+  returnTransactionId?: string | null
+  askedAt?: Date | string | null
   createdAt?: Date | string
   updatedAt?: Date | string
 }
@@ -835,6 +919,9 @@ export type RefundUpdateWithoutOrderInput = {
   restockedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   requestKey?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requestedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  balanceTransactionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  returnTransactionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   payment?: Prisma.PaymentUpdateOneRequiredWithoutRefundsNestedInput
@@ -853,6 +940,9 @@ export type RefundUncheckedUpdateWithoutOrderInput = {
   restockedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   requestKey?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requestedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  balanceTransactionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  returnTransactionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
 }
@@ -870,6 +960,9 @@ export type RefundUncheckedUpdateManyWithoutOrderInput = {
   restockedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   requestKey?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requestedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  balanceTransactionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  returnTransactionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
 }
@@ -887,6 +980,9 @@ export type RefundCreateManyPaymentInput = {
   restockedAt?: Date | string | null
   requestKey?: string | null
   requestedBy?: string | null
+  balanceTransactionId?: string | null
+  returnTransactionId?: string | null
+  askedAt?: Date | string | null
   createdAt?: Date | string
   updatedAt?: Date | string
 }
@@ -903,6 +999,9 @@ export type RefundUpdateWithoutPaymentInput = {
   restockedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   requestKey?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requestedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  balanceTransactionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  returnTransactionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   order?: Prisma.OrderUpdateOneRequiredWithoutRefundsNestedInput
@@ -921,6 +1020,9 @@ export type RefundUncheckedUpdateWithoutPaymentInput = {
   restockedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   requestKey?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requestedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  balanceTransactionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  returnTransactionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
 }
@@ -938,6 +1040,9 @@ export type RefundUncheckedUpdateManyWithoutPaymentInput = {
   restockedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   requestKey?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requestedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  balanceTransactionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  returnTransactionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
 }
@@ -958,6 +1063,9 @@ export type RefundSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs =
   restockedAt?: boolean
   requestKey?: boolean
   requestedBy?: boolean
+  balanceTransactionId?: boolean
+  returnTransactionId?: boolean
+  askedAt?: boolean
   createdAt?: boolean
   updatedAt?: boolean
   payment?: boolean | Prisma.PaymentDefaultArgs<ExtArgs>
@@ -978,6 +1086,9 @@ export type RefundSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extens
   restockedAt?: boolean
   requestKey?: boolean
   requestedBy?: boolean
+  balanceTransactionId?: boolean
+  returnTransactionId?: boolean
+  askedAt?: boolean
   createdAt?: boolean
   updatedAt?: boolean
   payment?: boolean | Prisma.PaymentDefaultArgs<ExtArgs>
@@ -998,6 +1109,9 @@ export type RefundSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extens
   restockedAt?: boolean
   requestKey?: boolean
   requestedBy?: boolean
+  balanceTransactionId?: boolean
+  returnTransactionId?: boolean
+  askedAt?: boolean
   createdAt?: boolean
   updatedAt?: boolean
   payment?: boolean | Prisma.PaymentDefaultArgs<ExtArgs>
@@ -1018,11 +1132,14 @@ export type RefundSelectScalar = {
   restockedAt?: boolean
   requestKey?: boolean
   requestedBy?: boolean
+  balanceTransactionId?: boolean
+  returnTransactionId?: boolean
+  askedAt?: boolean
   createdAt?: boolean
   updatedAt?: boolean
 }
 
-export type RefundOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "stripeId" | "paymentIntentId" | "orderId" | "status" | "amount" | "currency" | "reason" | "failureReason" | "restock" | "restockedAt" | "requestKey" | "requestedBy" | "createdAt" | "updatedAt", ExtArgs["result"]["refund"]>
+export type RefundOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "stripeId" | "paymentIntentId" | "orderId" | "status" | "amount" | "currency" | "reason" | "failureReason" | "restock" | "restockedAt" | "requestKey" | "requestedBy" | "balanceTransactionId" | "returnTransactionId" | "askedAt" | "createdAt" | "updatedAt", ExtArgs["result"]["refund"]>
 export type RefundInclude<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   payment?: boolean | Prisma.PaymentDefaultArgs<ExtArgs>
   order?: boolean | Prisma.OrderDefaultArgs<ExtArgs>
@@ -1062,6 +1179,15 @@ export type $RefundPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs
      */
     requestKey: string | null
     requestedBy: string | null
+    /**
+     * Where Stripe booked it, and its return after it failed, when the account settles in another currency.
+     */
+    balanceTransactionId: string | null
+    returnTransactionId: string | null
+    /**
+     * When reconcile last asked Stripe about it.
+     */
+    askedAt: Date | null
     createdAt: Date
     updatedAt: Date
   }, ExtArgs["result"]["refund"]>
@@ -1502,6 +1628,9 @@ export interface RefundFieldRefs {
   readonly restockedAt: Prisma.FieldRef<"Refund", 'DateTime'>
   readonly requestKey: Prisma.FieldRef<"Refund", 'String'>
   readonly requestedBy: Prisma.FieldRef<"Refund", 'String'>
+  readonly balanceTransactionId: Prisma.FieldRef<"Refund", 'String'>
+  readonly returnTransactionId: Prisma.FieldRef<"Refund", 'String'>
+  readonly askedAt: Prisma.FieldRef<"Refund", 'DateTime'>
   readonly createdAt: Prisma.FieldRef<"Refund", 'DateTime'>
   readonly updatedAt: Prisma.FieldRef<"Refund", 'DateTime'>
 }
