@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util'
 import { messageOf } from '../shared/errors.js'
 import { startSimulator } from './simulator/start.js'
 
-const USAGE = `Usage: npm run sim -- [--port 12111] [--webhook-url URL --webhook-secret whsec_x] [--file state.json] [--debit-ms 5000]
+const USAGE = `Usage: npm run sim -- [--port 12111] [--webhook-url URL --webhook-secret whsec_x] [--file state.json] [--debit-ms 5000] [--settle-in usd]
 Point the official library at it with { host: '127.0.0.1', port: 12111, protocol: 'http' } and any key sk_test_…
 Faults: POST JSON such as {"dropResponse":1,"duplicateDeliveries":0.5} to /_simulator/faults
 `
@@ -16,6 +16,7 @@ try {
       'webhook-secret': { type: 'string' },
       file: { type: 'string' },
       'debit-ms': { type: 'string', default: '5000' },
+      'settle-in': { type: 'string' },
       help: { type: 'boolean', default: false }
     }
   })
@@ -30,7 +31,8 @@ try {
     port: Number(values.port),
     endpoint: url === undefined || secret === undefined ? undefined : { url, secret },
     file: values.file,
-    debitMs: Number(values['debit-ms'])
+    debitMs: Number(values['debit-ms']),
+    settlementCurrency: values['settle-in']?.toLowerCase()
   })
   process.stdout.write(`Stripe simulator: ${simulator.url}${url === undefined ? '' : `, events go to ${url}`}\n`)
   const stop = async () => {

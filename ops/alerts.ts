@@ -5,14 +5,17 @@ import { operator, withServices } from './environment.js'
 import { print } from './print.js'
 import { required } from './usage-error.js'
 
+const MOST = 500
+
 export async function attention(): Promise<void> {
   await withServices(async ({ db }) => {
     const open = await db.prisma.alert.findMany({
       where: { resolvedAt: null },
       orderBy: { createdAt: 'asc' },
-      take: 500
+      take: MOST
     })
     if (open.length === 0) return print('Nothing needs attention.')
+    if (open.length === MOST) print(`The oldest ${MOST}:\n`)
     for (const entry of open) {
       print(`${entry.createdAt.toISOString()}  ${entry.name}  ${entry.id}`)
       print(`  ${alerts[entry.name as AlertName] ?? ''}`)

@@ -5,7 +5,7 @@ import type { Services } from '../shared/services.js'
 import { countAuditRows, findAuditProblems, readTombstones } from '../shared/statements/audit-trail.js'
 import { isSigned } from '../shared/tombstone.js'
 import { withServices } from './environment.js'
-import { print, printTable } from './print.js'
+import { print, printed, printTable } from './print.js'
 import { dateArgument, required, UsageError } from './usage-error.js'
 
 const PAGE = 1_000
@@ -49,8 +49,10 @@ async function history(services: Services, args: string[]): Promise<void> {
 }
 
 async function list({ db }: Services, where: Prisma.PaymentAuditLogWhereInput): Promise<void> {
-  const rows = await db.prisma.paymentAuditLog.findMany({ where, orderBy: { id: 'asc' }, take: PAGE })
+  const rows = await db.prisma.paymentAuditLog.findMany({ where, orderBy: { id: 'desc' }, take: PAGE })
   if (rows.length === 0) return print('The trail has no such row.')
+  if (rows.length === PAGE) print(`The newest ${PAGE} rows; all of them: npm run ops -- audit export`)
+  rows.reverse()
   printTable([
     ['WHEN', 'ACTION', 'STATUS', 'BEFORE → AFTER', 'AMOUNT', 'ERROR'],
     ...rows.map(row => [
@@ -104,6 +106,7 @@ async function exportRows({ db }: Services, args: string[]): Promise<void> {
     if (header && rows[0] !== undefined) print(Object.keys(rows[0]).join(','))
     header = header && rows.length === 0
     for (const row of rows) print(values.format === 'csv' ? csvLine(row) : jsonLine(row))
+    await printed()
     const last = rows.at(-1)
     if (last === undefined || rows.length < PAGE) return
     after = last.id

@@ -1,6 +1,6 @@
 import { attention, resolve } from './alerts.js'
 import { audit } from './audit.js'
-import { showCheckout } from './checkout.js'
+import { checkout } from './checkout.js'
 import { events } from './events.js'
 import { fraud } from './fraud.js'
 import { ledger } from './ledger.js'
@@ -26,7 +26,12 @@ export const commands: Record<string, Command | undefined> = {
     what: 'look at stored webhook events; apply a dead one again, or say how it was dealt with',
     run: events
   },
-  checkout: { usage: 'checkout show ID', what: 'a checkout with its audit trail', run: showCheckout },
+  checkout: { usage: 'checkout show ID', what: 'a checkout with its audit trail', run: checkout },
+  'checkout expire': {
+    usage: 'checkout expire ID --reason "…" [--unknown-to-stripe]',
+    what: 'end an open checkout at Stripe and give its stock back; or say that Stripe does not know its Session any more',
+    run: args => checkout(['expire', ...args])
+  },
   order: {
     usage: 'order show ID',
     what: 'an order with lines, checkouts, payments, refunds, disputes, ledger, notifications and audit trail',

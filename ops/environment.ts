@@ -1,8 +1,10 @@
 import { existsSync, readFileSync } from 'node:fs'
+import { createInterface } from 'node:readline/promises'
 import { loadConfig } from '../shared/config.js'
 import { createLogger } from '../shared/logger.js'
 import { openServices, type Services } from '../shared/services.js'
 import { type Runtime, runtimeFile } from '../shared/state-folder.js'
+import { required } from './usage-error.js'
 
 /** The settings: the environment, and outside production what a running `npm start` has told. */
 export function environment(): NodeJS.ProcessEnv {
@@ -24,6 +26,17 @@ export async function withServices<T>(work: (services: Services) => Promise<T>):
   } finally {
     await services.queues.close()
     await services.db.close()
+  }
+}
+
+/** Why, for the audit trail: as it was said; else a person at a terminal is asked, and a script may leave it open. */
+export async function why(given: string | undefined): Promise<string | undefined> {
+  if (given !== undefined || process.stdin.isTTY !== true) return given
+  const terminal = createInterface({ input: process.stdin, output: process.stderr })
+  try {
+    return required((await terminal.question('Why? It goes into the audit trail: ')).trim(), 'The reason')
+  } finally {
+    terminal.close()
   }
 }
 

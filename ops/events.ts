@@ -3,7 +3,7 @@ import type { WebhookEventStatus } from '../shared/generated/prisma/client.js'
 import { replayEvent } from '../shared/replay-event.js'
 import type { Services } from '../shared/services.js'
 import { resolveEvent } from '../shared/statements/webhook-events.js'
-import { operator, withServices } from './environment.js'
+import { operator, why, withServices } from './environment.js'
 import { print, printJson, printTable } from './print.js'
 import { required, UsageError } from './usage-error.js'
 
@@ -54,7 +54,7 @@ async function show({ db }: Services, id: string): Promise<void> {
 async function replay(services: Services, args: string[]): Promise<void> {
   const { values, positionals } = parseArgs({ args, options: { note: { type: 'string' } }, allowPositionals: true })
   const id = required(positionals[0], 'The event’s id')
-  const replayed = await replayEvent(services, id, { operator: operator(), note: values.note })
+  const replayed = await replayEvent(services, id, { operator: operator(), note: await why(values.note) })
   if (!replayed) throw new Error(`Event ${id} is not dead: only a dead event can be replayed.`)
   print(`Event ${id} will be applied again. See: npm run ops -- events show ${id}`)
 }

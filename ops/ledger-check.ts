@@ -87,7 +87,7 @@ function compare(each: Stripe.BalanceTransaction, bookings: Bookings, seen: Set<
     report.differences.push(
       `${each.id}: Stripe has ${entry} for ${money(each.amount, currency)}, the ledger has ${money(total(booked), currency)}`
     )
-  } else if (isForeignCurrency && booked.length === 0 && entry.startsWith('capture:')) {
+  } else if (isForeignCurrency && booked.length === 0) {
     report.differences.push(`${each.id}: settled in ${currency}, and its exchange is not booked yet`)
   }
   const fee = -total(bookings.entries.get(`fee:${each.id}`) ?? [])

@@ -44,11 +44,13 @@ async function verify(args: string[]): Promise<void> {
         ? new Date(until.getTime() - DEFAULT_DAYS * DAY)
         : dateArgument(values.since, '--since')
     // Fees are looked up by a schedule; what it has not done yet is no difference.
-    await bookBalanceTransactions(services)
+    const errors: string[] = []
+    await bookBalanceTransactions(services, errors)
     const report = await checkLedger(services, since, until)
     print(
       `From ${since.toISOString()} to ${until.toISOString()}: ${report.compared} balance transactions compared, ${report.foreign} of other business.`
     )
+    for (const error of errors) print(`  not booked: ${error}`)
     for (const difference of report.differences) print(`  ${difference}`)
     print(report.differences.length === 0 ? 'The ledger is right.' : `${report.differences.length} differences.`)
     if (report.differences.length > 0) process.exitCode = 1

@@ -3,6 +3,9 @@ import { messageOf } from '../shared/errors.js'
 import { commands } from './commands.js'
 import { UsageError } from './usage-error.js'
 
+// Whoever reads the output may have seen enough of it: `ops audit export | head`.
+process.stdout.on('error', error => process.exit((error as NodeJS.ErrnoException).code === 'EPIPE' ? 0 : 1))
+
 const [name = 'help', ...args] = process.argv.slice(2)
 try {
   const command = commands[name]

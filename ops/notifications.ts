@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util'
 import type { NotificationStatus } from '../shared/generated/prisma/client.js'
 import type { Services } from '../shared/services.js'
 import { replayNotification } from '../shared/statements/notifications.js'
-import { operator, withServices } from './environment.js'
+import { operator, why, withServices } from './environment.js'
 import { print, printTable } from './print.js'
 import { required, UsageError } from './usage-error.js'
 
@@ -46,10 +46,11 @@ async function list({ db }: Services, args: string[]): Promise<void> {
 async function replay({ db, queues, now }: Services, args: string[]): Promise<void> {
   const { values, positionals } = parseArgs({ args, options: { note: { type: 'string' } }, allowPositionals: true })
   const id = required(positionals[0], 'The notification’s id')
+  const note = await why(values.note)
   const replayed = await replayNotification(db.pool, id, now(), {
     action: 'notification_replayed',
     status: 'PROCESSING',
-    metadata: { notification: id, operator: operator(), note: values.note ?? null }
+    metadata: { notification: id, operator: operator(), note: note ?? null }
   })
   if (!replayed) throw new Error(`Notification ${id} is waiting to be sent already, or does not exist.`)
   await queues.offer('order-notification', id, { again: true })

@@ -15,7 +15,7 @@ import { requestRefunds } from '../workers/refund-request.js'
 import { expireCheckout } from '../workers/session-expiry.js'
 import { announce, cancelOrder, settleOrder } from '../workers/settlement.js'
 import { applyEvent } from '../workers/webhook-processing.js'
-import { operator, withServices } from './environment.js'
+import { operator, why, withServices } from './environment.js'
 import { print, printJson } from './print.js'
 import { required, UsageError } from './usage-error.js'
 
@@ -74,7 +74,7 @@ async function refund(services: Services, id: string, args: string[]): Promise<v
   const refunds = await requestRefunds(services, {
     orderId: id,
     amount: values.amount === undefined ? undefined : amountIn(values.amount, currency),
-    reason: values.reason,
+    reason: await why(values.reason),
     restock,
     paymentIntentId: values.payment,
     key: values.key,
@@ -106,7 +106,8 @@ async function capture(services: Services, id: string, args: string[]): Promise<
   const payment = await authorizedPayment(services, id)
   const amount = values.amount === undefined ? payment.amount : amountIn(values.amount, currency)
   if (amount > payment.amount) throw new UsageError('More than was authorized cannot be captured.')
-  await noteOperator(services, payment, { action: 'order_capture_requested', amount, reason: values.reason })
+  const reason = await why(values.reason)
+  await noteOperator(services, payment, { action: 'order_capture_requested', amount, reason })
   const intent = await services.stripe.paymentIntents.capture(
     payment.paymentIntentId,
     { amount_to_capture: amount },
@@ -120,10 +121,11 @@ async function capture(services: Services, id: string, args: string[]): Promise<
 async function cancel(services: Services, id: string, args: string[]): Promise<void> {
   const { values } = parseArgs({ args, options: { reason: { type: 'string' } } })
   const { status } = await readOrder(services, id)
+  const given = await why(values.reason)
   const payment = await findAuthorized(services, id)
   if (payment !== undefined) {
     const { amount } = payment
-    await noteOperator(services, payment, { action: 'order_cancel_requested', amount, reason: values.reason })
+    await noteOperator(services, payment, { action: 'order_cancel_requested', amount, reason: given })
     const intent = await services.stripe.paymentIntents.cancel(
       payment.paymentIntentId,
       {},
@@ -144,7 +146,7 @@ async function cancel(services: Services, id: string, args: string[]): Promise<v
     const open = (await findSiblings(client, id, '')).find(checkout => isPayable(checkout.status))
     if (open !== undefined) throw new Error(`Checkout ${open.id} has just been opened for it. Run the command again.`)
     const change = { services, client, notifications, trail: { userId: after.userId, orderId: id } }
-    const reason = values.reason ?? `cancelled by ${operator()}`
+    const reason = given ?? `cancelled by ${operator()}`
     await writeAudit(client, {
       action: 'order_cancel_requested',
       status: 'SUCCESS',
@@ -169,6 +171,7 @@ async function accept(services: Services, id: string, args: string[]): Promise<v
   const [payment, ...others] = payments
   if (payment === undefined) throw new Error(`Order ${id} has no payment in review.`)
   if (others.length > 0) throw new UsageError('Several payments are in review; name one with --payment.')
+  const note = await why(values.note)
   const notifications: string[] = []
   const status = await transaction(services.db.pool, async client => {
     const checkout = await lockCheckout(client, payment.checkoutId)
@@ -196,12 +199,12 @@ async function accept(services: Services, id: string, args: string[]): Promise<v
       currency: payment.currency,
       before: checkout?.status,
       after: isPaid ? 'PAID' : checkout?.status,
-      metadata: { operator: operator(), note: values.note ?? null, reason: payment.reviewReason }
+      metadata: { operator: operator(), note: note ?? null, reason: payment.reviewReason }
     }
     const moved =
       isPaid && (await moveCheckout(client, payment.checkoutId, { to: 'PAID', byOperator: true, now, audit: [audit] }))
     if (!moved) await writeAudit(client, audit)
-    return await settleOrder({ services, client, notifications, trail, reason: values.note }, id)
+    return await settleOrder({ services, client, notifications, trail, reason: note }, id)
   })
   await announce({ services, notifications })
   print(`Payment ${payment.paymentIntentId} counts now; the order is ${status}.`)

@@ -1,5 +1,12 @@
+import { once } from 'node:events'
+
 export function print(line = ''): void {
   process.stdout.write(`${line}\n`)
+}
+
+/** Resolves once the reader has taken what was printed, so that a long output does not gather in memory. */
+export async function printed(): Promise<void> {
+  if (process.stdout.writableNeedDrain) await once(process.stdout, 'drain')
 }
 
 /** Rows in columns as wide as their widest cell. */

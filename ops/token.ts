@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util'
 import { signSessionToken } from '../shared/session-token.js'
 import { environment } from './environment.js'
 import { print } from './print.js'
-import { required } from './usage-error.js'
+import { required, UsageError } from './usage-error.js'
 
 /** Prints a session token. For local use: a shop's own sign-in makes the tokens in production. */
 export async function token(args: string[]): Promise<void> {
@@ -15,5 +15,7 @@ export async function token(args: string[]): Promise<void> {
   const secret = environment().AUTH_SECRET
   if (!secret) throw new Error('AUTH_SECRET is not set and no `npm start` is running here.')
   const customer = { userId: required(values['user-id'], '--user-id'), email: required(values.email, '--email') }
-  print(await signSessionToken(customer, secret, Number(values.hours) * 3_600))
+  const hours = Number(values.hours)
+  if (!(hours > 0)) throw new UsageError('--hours takes a number of hours.')
+  print(await signSessionToken(customer, secret, Math.ceil(hours * 3_600)))
 }

@@ -21,6 +21,8 @@ export const alerts = {
   dead_event: 'An event could not be applied. Read its error, mend the cause, then: npm run ops -- events replay ID',
   session_refused: 'Stripe refused to create a Session. Read the message; it is often a key or an account setting.',
   order_of_another_user: 'A customer asked for, or tried to pay, the order of another one.',
+  session_unknown:
+    'Stripe does not know the Session of an open checkout. Is STRIPE_SECRET_KEY of the account that made it? If the Session was deleted, expire the checkout.',
   stuck_checkout: 'A checkout could not be settled after many tries. Look at Stripe’s status page and at the log.'
 } as const satisfies Record<string, string>
 

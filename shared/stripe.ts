@@ -40,6 +40,11 @@ export function classifyStripeError(error: unknown): StripeFailure {
   }
 }
 
+/** Stripe has no such object: it was deleted, or the key is of another account. */
+export function isUnknownToStripe(error: unknown): boolean {
+  return error instanceof Stripe.errors.StripeError && error.code === 'resource_missing'
+}
+
 /** All refunds of a PaymentIntent. */
 export async function listRefunds(stripe: Stripe, paymentIntentId: string): Promise<Stripe.Refund[]> {
   return await stripe.refunds.list({ payment_intent: paymentIntentId, limit: 100 }).autoPagingToArray({ limit: 1_000 })

@@ -77,6 +77,13 @@ export const checkoutRules: readonly Rule<CheckoutStatus>[] = [
     source: EXPIRE
   },
   {
+    from: ['OPEN'],
+    to: ['EXPIRED'],
+    when: 'Stripe does not know the Session, and an operator says that it was deleted',
+    source: DESIGN,
+    operator: true
+  },
+  {
     from: ['VERIFIED', 'OPEN', 'PROCESSING'],
     to: ['FAILED'],
     when: 'the bank debit failed, or the authorization was cancelled or lapsed',

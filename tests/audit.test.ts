@@ -1,4 +1,4 @@
-import { data, lineOf } from '../demo/shopper.js'
+import { address, data, lineOf } from '../demo/shopper.js'
 import { DAY } from '../shared/duration.js'
 import { findAuditProblems } from '../shared/statements/audit-trail.js'
 import { retention } from '../workers/retention.js'
@@ -116,6 +116,19 @@ it('forgets a user and stays sound', async () => {
   expect(left).not.toContain('127.0.0.1')
   expect(left).toContain('PAID')
   expect(await problems()).toEqual([])
+})
+
+it('forgets who has left an order behind', async () => {
+  const { services } = shop.stack
+  const { prisma, pool } = services.db
+  const customer = await shop.customer('abandons')
+  const line = lineOf(await customer.product('stoneware-mug'), 1)
+  const left = data(await customer.createOrder({ items: [line], address, subtotal: line.price, shipping: 0 }))
+  const open = data(await customer.checkout({ items: [line] }))
+  await pool.query(`UPDATE "Order" SET "updatedAt" = now() - interval '91 days' WHERE "userId" = 'abandons'`)
+  await retention.handle(services, {}, { id: 'test', attempt: 1, isLastAttempt: true })
+  const email = async (id?: string) => (await prisma.order.findUniqueOrThrow({ where: { id } })).email
+  expect([await email(left.id), await email(open.orderId)]).toEqual([null, 'abandons@shop.example'])
 })
 
 it('removes whole chains once they are old, and leaves signed tombstones', async () => {

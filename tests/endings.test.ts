@@ -124,6 +124,17 @@ describe('refunds', () => {
     expect(JSON.stringify(await alertsOf(shop, 'refund_failed'))).toContain(orderId)
   })
 
+  it('makes another refund of the same wish once the first has failed', async () => {
+    const orderId = await paid('again', '4000000000005126')
+    for (const made of [1, 2]) {
+      expect(await runOps(shop, 'order', 'refund', orderId)).toMatchObject({ code: 0 })
+      await customer.orderBecomes(orderId, 'REFUNDED')
+      expect(await shop.stack.services.db.prisma.refund.count({ where: { orderId } })).toBe(made)
+      shop.stack.simulator?.tick({ settleAllDebits: true })
+      await customer.orderBecomes(orderId, 'PAID')
+    }
+  }, 60_000)
+
   it('says so when Stripe refuses', async () => {
     const orderId = await paid('refused')
     shop.stack.simulator?.faults.set({ dropDeliveries: 1 })

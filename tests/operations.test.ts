@@ -62,6 +62,16 @@ it('lets a viewer look and an operator change, from their own pages, audited wit
   expect(await db.prisma.paymentAuditLog.count({ where: { action: 'board_action' } })).toBe(2)
 })
 
+it('shows a viewer a board without buttons', async () => {
+  const queues = async (authorization: string) => {
+    const { queues } = (await (await ask('/ops/board/api/queues', { authorization })).json()) as {
+      queues: { readOnlyMode: boolean }[]
+    }
+    return [...new Set(queues.map(queue => queue.readOnlyMode))]
+  }
+  expect([await queues(VIEWER), await queues(OPERATOR)]).toEqual([[true], [false]])
+})
+
 it('gives metrics, and pages that load nothing from elsewhere', async () => {
   const metrics = await (await ask('/metrics', { authorization: VIEWER })).text()
   expect(metrics).toMatch(/tillworks_rows\{what="open alerts"\} \d/)
@@ -77,6 +87,8 @@ it('stops an address after ten wrong passwords', async () => {
   for (let number = 0; number < 12; number++) statuses.push((await ask('/metrics', { authorization: wrong })).status)
   expect(statuses).toEqual([...Array(10).fill(401), 429, 429])
   expect((await ask('/metrics', { authorization: OPERATOR })).status).toBe(429)
+  // Those whom the proxy has signed in gave no password.
+  expect((await ask('/metrics', { 'X-Forwarded-Email': 'olga@shop.example' })).status).toBe(200)
 })
 
 it('closes checkouts within a second for maintenance, while webhooks and workers go on', async () => {

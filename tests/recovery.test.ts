@@ -4,7 +4,7 @@ import { Webhook } from 'standardwebhooks'
 import { eventually } from '../demo/eventually.js'
 import { data, lineOf, type Shopper } from '../demo/shopper.js'
 import { checkLedger } from '../ops/ledger-check.js'
-import { DAY } from '../shared/duration.js'
+import { DAY, HOUR } from '../shared/duration.js'
 import { storeEvents } from '../shared/statements/webhook-events.js'
 import { reconcile } from '../workers/reconcile.js'
 import { runOps } from './support/ops.js'
@@ -86,7 +86,7 @@ it(`ends all of ${ORDERS} orders right though 30 % of the deliveries never come`
     // And the ledger is what Stripe has, until something happens that nobody tells.
     const period = [new Date(Date.now() - DAY), new Date(Date.now() + 2 * DAY)] as const
     const { bookBalanceTransactions } = await import('../workers/balance.js')
-    await bookBalanceTransactions(services)
+    await bookBalanceTransactions(services, [])
     const check = await checkLedger(services, ...period)
     expect(check.differences).toEqual([])
     expect(check.compared).toBeGreaterThanOrEqual(ORDERS)
@@ -126,6 +126,108 @@ it('asks Stripe about what is open past its time, when not even the list of even
     await shop.close()
   }
 })
+
+it('asks about the others when Stripe does not know one Session, which ends by an operator’s word', async () => {
+  const shop = await openShop('postgres', { RECONCILE_CRON: '0 0 1 1 *', RECONCILE_GRACE_MINUTES: '0' })
+  try {
+    const { services, simulator } = shop.stack
+    const customer = await shop.customer('deleted')
+    const { stock } = await customer.product('stoneware-mug')
+    simulator?.faults.set({ dropDeliveries: 1 })
+    const [deleted, other] = [await buy(customer, 'deleted'), await buy(customer, 'other')]
+    const sessions = simulator?.store.table('checkout.session')
+    const kept = sessions?.get(deleted.sessionId ?? '')
+    sessions?.delete(deleted.sessionId ?? '')
+    await services.stripe.checkout.sessions.expire(other.sessionId ?? '')
+    simulator?.store.table('event').clear()
+    await services.db.pool.query(`UPDATE "Checkout" SET "sessionExpiresAt" = now() - interval '1 hour'`)
+
+    for (const _run of [1, 2]) {
+      const report = await reconcile(services, { requestId: 'test' })
+      expect(report.errors).toEqual([expect.stringContaining('No such checkout.session')])
+    }
+    await customer.checkoutBecomes(other.checkoutId, 'EXPIRED')
+    const alerts = await services.db.prisma.alert.findMany({ where: { name: 'session_unknown' } })
+    expect(alerts).toHaveLength(1)
+    const command = ['checkout', 'expire', deleted.checkoutId, '--unknown-to-stripe']
+    expect(JSON.stringify(alerts[0]?.context)).toContain(command.join(' '))
+
+    expect((await runOps(shop, ...command)).code).toBe(2)
+    if (kept !== undefined) sessions?.set(kept.id, kept)
+    const known = await runOps(shop, ...command, '--reason', 'deleted')
+    expect([known.code, known.output]).toEqual([1, expect.stringContaining('Stripe knows')])
+    sessions?.delete(deleted.sessionId ?? '')
+    expect(await runOps(shop, ...command, '--reason', 'deleted')).toMatchObject({ code: 0 })
+    expect((await customer.product('stoneware-mug')).stock).toBe(stock)
+  } finally {
+    await shop.close()
+  }
+}, 60_000)
+
+it('goes on where the scheduled run before ended, and asks about a slow debit less and less often', async () => {
+  const shop = await openShop('postgres', { RECONCILE_CRON: '0 0 1 1 *', RECONCILE_GRACE_MINUTES: '0' })
+  try {
+    const { services } = shop.stack
+    const customer = await shop.customer('slow')
+    const debit = await buy(customer, 'slow')
+    await customer.pay(debit.url ?? '', 'DE89370400440532013000')
+    await customer.orderBecomes(debit.orderId ?? '', 'PROCESSING')
+    await services.db.pool.query(`UPDATE "Checkout" SET "updatedAt" = now() - interval '1 day'`)
+    const run = () => reconcile(services, { requestId: 'test', scheduled: true })
+    const hours = (since: Date) => Math.round((Date.now() - since.getTime()) / HOUR)
+    const [first, second] = [await run(), await run()]
+    expect([hours(first.since), first.asked]).toEqual([30 * 24, 1])
+    expect([hours(second.since), second.asked]).toEqual([1, 0])
+    await services.db.pool.query(
+      `UPDATE "Checkout" SET "askedAt" = now() - interval '3 hours'; UPDATE "Checkpoint" SET "at" = now() - interval '25 hours'`
+    )
+    const third = await run()
+    expect([hours(third.since), third.asked]).toEqual([30 * 24, 1])
+    expect((await reconcile(services, { requestId: 'test' })).asked).toBe(1)
+  } finally {
+    await shop.close()
+  }
+}, 60_000)
+
+it('books the exchange of an account that is paid out in another currency, both ways', async () => {
+  const settings = { RECONCILE_CRON: '0 0 1 1 *' }
+  const shop = await openShop('postgres', settings, { simulator: { settlementCurrency: 'usd' } })
+  try {
+    const { services, simulator } = shop.stack
+    const customer = await shop.customer('abroad')
+    const cards = { PARTIALLY_REFUNDED: '4242424242424242', PAID: '4000000000005126', DISPUTED: '4000000000000259' }
+    for (const [status, card] of Object.entries(cards)) {
+      const { url, orderId = '' } = await buy(customer, status)
+      await customer.pay(url ?? '', card)
+      if (status !== 'DISPUTED') {
+        await customer.orderBecomes(orderId, 'PAID')
+        const { paymentIntentId } = await services.db.prisma.payment.findFirstOrThrow({ where: { orderId } })
+        await services.stripe.refunds.create({ payment_intent: paymentIntentId, amount: 333 })
+        await customer.orderBecomes(orderId, 'PARTIALLY_REFUNDED')
+        if (status === 'PAID') simulator?.tick({ settleAllDebits: true })
+      }
+      await customer.orderBecomes(orderId, status)
+    }
+    const period = [new Date(Date.now() - DAY), new Date(Date.now() + 2 * DAY)] as const
+    const unbooked = (await checkLedger(services, ...period)).differences
+    expect(unbooked.filter(line => line.includes('settled in USD'))).toHaveLength(3 + 2 + 1)
+    const { errors, booked } = await reconcile(services, { requestId: 'test' })
+    expect([errors, booked]).toEqual([[], 3 + 2])
+    expect((await checkLedger(services, ...period)).differences).toEqual([])
+    expect((await reconcile(services, { requestId: 'test' })).booked).toBe(0)
+    // All that Stripe holds is dollars: what came in euros has gone through the exchange.
+    const { rows } = await services.db.pool.query(
+      `SELECT "currency", sum("amount")::int AS sum FROM "LedgerPosting" WHERE "account" = 'STRIPE' GROUP BY 1 ORDER BY 1`
+    )
+    const balance = [...(simulator?.store.table('balance_transaction').values() ?? [])]
+    expect(rows).toEqual([
+      { currency: 'EUR', sum: 0 },
+      { currency: 'USD', sum: balance.reduce((sum, { net }) => sum + net, 0) }
+    ])
+  } finally {
+    await shop.close()
+  }
+}, 60_000)
 
 it('books what a release without a ledger took, so that it can be refunded', async () => {
   const shop = await openShop('postgres', { RECONCILE_CRON: '0 0 1 1 *' })

@@ -1,5 +1,6 @@
 import { request as httpRequest } from 'node:http'
 import { connect } from 'node:net'
+import { eventually } from '../demo/eventually.js'
 import { address, data, lineOf, type Shopper } from '../demo/shopper.js'
 import { openShop, type Shop } from './support/shop.js'
 
@@ -110,6 +111,23 @@ it('streams the status of a checkout until it is paid', async () => {
   expect(text.trimEnd()).toMatch(/"status":"PAID".*"orderStatus":"PAID"\}$/)
 })
 
+it('streams ten checkouts of a customer at once, and more of them once one has ended', async () => {
+  const { checkoutId } = data(await ada.checkout({ items: [line] }, { 'Idempotency-Key': 'streams' }))
+  const path = `/api/stripe/checkout/${checkoutId}/events`
+  const open = Array.from({ length: 10 }, () => new AbortController())
+  const streams = await Promise.all(open.map(({ signal }) => ada.request(path, { signal })))
+  expect(streams.map(stream => stream.status)).toEqual(Array(10).fill(200))
+  expect((await ada.request(path)).status).toBe(429)
+  for (const stream of open) stream.abort()
+  const again = new AbortController()
+  const freed = await eventually(
+    () => ada.request(path, { signal: again.signal }),
+    answer => answer.status === 200
+  )
+  expect(freed.status).toBe(200)
+  again.abort()
+})
+
 it('limits the checkouts of a customer in an hour, without counting replays', async () => {
   const limited = await openShop('postgres', { FRAUD_CHECK_ENABLED: 'true', FRAUD_MAX_ATTEMPTS_PER_HOUR: '2' })
   try {
@@ -120,6 +138,10 @@ it('limits the checkouts of a customer in an hour, without counting replays', as
     expect(statuses).toEqual([200, 200, 200, 200, 429])
     const refused = await customer.checkout(cart(3))
     expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(3_000)
+    const crowd = await limited.customer('crowd')
+    const answers = await Promise.all([1, 2, 3, 4, 5, 6, 7, 8].map(quantity => crowd.checkout(cart(quantity))))
+    expect(answers.filter(answer => answer.status === 200)).toHaveLength(2)
+    expect(answers.filter(answer => answer.status === 429)).toHaveLength(6)
   } finally {
     await limited.close()
   }

@@ -124,7 +124,7 @@ it('opens each route of the ingress to whom it is for, and no other method of it
 
 it('opens each route of operations to operators, and only its reading to viewers', async () => {
   const base = `http://127.0.0.1:${shop.stack.api.opsPort}`
-  const board = routesOf(boardRouter(shop.stack.services.queues) as Express)
+  const board = routesOf(boardRouter(shop.stack.services.queues, { readOnly: false }) as Express)
   const table = [...routesOf(createOpsApp(shop.stack.services)), ...board]
   expect(table.length).toBeGreaterThan(20)
   const viewer = { authorization: `Basic ${Buffer.from('viewer:password of a viewer').toString('base64')}` }

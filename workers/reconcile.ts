@@ -1,12 +1,16 @@
 import type Stripe from 'stripe'
+import { alertOnce } from '../shared/alerts.js'
 import { writeAudit } from '../shared/audit.js'
-import { DAY, MINUTE, SECOND } from '../shared/duration.js'
+import { DAY, HOUR, MINUTE, SECOND } from '../shared/duration.js'
 import { messageOf } from '../shared/errors.js'
 import { inPages } from '../shared/pages.js'
 import type { Services } from '../shared/services.js'
-import { findOverdueCheckouts, type OverdueCheckout } from '../shared/statements/due-rows.js'
+import { reachCheckpoint, readCheckpoint } from '../shared/statements/checkpoints.js'
+import { findOverdueCheckouts, markAsked, type OverdueCheckout } from '../shared/statements/due-rows.js'
 import { findUnbookedCaptures } from '../shared/statements/ledger.js'
 import { storeEvents } from '../shared/statements/webhook-events.js'
+import { isUnknownToStripe } from '../shared/stripe.js'
+import { askEach } from './ask-each.js'
 import { bookBalanceTransactions } from './balance.js'
 import { foundIntent, foundSession, storeFound } from './found-events.js'
 import type { Job } from './job.js'
@@ -15,6 +19,10 @@ import type { Job } from './job.js'
 export const LOOK_BACK_DAYS = 30
 const PAGE = 100
 const MAX_CHECKOUTS = 1_000
+/** Between two scheduled runs: an event is undelivered from the moment it is made. */
+const OVERLAP = HOUR
+/** The whole time that Stripe tells is read again once in so long, whatever earlier runs have seen. */
+const FULL_EVERY = DAY
 
 export interface ReconcileReport {
   since: Date
@@ -32,27 +40,30 @@ export interface ReconcileReport {
 export const reconcileJob: Job<'reconcile'> = {
   name: 'reconcile',
   async handle(services, _payload, job) {
-    const report = await reconcile(services, { requestId: `reconcile-${job.id}` })
+    const report = await reconcile(services, { requestId: `reconcile-${job.id}`, scheduled: true })
     if (report.errors.length > 0) throw new Error(`reconcile was not complete: ${report.errors.join('; ')}`)
   }
+}
+
+export interface ReconcileOptions {
+  /** Undelivered events from then on; without it, all that Stripe tells. */
+  since?: Date
+  requestId: string
+  /** Goes on where the run before ended, and asks again about what is still under way less and less often. */
+  scheduled?: boolean
 }
 
 /**
  * Finds what no webhook has told: lists undelivered events, and asks Stripe about what is open past its time. All of it
  * is stored as events and takes the way that a delivered one takes.
  */
-export async function reconcile(
-  services: Services,
-  options: { since?: Date; requestId: string }
-): Promise<ReconcileReport> {
-  const now = services.now().getTime()
-  const earliest = new Date(now - LOOK_BACK_DAYS * DAY)
-  const since = options.since !== undefined && options.since > earliest ? options.since : earliest
+export async function reconcile(services: Services, options: ReconcileOptions): Promise<ReconcileReport> {
+  const since = await lookBack(services, options)
   const report: ReconcileReport = { since, undelivered: 0, recovered: [], asked: 0, found: [], booked: 0, errors: [] }
   // One part that fails does not keep the others from their work.
   const parts = [recoverEvents, askAboutCheckouts, askAboutCaptures, bookFees]
   for (const part of parts) {
-    await part(services, report, options.requestId).catch(error => report.errors.push(messageOf(error)))
+    await part(services, report, options).catch(error => report.errors.push(messageOf(error)))
   }
   const repaired = report.recovered.length + report.found.length
   const line = { undelivered: report.undelivered, recovered: report.recovered.length, asked: report.asked }
@@ -68,10 +79,32 @@ export async function reconcile(
   return report
 }
 
-async function recoverEvents(services: Services, report: ReconcileReport, requestId: string): Promise<void> {
+async function lookBack({ db, now }: Services, { since, scheduled }: ReconcileOptions): Promise<Date> {
+  const time = now().getTime()
+  const earliest = new Date(time - LOOK_BACK_DAYS * DAY)
+  if (since !== undefined) return since > earliest ? since : earliest
+  if (!scheduled) return earliest
+  const [full, last] = [await readCheckpoint(db.pool, FULL_RUN), await readCheckpoint(db.pool, LAST_RUN)]
+  if (full === undefined || last === undefined || time - full.getTime() >= FULL_EVERY) return earliest
+  return new Date(last.getTime() - OVERLAP)
+}
+
+const LAST_RUN = 'reconcile'
+const FULL_RUN = 'reconcile of all events'
+
+async function recoverEvents(
+  services: Services,
+  report: ReconcileReport,
+  { since, requestId }: ReconcileOptions
+): Promise<void> {
+  const begun = services.now()
   const gte = Math.floor(report.since.getTime() / SECOND)
   const events = services.stripe.events.list({ delivery_success: false, created: { gte }, limit: PAGE })
   for await (const page of inPages(events, PAGE)) await storePage(services, page, report, requestId)
+  if (since !== undefined) return
+  await reachCheckpoint(services.db.pool, LAST_RUN, begun)
+  const isFull = begun.getTime() - report.since.getTime() >= (LOOK_BACK_DAYS - 1) * DAY
+  if (isFull) await reachCheckpoint(services.db.pool, FULL_RUN, begun)
 }
 
 async function storePage(
@@ -100,31 +133,58 @@ async function storePage(
   report.recovered.push(...stored)
 }
 
-async function askAboutCheckouts(services: Services, report: ReconcileReport, requestId: string): Promise<void> {
-  const grace = services.config.schedules.reconcileGraceMinutes * MINUTE
-  const before = new Date(services.now().getTime() - grace)
-  for (const checkout of await findOverdueCheckouts(services.db.pool, before, MAX_CHECKOUTS)) {
+async function askAboutCheckouts(
+  services: Services,
+  report: ReconcileReport,
+  { requestId, scheduled }: ReconcileOptions
+): Promise<void> {
+  const { pool } = services.db
+  const now = services.now()
+  const before = new Date(now.getTime() - services.config.schedules.reconcileGraceMinutes * MINUTE)
+  const overdue = await findOverdueCheckouts(pool, { before, now, patient: scheduled === true, limit: MAX_CHECKOUTS })
+  await askEach(overdue, report.errors, async checkout => {
     report.asked++
-    for (const found of await ask(services.stripe, checkout)) {
+    await markAsked(pool, 'Checkout', checkout.id, now)
+    const all = await ask(services.stripe, checkout).catch(async error => {
+      if (isUnknownToStripe(error)) await reportUnknown(services, checkout, requestId)
+      throw error
+    })
+    for (const found of all) {
       const eventId = await storeFound(services, found, requestId)
       if (eventId === undefined) continue
       report.found.push({ checkoutId: checkout.id, type: found.type })
       await services.queues.offer('webhook-processing', eventId)
     }
-  }
+  })
+}
+
+/** Its stock stays held: only a person can tell a deleted Session from a key of another account. */
+async function reportUnknown({ db, log }: Services, checkout: OverdueCheckout, requestId: string): Promise<void> {
+  const { id: checkoutId, orderId, sessionId, status } = checkout
+  const command = `npm run ops -- checkout expire ${checkoutId} --unknown-to-stripe --reason "…"`
+  const suggestion = status === 'OPEN' ? ` Suggested: ${command}` : ''
+  const reason = `Stripe has no Session ${sessionId} of a checkout that is ${status}.${suggestion}`
+  await alertOnce(db.pool, log, 'session_unknown', { orderId, checkoutId, requestId, reason })
 }
 
 /** After an upgrade from a release without a ledger, or a return to it: payments whose money was never booked. */
-async function askAboutCaptures(services: Services, report: ReconcileReport, requestId: string): Promise<void> {
-  for (const { paymentIntentId, checkoutId } of await findUnbookedCaptures(services.db.pool, MAX_CHECKOUTS)) {
+async function askAboutCaptures(
+  services: Services,
+  report: ReconcileReport,
+  { requestId }: ReconcileOptions
+): Promise<void> {
+  const { pool } = services.db
+  const captures = await findUnbookedCaptures(pool, MAX_CHECKOUTS)
+  await askEach(captures, report.errors, async ({ paymentIntentId, checkoutId }) => {
     report.asked++
+    await markAsked(pool, 'Payment', paymentIntentId, services.now())
     const intent = await services.stripe.paymentIntents.retrieve(paymentIntentId)
     const found = foundIntent(intent)
     const eventId = found === undefined ? undefined : await storeFound(services, found, requestId)
-    if (found === undefined || eventId === undefined) continue
+    if (found === undefined || eventId === undefined) return
     report.found.push({ checkoutId, type: found.type })
     await services.queues.offer('webhook-processing', eventId)
-  }
+  })
 }
 
 async function ask(stripe: Stripe, checkout: OverdueCheckout) {
@@ -140,5 +200,5 @@ async function ask(stripe: Stripe, checkout: OverdueCheckout) {
 }
 
 async function bookFees(services: Services, report: ReconcileReport): Promise<void> {
-  report.booked = await bookBalanceTransactions(services)
+  report.booked = await bookBalanceTransactions(services, report.errors)
 }

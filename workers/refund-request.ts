@@ -9,6 +9,7 @@ import { findDisputesOf } from '../shared/statements/disputes.js'
 import { lockOrder } from '../shared/statements/orders.js'
 import { findPaymentsOf, type PaymentRow } from '../shared/statements/payments.js'
 import {
+  countEndedRefunds,
   findRefundByKey,
   type RefundRow,
   type Restock,
@@ -47,7 +48,7 @@ export async function requestRefunds(services: Services, wish: RefundWish): Prom
     const payments = (await findPaymentsOf(client, wish.orderId)).filter(
       payment => payment.captured > 0 && (wish.paymentIntentId ?? payment.paymentIntentId) === payment.paymentIntentId
     )
-    const key = wish.key ?? derivedKey(wish, payments, order.refunded)
+    const key = wish.key ?? derivedKey(wish, payments, order.refunded, await countEndedRefunds(client, wish.orderId))
     const known = await findRefundByKey(client, `${key}:0`)
     if (known !== undefined) return await sameRequest(client, key, wish)
 
@@ -144,9 +145,10 @@ function divide(wish: RefundWish, payments: PaymentRow[], asked: Map<string, num
   return parts
 }
 
-/** The same wish twice, before the first has come through, is one refund. */
-function derivedKey(wish: RefundWish, payments: PaymentRow[], refunded: number): string {
+/** The same wish twice, before the first has come through or failed, is one refund. */
+function derivedKey(wish: RefundWish, payments: PaymentRow[], refunded: number, ended: number): string {
   const ids = payments.map(payment => payment.paymentIntentId)
-  const parts = [wish.orderId, wish.amount ?? 'all', wish.reason ?? '', wish.paymentIntentId ?? '', refunded, ...ids]
+  const { orderId, amount = 'all', reason = '', paymentIntentId = '' } = wish
+  const parts = [orderId, amount, reason, paymentIntentId, refunded, ended, ...ids]
   return `d${createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 40)}`
 }

@@ -6,12 +6,12 @@ import type { Queues } from '../../shared/queues.js'
 
 export const BOARD_PATH = '/ops/board'
 
-/** Bull Board with every queue. Who may do what is decided before it. */
-export function boardRouter(queues: Queues): Router {
+/** Bull Board with every queue; `readOnly` shows no buttons. Who may do what is decided before it. */
+export function boardRouter(queues: Queues, { readOnly }: { readOnly: boolean }): Router {
   const serverAdapter = new ExpressAdapter()
   serverAdapter.setBasePath(BOARD_PATH)
   createBullBoard({
-    queues: queues.all.map(queue => new BullMQAdapter(queue)),
+    queues: queues.all.map(queue => new BullMQAdapter(queue, { readOnlyMode: readOnly })),
     serverAdapter,
     options: { uiConfig: { boardTitle: 'Tillworks' } }
   })

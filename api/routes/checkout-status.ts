@@ -10,6 +10,8 @@ import { isId } from '../schemas.js'
 
 const HEARTBEAT = 15 * SECOND
 const MAX_STREAM = 15 * MINUTE
+/** Of one customer in one process: each holds a connection. */
+const MAX_STREAMS = 10
 
 interface StatusData extends CheckoutData, Pick<ProblemExtras, 'detail' | 'details'> {
   orderStatus?: OrderStatus
@@ -19,6 +21,7 @@ interface StatusData extends CheckoutData, Pick<ProblemExtras, 'detail' | 'detai
 /** GET /api/stripe/checkout/:id gives the status, GET …/events streams it as server-sent events; for the owner only. */
 export function checkoutStatusRoutes(ingress: Ingress): Router {
   const router = Router()
+  const streams = new Map<string, number>()
 
   router.get('/api/stripe/checkout/:id', async (request, response) => {
     const checkout = await ownCheckout(ingress, request, response)
@@ -27,13 +30,25 @@ export function checkoutStatusRoutes(ingress: Ingress): Router {
   })
 
   router.get('/api/stripe/checkout/:id/events', async (request, response) => {
-    const { id } = await ownCheckout(ingress, request, response)
+    const { id, userId } = await ownCheckout(ingress, request, response)
+    const count = (streams.get(userId) ?? 0) + 1
+    if (count > MAX_STREAMS) {
+      throw new Problem(
+        'too_many_requests',
+        { detail: `At most ${MAX_STREAMS} streams at once; close one, or ask for the status instead.` },
+        { 'Retry-After': '5' }
+      )
+    }
+    streams.set(userId, count)
     const watch = ingress.watcher.watch(id)
     const end = Date.now() + MAX_STREAM
     let gone = false
     response.on('close', () => {
       gone = true
       watch.stop()
+      const left = (streams.get(userId) ?? 1) - 1
+      if (left === 0) streams.delete(userId)
+      else streams.set(userId, left)
     })
     response.writeHead(200, {
       'Content-Type': 'text/event-stream',

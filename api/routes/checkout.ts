@@ -21,6 +21,7 @@ import { jsonBytes, readJson } from '../json-body.js'
 import { refuseInMaintenance } from '../maintenance.js'
 import { origin, requestId } from '../request-context.js'
 import { checkoutRequestSchema } from '../schemas.js'
+import { createTurns } from '../turns.js'
 
 const KEY_LIFETIME = 24 * HOUR
 const ATTEMPT_WINDOW = HOUR
@@ -28,6 +29,7 @@ const ATTEMPT_WINDOW = HOUR
 /** POST /api/stripe/checkout: writes the checkout down, enqueues it, and answers with what the workers made of it. */
 export function checkoutRoute(ingress: Ingress): Router {
   const schema = checkoutRequestSchema(ingress.config.payment.currency)
+  const inTurn = createTurns()
   const handle: RequestHandler = async (request, response) => {
     const customer = await ingress.authenticate(request, response)
     const cart: Cart = readJson(request, schema)
@@ -36,7 +38,8 @@ export function checkoutRoute(ingress: Ingress): Router {
 
     const watch = ingress.watcher.watch(checkout.id)
     try {
-      const claimed = await claim(ingress, checkout)
+      // One after the other, so that requests at once cannot all find the limit of attempts unreached.
+      const claimed = await inTurn(customer.userId, () => claim(ingress, checkout))
       if (claimed !== 'new') return await answerClaimed(ingress, request, response, key, claimed)
       const enqueued = await ingress.queues.offer('price-verification', checkout.id)
       const waitMs = enqueued && !prefersAsync(request) ? ingress.config.payment.waitMs : 0

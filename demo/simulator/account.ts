@@ -10,6 +10,8 @@ export interface Account {
   emit: Emit
   /** How long a bank debit takes, in milliseconds. */
   debitMs: number
+  /** What the account is paid out in; undefined for whatever was charged. In lower case. */
+  settlementCurrency: string | undefined
 }
 
 /** The API request that caused an event, as events show it. */

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import type Stripe from 'stripe'
+import { minor, toDecimalString } from '../../shared/money.js'
 import { type Account, seconds } from './account.js'
 import { stripeId } from './ids.js'
 import type { TestCard } from './test-cards.js'
@@ -237,30 +238,31 @@ export function book(
   }
 ): Stripe.BalanceTransaction {
   const created = seconds(account)
+  const { amount, fee, currency, exchangeRate } = settle(account, entry)
   const transaction: Stripe.BalanceTransaction = {
     id: stripeId('txn'),
     object: 'balance_transaction',
-    amount: entry.amount,
+    amount,
     available_on: created + 2 * 86_400,
     balance_type: 'payments',
     created,
-    currency: entry.currency,
+    currency,
     description: entry.description,
-    exchange_rate: null,
-    fee: entry.fee,
+    exchange_rate: exchangeRate,
+    fee,
     fee_details:
-      entry.fee === 0
+      fee === 0
         ? []
         : [
             {
-              amount: entry.fee,
+              amount: fee,
               application: null,
-              currency: entry.currency,
+              currency,
               description: 'Stripe processing fees',
               type: 'stripe_fee'
             }
           ],
-    net: entry.amount - entry.fee,
+    net: amount - fee,
     reporting_category: CATEGORIES[entry.type] ?? 'charge',
     source: entry.source,
     status: 'pending',
@@ -268,6 +270,24 @@ export function book(
   }
   account.store.put('balance_transaction', transaction)
   return transaction
+}
+
+/** Rates of our own; money goes out at another one than it came in, as it does at a real bank. */
+const RATE_IN = 1.0825
+const RATE_OUT = 1.0931
+
+/** What an amount becomes in the currency that the account is paid out in: https://docs.stripe.com/currencies/conversions */
+function settle(account: Account, entry: { amount: number; fee: number; currency: string }) {
+  const currency = account.settlementCurrency ?? entry.currency
+  if (currency === entry.currency) return { ...entry, exchangeRate: null }
+  const rate = entry.amount < 0 ? RATE_OUT : RATE_IN
+  const unit = 10 ** (decimals(currency) - decimals(entry.currency))
+  const convert = (amount: number) => Math.round(amount * rate * unit)
+  return { amount: convert(entry.amount), fee: convert(entry.fee), currency, exchangeRate: rate }
+}
+
+function decimals(currency: string): number {
+  return toDecimalString(minor(0), currency).split('.')[1]?.length ?? 0
 }
 
 /** The same card has the same fingerprint. */

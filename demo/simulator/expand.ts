@@ -4,6 +4,8 @@ import type { Store } from './store.js'
 type Json = Record<string, unknown>
 
 const MAX_DEPTH = 4
+/** Properties that an object may be without and that can be expanded all the same. */
+const OPTIONAL: Record<string, string[]> = { refund: ['failure_balance_transaction'] }
 
 /** Replaces ids by their objects along each path, in a copy: https://docs.stripe.com/api/expanding_objects */
 export function expand(store: Store, object: unknown, paths: string[]): unknown {
@@ -23,6 +25,7 @@ function walk(store: Store, object: Json, keys: string[], path: string): void {
   const [key, ...rest] = keys
   if (key === undefined) return
   const value = includable(store, object, key) ?? object[key]
+  if (value === undefined && OPTIONAL[String(object.object)]?.includes(key)) return
   if (value === undefined) {
     throw invalidRequest(`This property cannot be expanded (${path}). You may want to try expanding without it.`, {
       param: 'expand'

@@ -21,6 +21,8 @@ export interface SimulatorOptions {
   file?: string
   /** How long a bank debit takes, in milliseconds. */
   debitMs?: number
+  /** What the account is paid out in, such as usd; without it, whatever was charged. */
+  settlementCurrency?: string
   /** The clock, in milliseconds. */
   now?: () => number
   faultSeed?: number
@@ -46,7 +48,14 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
   const now = options.now ?? Date.now
   const faults = new Faults(options.faultSeed ?? Date.now())
   const deliveries = new Deliveries({ store, endpoint: options.endpoint, faults, now })
-  const account: Account = { store, now, publicUrl: '', debitMs: options.debitMs ?? 5_000, emit: () => undefined }
+  const account: Account = {
+    store,
+    now,
+    publicUrl: '',
+    debitMs: options.debitMs ?? 5_000,
+    settlementCurrency: options.settlementCurrency,
+    emit: () => undefined
+  }
   account.emit = (type, object, cause, previous) => {
     const event = {
       id: stripeId('evt'),

@@ -14,17 +14,23 @@ export interface DisputeRecord {
   now: Date
 }
 
-/** Keeps a dispute as the newest event has it. Returns the status that it had before, or undefined when it is new. */
-export async function recordDispute(db: Queryable, d: DisputeRecord): Promise<string | undefined> {
-  const { rows } = await db.query<{ before: string | null }>(
+/**
+ * Keeps a dispute as the newest event has it. Returns the status that it had before (null when it is new), and whether
+ * this is the newest event.
+ */
+export async function recordDispute(
+  db: Queryable,
+  d: DisputeRecord
+): Promise<{ before: string | null; isNewest: boolean }> {
+  const { rows } = await db.query<{ before: string | null; isNewest: boolean }>(
     `WITH known AS (SELECT "status" FROM "Dispute" WHERE "id" = $1), written AS (
        INSERT INTO "Dispute" AS d ("id", "paymentIntentId", "orderId", "status", "reason", "amount", "currency", "evidenceDueBy",
          "toldAt", "toldRank", "createdAt", "updatedAt") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11)
        ON CONFLICT ("id") DO UPDATE SET "status" = EXCLUDED."status", "reason" = EXCLUDED."reason", "amount" = EXCLUDED."amount",
          "evidenceDueBy" = EXCLUDED."evidenceDueBy", "toldAt" = EXCLUDED."toldAt", "toldRank" = EXCLUDED."toldRank",
          "updatedAt" = EXCLUDED."updatedAt"
-       WHERE (EXCLUDED."toldAt", EXCLUDED."toldRank") > (d."toldAt", d."toldRank"))
-     SELECT (SELECT "status" FROM known) AS before`,
+       WHERE (EXCLUDED."toldAt", EXCLUDED."toldRank") > (d."toldAt", d."toldRank") RETURNING "id")
+     SELECT (SELECT "status" FROM known) AS before, EXISTS (SELECT FROM written) AS "isNewest"`,
     [
       d.id,
       d.paymentIntentId,
@@ -39,7 +45,7 @@ export async function recordDispute(db: Queryable, d: DisputeRecord): Promise<st
       d.now
     ]
   )
-  return rows[0]?.before ?? undefined
+  return rows[0] ?? { before: null, isNewest: false }
 }
 
 export async function findDisputesOf(

@@ -46,19 +46,35 @@ export async function deleteExpiredKeys(db: Queryable, now: Date, batch: number)
 
 export interface OverdueCheckout {
   id: string
+  orderId: string | null
   sessionId: string
   status: 'OPEN' | 'PROCESSING'
 }
 
-/** Checkouts whose Session should have ended before `before`, or whose payment has been under way since. */
-export async function findOverdueCheckouts(db: Queryable, before: Date, limit: number): Promise<OverdueCheckout[]> {
+/**
+ * Checkouts whose Session should have ended before `before`, or whose payment has been under way since, those first that
+ * were never asked about. `patient` leaves out those that were asked about lately, measured by how long they have waited:
+ * a bank debit takes days.
+ */
+export async function findOverdueCheckouts(
+  db: Queryable,
+  { before, now, patient, limit }: { before: Date; now: Date; patient: boolean; limit: number }
+): Promise<OverdueCheckout[]> {
   const { rows } = await db.query<OverdueCheckout>(
-    `SELECT "id", "sessionId", "status" FROM "Checkout" WHERE "sessionId" IS NOT NULL
+    `SELECT "id", "orderId", "sessionId", "status" FROM "Checkout" WHERE "sessionId" IS NOT NULL
        AND (("status" = 'OPEN' AND "sessionExpiresAt" < $1) OR ("status" = 'PROCESSING' AND "updatedAt" < $1))
-     ORDER BY "updatedAt" LIMIT $2`,
-    [before, limit]
+       AND (NOT $3 OR "askedAt" IS NULL OR "askedAt" < $2::timestamptz - ($2 - "updatedAt") / 10)
+     ORDER BY "askedAt" NULLS FIRST, "updatedAt" LIMIT $4`,
+    [before, now, patient, limit]
   )
   return rows
+}
+
+const KEYS = { Checkout: 'id', Payment: 'paymentIntentId', Refund: 'id' } as const
+
+/** Stripe is asked about this row now: others have their turn before it is asked about again. */
+export async function markAsked(db: Queryable, table: keyof typeof KEYS, id: string, now: Date): Promise<void> {
+  await db.query(`UPDATE "${table}" SET "askedAt" = $2 WHERE "${KEYS[table]}" = $1`, [id, now])
 }
 
 /** Deletes the counts of rate limits that are over. */

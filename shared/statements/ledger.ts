@@ -9,12 +9,12 @@ export interface UnbookedPayment {
   currency: string
 }
 
-/** Captured payments whose balance transaction is not known yet, oldest first. */
+/** Captured payments whose balance transaction is not known yet, those first that were never asked about. */
 export async function findUnbookedPayments(db: Queryable, limit: number): Promise<UnbookedPayment[]> {
   const { rows } = await db.query<UnbookedPayment>(
     `SELECT "paymentIntentId", "orderId", "chargeId", "captured", "currency" FROM "Payment"
      WHERE "status" = 'SUCCEEDED' AND "captured" > 0 AND "chargeId" IS NOT NULL AND "balanceTransactionId" IS NULL
-     ORDER BY "createdAt" LIMIT $1`,
+     ORDER BY "askedAt" NULLS FIRST, "createdAt" LIMIT $1`,
     [limit]
   )
   return rows
@@ -27,10 +27,47 @@ export async function findUnbookedCaptures(
 ): Promise<{ paymentIntentId: string; checkoutId: string }[]> {
   const { rows } = await db.query<{ paymentIntentId: string; checkoutId: string }>(
     `SELECT "paymentIntentId", "checkoutId" FROM "Payment"
-     WHERE "status" = 'SUCCEEDED' AND "captured" = 0 AND "amount" > 0 AND "paymentIntentId" LIKE 'pi_%' ORDER BY "createdAt" LIMIT $1`,
+     WHERE "status" = 'SUCCEEDED' AND "captured" = 0 AND "amount" > 0 AND "paymentIntentId" LIKE 'pi_%'
+     ORDER BY "askedAt" NULLS FIRST, "createdAt" LIMIT $1`,
     [limit]
   )
   return rows
+}
+
+export interface UnbookedRefund {
+  id: string
+  stripeId: string
+  orderId: string
+  amount: number
+  currency: string
+}
+
+/**
+ * Refunds of payments that were settled in another currency, whose own exchange, or that of their return, is not booked
+ * yet; those first that were never asked about.
+ */
+export async function findUnbookedRefunds(db: Queryable, limit: number): Promise<UnbookedRefund[]> {
+  const { rows } = await db.query<UnbookedRefund>(
+    `SELECT r."id", r."stripeId", r."orderId", r."amount", r."currency" FROM "Refund" r JOIN "Payment" p USING ("paymentIntentId")
+     WHERE r."stripeId" IS NOT NULL AND p."balanceTransactionId" IS NOT NULL
+       AND (r."balanceTransactionId" IS NULL OR (r."returnTransactionId" IS NULL AND r."status" IN ('FAILED', 'CANCELLED')))
+       AND EXISTS (SELECT FROM "LedgerPosting" l WHERE l."entry" = 'exchange:' || p."balanceTransactionId")
+     ORDER BY r."askedAt" NULLS FIRST, r."createdAt" LIMIT $1`,
+    [limit]
+  )
+  return rows
+}
+
+export async function markRefundBooked(
+  db: Queryable,
+  id: string,
+  by: { balanceTransactionId: string | null; returnTransactionId: string | null }
+): Promise<void> {
+  await db.query(
+    `UPDATE "Refund" SET "balanceTransactionId" = COALESCE($2, "balanceTransactionId"),
+       "returnTransactionId" = COALESCE($3, "returnTransactionId") WHERE "id" = $1`,
+    [id, by.balanceTransactionId, by.returnTransactionId]
+  )
 }
 
 export async function markBooked(db: Queryable, paymentIntentId: string, balanceTransactionId: string): Promise<void> {

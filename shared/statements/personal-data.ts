@@ -10,9 +10,10 @@ export interface Erasure {
 
 const ERASED = 'erased@invalid'
 
-/** Orders that can still change keep what the customer needs them to have. */
-const CLOSED_ORDER = `"status" NOT IN ('PENDING', 'PROCESSING', 'AUTHORIZED', 'NEEDS_REVIEW')`
 const CLOSED_CHECKOUT = `"status" NOT IN ('RECEIVED', 'VERIFIED', 'OPEN', 'PROCESSING')`
+/** Orders that are being paid or looked at keep what that needs; one that nobody is paying was abandoned. */
+const CLOSED_ORDER = `("status" NOT IN ('PENDING', 'PROCESSING', 'AUTHORIZED', 'NEEDS_REVIEW') OR ("status" = 'PENDING'
+  AND NOT EXISTS (SELECT FROM "Checkout" c WHERE c."orderId" = "Order"."id" AND NOT (c.${CLOSED_CHECKOUT}))))`
 
 /**
  * Takes e-mail, address, IP address and browser of one user out of everything that is closed, and the payloads of their

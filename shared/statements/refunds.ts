@@ -158,6 +158,15 @@ export async function refundedByPayment(db: Queryable, orderId: string): Promise
   return new Map(rows.map(row => [row.paymentIntentId, row.amount]))
 }
 
+/** Refunds of an order that paid nothing back in the end. */
+export async function countEndedRefunds(db: Queryable, orderId: string): Promise<number> {
+  const { rows } = await db.query<{ count: number }>(
+    `SELECT count(*)::int AS count FROM "Refund" WHERE "orderId" = $1 AND "status" IN ('FAILED', 'CANCELLED')`,
+    [orderId]
+  )
+  return rows[0]?.count ?? 0
+}
+
 /** What Stripe knows of the refunds of one payment: their sum without those that came back. */
 export async function refundedAtStripe(db: Queryable, paymentIntentId: string): Promise<number> {
   const { rows } = await db.query<{ amount: number }>(

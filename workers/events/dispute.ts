@@ -59,7 +59,7 @@ async function takeDispute(
   if (typeof dispute.status !== 'string') throw new TerminalError('the dispute has no status')
   await ensurePayment(context, checkout, { paymentIntentId, amount, currency })
   const dueBy = dispute.evidence_details?.due_by
-  const before = await recordDispute(client, {
+  const { before, isNewest } = await recordDispute(client, {
     id: dispute.id,
     paymentIntentId,
     orderId,
@@ -79,7 +79,7 @@ async function takeDispute(
     booked.flatMap(transaction => disputeEntries(orderId, transaction)),
     now
   )
-  if (before === dispute.status) return
+  if (!isNewest || before === dispute.status) return
   await writeAudit(client, {
     action: `dispute_${dispute.status}`.slice(0, 100),
     status: dispute.status === 'won' || dispute.status === 'prevented' ? 'SUCCESS' : 'FAILED',
@@ -90,8 +90,9 @@ async function takeDispute(
     after: dispute.status,
     metadata: { dispute: dispute.id, reason: dispute.reason, evidenceDueBy: dueBy ?? null }
   })
-  const isOver = ['won', 'prevented', 'warning_closed'].includes(dispute.status)
-  if (isOver) return
+  // Once the evidence is in, nobody can do anything but wait.
+  const isQuiet = ['won', 'prevented', 'warning_closed', 'under_review', 'warning_under_review', 'appeal_under_review']
+  if (isQuiet.includes(dispute.status)) return
   const deadline = dueBy ? `; evidence by ${new Date(dueBy * SECOND).toISOString()}` : ''
   const reason = `dispute ${dispute.id} of ${paymentIntentId} is ${dispute.status} (${dispute.reason})${deadline}`
   await alert(client, services.log, dispute.status === 'lost' ? 'dispute_lost' : 'dispute_open', { ...trail, reason })

@@ -1,5 +1,5 @@
-import Stripe from 'stripe'
-import { listRefunds } from '../../shared/stripe.js'
+import type Stripe from 'stripe'
+import { isUnknownToStripe, listRefunds } from '../../shared/stripe.js'
 
 type Kind = 'intent' | 'charge' | 'refunds'
 
@@ -57,7 +57,7 @@ async function fetchObject(stripe: Stripe, kind: Kind, id: string): Promise<unkn
         return await listRefunds(stripe, id)
     }
   } catch (error) {
-    if (error instanceof Stripe.errors.StripeError && error.code === 'resource_missing') return null
+    if (isUnknownToStripe(error)) return null
     throw error
   }
 }
