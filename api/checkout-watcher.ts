@@ -16,6 +16,7 @@ export interface Watch {
    * notifications are interrupted: then the caller has to look.
    */
   changed(ms: number): Promise<void>
+  /** Ends a wait that is under way. */
   stop(): void
 }
 
@@ -95,6 +96,7 @@ export function createCheckoutWatcher(connectionString: string, log: Logger): Ch
         stop() {
           wakers.delete(waker)
           if (wakers.size === 0) watched.delete(checkoutId)
+          resolveWait?.()
         }
       }
     },
