@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import type { Request } from 'express'
 import { canonicalJson } from '../shared/canonical-json.js'
 import type { Cart } from '../shared/cart.js'
+import { HOUR } from '../shared/duration.js'
 import { Problem } from '../shared/errors.js'
 
 export interface RequestKey {
@@ -12,21 +13,35 @@ export interface RequestKey {
   fingerprint: string
 }
 
-/**
- * The key under which a checkout is claimed: the caller's Idempotency-Key (draft-ietf-httpapi-idempotency-key-header), or
- * one made from user, action and cart. A caller's key is the user's own: two users may send the same one.
- */
+/** How long the caller's key is remembered. */
+export const KEY_LIFETIME = 24 * HOUR
+
+/** The key under which a checkout is claimed: the caller's, or one made from user, action and cart. */
 export function requestKey(request: Request, userId: string, cart: Cart): RequestKey {
   const fingerprint = hash(canonicalJson({ userId, action: 'checkout', cart: ordered(cart) }))
+  const key = givenKey(request, userId, 'checkout')
+  if (key === undefined) return { key: `checkout:derived:${fingerprint}`, derived: true, fingerprint }
+  return { key, derived: false, fingerprint }
+}
+
+/** The key under which an order is claimed; undefined when the caller sends none: the same cart may be ordered twice. */
+export function orderKey(request: Request, userId: string, order: object): Omit<RequestKey, 'derived'> | undefined {
+  const key = givenKey(request, userId, 'order')
+  if (key === undefined) return undefined
+  return { key, fingerprint: hash(canonicalJson({ userId, action: 'order', order })) }
+}
+
+/** The caller's Idempotency-Key (draft-ietf-httpapi-idempotency-key-header), the user's own: two may send the same. */
+function givenKey(request: Request, userId: string, action: 'checkout' | 'order'): string | undefined {
   const given = request.get('idempotency-key')
-  if (given === undefined) return { key: `checkout:derived:${fingerprint}`, derived: true, fingerprint }
+  if (given === undefined) return undefined
   if (given.length < 1 || given.length > 255 || !/^[\x20-\x7e]+$/.test(given)) {
     throw new Problem('invalid_request', {
       detail: 'The Idempotency-Key header is not valid.',
       errors: { 'Idempotency-Key': 'Must have 1 to 255 printable ASCII characters' }
     })
   }
-  return { key: `checkout:given:${hash(canonicalJson({ userId, given }))}`, derived: false, fingerprint }
+  return `${action}:given:${hash(canonicalJson({ userId, given }))}`
 }
 
 /** The order of the lines does not make another cart. */

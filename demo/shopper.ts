@@ -43,7 +43,7 @@ export interface Shopper {
   product(slug: string): Promise<CatalogueItem>
   checkout(body: unknown, headers?: Record<string, string>): Promise<Answer<CheckoutData>>
   checkoutStatus(id: string): Promise<Answer<CheckoutData & { orderStatus?: string }>>
-  createOrder(body: unknown): Promise<Answer<OrderData>>
+  createOrder(body: unknown, headers?: Record<string, string>): Promise<Answer<OrderData>>
   order(id: string): Promise<Answer<OrderData>>
   /** Polls until the order has the status; throws after 15 seconds. */
   orderBecomes(id: string, status: string): Promise<OrderData>
@@ -91,7 +91,7 @@ export async function createShopper(options: {
     },
     checkout: (body, headers) => post('/api/stripe/checkout', body, headers),
     checkoutStatus,
-    createOrder: body => post('/api/orders', body),
+    createOrder: (body, headers) => post('/api/orders', body, headers),
     order,
     orderBecomes: (id, status) => become(`order ${id}`, async () => data(await order(id)), status),
     checkoutBecomes: (id, status) => become(`checkout ${id}`, async () => data(await checkoutStatus(id)), status),

@@ -102,6 +102,20 @@ describe('an order request', () => {
   })
 })
 
+it('makes one order for one Idempotency-Key, also of requests at once, and refuses another request under it', async () => {
+  const wanted = { items: [line], address, subtotal: 19.99, shipping: 0 }
+  const keyed = { 'Idempotency-Key': 'one-order' }
+  const made = await Promise.all(Array.from({ length: 5 }, () => ada.createOrder(wanted, keyed)))
+  expect(new Set(made.map(answer => data(answer).id)).size).toBe(1)
+  expect(made.map(answer => answer.status)).toEqual(Array(5).fill(201))
+  expect(made.filter(answer => answer.headers.get('idempotent-replayed') === 'true')).toHaveLength(4)
+  const other = await ada.createOrder({ ...wanted, address: { ...address, city: 'Lyon' } }, keyed)
+  expect([other.status, other.body]).toMatchObject([422, { detail: 'Send a new Idempotency-Key with a new request.' }])
+  expect(data(await eve.createOrder(wanted, keyed)).id).not.toBe(data(made[0] as (typeof made)[0]).id)
+  expect((await ada.createOrder(wanted, { 'Idempotency-Key': 'x'.repeat(256) })).status).toBe(400)
+  expect(data(await ada.createOrder(wanted)).id).not.toBe(data(await ada.createOrder(wanted)).id)
+})
+
 it('streams the status of a checkout until it is paid', async () => {
   const checkout = data(await ada.checkout({ items: [line] }))
   const stream = ada.request(`/api/stripe/checkout/${checkout.checkoutId}/events`).then(response => response.text())

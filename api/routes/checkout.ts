@@ -15,7 +15,7 @@ import {
 } from '../../shared/statements/checkouts.js'
 import { isInFlight } from '../../shared/transitions.js'
 import type { Watch } from '../checkout-watcher.js'
-import { type RequestKey, requestKey } from '../idempotency.js'
+import { KEY_LIFETIME, type RequestKey, requestKey } from '../idempotency.js'
 import type { Ingress } from '../ingress.js'
 import { jsonBytes, readJson } from '../json-body.js'
 import { refuseInMaintenance } from '../maintenance.js'
@@ -23,7 +23,6 @@ import { origin, requestId } from '../request-context.js'
 import { checkoutRequestSchema } from '../schemas.js'
 import { createTurns } from '../turns.js'
 
-const KEY_LIFETIME = 24 * HOUR
 const ATTEMPT_WINDOW = HOUR
 
 /** POST /api/stripe/checkout: writes the checkout down, enqueues it, and answers with what the workers made of it. */

@@ -1,4 +1,4 @@
-import { Router } from 'express'
+import { type Response, Router } from 'express'
 import type { z } from 'zod'
 import { writeAudit } from '../../shared/audit.js'
 import { cartErrors } from '../../shared/cart-errors.js'
@@ -10,7 +10,9 @@ import { newId } from '../../shared/ids.js'
 import { type MinorUnits, minor, minorFromBigInt, toMajorUnits, toMinorUnits } from '../../shared/money.js'
 import { shippingFor } from '../../shared/shipping.js'
 import { latestCheckout } from '../../shared/statements/checkouts.js'
+import { claimOrderKey, findOrderKey, type OrderKeyHolder } from '../../shared/statements/order-keys.js'
 import { createOrder, type OrderLine } from '../../shared/statements/orders.js'
+import { KEY_LIFETIME, orderKey } from '../idempotency.js'
 import type { Ingress } from '../ingress.js'
 import { jsonBytes, readJson } from '../json-body.js'
 import { refuseInMaintenance } from '../maintenance.js'
@@ -29,6 +31,9 @@ export function orderRoutes(ingress: Ingress): Router {
   router.post('/api/orders', refuseInMaintenance(ingress), jsonBytes, async (request, response) => {
     const customer = await ingress.authenticate(request, response)
     const wanted = readJson(request, schema)
+    const key = orderKey(request, customer.userId, wanted)
+    const known = key && (await findOrderKey(ingress.db.pool, key.key, ingress.now()))
+    if (known !== undefined) return await replay(ingress, response, key, known)
     const lines = await priceLines(ingress, wanted)
     const subtotal = minor(lines.reduce((sum, line) => sum + line.unitPrice * line.quantity, 0))
     const shipping = shippingFor(subtotal, ingress.config.shipping)
@@ -36,7 +41,11 @@ export function orderRoutes(ingress: Ingress): Router {
 
     const id = newId()
     const now = ingress.now()
-    await transaction(ingress.db.pool, async client => {
+    const holder = await transaction(ingress.db.pool, async client => {
+      const claim = key && { ...key, userId: customer.userId, orderId: id, now }
+      const other =
+        claim && (await claimOrderKey(client, { ...claim, expiresAt: new Date(now.getTime() + KEY_LIFETIME) }))
+      if (other !== undefined) return other
       await createOrder(client, { id, ...customer, currency, subtotal, shipping, address: wanted.address, lines, now })
       await writeAudit(client, {
         action: 'order_created',
@@ -49,7 +58,10 @@ export function orderRoutes(ingress: Ingress): Router {
         requestId: requestId(request),
         ...origin(request)
       })
+      return undefined
     })
+    // The same request at the same time was faster.
+    if (holder !== undefined) return await replay(ingress, response, key, holder)
     response.status(201).setHeader('Location', `/api/orders/${id}`)
     response.json({ success: true, data: await orderData(ingress, id) })
   })
@@ -69,6 +81,21 @@ export function orderRoutes(ingress: Ingress): Router {
   })
 
   return router
+}
+
+/** The order that an earlier request with this key has made, as it is now. Refusals are not kept: they are decided again. */
+async function replay(
+  ingress: Ingress,
+  response: Response,
+  key: { fingerprint: string } | undefined,
+  holder: OrderKeyHolder
+): Promise<void> {
+  if (holder.fingerprint !== key?.fingerprint) {
+    throw new Problem('key_reused', { detail: 'Send a new Idempotency-Key with a new request.' })
+  }
+  response.status(201).setHeader('Location', `/api/orders/${holder.orderId}`)
+  response.setHeader('Idempotent-Replayed', 'true')
+  response.json({ success: true, data: await orderData(ingress, holder.orderId) })
 }
 
 /** The lines at the database's prices; a Problem with every difference when the client's are not the same. */
