@@ -14,5 +14,5 @@ COPY --from=build --chown=node:node /app/dist ./dist
 COPY --from=build --chown=node:node /app/prisma/schema.prisma ./prisma/schema.prisma
 COPY --from=build --chown=node:node /app/prisma/migrations ./prisma/migrations
 USER node
-EXPOSE 3000 3001
+EXPOSE 3000 3001 3002
 CMD ["node", "dist/api/main.js"]

@@ -1,7 +1,8 @@
-import { createServer, type Server } from 'node:http'
+import { createServer } from 'node:http'
 import type { Router } from 'express'
 import { createBatcher } from '../shared/batcher.js'
 import { SECOND } from '../shared/duration.js'
+import { listen, portOf, stopAccepting } from '../shared/http-server.js'
 import type { Services } from '../shared/services.js'
 import { type NewWebhookEvent, storeEvents } from '../shared/statements/webhook-events.js'
 import { createApp } from './app.js'
@@ -86,26 +87,4 @@ function eventStore(services: Services): Ingress['storeEvent'] {
     },
     { maxBatch: MAX_EVENT_BATCH, maxConcurrent: 2 }
   )
-}
-
-function portOf(server: Server): number {
-  const address = server.address()
-  return typeof address === 'object' && address !== null ? address.port : 0
-}
-
-async function listen(server: Server, port: number, host: string | undefined, setting: string): Promise<void> {
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', error => {
-      const inUse = (error as NodeJS.ErrnoException).code === 'EADDRINUSE'
-      reject(inUse ? new Error(`Port ${port} is in use. Set ${setting} to a free one.`, { cause: error }) : error)
-    })
-    server.listen(port, host, resolve)
-  })
-}
-
-async function stopAccepting(server: Server): Promise<void> {
-  await new Promise<void>(resolve => {
-    server.close(() => resolve())
-    server.closeIdleConnections()
-  })
 }

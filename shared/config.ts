@@ -187,6 +187,7 @@ const environment = z.object({
   OPS_VIEWER_USER: z.string().min(1).default('viewer'),
   OPS_VIEWER_PASSWORD: z.string().min(12, 'expected at least 12 characters').optional(),
   OPS_PORT: integer(3001, 0, 65_535),
+  WORKERS_PORT: integer(0, 0, 65_535),
   OPS_HOST: z.string().min(1).default('127.0.0.1'),
   OPS_PROXY_USER_HEADER: z
     .string()
@@ -417,6 +418,8 @@ function readSettings(env: z.output<typeof environment>) {
     allowedOrigins: [...env.ALLOWED_ORIGINS, ...(env.NEXTAUTH_URL ? [new URL(env.NEXTAUTH_URL).origin] : [])],
     ops: {
       port: env.OPS_PORT,
+      /** Where workers that run apart from the ingress show what they count. */
+      workersPort: env.WORKERS_PORT === 0 ? undefined : env.WORKERS_PORT,
       host: env.OPS_HOST,
       user: env.OPS_USER,
       password: env.OPS_PASSWORD,

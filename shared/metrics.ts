@@ -1,4 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
+import { alerts } from './alerts.js'
 import { messageOf } from './errors.js'
 import type { Services } from './services.js'
 
@@ -14,7 +15,7 @@ export const answers = new Counter({
   registers: [registry]
 })
 
-/** What the fraud rules decided in this process; where workers run apart, tillworks_rows has the day's counts of all. */
+/** What the fraud rules decided in this process: that of the workers, where they run apart (WORKERS_PORT). */
 export const fraudDecisions = new Counter({
   name: 'tillworks_fraud_decisions_total',
   help: 'Decisions of the fraud rules: allow, challenge or block, by the first reason.',
@@ -29,6 +30,13 @@ const rows = new Gauge({
   registers: [registry]
 })
 
+const openAlerts = new Gauge({
+  name: 'tillworks_open_alerts',
+  help: 'Alerts that nobody has resolved, by name, from the database that all processes share.',
+  labelNames: ['name'] as const,
+  registers: [registry]
+})
+
 const jobs = new Gauge({
   name: 'tillworks_jobs',
   help: 'Jobs by queue and state, from the queue store that all processes share.',
@@ -39,8 +47,9 @@ const jobs = new Gauge({
 /** The metrics in Prometheus' text format; what cannot be asked at the moment is left out. */
 export async function collectMetrics({ db, queues, log }: Services): Promise<{ contentType: string; text: string }> {
   rows.reset()
+  openAlerts.reset()
   jobs.reset()
-  const asking = [countRows(db), ...queues.all.map(queue => countJobs(queue))]
+  const asking = [countRows(db), countAlerts(db), ...queues.all.map(queue => countJobs(queue))]
   for (const result of await Promise.allSettled(asking)) {
     if (result.status === 'rejected') log.warn({ reason: messageOf(result.reason) }, 'a metric could not be asked for')
   }
@@ -61,6 +70,15 @@ async function countRows({ pool }: Services['db']): Promise<void> {
        WHERE "createdAt" > now() - interval '1 day' AND "action" = 'checkout_payment_blocked'`
   )
   for (const { what, count } of found) rows.set({ what }, count)
+}
+
+/** Every name, so that an alert that is resolved goes to zero instead of away. */
+async function countAlerts({ pool }: Services['db']): Promise<void> {
+  const { rows: found } = await pool.query<{ name: string; count: number }>(
+    `SELECT "name", count(*)::int FROM "Alert" WHERE "resolvedAt" IS NULL GROUP BY 1`
+  )
+  const counts = new Map(found.map(({ name, count }) => [name, count]))
+  for (const name of Object.keys(alerts)) openAlerts.set({ name }, counts.get(name) ?? 0)
 }
 
 async function countJobs(queue: Services['queues']['all'][number]): Promise<void> {

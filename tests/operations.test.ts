@@ -1,6 +1,8 @@
 import { eventually } from '../demo/eventually.js'
+import { freePort } from '../demo/free-port.js'
 import { data, lineOf } from '../demo/shopper.js'
 import { alert } from '../shared/alerts.js'
+import { startMetricsListener } from '../workers/metrics-listener.js'
 import { runOps } from './support/ops.js'
 import { openShop, type Shop } from './support/shop.js'
 
@@ -79,6 +81,24 @@ it('gives metrics, and pages that load nothing from elsewhere', async () => {
   const policy = (await ask('/ops/board', { authorization: VIEWER })).headers.get('content-security-policy')
   expect(policy).toContain("default-src 'none'")
   expect(policy).toContain("script-src 'self'")
+})
+
+it('shows what workers count when they run apart', async () => {
+  const { services } = shop.stack
+  const ops = { ...services.config.ops, workersPort: await freePort() }
+  const listener = await startMetricsListener({ ...services, config: { ...services.config, ops } })
+  try {
+    const get = (path: string, headers: Record<string, string> = {}) =>
+      fetch(`http://127.0.0.1:${listener?.port}${path}`, { headers })
+    expect([(await get('/healthz')).status, (await get('/metrics')).status]).toEqual([200, 401])
+    const text = await (await get('/metrics', { authorization: VIEWER })).text()
+    expect(text).toContain('tillworks_fraud_decisions_total')
+    expect(text).toMatch(/tillworks_open_alerts\{name="dead_event"\} \d/)
+    expect((await get('/ops/board', { authorization: OPERATOR })).status).toBe(404)
+    expect(await startMetricsListener(services)).toBeUndefined()
+  } finally {
+    await listener?.close()
+  }
 })
 
 it('stops an address after ten wrong passwords', async () => {

@@ -4,22 +4,26 @@ import { SECOND } from '../shared/duration.js'
 import { messageOf } from '../shared/errors.js'
 import { openServices } from '../shared/services.js'
 import { CLOSE_CAP, shutdownOnSignal } from '../shared/shutdown.js'
+import { startMetricsListener } from './metrics-listener.js'
 import { startWorkers } from './start.js'
 
 try {
   const config = loadConfig(process.env)
   const services = await openServices(config, { name: 'tillworks-workers' })
   const workers = await startWorkers(services)
+  const metrics = await startMetricsListener(services)
   shutdownOnSignal(
     [
       // A job that does not end in time is taken over by another worker once its lock has run out.
       { name: 'finish jobs', capMs: 25 * SECOND, run: () => workers.stop() },
+      { name: 'close metrics', capMs: CLOSE_CAP, run: () => metrics?.close() },
       { name: 'close queues', capMs: CLOSE_CAP, run: () => services.queues.close() },
       { name: 'close database', capMs: CLOSE_CAP, run: () => services.db.close() }
     ],
     services.log
   )
-  services.log.info({ engine: config.queue.engine, concurrency: config.queue.concurrency }, 'the workers are running')
+  const { engine, concurrency } = config.queue
+  services.log.info({ engine, concurrency, port: metrics?.port }, 'the workers are running')
 } catch (error) {
   process.stderr.write(`${messageOf(error)}\n`)
   process.exit(1)

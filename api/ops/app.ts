@@ -6,13 +6,13 @@ import { writeAudit } from '../../shared/audit.js'
 import { transaction } from '../../shared/database.js'
 import { Problem } from '../../shared/errors.js'
 import { collectMetrics } from '../../shared/metrics.js'
+import { admit, guardChanges, operatorOf } from '../../shared/operator-access.js'
 import { replayEvent } from '../../shared/replay-event.js'
 import type { Services } from '../../shared/services.js'
 import { jsonBytes, readJson } from '../json-body.js'
 import { notFound, renderProblems } from '../problem.js'
 import { requestContext, requestId } from '../request-context.js'
 import { BOARD_PATH, boardRouter } from './board.js'
-import { admit, guardChanges, operatorOf } from './operator.js'
 
 const MAX_ROWS = 200
 

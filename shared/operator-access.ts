@@ -2,10 +2,10 @@ import { createHash, timingSafeEqual } from 'node:crypto'
 import { BlockList, isIPv6 } from 'node:net'
 import type { Request, RequestHandler, Response } from 'express'
 import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible'
-import { networkOf, plainAddress } from '../../shared/address.js'
-import type { Config } from '../../shared/config.js'
-import { MINUTE, SECOND } from '../../shared/duration.js'
-import type { Logger } from '../../shared/logger.js'
+import { networkOf, plainAddress } from './address.js'
+import type { Config } from './config.js'
+import { MINUTE, SECOND } from './duration.js'
+import type { Logger } from './logger.js'
 
 export interface Operator {
   name: string

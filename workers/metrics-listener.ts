@@ -1,0 +1,41 @@
+import { createServer } from 'node:http'
+import express from 'express'
+import helmet from 'helmet'
+import { SECOND } from '../shared/duration.js'
+import { listen, portOf, stopAccepting } from '../shared/http-server.js'
+import { collectMetrics } from '../shared/metrics.js'
+import { admit } from '../shared/operator-access.js'
+import type { Services } from '../shared/services.js'
+
+export interface MetricsListener {
+  port: number
+  close(): Promise<void>
+}
+
+/**
+ * /metrics, for operators, and /healthz of workers that run apart from the ingress; undefined unless WORKERS_PORT is set.
+ * What this process counts by itself, such as the decisions of the fraud rules, no ingress can show.
+ */
+export async function startMetricsListener(services: Services): Promise<MetricsListener | undefined> {
+  const { config, log } = services
+  if (config.ops.workersPort === undefined) return undefined
+  const app = express()
+  app.disable('x-powered-by')
+  app.use(helmet())
+  app.get('/healthz', (_request, response) => {
+    response.json({ status: 'ok' })
+  })
+  app.get('/metrics', admit(config, log), async (_request, response) => {
+    const { contentType, text } = await collectMetrics(services)
+    response.type(contentType).send(text)
+  })
+  const server = createServer({ requestTimeout: 30 * SECOND, headersTimeout: 10 * SECOND }, app)
+  await listen(server, config.ops.workersPort, config.ops.host, 'WORKERS_PORT')
+  return {
+    port: portOf(server),
+    async close() {
+      await stopAccepting(server)
+      server.closeAllConnections()
+    }
+  }
+}
