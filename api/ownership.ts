@@ -3,7 +3,7 @@ import { alertOnce } from '../shared/alerts.js'
 import type { Customer } from '../shared/customer-claims.js'
 import { messageOf } from '../shared/errors.js'
 import type { Ingress } from './ingress.js'
-import { requestId } from './request-context.js'
+import { origin, requestId } from './request-context.js'
 
 /**
  * Somebody asks for what belongs to another customer: they are told that it does not exist, and the audit trail has an
@@ -15,9 +15,12 @@ export function reportStranger(
   customer: Customer,
   what: { orderId?: string | null; checkoutId?: string }
 ): void {
-  const context = { userId: customer.userId, ...what, requestId: requestId(request) }
+  const context = { userId: customer.userId, ...what, requestId: requestId(request), from: origin(request) }
   const reason = `${customer.userId} asked for ${request.method} ${request.path}, which belongs to another customer`
   alertOnce(ingress.db.pool, ingress.log, 'order_of_another_user', { ...context, reason }).catch(error =>
-    ingress.log.error({ ...context, reason: messageOf(error) }, 'an alert could not be written')
+    ingress.log.error(
+      { ...what, requestId: requestId(request), reason: messageOf(error) },
+      'an alert could not be written'
+    )
   )
 }

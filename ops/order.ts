@@ -223,6 +223,9 @@ async function findAuthorized({ db }: Services, id: string): Promise<PaymentRow 
 async function authorizedPayment(services: Services, id: string): Promise<PaymentRow> {
   const payment = await findAuthorized(services, id)
   if (payment === undefined) throw new Error(`Order ${id} has no authorization that could be captured.`)
+  if (payment.reviewReason !== null && payment.acceptedAt === null) {
+    throw new Error(`${payment.paymentIntentId} is in review: ${payment.reviewReason}. Accept it first, or cancel it.`)
+  }
   return payment
 }
 

@@ -1,4 +1,4 @@
-import { writeAudit } from './audit.js'
+import { type AuditEntry, writeAudit } from './audit.js'
 import type { Queryable } from './database.js'
 import { newId } from './ids.js'
 import type { Logger } from './logger.js'
@@ -34,7 +34,13 @@ export interface AlertContext {
   checkoutId?: string | null
   eventId?: string | null
   requestId?: string | null
+  /** Who was at it, for the audit trail alone. */
+  from?: { ipAddress: string | null; userAgent: string | null }
   reason: string
+}
+
+function auditOf(name: AlertName, { reason, from, ...ids }: AlertContext): AuditEntry {
+  return { action: `alert_${name}`, status: 'FAILED', error: reason, ...ids, ...from }
 }
 
 /** As alert(), but what is open already for the same user and order is only written into the audit trail again. */
@@ -45,20 +51,19 @@ export async function alertOnce(db: Queryable, log: Logger, name: AlertName, con
     [name, context.userId ?? null, context.orderId ?? null]
   )
   if (rowCount === 0) return await alert(db, log, name, context)
-  const { reason, ...ids } = context
-  await writeAudit(db, { action: `alert_${name}`, status: 'FAILED', error: reason, ...ids })
+  await writeAudit(db, auditOf(name, context))
 }
 
 /** Raises an alert: an audit row, an error line, and an entry that `ops attention` lists until it is resolved. */
 export async function alert(db: Queryable, log: Logger, name: AlertName, context: AlertContext): Promise<void> {
-  const { reason, ...ids } = context
+  const { from: _private, ...known } = context
   await db.query('INSERT INTO "Alert" ("id", "name", "context") VALUES ($1, $2, $3)', [
     newId(),
     name,
-    JSON.stringify(context)
+    JSON.stringify(known)
   ])
-  await writeAudit(db, { action: `alert_${name}`, status: 'FAILED', error: reason, ...ids })
-  log.error({ alert: name, ...context }, alerts[name])
+  await writeAudit(db, auditOf(name, context))
+  log.error({ alert: name, ...known }, alerts[name])
 }
 
 /** Resolves an alert, audited. False when it is not open. Call it in a transaction. */

@@ -3,9 +3,11 @@ import { BlockList, isIPv6 } from 'node:net'
 import type { Request, RequestHandler, Response } from 'express'
 import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible'
 import { networkOf, plainAddress } from './address.js'
+import { writeAudit } from './audit.js'
+import { maskCardNumbers } from './card-numbers.js'
 import type { Config } from './config.js'
 import { MINUTE, SECOND } from './duration.js'
-import type { Logger } from './logger.js'
+import type { Services } from './services.js'
 
 export interface Operator {
   name: string
@@ -20,7 +22,7 @@ const SAFE_METHODS = ['GET', 'HEAD', 'OPTIONS']
  * Who may come in: the operator and the viewer by password (RFC 7617), or whoever a trusted proxy has signed in. An
  * address with ten wrong passwords waits for a quarter of an hour.
  */
-export function admit(config: Config, log: Logger): RequestHandler {
+export function admit({ config, log, db }: Services): RequestHandler {
   const failures = new RateLimiterMemory({ points: FAILURES, duration: WINDOW / SECOND })
   const identify = identifier(config)
   return async (request, response, next) => {
@@ -41,6 +43,14 @@ export function admit(config: Config, log: Logger): RequestHandler {
         { address, left: left instanceof RateLimiterRes ? left.remainingPoints : 0 },
         'a wrong password for operations'
       )
+      // PCI DSS 4.0, requirement 10.2.1.4. At most ten rows of an address, since the next tries end above.
+      await writeAudit(db.pool, {
+        action: 'operator_refused',
+        status: 'FAILED',
+        error: 'wrong password',
+        ipAddress: plainAddress(remoteAddress),
+        userAgent: maskCardNumbers(request.get('user-agent') ?? '').slice(0, 255) || null
+      })
     }
     response.status(401).setHeader('WWW-Authenticate', 'Basic realm="Tillworks operations", charset="UTF-8"')
     response.type('text/plain').send('The operations pages need OPS_USER and OPS_PASSWORD.\n')

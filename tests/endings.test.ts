@@ -57,6 +57,21 @@ describe('an order that is authorized first', () => {
     await customer.orderBecomes(cancelled.orderId ?? '', 'CANCELLED')
     expect(await stockOf(customer)).toBe(stock - 1)
   })
+
+  it('is not captured while it is in review', async () => {
+    const { orderId = '', url } = await buy(customer, 1, {}, 'reviewed')
+    await shop.stack.services.db.pool.query(
+      `UPDATE "Order" SET "cancelledAt" = now(), "status" = 'CANCELLED' WHERE "id" = $1`,
+      [orderId]
+    )
+    await customer.pay(url ?? '')
+    await customer.orderBecomes(orderId, 'NEEDS_REVIEW')
+    const refused = await runOps(shop, 'order', 'capture', orderId)
+    expect([refused.code, refused.output]).toEqual([1, expect.stringContaining('is in review')])
+    expect((await runOps(shop, 'order', 'accept', orderId)).code).toBe(0)
+    expect((await runOps(shop, 'order', 'capture', orderId)).code).toBe(0)
+    await customer.orderBecomes(orderId, 'PAID')
+  }, 30_000)
 })
 
 describe('refunds', () => {

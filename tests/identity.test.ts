@@ -190,6 +190,11 @@ it('tells nobody whether another’s order exists, and raises an alert', async (
       found => found.length >= 1
     )
     expect(alerts.length).toBeGreaterThanOrEqual(1)
+    expect(JSON.stringify(alerts)).not.toContain('127.0.0.1')
+    const trail = await rightful.stack.services.db.prisma.paymentAuditLog.findFirstOrThrow({
+      where: { action: 'alert_order_of_another_user' }
+    })
+    expect(trail).toMatchObject({ userId: 'eve', orderId: order.id, ipAddress: '127.0.0.1', userAgent: 'node' })
   } finally {
     await rightful.close()
   }

@@ -107,6 +107,10 @@ it('stops an address after ten wrong passwords', async () => {
   for (let number = 0; number < 12; number++) statuses.push((await ask('/metrics', { authorization: wrong })).status)
   expect(statuses).toEqual([...Array(10).fill(401), 429, 429])
   expect((await ask('/metrics', { authorization: OPERATOR })).status).toBe(429)
+  const refused = await shop.stack.services.db.prisma.paymentAuditLog.findMany({
+    where: { action: 'operator_refused' }
+  })
+  expect(refused.map(row => row.ipAddress)).toEqual(Array(10).fill('127.0.0.1'))
   // Those whom the proxy has signed in gave no password.
   expect((await ask('/metrics', { 'X-Forwarded-Email': 'olga@shop.example' })).status).toBe(200)
 })

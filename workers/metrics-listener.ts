@@ -17,7 +17,7 @@ export interface MetricsListener {
  * What this process counts by itself, such as the decisions of the fraud rules, no ingress can show.
  */
 export async function startMetricsListener(services: Services): Promise<MetricsListener | undefined> {
-  const { config, log } = services
+  const { config } = services
   if (config.ops.workersPort === undefined) return undefined
   const app = express()
   app.disable('x-powered-by')
@@ -25,7 +25,7 @@ export async function startMetricsListener(services: Services): Promise<MetricsL
   app.get('/healthz', (_request, response) => {
     response.json({ status: 'ok' })
   })
-  app.get('/metrics', admit(config, log), async (_request, response) => {
+  app.get('/metrics', admit(services), async (_request, response) => {
     const { contentType, text } = await collectMetrics(services)
     response.type(contentType).send(text)
   })

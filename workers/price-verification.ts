@@ -179,10 +179,14 @@ async function orderOf(services: Services, client: Client, checkout: CheckoutRow
   const order = await lockOrder(client, named)
   if (order === undefined) return { code: 'order_not_found', extras: { detail: `There is no order ${named}.` } }
   if (order.userId !== checkout.userId) {
-    const context = { userId: checkout.userId, orderId: named, checkoutId: checkout.id, requestId: checkout.requestId }
+    const { userId, requestId, ipAddress, userAgent } = checkout
     await alert(client, services.log, 'order_of_another_user', {
-      ...context,
-      reason: `${checkout.userId} tried to pay an order of another user`
+      userId,
+      orderId: named,
+      checkoutId: checkout.id,
+      requestId,
+      from: { ipAddress, userAgent },
+      reason: `${userId} tried to pay an order of another user`
     })
     return { code: 'not_owner', extras: { detail: 'This order belongs to another customer.' } }
   }

@@ -25,7 +25,7 @@ export function createOpsApp(services: Services): Express {
   app.set('query parser', 'simple')
   app.use(requestContext(services.log))
   app.use(securityHeaders())
-  app.use(admit(services.config, services.log), guardChanges)
+  app.use(admit(services), guardChanges)
   app.get('/', (_request, response) => response.redirect(BOARD_PATH))
   app.get('/metrics', async (_request, response) => {
     const { contentType, text } = await collectMetrics(services)

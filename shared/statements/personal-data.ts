@@ -1,6 +1,9 @@
 import type { Queryable } from '../database.js'
 import { forgetAddresses } from './audit-trail.js'
 
+/** Stripe's name for a card is the same wherever it is used. */
+const FORGOTTEN_CARD = `jsonb_set("detail", '{fingerprint}', 'null')`
+
 export interface Erasure {
   orders: number
   checkouts: number
@@ -37,6 +40,10 @@ export async function erasePersonalData(db: Queryable, userId: string): Promise<
      WHERE "userId" = $1 AND ${CLOSED_CHECKOUT} AND ("email" <> '${ERASED}' OR "ipAddress" IS NOT NULL OR "userAgent" IS NOT NULL)`,
     [userId]
   )
+  await db.query(
+    `UPDATE "PaymentSignal" SET "detail" = ${FORGOTTEN_CARD} WHERE "orderId" IN (SELECT "id" FROM "Order" WHERE "userId" = $1) AND "detail"->>'fingerprint' IS NOT NULL`,
+    [userId]
+  )
   return {
     orders: orders.rowCount ?? 0,
     checkouts: checkouts.rowCount ?? 0,
@@ -61,6 +68,11 @@ export async function prunePersonalData(db: Queryable, before: Date, batch: numb
     db.query(
       `UPDATE "Checkout" SET "email" = '${ERASED}', "ipAddress" = NULL, "network" = NULL, "userAgent" = NULL WHERE "id" IN (SELECT "id" FROM "Checkout"
          WHERE "updatedAt" < $1 AND ${CLOSED_CHECKOUT} AND "email" <> '${ERASED}' LIMIT $2)`,
+      [before, batch]
+    ),
+    db.query(
+      `UPDATE "PaymentSignal" SET "detail" = ${FORGOTTEN_CARD} WHERE "id" IN (SELECT "id" FROM "PaymentSignal"
+         WHERE "createdAt" < $1 AND "detail"->>'fingerprint' IS NOT NULL LIMIT $2)`,
       [before, batch]
     ),
     db.query(
