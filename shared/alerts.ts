@@ -23,6 +23,8 @@ export const alerts = {
   order_of_another_user: 'A customer asked for, or tried to pay, the order of another one.',
   session_unknown:
     'Stripe does not know the Session of an open checkout. Is STRIPE_SECRET_KEY of the account that made it? If the Session was deleted, expire the checkout.',
+  stuck_event:
+    'An event could not be applied for long because Stripe or the database was away. It will be, once both are back.',
   stuck_checkout: 'A checkout could not be settled after many tries. Look at Stripe’s status page and at the log.'
 } as const satisfies Record<string, string>
 

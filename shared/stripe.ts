@@ -40,6 +40,11 @@ export function classifyStripeError(error: unknown): StripeFailure {
   }
 }
 
+/** Stripe cannot be reached, is busy, or fails by itself: whatever was asked for may be answered later. */
+export function isStripeAway(error: unknown): boolean {
+  return classifyStripeError(error) === 'retry' || error instanceof Stripe.errors.StripeAPIError
+}
+
 /** Stripe has no such object: it was deleted, or the key is of another account. */
 export function isUnknownToStripe(error: unknown): boolean {
   return error instanceof Stripe.errors.StripeError && error.code === 'resource_missing'

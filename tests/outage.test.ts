@@ -5,6 +5,9 @@ import { freePort } from '../demo/free-port.js'
 import { type PrivateRedis, startPrivateRedis } from '../demo/private-redis.js'
 import { data, lineOf } from '../demo/shopper.js'
 import { openQueues, openWorkers } from '../shared/queues.js'
+import { storeEvents } from '../shared/statements/webhook-events.js'
+import { createStripe } from '../shared/stripe.js'
+import { webhookProcessing } from '../workers/webhook-processing.js'
 import { asOwner, engines, openShop, WEBHOOK_SECRET } from './support/shop.js'
 
 // Only where the run has a Redis at all: this one is started, stopped and started again.
@@ -98,6 +101,36 @@ it.each(engines)('survives PostgreSQL ending every connection, those in use too,
       ({ status }) => status < 500
     )
     expect((await customer.checkoutBecomes(data(answer).checkoutId, 'OPEN')).status).toBe('OPEN')
+  } finally {
+    await shop.close()
+  }
+})
+
+it('keeps an event alive while Stripe, whom it has to ask, is away', async () => {
+  const shop = await openShop('postgres', { SWEEP_AFTER_SECONDS: '3600' })
+  try {
+    const { services } = shop.stack
+    const { prisma, pool } = services.db
+    const id = 'evt_asks_about_its_payment'
+    const object = { id: 're_1', object: 'refund', payment_intent: 'pi_of_somebody', amount: 100, currency: 'eur' }
+    const payload = JSON.stringify({ id, type: 'refund.created', created: 1, data: { object } })
+    const envelope = { id, type: 'refund.created', apiVersion: null, livemode: false, requestId: 'test' }
+    await storeEvents(pool, [{ ...envelope, created: new Date(), receivedAt: new Date(), payload }])
+    const { stripe: settings } = services.config
+    const nowhere = { ...settings, apiBase: `http://127.0.0.1:${await freePort()}`, maxRetries: 0 }
+    const stripe = createStripe({ ...services.config, stripe: nowhere })
+    await pool.query('UPDATE "WebhookEvent" SET "attempts" = 38')
+    const lastTry = () =>
+      webhookProcessing.handle({ ...services, stripe }, { eventId: id }, { id, attempt: 8, isLastAttempt: true })
+    for (const _try of [39, 40, 41]) await expect(lastTry()).rejects.toThrow('connection to Stripe')
+    expect((await prisma.webhookEvent.findUniqueOrThrow({ where: { id } })).status).toBe('RECEIVED')
+    expect(await prisma.alert.count({ where: { name: 'stuck_event' } })).toBe(1)
+    await services.queues.enqueue('webhook-processing', id)
+    const applied = await eventually(
+      () => prisma.webhookEvent.findUniqueOrThrow({ where: { id } }),
+      row => row.status !== 'RECEIVED'
+    )
+    expect(applied.status).toBe('IGNORED')
   } finally {
     await shop.close()
   }

@@ -1,4 +1,5 @@
 import Stripe from 'stripe'
+import { MINUTE } from '../shared/duration.js'
 import type { Services } from '../shared/services.js'
 import type { CheckoutRow } from '../shared/statements/checkouts.js'
 import { foundSession, storeFound } from './found-events.js'
@@ -12,7 +13,7 @@ export async function expireCheckout(services: Services, checkout: CheckoutRow):
   if (checkout.sessionId === null) {
     throw new Error(`The Session of checkout ${checkout.id} is still being created; it can be expired in a moment`)
   }
-  const session = await expireOrRead(services.stripe, checkout.sessionId, checkout.id)
+  const session = await expireOrRead(services, checkout.sessionId, checkout.id)
   const intent = typeof session.payment_intent === 'object' ? session.payment_intent : null
   const found = foundSession(session, intent)
   if (found === undefined) throw new Error(`Session ${session.id} is still open`)
@@ -20,10 +21,17 @@ export async function expireCheckout(services: Services, checkout: CheckoutRow):
   if (eventId !== undefined) await applyEvent(services, eventId)
 }
 
-async function expireOrRead(stripe: Stripe, sessionId: string, checkoutId: string): Promise<Stripe.Checkout.Session> {
+async function expireOrRead(
+  { stripe, now }: Services,
+  sessionId: string,
+  checkoutId: string
+): Promise<Stripe.Checkout.Session> {
   const expand = ['payment_intent']
+  // A Session ends once, however often it is asked to; and Stripe answers a key that met an error of its own with that
+  // error for a day: https://docs.stripe.com/api/idempotent_requests
+  const idempotencyKey = `${checkoutId}-expire-${Math.floor(now().getTime() / MINUTE)}`
   try {
-    return await stripe.checkout.sessions.expire(sessionId, { expand }, { idempotencyKey: `${checkoutId}-expire` })
+    return await stripe.checkout.sessions.expire(sessionId, { expand }, { idempotencyKey })
   } catch (error) {
     // Not open any more: expired by itself, or paid.
     if (!(error instanceof Stripe.errors.StripeInvalidRequestError)) throw error

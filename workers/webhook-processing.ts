@@ -1,5 +1,5 @@
 import { alert } from '../shared/alerts.js'
-import { type Client, transaction } from '../shared/database.js'
+import { type Client, isDatabaseUnavailable, transaction } from '../shared/database.js'
 import { messageOf, TerminalError } from '../shared/errors.js'
 import type { JobContext } from '../shared/queues.js'
 import type { Services } from '../shared/services.js'
@@ -11,6 +11,7 @@ import {
   reviveEvent,
   type WebhookEventRow
 } from '../shared/statements/webhook-events.js'
+import { isStripeAway } from '../shared/stripe.js'
 import { PINNED_API_VERSION } from '../shared/stripe-version.js'
 import { type AppliedEvent, type StripeEvent, UnknownCheckoutError } from './events/context.js'
 import { eventHandlers } from './events/handlers.js'
@@ -19,6 +20,7 @@ import type { Job } from './job.js'
 import { announce } from './settlement.js'
 
 const MAX_LOOKUPS = 8
+const STUCK_AFTER_ATTEMPTS = 40
 
 /** Applies one stored event exactly once: RECEIVED → PROCESSED or IGNORED, and DEAD after its last try. */
 export const webhookProcessing: Job<'webhook-processing'> = {
@@ -115,11 +117,16 @@ function parseEvent(row: WebhookEventRow): StripeEvent {
   }
 }
 
-/** Rethrows for another try; after the last one, or when no try can help, the event is dead and an alert tells so. */
+/**
+ * Rethrows for another try; after the last one, or when no try can help, the event is dead and an alert tells so. While
+ * Stripe or the database is away the event is not to blame: it stays, and the sweep enqueues it again.
+ */
 async function recordFailure(services: Services, eventId: string, error: unknown, job: JobContext): Promise<void> {
   const reason = messageOf(error)
-  if (!(error instanceof TerminalError) && !job.isLastAttempt) {
-    await recordEventFailure(services.db.pool, eventId, reason)
+  const isAway = isStripeAway(error) || isDatabaseUnavailable(error)
+  if (isAway || (!(error instanceof TerminalError) && !job.isLastAttempt)) {
+    const attempts = await recordEventFailure(services.db.pool, eventId, reason)
+    if (attempts === STUCK_AFTER_ATTEMPTS) await reportStuck(services, eventId, reason)
     throw error
   }
   await transaction(services.db.pool, async client => {
@@ -128,4 +135,8 @@ async function recordFailure(services: Services, eventId: string, error: unknown
     await alert(client, services.log, name, { eventId, reason })
   })
   throw error
+}
+
+async function reportStuck({ db, log }: Services, eventId: string, reason: string): Promise<void> {
+  await alert(db.pool, log, 'stuck_event', { eventId, reason: `tried ${STUCK_AFTER_ATTEMPTS} times: ${reason}` })
 }

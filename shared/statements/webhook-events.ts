@@ -71,12 +71,13 @@ export async function finishEvent(
   })
 }
 
-/** Records a failed try. */
-export async function recordEventFailure(db: Queryable, id: string, error: string): Promise<void> {
-  await db.query(
-    `UPDATE "WebhookEvent" SET "attempts" = "attempts" + 1, "error" = $2 WHERE "id" = $1 AND "status" = 'RECEIVED'`,
+/** Records a failed try, and returns how many there were. */
+export async function recordEventFailure(db: Queryable, id: string, error: string): Promise<number> {
+  const { rows } = await db.query<{ attempts: number }>(
+    `UPDATE "WebhookEvent" SET "attempts" = "attempts" + 1, "error" = $2 WHERE "id" = $1 AND "status" = 'RECEIVED' RETURNING "attempts"`,
     [id, error.slice(0, 1_000)]
   )
+  return rows[0]?.attempts ?? 0
 }
 
 /** Gives up on an event until an operator replays it. False when it is not waiting any more. */
