@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util'
 import { DAY, MINUTE } from '../shared/duration.js'
 import type { PaymentAuditLog, Prisma } from '../shared/generated/prisma/client.js'
+import { minorFromBigInt, toDecimalString } from '../shared/money.js'
 import type { Services } from '../shared/services.js'
 import { countAuditRows, findAuditProblems, readTombstones } from '../shared/statements/audit-trail.js'
 import { isSigned } from '../shared/tombstone.js'
@@ -54,16 +55,27 @@ async function list({ db }: Services, where: Prisma.PaymentAuditLogWhereInput): 
   if (rows.length === PAGE) print(`The newest ${PAGE} rows; all of them: npm run ops -- audit export`)
   rows.reverse()
   printTable([
-    ['WHEN', 'ACTION', 'STATUS', 'BEFORE → AFTER', 'AMOUNT', 'ERROR'],
+    ['WHEN', 'WHO', 'ACTION', 'STATUS', 'BEFORE → AFTER', 'AMOUNT', 'ERROR'],
     ...rows.map(row => [
       row.createdAt.toISOString(),
+      operatorIn(row) ?? row.userId ?? '',
       row.action,
       row.status,
       row.after === null ? '' : `${row.before ?? ''} → ${row.after}`,
-      row.amount === null ? '' : `${row.amount} ${row.currency ?? ''}`,
+      amountIn(row),
       row.error ?? ''
     ])
   ])
+}
+
+function operatorIn({ metadata }: PaymentAuditLog): string | undefined {
+  const operator = typeof metadata === 'object' && metadata !== null && 'operator' in metadata && metadata.operator
+  return typeof operator === 'string' ? operator : undefined
+}
+
+function amountIn({ amount, currency }: PaymentAuditLog): string {
+  if (amount === null) return ''
+  return currency === null ? String(amount) : `${toDecimalString(minorFromBigInt(amount), currency)} ${currency}`
 }
 
 /** Users with more than 5 checkout rows, or more than 3 failed ones, in the last minutes (10). */

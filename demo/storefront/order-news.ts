@@ -1,5 +1,6 @@
 import express, { Router } from 'express'
 import { Webhook, WebhookVerificationError } from 'standardwebhooks'
+import { minor, toMajorUnits } from '../../shared/money.js'
 
 interface News {
   type: string
@@ -34,9 +35,15 @@ export function orderNews(secret: string, customer: string): Router {
   router.get('/demo/orders', (_request, response) => {
     const own = [...orders.values()].filter(news => news[0]?.data.userId === customer)
     response.setHeader('Cache-Control', 'no-store')
-    response.json(own.reverse().map(news => ({ id: news[0]?.data.orderId, news })))
+    response.json(own.reverse().map(news => ({ id: news[0]?.data.orderId, news: news.map(inMajorUnits) })))
   })
   return router
+}
+
+/** As the page shows amounts; the notification has them in minor units. */
+function inMajorUnits({ data, ...rest }: News): News {
+  const major = (amount: number) => toMajorUnits(minor(amount), data.currency)
+  return { ...rest, data: { ...data, captured: major(data.captured), refunded: major(data.refunded) } }
 }
 
 function take(orders: Map<string, News[]>, news: News): void {

@@ -1,3 +1,5 @@
+import { money } from './common.js'
+
 const EVERY_MS = 1_500
 
 for (;;) {
@@ -25,7 +27,7 @@ function section({ id, news }) {
 }
 
 function line({ type, timestamp, data }) {
-  const amounts = `captured ${data.captured}, refunded ${data.refunded} (minor units, ${data.currency})`
+  const amounts = `captured ${money(data.captured, data.currency)}, refunded ${money(data.refunded, data.currency)}`
   const textContent = `${new Date(timestamp).toLocaleTimeString()}: ${type}, ${amounts}`
   return Object.assign(document.createElement('li'), { textContent })
 }
