@@ -100,11 +100,14 @@ async function withEachSecret(
 
 /**
  * A browser sends the cookie by itself, so the Origin must be the shop's (OWASP, Cross-Site Request Forgery Prevention).
+ * A page's own GET has none; Sec-Fetch-Site tells it from another page's, which browsers let through without reading.
  * A bearer token is sent on purpose, also by servers, which have no Origin.
  */
 function checkOrigin(request: Request, from: 'header' | 'cookie', allowed: readonly string[]): void {
   const origin = request.get('origin')
-  if (origin === undefined && (from === 'header' || request.method === 'GET')) return
+  const site = request.get('sec-fetch-site')
+  const isOwnGet = request.method === 'GET' && (site === undefined || site === 'same-origin' || site === 'none')
+  if (origin === undefined && (from === 'header' || isOwnGet)) return
   if (origin !== undefined && allowed.includes(origin)) return
   throw new Problem('origin_refused', {
     detail:

@@ -155,6 +155,26 @@ describe('tokens of an issuer', () => {
   })
 })
 
+it('lets a page read with its cookie, and no other site’s page', async () => {
+  const token = await signSessionToken({ userId: 'ada', email: 'ada@shop.example' }, NEW_SECRET, 60)
+  const read = async (headers: Record<string, string>) =>
+    (
+      await fetch(`${base}/api/orders/cdoesnotexist0000000000000`, {
+        headers: { cookie: `tillworks.session-token=${token}`, ...headers }
+      })
+    ).status
+  const own = `http://localhost:${shop.stack.api.port}`
+  expect([await read({}), await read({ 'sec-fetch-site': 'same-origin' }), await read({ origin: own })]).toEqual(
+    Array(3).fill(404)
+  )
+  const elsewhere: Record<string, string>[] = [
+    { 'sec-fetch-site': 'cross-site' },
+    { 'sec-fetch-site': 'same-site' },
+    { origin: 'null' }
+  ]
+  for (const headers of elsewhere) expect(await read(headers)).toBe(403)
+})
+
 it('answers CORS for the shop’s own origins only', async () => {
   const preflight = (origin: string) =>
     fetch(`${base}/api/stripe/checkout`, {
