@@ -87,10 +87,20 @@ export async function transaction<T>(
   }
 }
 
+/** Where Prisma keeps what the driver has told. */
+interface PrismaError {
+  meta?: { driverAdapterError?: { cause?: { kind?: string; originalCode?: string } } }
+}
+
+/** What @prisma/adapter-pg makes of a connection that is not there. */
+const CONNECTION_KINDS = ['DatabaseNotReachable', 'ConnectionClosed', 'SocketTimeout', 'TooManyConnections']
+
 /** The connection or the server is gone, or it is starting or stopping: the same statement may work in a moment. */
 export function isDatabaseUnavailable(error: unknown): boolean {
   if (!(error instanceof Error)) return false
-  const code = (error as { code?: string }).code ?? ''
+  const prisma = (error as PrismaError).meta?.driverAdapterError?.cause
+  if (prisma?.kind !== undefined && CONNECTION_KINDS.includes(prisma.kind)) return true
+  const code = prisma?.originalCode ?? (error as { code?: string }).code ?? ''
   // Class 08 connection exceptions, 40 rollbacks (deadlocks), 53 insufficient resources, 57 operator intervention
   // (statement timeouts too), 55P03 lock timeouts: https://www.postgresql.org/docs/18/errcodes-appendix.html
   if (/^(08|40|53|57|55P03)/.test(code)) return true

@@ -4,6 +4,7 @@ import { eventually } from '../demo/eventually.js'
 import { freePort } from '../demo/free-port.js'
 import { type PrivateRedis, startPrivateRedis } from '../demo/private-redis.js'
 import { data, lineOf } from '../demo/shopper.js'
+import { isDatabaseUnavailable, openDatabase } from '../shared/database.js'
 import { openQueues, openWorkers } from '../shared/queues.js'
 import { storeEvents } from '../shared/statements/webhook-events.js'
 import { createStripe } from '../shared/stripe.js'
@@ -80,7 +81,8 @@ withRedis(
 it.each(engines)('survives PostgreSQL ending every connection, those in use too, on %s', async engine => {
   const shop = await openShop(engine)
   try {
-    const { pool } = shop.stack.services.db
+    const { services } = shop.stack
+    const { pool } = services.db
     const customer = await shop.customer('terminated')
     const product = await customer.product('stoneware-mug')
     const inUse = await pool.connect()
@@ -96,6 +98,23 @@ it.each(engines)('survives PostgreSQL ending every connection, those in use too,
       Boolean
     )
     inUse.release(true)
+    // Through Prisma, too, an outage is an outage.
+    const killed = services.db.prisma
+      .$queryRawUnsafe('SELECT count(*) FROM "Product", pg_sleep(60)')
+      .catch((error: unknown) => error)
+    await eventually(
+      async () => {
+        await asOwner(shop, `${endAll} AND "query" LIKE '%pg_sleep(60)%'`)
+        return await Promise.race([killed, undefined])
+      },
+      error => error !== undefined
+    )
+    expect(isDatabaseUnavailable(await killed)).toBe(true)
+    const nowhere = `postgresql://nobody@127.0.0.1:${await freePort()}/nothing`
+    const closed = openDatabase({ url: nowhere, poolSize: 1, role: undefined, log: services.log, name: 'nowhere' })
+    const missing = await closed.prisma.product.findMany().catch((error: unknown) => error)
+    expect(isDatabaseUnavailable(missing)).toBe(true)
+    await closed.close()
     const answer = await eventually(
       () => customer.checkout({ items: [lineOf(product, 1)] }),
       ({ status }) => status < 500
