@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util'
 import { writeAudit } from '../shared/audit.js'
 import { transaction } from '../shared/database.js'
+import { MINUTE } from '../shared/duration.js'
 import { toMinorUnits } from '../shared/money.js'
 import { parseRestock } from '../shared/restock.js'
 import type { Services } from '../shared/services.js'
@@ -111,7 +112,7 @@ async function capture(services: Services, id: string, args: string[]): Promise<
   const intent = await services.stripe.paymentIntents.capture(
     payment.paymentIntentId,
     { amount_to_capture: amount },
-    { idempotencyKey: `${payment.paymentIntentId}-capture-${amount}` }
+    { idempotencyKey: `${payment.paymentIntentId}-capture-${amount}-${minuteOf(services)}` }
   )
   await applyIntent(services, intent)
   print(`Order ${id}: ${intent.id} is captured.`)
@@ -129,7 +130,7 @@ async function cancel(services: Services, id: string, args: string[]): Promise<v
     const intent = await services.stripe.paymentIntents.cancel(
       payment.paymentIntentId,
       {},
-      { idempotencyKey: `${payment.paymentIntentId}-cancel` }
+      { idempotencyKey: `${payment.paymentIntentId}-cancel-${minuteOf(services)}` }
     )
     await applyIntent(services, intent)
     return print(`Order ${id} is cancelled; ${intent.id} is not charged.`)
@@ -227,6 +228,11 @@ async function authorizedPayment(services: Services, id: string): Promise<Paymen
     throw new Error(`${payment.paymentIntentId} is in review: ${payment.reviewReason}. Accept it first, or cancel it.`)
   }
   return payment
+}
+
+/** Both end the PaymentIntent once, however often they are asked for; a key that met an error of Stripe's is used up. */
+function minuteOf({ now }: Services): number {
+  return Math.floor(now().getTime() / MINUTE)
 }
 
 /** Who asks for it, and why, is written down before Stripe is asked. */

@@ -45,6 +45,20 @@ export function isStripeAway(error: unknown): boolean {
   return classifyStripeError(error) === 'retry' || error instanceof Stripe.errors.StripeAPIError
 }
 
+/**
+ * Stripe met an error of its own, after which it may or may not have done what was asked; it answers the same
+ * idempotency key with that error for a day, so that another try needs another key.
+ * https://docs.stripe.com/error-low-level#server-errors
+ */
+export function isServerError(error: unknown): boolean {
+  return error instanceof Stripe.errors.StripeAPIError && (error.statusCode ?? 0) >= 500
+}
+
+/** The key of a write: the row's id, and after errors of Stripe's own how many there were. */
+export function idempotencyKeyOf({ id, serverErrors }: { id: string; serverErrors: number }): string {
+  return serverErrors === 0 ? id : `${id}-${serverErrors}`
+}
+
 /** Stripe has no such object: it was deleted, or the key is of another account. */
 export function isUnknownToStripe(error: unknown): boolean {
   return error instanceof Stripe.errors.StripeError && error.code === 'resource_missing'

@@ -3,13 +3,15 @@ import Stripe from 'stripe'
 import { eventually } from '../demo/eventually.js'
 import { freePort } from '../demo/free-port.js'
 import { type PrivateRedis, startPrivateRedis } from '../demo/private-redis.js'
-import { data, lineOf } from '../demo/shopper.js'
+import { data, lineOf, type Shopper } from '../demo/shopper.js'
 import { isDatabaseUnavailable, openDatabase } from '../shared/database.js'
 import { openQueues, openWorkers } from '../shared/queues.js'
 import { storeEvents } from '../shared/statements/webhook-events.js'
 import { createStripe } from '../shared/stripe.js'
+import { requestRefunds } from '../workers/refund-request.js'
 import { webhookProcessing } from '../workers/webhook-processing.js'
-import { asOwner, engines, openShop, WEBHOOK_SECRET } from './support/shop.js'
+import { runOps } from './support/ops.js'
+import { asOwner, engines, openShop, type Shop, WEBHOOK_SECRET } from './support/shop.js'
 
 // Only where the run has a Redis at all: this one is started, stopped and started again.
 const withRedis = engines.includes('redis') ? it : it.skip
@@ -153,6 +155,85 @@ it('keeps an event alive while Stripe, whom it has to ask, is away', async () =>
   } finally {
     await shop.close()
   }
+})
+
+describe('an error of Stripe’s own, which it repeats under the same idempotency key for a day', () => {
+  let shop: Shop
+  let customer: Shopper
+  beforeAll(async () => {
+    shop = await openShop('postgres', { STRIPE_MAX_RETRIES: '0' })
+    customer = await shop.customer('unlucky')
+  })
+  afterAll(() => shop.close())
+
+  const buy = async (key: string) => {
+    const items = [lineOf(await customer.product('stoneware-mug'), 1)]
+    return data(await customer.checkout({ items }, { 'Idempotency-Key': key }))
+  }
+  const sessionsOf = (checkoutId: string) =>
+    [...(shop.stack.simulator?.store.table('checkout.session').values() ?? [])].filter(
+      session => session.metadata?.checkoutId === checkoutId
+    )
+  const strayOf = ({ checkoutId, sessionId }: { checkoutId: string; sessionId?: string }) =>
+    sessionsOf(checkoutId).find(session => session.id !== sessionId) as Stripe.Checkout.Session
+
+  it('costs a second and no checkout', async () => {
+    shop.stack.simulator?.faults.set({ serverError: 1 })
+    const checkout = await buy('one')
+    expect((await customer.checkoutBecomes(checkout.checkoutId, 'OPEN')).url).toContain('/c/pay/')
+    expect(sessionsOf(checkout.checkoutId)).toHaveLength(1)
+  })
+
+  it('can leave a Session behind, whose end changes nothing and whose payment a person sees', async () => {
+    const { services, simulator } = shop.stack
+    const open = async (key: string) => {
+      simulator?.faults.set({ serverErrorAfterEffect: 1 })
+      const { checkoutId, orderId } = await buy(key)
+      return { orderId: orderId ?? '', ...(await customer.checkoutBecomes(checkoutId, 'OPEN')) }
+    }
+    const expired = await open('two')
+    expect(sessionsOf(expired.checkoutId)).toHaveLength(2)
+    await services.stripe.checkout.sessions.expire(strayOf(expired).id)
+    await customer.pay(expired.url ?? '')
+    await customer.orderBecomes(expired.orderId, 'PAID')
+
+    const paid = await open('three')
+    await customer.pay(strayOf(paid).url ?? '')
+    await customer.orderBecomes(paid.orderId, 'NEEDS_REVIEW')
+    expect((await runOps(shop, 'order', 'refund', paid.orderId)).code).toBe(0)
+    await customer.orderBecomes(paid.orderId, 'PENDING')
+    await customer.pay(paid.url ?? '')
+    await customer.orderBecomes(paid.orderId, 'PAID')
+    const events = await eventually(
+      () => services.db.prisma.webhookEvent.findMany({ where: { status: { in: ['RECEIVED', 'DEAD'] } } }),
+      left => left.length === 0
+    )
+    expect(events).toEqual([])
+  }, 60_000)
+
+  it('delays a refund and does not make it twice', async () => {
+    const { services, simulator } = shop.stack
+    const refundOf = async (key: string, fault: object) => {
+      const { orderId = '', url } = await buy(key)
+      await customer.pay(url ?? '')
+      await customer.orderBecomes(orderId, 'PAID')
+      simulator?.faults.set(fault)
+      await requestRefunds(services, { orderId, amount: 300, operator: 'olga' })
+      await eventually(
+        () => services.db.prisma.refund.findFirstOrThrow({ where: { orderId } }),
+        refund => refund.serverErrors > 0
+      )
+      return orderId
+    }
+    const done = await refundOf('four', { serverErrorAfterEffect: 1 })
+    const undone = await refundOf('five', { serverError: 1 })
+    await customer.orderBecomes(done, 'PARTIALLY_REFUNDED')
+    expect(data(await customer.order(undone)).status).toBe('PAID')
+    await services.db.pool.query(`UPDATE "Refund" SET "createdAt" = now() - interval '11 minutes'`)
+    await customer.orderBecomes(undone, 'PARTIALLY_REFUNDED')
+    const made = [...(simulator?.store.table('refund').values() ?? [])].map(refund => refund.metadata?.orderId)
+    expect([done, undone].map(id => made.filter(order => order === id).length)).toEqual([1, 1])
+  }, 60_000)
 })
 
 it('does not run a worker or a queue whose first connection failed', async () => {

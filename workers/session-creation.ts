@@ -7,8 +7,9 @@ import { SECOND } from '../shared/duration.js'
 import { messageOf, TerminalError } from '../shared/errors.js'
 import type { Services } from '../shared/services.js'
 import { type CheckoutRow, lockCheckout, moveCheckout, readCheckout } from '../shared/statements/checkouts.js'
+import { countServerError } from '../shared/statements/due-rows.js'
 import { type OrderLine, readOrderLines } from '../shared/statements/orders.js'
-import { classifyStripeError } from '../shared/stripe.js'
+import { classifyStripeError, idempotencyKeyOf, isServerError } from '../shared/stripe.js'
 import type { Job } from './job.js'
 import { announce, cancelOrder, settleOrder } from './settlement.js'
 
@@ -22,10 +23,12 @@ export const sessionCreation: Job<'session-creation'> = {
     const lines = await readOrderLines(services.db.pool, checkout.orderId as string)
     const params = sessionParams(services.config, checkout, lines)
     try {
-      // The key is the row's id: a retry, even after a crash before our commit, is the same call (golden rule 6).
-      const session = await services.stripe.checkout.sessions.create(params, { idempotencyKey: checkout.id })
+      // The key is the row's: a retry, even after a crash before our commit, is the same call (golden rule 6).
+      const idempotencyKey = idempotencyKeyOf(checkout)
+      const session = await services.stripe.checkout.sessions.create(params, { idempotencyKey })
       await open(services, checkout, session)
     } catch (error) {
+      if (isServerError(error)) await countServerError(services.db.pool, 'Checkout', checkout.id)
       if (classifyStripeError(error) !== 'refused') throw error
       await fail(services, checkout, error)
     }
@@ -136,11 +139,22 @@ async function open(services: Services, checkout: CheckoutRow, session: Stripe.C
       }
     ]
   })
-  // Not moved: the webhook of this Session came first and has already taken the checkout further.
+  // Not moved: the webhook of this Session came first and has already taken the checkout further, or another Session is
+  // the checkout's.
+  if (!moved) await expireStray(services, checkout.id, session)
   services.log.info(
     { requestId: checkout.requestId, checkoutId: checkout.id, sessionId: session.id, moved },
     'Stripe Checkout Session created'
   )
+}
+
+/** A Session that nobody was given the address of. It would expire by itself, too. */
+async function expireStray(services: Services, checkoutId: string, session: Stripe.Checkout.Session): Promise<void> {
+  const current = await readCheckout(services.db.pool, checkoutId)
+  if (current === undefined || current.sessionId === null || current.sessionId === session.id) return
+  await services.stripe.checkout.sessions.expire(session.id).catch(error => {
+    services.log.warn({ checkoutId, sessionId: session.id, reason: messageOf(error) }, 'a stray Session stays open')
+  })
 }
 
 /** Stripe has refused for good: the Session was never created, so the stock goes back. */

@@ -93,6 +93,7 @@ function run(account: Account, work: Work, key: string | null): Answer {
   const paths = params.strings('expand', 20) ?? []
   const cause = { id: work.requestId, idempotency_key: key }
   const object = findRoute(work.method, work.path).handle({ account, params, cause })
+  if (work.fault === 'serverErrorAfterEffect') throw new Error('a fault was asked for')
   return { status: 200, body: JSON.stringify(expand(account.store, object, paths), null, 2), requestId: work.requestId }
 }
 

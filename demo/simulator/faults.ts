@@ -1,6 +1,9 @@
 import { z } from 'zod'
 
 const rate = z.number().min(0).max(1)
+/** In the order in which they are used up. */
+const FAULTS = ['rateLimit', 'serverError', 'serverErrorAfterEffect', 'dropResponse'] as const
+
 const count = z.number().int().min(0).max(1_000_000)
 
 /** Faults on request; all off by default. Counts are used up by the next POST requests to the API. */
@@ -13,6 +16,8 @@ export const faultSettings = z.strictObject({
   rateLimit: count.optional(),
   /** The next so many POSTs answer 500 without doing anything. */
   serverError: count.optional(),
+  /** The next so many POSTs are done, and answer 500. */
+  serverErrorAfterEffect: count.optional(),
   /** The next so many POSTs are done, but their connection breaks before the answer. */
   dropResponse: count.optional(),
   /** Which share of events is never delivered. */
@@ -57,8 +62,8 @@ export class Faults implements DeliveryFaults {
   }
 
   /** The fault of this POST, if any; each is used up once. */
-  next(): 'rateLimit' | 'serverError' | 'dropResponse' | undefined {
-    for (const fault of ['rateLimit', 'serverError', 'dropResponse'] as const) {
+  next(): (typeof FAULTS)[number] | undefined {
+    for (const fault of FAULTS) {
       const left = this.#settings[fault] ?? 0
       if (left > 0) {
         this.#settings[fault] = left - 1

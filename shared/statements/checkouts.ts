@@ -20,6 +20,7 @@ export interface CheckoutRow extends AnswerableCheckout {
   network: string | null
   userAgent: string | null
   risk: 'CHALLENGE' | null
+  serverErrors: number
   createdAt: Date
   updatedAt: Date
 }

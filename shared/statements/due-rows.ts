@@ -34,6 +34,11 @@ export async function countRequeue(db: Queryable, checkoutId: string): Promise<n
   return rows[0]?.requeues ?? 0
 }
 
+/** Counts an error that Stripe met by itself while it did what this row wants. */
+export async function countServerError(db: Queryable, table: 'Checkout' | 'Refund', id: string): Promise<void> {
+  await db.query(`UPDATE "${table}" SET "serverErrors" = "serverErrors" + 1 WHERE "id" = $1`, [id])
+}
+
 /** Deletes one batch of expired idempotency keys in a transaction of its own and returns how many it deleted. */
 export async function deleteExpiredKeys(db: Queryable, now: Date, batch: number): Promise<number> {
   const { rowCount } = await db.query(

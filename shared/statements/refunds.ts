@@ -18,6 +18,7 @@ export interface RefundRow {
   restockedAt: Date | null
   requestKey: string | null
   requestedBy: string | null
+  serverErrors: number
   createdAt: Date
 }
 

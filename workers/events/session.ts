@@ -14,13 +14,13 @@ import {
   type EventContext,
   type EventHandler,
   idOf,
+  lockMarked,
   markOf,
   NOT_OURS,
   type OwnCheckout,
   objectOf,
   ownCheckout,
-  processed,
-  UnknownCheckoutError
+  processed
 } from './context.js'
 import { sessionDifference } from './session-difference.js'
 
@@ -53,12 +53,42 @@ function onSession(apply: (context: SessionContext) => Promise<AppliedEvent>): E
     const mark = markOf(session)
     const found = await findSessionCheckout(context.client, session.id, mark ?? null)
     if (found === undefined) {
-      if (mark === undefined) return NOT_OURS
-      throw new UnknownCheckoutError(`Session ${session.id} names checkout ${mark}, which is not in this database`)
+      return mark === undefined ? NOT_OURS : await applyStray(context, session, mark)
     }
     const checkout = ownCheckout(found)
     return await apply({ ...about(context, checkout), session, checkout })
   }
+}
+
+/**
+ * A Session that was made for the checkout and is not the one that it has: Stripe met an error of its own while it made
+ * this one, and made another when it was asked again. Nobody was given its address; if somebody pays it all the same, a
+ * person decides.
+ */
+async function applyStray(
+  context: EventContext,
+  session: Stripe.Checkout.Session,
+  mark: string
+): Promise<AppliedEvent> {
+  const checkout = await lockMarked(context, mark, `Session ${session.id}`)
+  const note = `Session ${session.id} is not the one that was opened for checkout ${checkout.id}`
+  if (session.payment_status !== 'paid') return processed(checkout, note)
+  const inner = about(context, checkout)
+  const paymentIntentId = idOf(session.payment_intent) ?? session.id
+  const amount = amountOf(session.amount_total, 'amount_total')
+  await recordPayment(context.client, {
+    paymentIntentId,
+    orderId: checkout.orderId,
+    checkoutId: checkout.id,
+    status: 'SUCCEEDED',
+    amount,
+    currency: currencyOf(session.currency),
+    captured: amount,
+    now: context.services.now()
+  })
+  await review(inner, checkout.orderId, paymentIntentId, 'payment_unexpected', note, 'refund')
+  await settleOrder(inner, checkout.orderId)
+  return processed(checkout, note)
 }
 
 /** The customer has submitted: what the payment is now, whether it is what was verified, and what follows. */

@@ -2106,6 +2106,7 @@ export const CheckoutScalarFieldEnum = {
   askedAt: 'askedAt',
   risk: 'risk',
   requeues: 'requeues',
+  serverErrors: 'serverErrors',
   createdAt: 'createdAt',
   updatedAt: 'updatedAt'
 } as const
@@ -2166,6 +2167,7 @@ export const RefundScalarFieldEnum = {
   restockedAt: 'restockedAt',
   requestKey: 'requestKey',
   requestedBy: 'requestedBy',
+  serverErrors: 'serverErrors',
   balanceTransactionId: 'balanceTransactionId',
   returnTransactionId: 'returnTransactionId',
   askedAt: 'askedAt',

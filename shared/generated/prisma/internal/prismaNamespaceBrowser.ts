@@ -166,6 +166,7 @@ export const CheckoutScalarFieldEnum = {
   askedAt: 'askedAt',
   risk: 'risk',
   requeues: 'requeues',
+  serverErrors: 'serverErrors',
   createdAt: 'createdAt',
   updatedAt: 'updatedAt'
 } as const
@@ -226,6 +227,7 @@ export const RefundScalarFieldEnum = {
   restockedAt: 'restockedAt',
   requestKey: 'requestKey',
   requestedBy: 'requestedBy',
+  serverErrors: 'serverErrors',
   balanceTransactionId: 'balanceTransactionId',
   returnTransactionId: 'returnTransactionId',
   askedAt: 'askedAt',

@@ -29,11 +29,13 @@ export type AggregateCheckout = {
 export type CheckoutAvgAggregateOutputType = {
   amount: number | null
   requeues: number | null
+  serverErrors: number | null
 }
 
 export type CheckoutSumAggregateOutputType = {
   amount: bigint | null
   requeues: number | null
+  serverErrors: number | null
 }
 
 export type CheckoutMinAggregateOutputType = {
@@ -57,6 +59,7 @@ export type CheckoutMinAggregateOutputType = {
   askedAt: Date | null
   risk: string | null
   requeues: number | null
+  serverErrors: number | null
   createdAt: Date | null
   updatedAt: Date | null
 }
@@ -82,6 +85,7 @@ export type CheckoutMaxAggregateOutputType = {
   askedAt: Date | null
   risk: string | null
   requeues: number | null
+  serverErrors: number | null
   createdAt: Date | null
   updatedAt: Date | null
 }
@@ -109,6 +113,7 @@ export type CheckoutCountAggregateOutputType = {
   askedAt: number
   risk: number
   requeues: number
+  serverErrors: number
   createdAt: number
   updatedAt: number
   _all: number
@@ -118,11 +123,13 @@ export type CheckoutCountAggregateOutputType = {
 export type CheckoutAvgAggregateInputType = {
   amount?: true
   requeues?: true
+  serverErrors?: true
 }
 
 export type CheckoutSumAggregateInputType = {
   amount?: true
   requeues?: true
+  serverErrors?: true
 }
 
 export type CheckoutMinAggregateInputType = {
@@ -146,6 +153,7 @@ export type CheckoutMinAggregateInputType = {
   askedAt?: true
   risk?: true
   requeues?: true
+  serverErrors?: true
   createdAt?: true
   updatedAt?: true
 }
@@ -171,6 +179,7 @@ export type CheckoutMaxAggregateInputType = {
   askedAt?: true
   risk?: true
   requeues?: true
+  serverErrors?: true
   createdAt?: true
   updatedAt?: true
 }
@@ -198,6 +207,7 @@ export type CheckoutCountAggregateInputType = {
   askedAt?: true
   risk?: true
   requeues?: true
+  serverErrors?: true
   createdAt?: true
   updatedAt?: true
   _all?: true
@@ -312,6 +322,7 @@ export type CheckoutGroupByOutputType = {
   askedAt: Date | null
   risk: string | null
   requeues: number
+  serverErrors: number
   createdAt: Date
   updatedAt: Date
   _count: CheckoutCountAggregateOutputType | null
@@ -362,6 +373,7 @@ export type CheckoutWhereInput = {
   askedAt?: Prisma.DateTimeNullableFilter<"Checkout"> | Date | string | null
   risk?: Prisma.StringNullableFilter<"Checkout"> | string | null
   requeues?: Prisma.IntFilter<"Checkout"> | number
+  serverErrors?: Prisma.IntFilter<"Checkout"> | number
   createdAt?: Prisma.DateTimeFilter<"Checkout"> | Date | string
   updatedAt?: Prisma.DateTimeFilter<"Checkout"> | Date | string
   order?: Prisma.XOR<Prisma.OrderNullableScalarRelationFilter, Prisma.OrderWhereInput> | null
@@ -392,6 +404,7 @@ export type CheckoutOrderByWithRelationInput = {
   askedAt?: Prisma.SortOrderInput | Prisma.SortOrder
   risk?: Prisma.SortOrderInput | Prisma.SortOrder
   requeues?: Prisma.SortOrder
+  serverErrors?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   updatedAt?: Prisma.SortOrder
   order?: Prisma.OrderOrderByWithRelationInput
@@ -425,6 +438,7 @@ export type CheckoutWhereUniqueInput = Prisma.AtLeast<{
   askedAt?: Prisma.DateTimeNullableFilter<"Checkout"> | Date | string | null
   risk?: Prisma.StringNullableFilter<"Checkout"> | string | null
   requeues?: Prisma.IntFilter<"Checkout"> | number
+  serverErrors?: Prisma.IntFilter<"Checkout"> | number
   createdAt?: Prisma.DateTimeFilter<"Checkout"> | Date | string
   updatedAt?: Prisma.DateTimeFilter<"Checkout"> | Date | string
   order?: Prisma.XOR<Prisma.OrderNullableScalarRelationFilter, Prisma.OrderWhereInput> | null
@@ -455,6 +469,7 @@ export type CheckoutOrderByWithAggregationInput = {
   askedAt?: Prisma.SortOrderInput | Prisma.SortOrder
   risk?: Prisma.SortOrderInput | Prisma.SortOrder
   requeues?: Prisma.SortOrder
+  serverErrors?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   updatedAt?: Prisma.SortOrder
   _count?: Prisma.CheckoutCountOrderByAggregateInput
@@ -490,6 +505,7 @@ export type CheckoutScalarWhereWithAggregatesInput = {
   askedAt?: Prisma.DateTimeNullableWithAggregatesFilter<"Checkout"> | Date | string | null
   risk?: Prisma.StringNullableWithAggregatesFilter<"Checkout"> | string | null
   requeues?: Prisma.IntWithAggregatesFilter<"Checkout"> | number
+  serverErrors?: Prisma.IntWithAggregatesFilter<"Checkout"> | number
   createdAt?: Prisma.DateTimeWithAggregatesFilter<"Checkout"> | Date | string
   updatedAt?: Prisma.DateTimeWithAggregatesFilter<"Checkout"> | Date | string
 }
@@ -516,6 +532,7 @@ export type CheckoutCreateInput = {
   askedAt?: Date | string | null
   risk?: string | null
   requeues?: number
+  serverErrors?: number
   createdAt?: Date | string
   updatedAt?: Date | string
   order?: Prisma.OrderCreateNestedOneWithoutCheckoutsInput
@@ -546,6 +563,7 @@ export type CheckoutUncheckedCreateInput = {
   askedAt?: Date | string | null
   risk?: string | null
   requeues?: number
+  serverErrors?: number
   createdAt?: Date | string
   updatedAt?: Date | string
   reservations?: Prisma.ReservationUncheckedCreateNestedManyWithoutCheckoutInput
@@ -574,6 +592,7 @@ export type CheckoutUpdateInput = {
   askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   risk?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requeues?: Prisma.IntFieldUpdateOperationsInput | number
+  serverErrors?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   order?: Prisma.OrderUpdateOneWithoutCheckoutsNestedInput
@@ -604,6 +623,7 @@ export type CheckoutUncheckedUpdateInput = {
   askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   risk?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requeues?: Prisma.IntFieldUpdateOperationsInput | number
+  serverErrors?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   reservations?: Prisma.ReservationUncheckedUpdateManyWithoutCheckoutNestedInput
@@ -633,6 +653,7 @@ export type CheckoutCreateManyInput = {
   askedAt?: Date | string | null
   risk?: string | null
   requeues?: number
+  serverErrors?: number
   createdAt?: Date | string
   updatedAt?: Date | string
 }
@@ -659,6 +680,7 @@ export type CheckoutUpdateManyMutationInput = {
   askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   risk?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requeues?: Prisma.IntFieldUpdateOperationsInput | number
+  serverErrors?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
 }
@@ -686,6 +708,7 @@ export type CheckoutUncheckedUpdateManyInput = {
   askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   risk?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requeues?: Prisma.IntFieldUpdateOperationsInput | number
+  serverErrors?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
 }
@@ -723,6 +746,7 @@ export type CheckoutCountOrderByAggregateInput = {
   askedAt?: Prisma.SortOrder
   risk?: Prisma.SortOrder
   requeues?: Prisma.SortOrder
+  serverErrors?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   updatedAt?: Prisma.SortOrder
 }
@@ -730,6 +754,7 @@ export type CheckoutCountOrderByAggregateInput = {
 export type CheckoutAvgOrderByAggregateInput = {
   amount?: Prisma.SortOrder
   requeues?: Prisma.SortOrder
+  serverErrors?: Prisma.SortOrder
 }
 
 export type CheckoutMaxOrderByAggregateInput = {
@@ -753,6 +778,7 @@ export type CheckoutMaxOrderByAggregateInput = {
   askedAt?: Prisma.SortOrder
   risk?: Prisma.SortOrder
   requeues?: Prisma.SortOrder
+  serverErrors?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   updatedAt?: Prisma.SortOrder
 }
@@ -778,6 +804,7 @@ export type CheckoutMinOrderByAggregateInput = {
   askedAt?: Prisma.SortOrder
   risk?: Prisma.SortOrder
   requeues?: Prisma.SortOrder
+  serverErrors?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   updatedAt?: Prisma.SortOrder
 }
@@ -785,6 +812,7 @@ export type CheckoutMinOrderByAggregateInput = {
 export type CheckoutSumOrderByAggregateInput = {
   amount?: Prisma.SortOrder
   requeues?: Prisma.SortOrder
+  serverErrors?: Prisma.SortOrder
 }
 
 export type CheckoutScalarRelationFilter = {
@@ -888,6 +916,7 @@ export type CheckoutCreateWithoutOrderInput = {
   askedAt?: Date | string | null
   risk?: string | null
   requeues?: number
+  serverErrors?: number
   createdAt?: Date | string
   updatedAt?: Date | string
   reservations?: Prisma.ReservationCreateNestedManyWithoutCheckoutInput
@@ -916,6 +945,7 @@ export type CheckoutUncheckedCreateWithoutOrderInput = {
   askedAt?: Date | string | null
   risk?: string | null
   requeues?: number
+  serverErrors?: number
   createdAt?: Date | string
   updatedAt?: Date | string
   reservations?: Prisma.ReservationUncheckedCreateNestedManyWithoutCheckoutInput
@@ -974,6 +1004,7 @@ export type CheckoutScalarWhereInput = {
   askedAt?: Prisma.DateTimeNullableFilter<"Checkout"> | Date | string | null
   risk?: Prisma.StringNullableFilter<"Checkout"> | string | null
   requeues?: Prisma.IntFilter<"Checkout"> | number
+  serverErrors?: Prisma.IntFilter<"Checkout"> | number
   createdAt?: Prisma.DateTimeFilter<"Checkout"> | Date | string
   updatedAt?: Prisma.DateTimeFilter<"Checkout"> | Date | string
 }
@@ -1000,6 +1031,7 @@ export type CheckoutCreateWithoutReservationsInput = {
   askedAt?: Date | string | null
   risk?: string | null
   requeues?: number
+  serverErrors?: number
   createdAt?: Date | string
   updatedAt?: Date | string
   order?: Prisma.OrderCreateNestedOneWithoutCheckoutsInput
@@ -1029,6 +1061,7 @@ export type CheckoutUncheckedCreateWithoutReservationsInput = {
   askedAt?: Date | string | null
   risk?: string | null
   requeues?: number
+  serverErrors?: number
   createdAt?: Date | string
   updatedAt?: Date | string
   payments?: Prisma.PaymentUncheckedCreateNestedManyWithoutCheckoutInput
@@ -1072,6 +1105,7 @@ export type CheckoutUpdateWithoutReservationsInput = {
   askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   risk?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requeues?: Prisma.IntFieldUpdateOperationsInput | number
+  serverErrors?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   order?: Prisma.OrderUpdateOneWithoutCheckoutsNestedInput
@@ -1101,6 +1135,7 @@ export type CheckoutUncheckedUpdateWithoutReservationsInput = {
   askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   risk?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requeues?: Prisma.IntFieldUpdateOperationsInput | number
+  serverErrors?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   payments?: Prisma.PaymentUncheckedUpdateManyWithoutCheckoutNestedInput
@@ -1128,6 +1163,7 @@ export type CheckoutCreateWithoutPaymentsInput = {
   askedAt?: Date | string | null
   risk?: string | null
   requeues?: number
+  serverErrors?: number
   createdAt?: Date | string
   updatedAt?: Date | string
   order?: Prisma.OrderCreateNestedOneWithoutCheckoutsInput
@@ -1157,6 +1193,7 @@ export type CheckoutUncheckedCreateWithoutPaymentsInput = {
   askedAt?: Date | string | null
   risk?: string | null
   requeues?: number
+  serverErrors?: number
   createdAt?: Date | string
   updatedAt?: Date | string
   reservations?: Prisma.ReservationUncheckedCreateNestedManyWithoutCheckoutInput
@@ -1200,6 +1237,7 @@ export type CheckoutUpdateWithoutPaymentsInput = {
   askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   risk?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requeues?: Prisma.IntFieldUpdateOperationsInput | number
+  serverErrors?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   order?: Prisma.OrderUpdateOneWithoutCheckoutsNestedInput
@@ -1229,6 +1267,7 @@ export type CheckoutUncheckedUpdateWithoutPaymentsInput = {
   askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   risk?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requeues?: Prisma.IntFieldUpdateOperationsInput | number
+  serverErrors?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   reservations?: Prisma.ReservationUncheckedUpdateManyWithoutCheckoutNestedInput
@@ -1256,6 +1295,7 @@ export type CheckoutCreateManyOrderInput = {
   askedAt?: Date | string | null
   risk?: string | null
   requeues?: number
+  serverErrors?: number
   createdAt?: Date | string
   updatedAt?: Date | string
 }
@@ -1282,6 +1322,7 @@ export type CheckoutUpdateWithoutOrderInput = {
   askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   risk?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requeues?: Prisma.IntFieldUpdateOperationsInput | number
+  serverErrors?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   reservations?: Prisma.ReservationUpdateManyWithoutCheckoutNestedInput
@@ -1310,6 +1351,7 @@ export type CheckoutUncheckedUpdateWithoutOrderInput = {
   askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   risk?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requeues?: Prisma.IntFieldUpdateOperationsInput | number
+  serverErrors?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   reservations?: Prisma.ReservationUncheckedUpdateManyWithoutCheckoutNestedInput
@@ -1338,6 +1380,7 @@ export type CheckoutUncheckedUpdateManyWithoutOrderInput = {
   askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   risk?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requeues?: Prisma.IntFieldUpdateOperationsInput | number
+  serverErrors?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
 }
@@ -1405,6 +1448,7 @@ export type CheckoutSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs
   askedAt?: boolean
   risk?: boolean
   requeues?: boolean
+  serverErrors?: boolean
   createdAt?: boolean
   updatedAt?: boolean
   order?: boolean | Prisma.Checkout$orderArgs<ExtArgs>
@@ -1436,6 +1480,7 @@ export type CheckoutSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Exte
   askedAt?: boolean
   risk?: boolean
   requeues?: boolean
+  serverErrors?: boolean
   createdAt?: boolean
   updatedAt?: boolean
   order?: boolean | Prisma.Checkout$orderArgs<ExtArgs>
@@ -1464,6 +1509,7 @@ export type CheckoutSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Exte
   askedAt?: boolean
   risk?: boolean
   requeues?: boolean
+  serverErrors?: boolean
   createdAt?: boolean
   updatedAt?: boolean
   order?: boolean | Prisma.Checkout$orderArgs<ExtArgs>
@@ -1492,11 +1538,12 @@ export type CheckoutSelectScalar = {
   askedAt?: boolean
   risk?: boolean
   requeues?: boolean
+  serverErrors?: boolean
   createdAt?: boolean
   updatedAt?: boolean
 }
 
-export type CheckoutOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "userId" | "email" | "orderId" | "ownsOrder" | "status" | "cart" | "currency" | "amount" | "sessionId" | "sessionUrl" | "sessionExpiresAt" | "paymentIntentId" | "refusal" | "idempotencyKey" | "requestId" | "ipAddress" | "network" | "userAgent" | "askedAt" | "risk" | "requeues" | "createdAt" | "updatedAt", ExtArgs["result"]["checkout"]>
+export type CheckoutOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "userId" | "email" | "orderId" | "ownsOrder" | "status" | "cart" | "currency" | "amount" | "sessionId" | "sessionUrl" | "sessionExpiresAt" | "paymentIntentId" | "refusal" | "idempotencyKey" | "requestId" | "ipAddress" | "network" | "userAgent" | "askedAt" | "risk" | "requeues" | "serverErrors" | "createdAt" | "updatedAt", ExtArgs["result"]["checkout"]>
 export type CheckoutInclude<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   order?: boolean | Prisma.Checkout$orderArgs<ExtArgs>
   reservations?: boolean | Prisma.Checkout$reservationsArgs<ExtArgs>
@@ -1549,6 +1596,10 @@ export type $CheckoutPayload<ExtArgs extends runtime.Types.Extensions.InternalAr
      */
     risk: string | null
     requeues: number
+    /**
+     * How often Stripe met an error of its own while it created the Session: each needs another idempotency key.
+     */
+    serverErrors: number
     createdAt: Date
     updatedAt: Date
   }, ExtArgs["result"]["checkout"]>
@@ -1999,6 +2050,7 @@ export interface CheckoutFieldRefs {
   readonly askedAt: Prisma.FieldRef<"Checkout", 'DateTime'>
   readonly risk: Prisma.FieldRef<"Checkout", 'String'>
   readonly requeues: Prisma.FieldRef<"Checkout", 'Int'>
+  readonly serverErrors: Prisma.FieldRef<"Checkout", 'Int'>
   readonly createdAt: Prisma.FieldRef<"Checkout", 'DateTime'>
   readonly updatedAt: Prisma.FieldRef<"Checkout", 'DateTime'>
 }

@@ -28,10 +28,12 @@ export type AggregateRefund = {
 
 export type RefundAvgAggregateOutputType = {
   amount: number | null
+  serverErrors: number | null
 }
 
 export type RefundSumAggregateOutputType = {
   amount: bigint | null
+  serverErrors: number | null
 }
 
 export type RefundMinAggregateOutputType = {
@@ -47,6 +49,7 @@ export type RefundMinAggregateOutputType = {
   restockedAt: Date | null
   requestKey: string | null
   requestedBy: string | null
+  serverErrors: number | null
   balanceTransactionId: string | null
   returnTransactionId: string | null
   askedAt: Date | null
@@ -67,6 +70,7 @@ export type RefundMaxAggregateOutputType = {
   restockedAt: Date | null
   requestKey: string | null
   requestedBy: string | null
+  serverErrors: number | null
   balanceTransactionId: string | null
   returnTransactionId: string | null
   askedAt: Date | null
@@ -88,6 +92,7 @@ export type RefundCountAggregateOutputType = {
   restockedAt: number
   requestKey: number
   requestedBy: number
+  serverErrors: number
   balanceTransactionId: number
   returnTransactionId: number
   askedAt: number
@@ -99,10 +104,12 @@ export type RefundCountAggregateOutputType = {
 
 export type RefundAvgAggregateInputType = {
   amount?: true
+  serverErrors?: true
 }
 
 export type RefundSumAggregateInputType = {
   amount?: true
+  serverErrors?: true
 }
 
 export type RefundMinAggregateInputType = {
@@ -118,6 +125,7 @@ export type RefundMinAggregateInputType = {
   restockedAt?: true
   requestKey?: true
   requestedBy?: true
+  serverErrors?: true
   balanceTransactionId?: true
   returnTransactionId?: true
   askedAt?: true
@@ -138,6 +146,7 @@ export type RefundMaxAggregateInputType = {
   restockedAt?: true
   requestKey?: true
   requestedBy?: true
+  serverErrors?: true
   balanceTransactionId?: true
   returnTransactionId?: true
   askedAt?: true
@@ -159,6 +168,7 @@ export type RefundCountAggregateInputType = {
   restockedAt?: true
   requestKey?: true
   requestedBy?: true
+  serverErrors?: true
   balanceTransactionId?: true
   returnTransactionId?: true
   askedAt?: true
@@ -267,6 +277,7 @@ export type RefundGroupByOutputType = {
   restockedAt: Date | null
   requestKey: string | null
   requestedBy: string | null
+  serverErrors: number
   balanceTransactionId: string | null
   returnTransactionId: string | null
   askedAt: Date | null
@@ -311,6 +322,7 @@ export type RefundWhereInput = {
   restockedAt?: Prisma.DateTimeNullableFilter<"Refund"> | Date | string | null
   requestKey?: Prisma.StringNullableFilter<"Refund"> | string | null
   requestedBy?: Prisma.StringNullableFilter<"Refund"> | string | null
+  serverErrors?: Prisma.IntFilter<"Refund"> | number
   balanceTransactionId?: Prisma.StringNullableFilter<"Refund"> | string | null
   returnTransactionId?: Prisma.StringNullableFilter<"Refund"> | string | null
   askedAt?: Prisma.DateTimeNullableFilter<"Refund"> | Date | string | null
@@ -334,6 +346,7 @@ export type RefundOrderByWithRelationInput = {
   restockedAt?: Prisma.SortOrderInput | Prisma.SortOrder
   requestKey?: Prisma.SortOrderInput | Prisma.SortOrder
   requestedBy?: Prisma.SortOrderInput | Prisma.SortOrder
+  serverErrors?: Prisma.SortOrder
   balanceTransactionId?: Prisma.SortOrderInput | Prisma.SortOrder
   returnTransactionId?: Prisma.SortOrderInput | Prisma.SortOrder
   askedAt?: Prisma.SortOrderInput | Prisma.SortOrder
@@ -360,6 +373,7 @@ export type RefundWhereUniqueInput = Prisma.AtLeast<{
   restock?: Prisma.JsonNullableFilter<"Refund">
   restockedAt?: Prisma.DateTimeNullableFilter<"Refund"> | Date | string | null
   requestedBy?: Prisma.StringNullableFilter<"Refund"> | string | null
+  serverErrors?: Prisma.IntFilter<"Refund"> | number
   balanceTransactionId?: Prisma.StringNullableFilter<"Refund"> | string | null
   returnTransactionId?: Prisma.StringNullableFilter<"Refund"> | string | null
   askedAt?: Prisma.DateTimeNullableFilter<"Refund"> | Date | string | null
@@ -383,6 +397,7 @@ export type RefundOrderByWithAggregationInput = {
   restockedAt?: Prisma.SortOrderInput | Prisma.SortOrder
   requestKey?: Prisma.SortOrderInput | Prisma.SortOrder
   requestedBy?: Prisma.SortOrderInput | Prisma.SortOrder
+  serverErrors?: Prisma.SortOrder
   balanceTransactionId?: Prisma.SortOrderInput | Prisma.SortOrder
   returnTransactionId?: Prisma.SortOrderInput | Prisma.SortOrder
   askedAt?: Prisma.SortOrderInput | Prisma.SortOrder
@@ -412,6 +427,7 @@ export type RefundScalarWhereWithAggregatesInput = {
   restockedAt?: Prisma.DateTimeNullableWithAggregatesFilter<"Refund"> | Date | string | null
   requestKey?: Prisma.StringNullableWithAggregatesFilter<"Refund"> | string | null
   requestedBy?: Prisma.StringNullableWithAggregatesFilter<"Refund"> | string | null
+  serverErrors?: Prisma.IntWithAggregatesFilter<"Refund"> | number
   balanceTransactionId?: Prisma.StringNullableWithAggregatesFilter<"Refund"> | string | null
   returnTransactionId?: Prisma.StringNullableWithAggregatesFilter<"Refund"> | string | null
   askedAt?: Prisma.DateTimeNullableWithAggregatesFilter<"Refund"> | Date | string | null
@@ -431,6 +447,7 @@ export type RefundCreateInput = {
   restockedAt?: Date | string | null
   requestKey?: string | null
   requestedBy?: string | null
+  serverErrors?: number
   balanceTransactionId?: string | null
   returnTransactionId?: string | null
   askedAt?: Date | string | null
@@ -454,6 +471,7 @@ export type RefundUncheckedCreateInput = {
   restockedAt?: Date | string | null
   requestKey?: string | null
   requestedBy?: string | null
+  serverErrors?: number
   balanceTransactionId?: string | null
   returnTransactionId?: string | null
   askedAt?: Date | string | null
@@ -473,6 +491,7 @@ export type RefundUpdateInput = {
   restockedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   requestKey?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requestedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  serverErrors?: Prisma.IntFieldUpdateOperationsInput | number
   balanceTransactionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   returnTransactionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
@@ -496,6 +515,7 @@ export type RefundUncheckedUpdateInput = {
   restockedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   requestKey?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requestedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  serverErrors?: Prisma.IntFieldUpdateOperationsInput | number
   balanceTransactionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   returnTransactionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
@@ -517,6 +537,7 @@ export type RefundCreateManyInput = {
   restockedAt?: Date | string | null
   requestKey?: string | null
   requestedBy?: string | null
+  serverErrors?: number
   balanceTransactionId?: string | null
   returnTransactionId?: string | null
   askedAt?: Date | string | null
@@ -536,6 +557,7 @@ export type RefundUpdateManyMutationInput = {
   restockedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   requestKey?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requestedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  serverErrors?: Prisma.IntFieldUpdateOperationsInput | number
   balanceTransactionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   returnTransactionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
@@ -557,6 +579,7 @@ export type RefundUncheckedUpdateManyInput = {
   restockedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   requestKey?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requestedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  serverErrors?: Prisma.IntFieldUpdateOperationsInput | number
   balanceTransactionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   returnTransactionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
@@ -588,6 +611,7 @@ export type RefundCountOrderByAggregateInput = {
   restockedAt?: Prisma.SortOrder
   requestKey?: Prisma.SortOrder
   requestedBy?: Prisma.SortOrder
+  serverErrors?: Prisma.SortOrder
   balanceTransactionId?: Prisma.SortOrder
   returnTransactionId?: Prisma.SortOrder
   askedAt?: Prisma.SortOrder
@@ -597,6 +621,7 @@ export type RefundCountOrderByAggregateInput = {
 
 export type RefundAvgOrderByAggregateInput = {
   amount?: Prisma.SortOrder
+  serverErrors?: Prisma.SortOrder
 }
 
 export type RefundMaxOrderByAggregateInput = {
@@ -612,6 +637,7 @@ export type RefundMaxOrderByAggregateInput = {
   restockedAt?: Prisma.SortOrder
   requestKey?: Prisma.SortOrder
   requestedBy?: Prisma.SortOrder
+  serverErrors?: Prisma.SortOrder
   balanceTransactionId?: Prisma.SortOrder
   returnTransactionId?: Prisma.SortOrder
   askedAt?: Prisma.SortOrder
@@ -632,6 +658,7 @@ export type RefundMinOrderByAggregateInput = {
   restockedAt?: Prisma.SortOrder
   requestKey?: Prisma.SortOrder
   requestedBy?: Prisma.SortOrder
+  serverErrors?: Prisma.SortOrder
   balanceTransactionId?: Prisma.SortOrder
   returnTransactionId?: Prisma.SortOrder
   askedAt?: Prisma.SortOrder
@@ -641,6 +668,7 @@ export type RefundMinOrderByAggregateInput = {
 
 export type RefundSumOrderByAggregateInput = {
   amount?: Prisma.SortOrder
+  serverErrors?: Prisma.SortOrder
 }
 
 export type RefundCreateNestedManyWithoutOrderInput = {
@@ -743,6 +771,7 @@ export type RefundCreateWithoutOrderInput = {
   restockedAt?: Date | string | null
   requestKey?: string | null
   requestedBy?: string | null
+  serverErrors?: number
   balanceTransactionId?: string | null
   returnTransactionId?: string | null
   askedAt?: Date | string | null
@@ -764,6 +793,7 @@ export type RefundUncheckedCreateWithoutOrderInput = {
   restockedAt?: Date | string | null
   requestKey?: string | null
   requestedBy?: string | null
+  serverErrors?: number
   balanceTransactionId?: string | null
   returnTransactionId?: string | null
   askedAt?: Date | string | null
@@ -814,6 +844,7 @@ export type RefundScalarWhereInput = {
   restockedAt?: Prisma.DateTimeNullableFilter<"Refund"> | Date | string | null
   requestKey?: Prisma.StringNullableFilter<"Refund"> | string | null
   requestedBy?: Prisma.StringNullableFilter<"Refund"> | string | null
+  serverErrors?: Prisma.IntFilter<"Refund"> | number
   balanceTransactionId?: Prisma.StringNullableFilter<"Refund"> | string | null
   returnTransactionId?: Prisma.StringNullableFilter<"Refund"> | string | null
   askedAt?: Prisma.DateTimeNullableFilter<"Refund"> | Date | string | null
@@ -833,6 +864,7 @@ export type RefundCreateWithoutPaymentInput = {
   restockedAt?: Date | string | null
   requestKey?: string | null
   requestedBy?: string | null
+  serverErrors?: number
   balanceTransactionId?: string | null
   returnTransactionId?: string | null
   askedAt?: Date | string | null
@@ -854,6 +886,7 @@ export type RefundUncheckedCreateWithoutPaymentInput = {
   restockedAt?: Date | string | null
   requestKey?: string | null
   requestedBy?: string | null
+  serverErrors?: number
   balanceTransactionId?: string | null
   returnTransactionId?: string | null
   askedAt?: Date | string | null
@@ -900,6 +933,7 @@ export type RefundCreateManyOrderInput = {
   restockedAt?: Date | string | null
   requestKey?: string | null
   requestedBy?: string | null
+  serverErrors?: number
   balanceTransactionId?: string | null
   returnTransactionId?: string | null
   askedAt?: Date | string | null
@@ -919,6 +953,7 @@ export type RefundUpdateWithoutOrderInput = {
   restockedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   requestKey?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requestedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  serverErrors?: Prisma.IntFieldUpdateOperationsInput | number
   balanceTransactionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   returnTransactionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
@@ -940,6 +975,7 @@ export type RefundUncheckedUpdateWithoutOrderInput = {
   restockedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   requestKey?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requestedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  serverErrors?: Prisma.IntFieldUpdateOperationsInput | number
   balanceTransactionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   returnTransactionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
@@ -960,6 +996,7 @@ export type RefundUncheckedUpdateManyWithoutOrderInput = {
   restockedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   requestKey?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requestedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  serverErrors?: Prisma.IntFieldUpdateOperationsInput | number
   balanceTransactionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   returnTransactionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
@@ -980,6 +1017,7 @@ export type RefundCreateManyPaymentInput = {
   restockedAt?: Date | string | null
   requestKey?: string | null
   requestedBy?: string | null
+  serverErrors?: number
   balanceTransactionId?: string | null
   returnTransactionId?: string | null
   askedAt?: Date | string | null
@@ -999,6 +1037,7 @@ export type RefundUpdateWithoutPaymentInput = {
   restockedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   requestKey?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requestedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  serverErrors?: Prisma.IntFieldUpdateOperationsInput | number
   balanceTransactionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   returnTransactionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
@@ -1020,6 +1059,7 @@ export type RefundUncheckedUpdateWithoutPaymentInput = {
   restockedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   requestKey?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requestedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  serverErrors?: Prisma.IntFieldUpdateOperationsInput | number
   balanceTransactionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   returnTransactionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
@@ -1040,6 +1080,7 @@ export type RefundUncheckedUpdateManyWithoutPaymentInput = {
   restockedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   requestKey?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requestedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  serverErrors?: Prisma.IntFieldUpdateOperationsInput | number
   balanceTransactionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   returnTransactionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
@@ -1063,6 +1104,7 @@ export type RefundSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs =
   restockedAt?: boolean
   requestKey?: boolean
   requestedBy?: boolean
+  serverErrors?: boolean
   balanceTransactionId?: boolean
   returnTransactionId?: boolean
   askedAt?: boolean
@@ -1086,6 +1128,7 @@ export type RefundSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extens
   restockedAt?: boolean
   requestKey?: boolean
   requestedBy?: boolean
+  serverErrors?: boolean
   balanceTransactionId?: boolean
   returnTransactionId?: boolean
   askedAt?: boolean
@@ -1109,6 +1152,7 @@ export type RefundSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extens
   restockedAt?: boolean
   requestKey?: boolean
   requestedBy?: boolean
+  serverErrors?: boolean
   balanceTransactionId?: boolean
   returnTransactionId?: boolean
   askedAt?: boolean
@@ -1132,6 +1176,7 @@ export type RefundSelectScalar = {
   restockedAt?: boolean
   requestKey?: boolean
   requestedBy?: boolean
+  serverErrors?: boolean
   balanceTransactionId?: boolean
   returnTransactionId?: boolean
   askedAt?: boolean
@@ -1139,7 +1184,7 @@ export type RefundSelectScalar = {
   updatedAt?: boolean
 }
 
-export type RefundOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "stripeId" | "paymentIntentId" | "orderId" | "status" | "amount" | "currency" | "reason" | "failureReason" | "restock" | "restockedAt" | "requestKey" | "requestedBy" | "balanceTransactionId" | "returnTransactionId" | "askedAt" | "createdAt" | "updatedAt", ExtArgs["result"]["refund"]>
+export type RefundOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "stripeId" | "paymentIntentId" | "orderId" | "status" | "amount" | "currency" | "reason" | "failureReason" | "restock" | "restockedAt" | "requestKey" | "requestedBy" | "serverErrors" | "balanceTransactionId" | "returnTransactionId" | "askedAt" | "createdAt" | "updatedAt", ExtArgs["result"]["refund"]>
 export type RefundInclude<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   payment?: boolean | Prisma.PaymentDefaultArgs<ExtArgs>
   order?: boolean | Prisma.OrderDefaultArgs<ExtArgs>
@@ -1179,6 +1224,10 @@ export type $RefundPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs
      */
     requestKey: string | null
     requestedBy: string | null
+    /**
+     * How often Stripe met an error of its own while it made the refund: each needs another idempotency key.
+     */
+    serverErrors: number
     /**
      * Where Stripe booked it, and its return after it failed, when the account settles in another currency.
      */
@@ -1628,6 +1677,7 @@ export interface RefundFieldRefs {
   readonly restockedAt: Prisma.FieldRef<"Refund", 'DateTime'>
   readonly requestKey: Prisma.FieldRef<"Refund", 'String'>
   readonly requestedBy: Prisma.FieldRef<"Refund", 'String'>
+  readonly serverErrors: Prisma.FieldRef<"Refund", 'Int'>
   readonly balanceTransactionId: Prisma.FieldRef<"Refund", 'String'>
   readonly returnTransactionId: Prisma.FieldRef<"Refund", 'String'>
   readonly askedAt: Prisma.FieldRef<"Refund", 'DateTime'>
