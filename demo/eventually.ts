@@ -4,8 +4,12 @@ const EVERY_MS = 25
 const PATIENCE_MS = 15_000
 
 /** Looks again and again until `done`, for 15 seconds at most; returns the last value that was seen either way. */
-export async function eventually<T>(look: () => Promise<T>, done: (value: T) => boolean): Promise<T> {
-  const deadline = Date.now() + PATIENCE_MS
+export async function eventually<T>(
+  look: () => Promise<T>,
+  done: (value: T) => boolean,
+  patienceMs = PATIENCE_MS
+): Promise<T> {
+  const deadline = Date.now() + patienceMs
   for (;;) {
     const value = await look()
     if (done(value) || Date.now() > deadline) return value

@@ -30,6 +30,9 @@ const common = {
 /** Retries after about 1, 2, 4 … 64 seconds, each up to half shorter, so that many failures do not retry at once. */
 const soon = { ...common, attempts: 8, backoff: { type: 'exponential', delay: SECOND, jitter: 0.5 } }
 
+/** As above, up to 8 seconds; the sweep begins again. A customer waits for it, and no longer than for the sweep. */
+const atOnce = { ...soon, attempts: 5 }
+
 /** Retries after about 5, 10, 20 … seconds, the last ones half a day apart: a shop may be down for a night. */
 export const NOTIFICATION_ATTEMPTS = 15
 export const NOTIFICATION_BACKOFF = 5 * SECOND
@@ -41,8 +44,8 @@ const overDays = {
 
 /** How the job of a row names the row, and how it is tried again. */
 export const rowJobs = {
-  'price-verification': { key: 'checkoutId', options: soon },
-  'session-creation': { key: 'checkoutId', options: soon },
+  'price-verification': { key: 'checkoutId', options: atOnce },
+  'session-creation': { key: 'checkoutId', options: atOnce },
   'webhook-processing': { key: 'eventId', options: soon },
   'refund-creation': { key: 'refundId', options: soon },
   'order-notification': { key: 'notificationId', options: overDays }

@@ -67,6 +67,11 @@ type QueueConfig = Config['queue'] & { databaseUrl: string }
 const ANSWER_TIMEOUT_MS = 2 * SECOND
 const START_TIMEOUT_MS = 20 * SECOND
 const MAX_BATCH = 500
+/**
+ * How long the jobs of a killed worker wait until another one takes them. A worker that is only slow may lose a job, which
+ * is then done twice: rows decide, so that this changes nothing.
+ */
+const TAKE_OVER = { lockDuration: 15 * SECOND, stalledInterval: 5 * SECOND }
 const POSTGRES_SCHEMA = 'bullmq'
 
 export async function openQueues(config: QueueConfig, log: Logger): Promise<Queues> {
@@ -148,7 +153,7 @@ export async function openWorkers(config: QueueConfig, log: Logger): Promise<Wor
           throw error instanceof TerminalError ? new UnrecoverableError(error.message) : error
         }
       }
-      const worker = engine.worker(name, processor, { ...tuning, autorun: false })
+      const worker = engine.worker(name, processor, { ...tuning, ...TAKE_OVER, autorun: false })
       workers.push(worker)
       worker.on('error', error => log.warn({ queue: name, err: error }, 'the queue store does not answer'))
       worker.on('failed', (job, error) => {

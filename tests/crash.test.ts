@@ -1,22 +1,9 @@
-import { type ChildProcess, spawn } from 'node:child_process'
 import { eventually } from '../demo/eventually.js'
 import { data, lineOf } from '../demo/shopper.js'
 import { engines, openShop } from './support/shop.js'
+import { killWorkers, spawnWorkers } from './support/worker-process.js'
 
-const started: ChildProcess[] = []
-afterAll(() => {
-  for (const child of started) child.kill('SIGKILL')
-})
-
-/** Workers as a process of their own, so that it can be killed. */
-function spawnWorkers(env: NodeJS.ProcessEnv): ChildProcess {
-  const child = spawn(process.execPath, ['--import', 'tsx', 'workers/main.ts'], {
-    stdio: 'ignore',
-    env: { ...process.env, ...env }
-  })
-  started.push(child)
-  return child
-}
+afterAll(killWorkers)
 
 it.each(engines)(
   'makes one Session when a worker is killed between Stripe’s answer and the commit, on %s',

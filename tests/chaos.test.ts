@@ -1,0 +1,80 @@
+import { eventually } from '../demo/eventually.js'
+import { SECOND } from '../shared/duration.js'
+import { reconcile } from '../workers/reconcile.js'
+import { findWrongs } from './support/invariants.js'
+import { randomFrom } from './support/random.js'
+import { engines, openShop, type Shop } from './support/shop.js'
+import { goShopping, makeTrouble } from './support/trouble.js'
+import { killWorkers } from './support/worker-process.js'
+
+/** It repeats the choices, not their moments. */
+const CHAOS_SEED = Number(process.env.CHAOS_SEED ?? Math.floor(Math.random() * 2 ** 31))
+const CHAOS_SECONDS = Number(process.env.CHAOS_SECONDS ?? 15)
+const CUSTOMERS = 8
+/** The jobs of a killed worker are taken over after half a minute. */
+const PATIENCE = 180 * SECOND
+
+afterAll(killWorkers)
+
+async function isQuiet(shop: Shop): Promise<number> {
+  const { rows } = await shop.stack.services.db.pool.query(
+    `SELECT ((SELECT count(*) FROM "WebhookEvent" WHERE "status" = 'RECEIVED') + (SELECT count(*) FROM "Refund" WHERE "status" = 'REQUESTED')
+       + (SELECT count(*) FROM "Checkout" WHERE "status" IN ('RECEIVED', 'VERIFIED')))::int AS left`
+  )
+  return rows[0].left
+}
+
+/** Waits until nothing is under way. */
+async function calmDown(shop: Shop): Promise<void> {
+  await shop.stack.simulator?.idle()
+  const left = await eventually(
+    () => isQuiet(shop).catch(() => -1),
+    count => count === 0,
+    PATIENCE
+  )
+  expect(left).toBe(0)
+}
+
+it.each(engines)(
+  'keeps every promise while everything fails, on %s',
+  async engine => {
+    const shop = await openShop(
+      engine,
+      {
+        RECONCILE_GRACE_MINUTES: '0',
+        RECONCILE_CRON: '*/5 * * * * *',
+        RESERVATION_MAX_OPEN: '3',
+        STRIPE_TIMEOUT_MS: '4000'
+      },
+      { simulator: { debitMs: 1_500, faultSeed: CHAOS_SEED } }
+    )
+    try {
+      const { services, simulator } = shop.stack
+      await services.db.pool.query('UPDATE "Product" SET "stock" = 60')
+      const products = await services.db.prisma.product.findMany()
+      const stock = new Map(products.map(product => [product.id, product.stock]))
+      const random = randomFrom(CHAOS_SEED)
+      const until = Date.now() + CHAOS_SECONDS * SECOND
+      const customers = await Promise.all(Array.from({ length: CUSTOMERS }, (_, number) => shop.customer(`c${number}`)))
+      await Promise.all([
+        makeTrouble(shop, random, until),
+        ...customers.map(customer => goShopping(shop, random, customer, until))
+      ])
+      await calmDown(shop)
+      simulator?.tick({ settleAllDebits: true })
+      await calmDown(shop)
+      const { errors } = await reconcile(services, { requestId: 'test' })
+      expect(errors).toEqual([])
+      await calmDown(shop)
+
+      expect(await findWrongs(shop, stock)).toEqual([])
+      const orders = await services.db.prisma.order.groupBy({ by: ['status'], _count: true })
+      const summary = orders.map(({ status, _count }) => `${_count} ${status}`).join(', ')
+      process.stdout.write(`\nChaos on ${engine}, seed ${CHAOS_SEED}: ${summary}.\n`)
+    } finally {
+      killWorkers()
+      await shop.close()
+    }
+  },
+  PATIENCE * 3
+)

@@ -1,0 +1,101 @@
+import type Stripe from 'stripe'
+import { checkLedger } from '../../ops/ledger-check.js'
+import { DAY } from '../../shared/duration.js'
+import { findAuditProblems } from '../../shared/statements/audit-trail.js'
+import type { Shop } from './shop.js'
+
+/** Everything in which the shop is not what Stripe says and what it promises; nothing when all is well. */
+export async function findWrongs(shop: Shop, stockBefore: Map<string, number>): Promise<string[]> {
+  return [
+    ...(await wrongCheckouts(shop)),
+    ...(await wrongOrders(shop)),
+    ...(await wrongStock(shop, stockBefore)),
+    ...(await wrongEvents(shop)),
+    ...(await wrongBooks(shop))
+  ]
+}
+
+function tableOf<K extends 'checkout.session' | 'payment_intent' | 'charge' | 'event'>(shop: Shop, kind: K) {
+  const simulator = shop.stack.simulator
+  if (simulator === undefined) throw new Error('This shop has no simulator')
+  return simulator.store.table(kind)
+}
+
+/** Each Session is its checkout's, which is what Stripe says; one that was left behind was not paid. */
+async function wrongCheckouts(shop: Shop): Promise<string[]> {
+  const checkouts = await shop.stack.services.db.prisma.checkout.findMany()
+  const byId = new Map(checkouts.map(checkout => [checkout.id, checkout]))
+  return [...tableOf(shop, 'checkout.session').values()].flatMap(session => {
+    const checkout = byId.get(session.metadata?.checkoutId ?? '')
+    if (checkout?.sessionId !== session.id) return session.status === 'complete' ? [`${session.id} is nobody's`] : []
+    const expected = expectedStatus(session, tableOf(shop, 'payment_intent').get(String(session.payment_intent)))
+    return checkout.status === expected ? [] : [`checkout ${checkout.id} is ${checkout.status}, not ${expected}`]
+  })
+}
+
+function expectedStatus(session: Stripe.Checkout.Session, intent: Stripe.PaymentIntent | undefined): string {
+  if (session.status === 'expired') return 'EXPIRED'
+  if (session.status === 'open') return 'OPEN'
+  if (session.payment_status === 'paid') return 'PAID'
+  return intent?.status === 'requires_payment_method' ? 'FAILED' : 'PROCESSING'
+}
+
+/** Captured and refunded are Stripe's sums, and nobody pays twice without a person seeing it. */
+async function wrongOrders(shop: Shop): Promise<string[]> {
+  const orders = await shop.stack.services.db.prisma.order.findMany({ include: { payments: true } })
+  return orders.flatMap(order => {
+    const charges = [...tableOf(shop, 'charge').values()].filter(
+      charge => charge.metadata.orderId === order.id && charge.status === 'succeeded'
+    )
+    const captured = charges.reduce((sum, charge) => sum + charge.amount_captured, 0)
+    const refunded = charges.reduce((sum, charge) => sum + charge.amount_refunded, 0)
+    const known = order.payments.reduce((sum, payment) => sum + Number(payment.captured), 0)
+    const wrongs = known === captured ? [] : [`order ${order.id} has ${known} captured, not ${captured}`]
+    if (order.status === 'NEEDS_REVIEW') return wrongs
+    if (charges.length > 1) wrongs.push(`order ${order.id} was paid ${charges.length} times and is ${order.status}`)
+    if (Number(order.refunded) !== refunded)
+      wrongs.push(`order ${order.id} has ${order.refunded} refunded, not ${refunded}`)
+    return wrongs
+  })
+}
+
+/** What is not on the shelf was sold and not returned, and what is held is held by somebody who can still pay. */
+async function wrongStock(shop: Shop, before: Map<string, number>): Promise<string[]> {
+  const products = await shop.stack.services.db.prisma.product.findMany({
+    include: { reservations: { include: { checkout: { include: { order: true } } } } }
+  })
+  return products.flatMap(product => {
+    const sum = (status: string) =>
+      product.reservations
+        .filter(each => each.status === status)
+        .reduce((total, each) => total + each.quantity - each.restocked, 0)
+    const expected = [(before.get(product.id) ?? 0) - sum('COMMITTED'), sum('HELD')]
+    const wrongs =
+      String([product.stock, product.reserved]) === String(expected)
+        ? []
+        : [`${product.slug} has ${product.stock} and ${product.reserved} held, not ${expected.join(' and ')}`]
+    const forNobody = product.reservations.filter(
+      ({ status, checkout }) =>
+        status === 'HELD' &&
+        !['OPEN', 'PROCESSING'].includes(checkout.status) &&
+        checkout.order?.status !== 'NEEDS_REVIEW'
+    )
+    return [...wrongs, ...forNobody.map(each => `${product.slug} is held by ${each.checkoutId} for nobody`)]
+  })
+}
+
+/** Every event was stored and applied. */
+async function wrongEvents(shop: Shop): Promise<string[]> {
+  const rows = await shop.stack.services.db.prisma.webhookEvent.findMany({ omit: { payload: true } })
+  const applied = new Set(rows.filter(row => row.status === 'PROCESSED' || row.status === 'IGNORED').map(row => row.id))
+  const missing = [...tableOf(shop, 'event').values()].filter(event => !applied.has(event.id))
+  return missing.map(event => `${event.id} (${event.type}) was not applied`)
+}
+
+/** The ledger is what Stripe has, and the trail is sound. */
+async function wrongBooks(shop: Shop): Promise<string[]> {
+  const { services } = shop.stack
+  const { differences } = await checkLedger(services, new Date(Date.now() - DAY), new Date(Date.now() + 2 * DAY))
+  const problems = await findAuditProblems(services.db.pool)
+  return [...differences, ...problems.map(({ chain, problem }) => `audit chain ${chain}: ${problem}`)]
+}
