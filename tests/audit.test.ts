@@ -92,7 +92,7 @@ it('is verified, listed and exported by an operator', async () => {
   expect(lines.length).toBe(await shop.stack.services.db.prisma.paymentAuditLog.count())
   const csv = (await runOps(shop, 'audit', 'export', '--format', 'csv')).output.trim().split('\n')
   expect(csv.length).toBe(lines.length + 1)
-}, 30_000)
+})
 
 it('forgets a user and stays sound', async () => {
   await buy('forgotten')

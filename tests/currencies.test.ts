@@ -81,7 +81,7 @@ it('is exact in every currency: an unusual amount is paid, refunded in part and 
       currencies: [...new Set(postings.map(posting => posting.currency))]
     }).toEqual({ currency, status: 'PARTIALLY_REFUNDED', captured: total, booked: total - 100, currencies: [currency] })
   }
-}, 60_000)
+})
 
 it('sends an order to review over one minor unit, in every currency', async () => {
   const { prisma } = shop.stack.services.db
@@ -93,7 +93,7 @@ it('sends an order to review over one minor unit, in every currency', async () =
       'NEEDS_REVIEW'
     ])
   }
-}, 60_000)
+})
 
 describe('what Stripe adds to a Session', () => {
   const judge = async (changes: object) => {

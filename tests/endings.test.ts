@@ -71,7 +71,7 @@ describe('an order that is authorized first', () => {
     expect((await runOps(shop, 'order', 'accept', orderId)).code).toBe(0)
     expect((await runOps(shop, 'order', 'capture', orderId)).code).toBe(0)
     await customer.orderBecomes(orderId, 'PAID')
-  }, 30_000)
+  })
 })
 
 describe('refunds', () => {
@@ -109,7 +109,7 @@ describe('refunds', () => {
       where: { orderId, action: 'refund_requested' }
     })
     expect(audit.map(row => (row.metadata as { operator: string }).operator)).toEqual(['olga', 'olga'])
-  }, 60_000)
+  })
 
   it('never gives back more than was captured, with 20 operators at once', async () => {
     const orderId = await paid('crowd')
@@ -148,7 +148,7 @@ describe('refunds', () => {
       shop.stack.simulator?.tick({ settleAllDebits: true })
       await customer.orderBecomes(orderId, 'PAID')
     }
-  }, 60_000)
+  })
 
   it('says so when Stripe refuses', async () => {
     const orderId = await paid('refused')
@@ -242,7 +242,7 @@ describe('an open order', () => {
     expect((await runOps(shop, 'order', 'refund', refunded)).code).toBe(0)
     await customer.orderBecomes(refunded, 'REFUNDED')
     expect(await stockOf(customer)).toBe(stock - 1)
-  }, 60_000)
+  })
 })
 
 describe('what Checkout adds to the price', () => {

@@ -242,7 +242,7 @@ it(`answers ${REQUESTS} odd requests without a 5xx, without a hang, without grow
     agent.destroy()
     await shop.close()
   }
-}, 180_000)
+}, 300_000)
 
 /** How long a request takes alone, in milliseconds, or why it is a hang: over a second, three times. */
 async function fastest(port: number, shot: Shot): Promise<number | string> {

@@ -162,7 +162,7 @@ it('asks about the others when Stripe does not know one Session, which ends by a
   } finally {
     await shop.close()
   }
-}, 60_000)
+})
 
 it('goes on where the scheduled run before ended, and asks about a slow debit less and less often', async () => {
   const shop = await openShop('postgres', { RECONCILE_CRON: '0 0 1 1 *', RECONCILE_GRACE_MINUTES: '0' })
@@ -187,7 +187,7 @@ it('goes on where the scheduled run before ended, and asks about a slow debit le
   } finally {
     await shop.close()
   }
-}, 60_000)
+})
 
 it('books the exchange of an account that is paid out in another currency, both ways', async () => {
   const settings = { RECONCILE_CRON: '0 0 1 1 *' }
@@ -227,7 +227,7 @@ it('books the exchange of an account that is paid out in another currency, both 
   } finally {
     await shop.close()
   }
-}, 60_000)
+})
 
 it('books what a release without a ledger took, so that it can be refunded', async () => {
   const shop = await openShop('postgres', { RECONCILE_CRON: '0 0 1 1 *' })
@@ -318,7 +318,7 @@ describe.each(engines)('on %s', engine => {
     } finally {
       await shop.close()
     }
-  }, 60_000)
+  })
 
   it('tells the shop about each change of an order once, in order, signed, and again after a failure', async () => {
     const secret = `whsec_${Buffer.alloc(32, 7).toString('base64')}`
@@ -370,5 +370,5 @@ describe.each(engines)('on %s', engine => {
       receiver.close()
       receiver.closeAllConnections()
     }
-  }, 60_000)
+  })
 })
