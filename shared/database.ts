@@ -46,6 +46,8 @@ export function openDatabase(options: {
       application_name: options.name,
       ...(options.role === undefined ? {} : { options: `-c role=${options.role}` }),
       keepAlive: true,
+      // A connection that is silently gone is noticed in minutes; by itself Linux waits two hours.
+      keepAliveInitialDelayMillis: 10_000,
       types
     },
     options.log

@@ -60,7 +60,11 @@ export interface JobContext {
 
 export interface WorkerTuning {
   concurrency: number
+  /** How long a try may take, in milliseconds. One that hangs would keep its job for as long as the process lives. */
+  timeLimitMs: number
 }
+
+type WorkerOptions = { concurrency: number; autorun: boolean } & typeof TAKE_OVER
 
 type QueueConfig = Config['queue'] & { databaseUrl: string }
 
@@ -90,7 +94,7 @@ export async function openQueues(config: QueueConfig, log: Logger): Promise<Queu
   const adders = new Map(
     jobNames.map(name => [
       name,
-      createBatcher(async (jobs: ReturnType<typeof rowJob>[]) => await withinTime(get(name).addBulk(jobs), 'addBulk'), {
+      createBatcher(async (jobs: ReturnType<typeof rowJob>[]) => await answered(get(name).addBulk(jobs), 'addBulk'), {
         maxBatch: MAX_BATCH,
         maxConcurrent: 2
       })
@@ -102,13 +106,13 @@ export async function openQueues(config: QueueConfig, log: Logger): Promise<Queu
   }
   const enqueueAgain: Queues['enqueueAgain'] = async (name, id) => {
     const queue = get(name)
-    const existing = await withinTime(queue.getJob(id), 'getJob')
+    const existing = await answered(queue.getJob(id), 'getJob')
     if (existing !== undefined) {
-      const state = await withinTime(existing.getState(), 'getState')
+      const state = await answered(existing.getState(), 'getState')
       if (state !== 'completed' && state !== 'failed') return false
-      await withinTime(existing.remove(), 'remove')
+      await answered(existing.remove(), 'remove')
     }
-    await withinTime(queue.addBulk([rowJob(name, id)]), 'addBulk')
+    await answered(queue.addBulk([rowJob(name, id)]), 'addBulk')
     return true
   }
 
@@ -126,14 +130,14 @@ export async function openQueues(config: QueueConfig, log: Logger): Promise<Queu
     },
     async schedule(name, repeat) {
       const template = { name, data: {}, opts: { removeOnComplete: 100, removeOnFail: 500 } }
-      await withinTime(get(name).upsertJobScheduler(name, repeat, template), 'upsertJobScheduler')
+      await answered(get(name).upsertJobScheduler(name, repeat, template), 'upsertJobScheduler')
     },
     async ping() {
-      await withinTime(get('sweep').getWaitingCount(), 'getWaitingCount')
+      await answered(get('sweep').getWaitingCount(), 'getWaitingCount')
     },
     all: [...queues.values()],
     async close() {
-      await Promise.allSettled([...queues.values()].map(queue => withinTime(queue.close(), 'close')))
+      await Promise.allSettled([...queues.values()].map(queue => answered(queue.close(), 'close')))
       await engine.close()
     }
   }
@@ -143,17 +147,18 @@ export async function openWorkers(config: QueueConfig, log: Logger): Promise<Wor
   const engine = config.engine === 'redis' ? redisConsumer(config, log) : postgresConsumer(config, log)
   const workers: Worker[] = []
   return {
-    async start(name, handler, tuning) {
+    async start(name, handler, { concurrency, timeLimitMs }) {
       const processor: Processor = async job => {
         const attempts = job.opts.attempts ?? 1
         const attempt = job.attemptsMade + 1
         try {
-          await handler(job.data, { id: job.id ?? '', attempt, isLastAttempt: attempt >= attempts })
+          const context = { id: job.id ?? '', attempt, isLastAttempt: attempt >= attempts }
+          await withinTime(handler(job.data, context), timeLimitMs, `the job took longer than ${timeLimitMs} ms`)
         } catch (error) {
           throw error instanceof TerminalError ? new UnrecoverableError(error.message) : error
         }
       }
-      const worker = engine.worker(name, processor, { ...tuning, ...TAKE_OVER, autorun: false })
+      const worker = engine.worker(name, processor, { concurrency, ...TAKE_OVER, autorun: false })
       workers.push(worker)
       worker.on('error', error => log.warn({ queue: name, err: error }, 'the queue store does not answer'))
       worker.on('failed', (job, error) => {
@@ -190,7 +195,7 @@ async function redisProducer(config: QueueConfig, log: Logger) {
     commandTimeout: ANSWER_TIMEOUT_MS,
     connectTimeout: ANSWER_TIMEOUT_MS
   })
-  await withinTime(once(connection, 'ready'), 'connect').catch(error => {
+  await answered(once(connection, 'ready'), 'connect').catch(error => {
     log.warn({ reason: messageOf(error) }, 'Redis is away; jobs are enqueued by the sweep once it is back')
   })
   return {
@@ -205,7 +210,7 @@ async function redisProducer(config: QueueConfig, log: Logger) {
 function redisConsumer(config: QueueConfig, log: Logger) {
   const connection = connectRedis(config, log, { maxRetriesPerRequest: null })
   return {
-    worker: (name: JobName, processor: Processor, options: WorkerTuning & { autorun: boolean }) =>
+    worker: (name: JobName, processor: Processor, options: WorkerOptions) =>
       new Worker(name, processor, { connection, prefix: redisPrefix(config), ...options }),
     // Redis may come later; the worker waits for it.
     ready: async (_worker: Worker) => undefined,
@@ -244,7 +249,7 @@ async function postgresProducer(config: QueueConfig, log: Logger) {
       new OnPostgres.Queue(name, { connection: pool, prefix: config.prefix }) as unknown as Queue,
     // A queue whose first connection failed would refuse every job from then on.
     ready: async (queue: Queue) => {
-      await withinTime(queue.waitUntilReady(), 'the first connection of a queue', START_TIMEOUT_MS)
+      await answered(queue.waitUntilReady(), 'the first connection of a queue', START_TIMEOUT_MS)
     },
     close: () => pool.end()
   }
@@ -254,7 +259,7 @@ function postgresConsumer(config: QueueConfig, log: Logger) {
   const listeners = jobNames.length
   const pool = openPool(config, log, listeners + 8)
   return {
-    worker: (name: JobName, processor: Processor, options: WorkerTuning & { autorun: boolean }) =>
+    worker: (name: JobName, processor: Processor, options: WorkerOptions) =>
       new OnPostgres.Worker(name, processor, {
         connection: pool,
         prefix: config.prefix,
@@ -263,16 +268,20 @@ function postgresConsumer(config: QueueConfig, log: Logger) {
     // BullMQ keeps the outcome of its first connection. A worker that runs on a failed one asks again and again without
     // a pause, and nothing else of the process has a turn: it must not run before it is ready.
     ready: async (worker: Worker) => {
-      await withinTime(worker.waitUntilReady(), 'the first connection of a worker', START_TIMEOUT_MS)
+      await answered(worker.waitUntilReady(), 'the first connection of a worker', START_TIMEOUT_MS)
     },
     close: () => pool.end()
   }
 }
 
-async function withinTime<T>(work: Promise<T>, what: string, ms = ANSWER_TIMEOUT_MS): Promise<T> {
+async function answered<T>(work: Promise<T>, what: string, ms = ANSWER_TIMEOUT_MS): Promise<T> {
+  return await withinTime(work, ms, `the queue store did not answer ${what} in ${ms} ms`)
+}
+
+async function withinTime<T>(work: Promise<T>, ms: number, message: string): Promise<T> {
   let timer: NodeJS.Timeout | undefined
   const timeout = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`the queue store did not answer ${what} in ${ms} ms`)), ms)
+    timer = setTimeout(() => reject(new Error(message)), ms)
   })
   try {
     return await Promise.race([work, timeout])

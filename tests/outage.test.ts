@@ -236,6 +236,30 @@ describe('an error of Stripe’s own, which it repeats under the same idempotenc
   })
 })
 
+it.each(engines)('gives up a try that hangs, so that its job has another one, on %s', async engine => {
+  const shop = await openShop(engine)
+  try {
+    await shop.stack.stopWorkers()
+    const { services, config } = shop.stack
+    const workers = await openWorkers({ ...config.queue, databaseUrl: config.database.url }, services.log)
+    const tries: number[] = []
+    const hang = async (_payload: object, { attempt }: { attempt: number }) => {
+      tries.push(attempt)
+      if (attempt === 1) await new Promise(() => undefined)
+    }
+    await workers.start('refund-creation', hang, { concurrency: 1, timeLimitMs: 200 })
+    await services.queues.enqueue('refund-creation', 'hangs')
+    await eventually(
+      async () => tries,
+      all => all.length === 2
+    )
+    expect(tries).toEqual([1, 2])
+    await workers.close()
+  } finally {
+    await shop.close()
+  }
+})
+
 it('does not run a worker or a queue whose first connection failed', async () => {
   const shop = await openShop('postgres')
   try {
@@ -246,7 +270,8 @@ it('does not run a worker or a queue whose first connection failed', async () =>
     }
     await expect(openQueues(nowhere, services.log)).rejects.toThrow('does not exist')
     const workers = await openWorkers(nowhere, services.log)
-    await expect(workers.start('sweep', async () => undefined, { concurrency: 1 })).rejects.toThrow('does not exist')
+    const tuning = { concurrency: 1, timeLimitMs: 1_000 }
+    await expect(workers.start('sweep', async () => undefined, tuning)).rejects.toThrow('does not exist')
     await workers.close()
     // The process still has a turn for others.
     expect((await (await shop.customer('other')).request('/readyz')).status).toBe(200)

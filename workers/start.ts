@@ -1,9 +1,14 @@
+import { HOUR, MINUTE } from '../shared/duration.js'
 import { isRowJob, type JobName, type JobPayloads } from '../shared/jobs.js'
 import { openWorkers } from '../shared/queues.js'
 import type { Services } from '../shared/services.js'
 import type { Job } from './job.js'
 import { jobs } from './registry.js'
 import { startSchedules } from './schedules.js'
+
+/** Far beyond the bounds of the calls and the statements that a job makes. */
+const ROW_LIMIT = 5 * MINUTE
+const SCHEDULED_LIMIT = HOUR
 
 /** Starts every worker and the schedules. `stop` lets the running jobs finish. */
 export async function startWorkers(services: Services): Promise<{ stop(): Promise<void> }> {
@@ -15,7 +20,9 @@ export async function startWorkers(services: Services): Promise<{ stop(): Promis
         workers.start(
           job.name,
           (payload: JobPayloads[JobName], context) => job.handle(services, payload as never, context),
-          { concurrency: isRowJob(job.name) ? config.queue.concurrency : 1 }
+          isRowJob(job.name)
+            ? { concurrency: config.queue.concurrency, timeLimitMs: ROW_LIMIT }
+            : { concurrency: 1, timeLimitMs: SCHEDULED_LIMIT }
         )
       )
     )
