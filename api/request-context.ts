@@ -2,9 +2,10 @@ import { randomUUID } from 'node:crypto'
 import type { Request, RequestHandler } from 'express'
 import { pinoHttp } from 'pino-http'
 import { networkOf, plainAddress } from '../shared/address.js'
-import { containsCardNumber, maskCardNumbers } from '../shared/card-numbers.js'
+import { containsCardNumber } from '../shared/card-numbers.js'
 import type { Logger } from '../shared/logger.js'
 import { answers } from '../shared/metrics.js'
+import { plainUserAgent } from '../shared/user-agent.js'
 
 const CALLERS_ID = /^[\w.-]{1,64}$/
 
@@ -43,7 +44,7 @@ export function requestId(request: Request): string {
 export function origin(request: Request): { ipAddress: string | null; userAgent: string | null } {
   return {
     ipAddress: addressOf(request),
-    userAgent: maskCardNumbers(request.get('user-agent') ?? '').slice(0, 255) || null
+    userAgent: plainUserAgent(request.get('user-agent'))
   }
 }
 

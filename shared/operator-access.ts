@@ -4,10 +4,10 @@ import type { Request, RequestHandler, Response } from 'express'
 import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible'
 import { networkOf, plainAddress } from './address.js'
 import { writeAudit } from './audit.js'
-import { maskCardNumbers } from './card-numbers.js'
 import type { Config } from './config.js'
 import { MINUTE, SECOND } from './duration.js'
 import type { Services } from './services.js'
+import { plainUserAgent } from './user-agent.js'
 
 export interface Operator {
   name: string
@@ -49,7 +49,7 @@ export function admit({ config, log, db }: Services): RequestHandler {
         status: 'FAILED',
         error: 'wrong password',
         ipAddress: plainAddress(remoteAddress),
-        userAgent: maskCardNumbers(request.get('user-agent') ?? '').slice(0, 255) || null
+        userAgent: plainUserAgent(request.get('user-agent'))
       })
     }
     response.status(401).setHeader('WWW-Authenticate', 'Basic realm="Tillworks operations", charset="UTF-8"')

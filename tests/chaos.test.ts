@@ -1,5 +1,6 @@
 import { eventually } from '../demo/eventually.js'
 import { SECOND } from '../shared/duration.js'
+import { countUnderWay } from '../shared/statements/switches.js'
 import { reconcile } from '../workers/reconcile.js'
 import { findWrongs } from './support/invariants.js'
 import { randomFrom } from './support/random.js'
@@ -16,19 +17,11 @@ const PATIENCE = 180 * SECOND
 
 afterAll(killWorkers)
 
-async function isQuiet(shop: Shop): Promise<number> {
-  const { rows } = await shop.stack.services.db.pool.query(
-    `SELECT ((SELECT count(*) FROM "WebhookEvent" WHERE "status" = 'RECEIVED') + (SELECT count(*) FROM "Refund" WHERE "status" = 'REQUESTED')
-       + (SELECT count(*) FROM "Checkout" WHERE "status" IN ('RECEIVED', 'VERIFIED')))::int AS left`
-  )
-  return rows[0].left
-}
-
 /** Waits until nothing is under way. */
 async function calmDown(shop: Shop): Promise<void> {
   await shop.stack.simulator?.idle()
   const left = await eventually(
-    () => isQuiet(shop).catch(() => -1),
+    () => countUnderWay(shop.stack.services.db.pool).catch(() => -1),
     count => count === 0,
     PATIENCE
   )

@@ -12,7 +12,7 @@ import { storeEvents } from '../shared/statements/webhook-events.js'
 import { isUnknownToStripe } from '../shared/stripe.js'
 import { askEach } from './ask-each.js'
 import { bookBalanceTransactions } from './balance.js'
-import { foundIntent, foundSession, storeFound } from './found-events.js'
+import { type Found, foundIntent, foundSession, storeFound } from './found-events.js'
 import type { Job } from './job.js'
 
 /** Stripe lists events of the last 30 days: https://docs.stripe.com/api/events/list */
@@ -149,13 +149,22 @@ async function askAboutCheckouts(
       if (isUnknownToStripe(error)) await reportUnknown(services, checkout, requestId)
       throw error
     })
-    for (const found of all) {
-      const eventId = await storeFound(services, found, requestId)
-      if (eventId === undefined) continue
-      report.found.push({ checkoutId: checkout.id, type: found.type })
-      await services.queues.offer('webhook-processing', eventId)
-    }
+    for (const found of all) await takeFound(services, report, checkout.id, found, requestId)
   })
+}
+
+/** Stores and enqueues what was found, unless it is known already. */
+async function takeFound(
+  services: Services,
+  report: ReconcileReport,
+  checkoutId: string,
+  found: Found,
+  requestId: string
+): Promise<void> {
+  const eventId = await storeFound(services, found, requestId)
+  if (eventId === undefined) return
+  report.found.push({ checkoutId, type: found.type })
+  await services.queues.offer('webhook-processing', eventId)
 }
 
 /** Its stock stays held: only a person can tell a deleted Session from a key of another account. */
@@ -180,10 +189,7 @@ async function askAboutCaptures(
     await markAsked(pool, 'Payment', paymentIntentId, services.now())
     const intent = await services.stripe.paymentIntents.retrieve(paymentIntentId)
     const found = foundIntent(intent)
-    const eventId = found === undefined ? undefined : await storeFound(services, found, requestId)
-    if (found === undefined || eventId === undefined) return
-    report.found.push({ checkoutId, type: found.type })
-    await services.queues.offer('webhook-processing', eventId)
+    if (found !== undefined) await takeFound(services, report, checkoutId, found, requestId)
   })
 }
 

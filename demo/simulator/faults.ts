@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { mulberry32 } from '../mulberry32.js'
 
 const rate = z.number().min(0).max(1)
 /** In the order in which they are used up. */
@@ -83,17 +84,5 @@ export class Faults implements DeliveryFaults {
 
   delay(): number {
     return this.#random() * (this.#settings.delayDeliveriesMs ?? 0)
-  }
-}
-
-/** A small seeded generator (public domain, Tommy Ettinger). */
-function mulberry32(seed: number): () => number {
-  let state = seed >>> 0
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let t = state
-    t = Math.imul(t ^ (t >>> 15), t | 1)
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61)
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296
   }
 }
