@@ -61,6 +61,7 @@ export type PaymentStatus = (typeof PaymentStatus)[keyof typeof PaymentStatus]
 
 export const RefundStatus = {
   REQUESTED: 'REQUESTED',
+  REFUSED: 'REFUSED',
   PENDING: 'PENDING',
   SUCCEEDED: 'SUCCEEDED',
   FAILED: 'FAILED',

@@ -2107,6 +2107,8 @@ export const CheckoutScalarFieldEnum = {
   risk: 'risk',
   requeues: 'requeues',
   serverErrors: 'serverErrors',
+  sessionParams: 'sessionParams',
+  expireReason: 'expireReason',
   createdAt: 'createdAt',
   updatedAt: 'updatedAt'
 } as const
@@ -2142,6 +2144,8 @@ export const PaymentScalarFieldEnum = {
   askedAt: 'askedAt',
   captureBefore: 'captureBefore',
   lapseAlertedAt: 'lapseAlertedAt',
+  sessionId: 'sessionId',
+  mismatch: 'mismatch',
   reviewReason: 'reviewReason',
   reviewAction: 'reviewAction',
   acceptedAt: 'acceptedAt',
@@ -2168,6 +2172,7 @@ export const RefundScalarFieldEnum = {
   requestKey: 'requestKey',
   requestedBy: 'requestedBy',
   serverErrors: 'serverErrors',
+  serverErrorAt: 'serverErrorAt',
   balanceTransactionId: 'balanceTransactionId',
   returnTransactionId: 'returnTransactionId',
   askedAt: 'askedAt',

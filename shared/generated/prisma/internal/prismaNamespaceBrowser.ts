@@ -167,6 +167,8 @@ export const CheckoutScalarFieldEnum = {
   risk: 'risk',
   requeues: 'requeues',
   serverErrors: 'serverErrors',
+  sessionParams: 'sessionParams',
+  expireReason: 'expireReason',
   createdAt: 'createdAt',
   updatedAt: 'updatedAt'
 } as const
@@ -202,6 +204,8 @@ export const PaymentScalarFieldEnum = {
   askedAt: 'askedAt',
   captureBefore: 'captureBefore',
   lapseAlertedAt: 'lapseAlertedAt',
+  sessionId: 'sessionId',
+  mismatch: 'mismatch',
   reviewReason: 'reviewReason',
   reviewAction: 'reviewAction',
   acceptedAt: 'acceptedAt',
@@ -228,6 +232,7 @@ export const RefundScalarFieldEnum = {
   requestKey: 'requestKey',
   requestedBy: 'requestedBy',
   serverErrors: 'serverErrors',
+  serverErrorAt: 'serverErrorAt',
   balanceTransactionId: 'balanceTransactionId',
   returnTransactionId: 'returnTransactionId',
   askedAt: 'askedAt',

@@ -60,6 +60,7 @@ export type CheckoutMinAggregateOutputType = {
   risk: string | null
   requeues: number | null
   serverErrors: number | null
+  expireReason: string | null
   createdAt: Date | null
   updatedAt: Date | null
 }
@@ -86,6 +87,7 @@ export type CheckoutMaxAggregateOutputType = {
   risk: string | null
   requeues: number | null
   serverErrors: number | null
+  expireReason: string | null
   createdAt: Date | null
   updatedAt: Date | null
 }
@@ -114,6 +116,8 @@ export type CheckoutCountAggregateOutputType = {
   risk: number
   requeues: number
   serverErrors: number
+  sessionParams: number
+  expireReason: number
   createdAt: number
   updatedAt: number
   _all: number
@@ -154,6 +158,7 @@ export type CheckoutMinAggregateInputType = {
   risk?: true
   requeues?: true
   serverErrors?: true
+  expireReason?: true
   createdAt?: true
   updatedAt?: true
 }
@@ -180,6 +185,7 @@ export type CheckoutMaxAggregateInputType = {
   risk?: true
   requeues?: true
   serverErrors?: true
+  expireReason?: true
   createdAt?: true
   updatedAt?: true
 }
@@ -208,6 +214,8 @@ export type CheckoutCountAggregateInputType = {
   risk?: true
   requeues?: true
   serverErrors?: true
+  sessionParams?: true
+  expireReason?: true
   createdAt?: true
   updatedAt?: true
   _all?: true
@@ -323,6 +331,8 @@ export type CheckoutGroupByOutputType = {
   risk: string | null
   requeues: number
   serverErrors: number
+  sessionParams: runtime.JsonValue | null
+  expireReason: string | null
   createdAt: Date
   updatedAt: Date
   _count: CheckoutCountAggregateOutputType | null
@@ -374,6 +384,8 @@ export type CheckoutWhereInput = {
   risk?: Prisma.StringNullableFilter<"Checkout"> | string | null
   requeues?: Prisma.IntFilter<"Checkout"> | number
   serverErrors?: Prisma.IntFilter<"Checkout"> | number
+  sessionParams?: Prisma.JsonNullableFilter<"Checkout">
+  expireReason?: Prisma.StringNullableFilter<"Checkout"> | string | null
   createdAt?: Prisma.DateTimeFilter<"Checkout"> | Date | string
   updatedAt?: Prisma.DateTimeFilter<"Checkout"> | Date | string
   order?: Prisma.XOR<Prisma.OrderNullableScalarRelationFilter, Prisma.OrderWhereInput> | null
@@ -405,6 +417,8 @@ export type CheckoutOrderByWithRelationInput = {
   risk?: Prisma.SortOrderInput | Prisma.SortOrder
   requeues?: Prisma.SortOrder
   serverErrors?: Prisma.SortOrder
+  sessionParams?: Prisma.SortOrderInput | Prisma.SortOrder
+  expireReason?: Prisma.SortOrderInput | Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   updatedAt?: Prisma.SortOrder
   order?: Prisma.OrderOrderByWithRelationInput
@@ -439,6 +453,8 @@ export type CheckoutWhereUniqueInput = Prisma.AtLeast<{
   risk?: Prisma.StringNullableFilter<"Checkout"> | string | null
   requeues?: Prisma.IntFilter<"Checkout"> | number
   serverErrors?: Prisma.IntFilter<"Checkout"> | number
+  sessionParams?: Prisma.JsonNullableFilter<"Checkout">
+  expireReason?: Prisma.StringNullableFilter<"Checkout"> | string | null
   createdAt?: Prisma.DateTimeFilter<"Checkout"> | Date | string
   updatedAt?: Prisma.DateTimeFilter<"Checkout"> | Date | string
   order?: Prisma.XOR<Prisma.OrderNullableScalarRelationFilter, Prisma.OrderWhereInput> | null
@@ -470,6 +486,8 @@ export type CheckoutOrderByWithAggregationInput = {
   risk?: Prisma.SortOrderInput | Prisma.SortOrder
   requeues?: Prisma.SortOrder
   serverErrors?: Prisma.SortOrder
+  sessionParams?: Prisma.SortOrderInput | Prisma.SortOrder
+  expireReason?: Prisma.SortOrderInput | Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   updatedAt?: Prisma.SortOrder
   _count?: Prisma.CheckoutCountOrderByAggregateInput
@@ -506,6 +524,8 @@ export type CheckoutScalarWhereWithAggregatesInput = {
   risk?: Prisma.StringNullableWithAggregatesFilter<"Checkout"> | string | null
   requeues?: Prisma.IntWithAggregatesFilter<"Checkout"> | number
   serverErrors?: Prisma.IntWithAggregatesFilter<"Checkout"> | number
+  sessionParams?: Prisma.JsonNullableWithAggregatesFilter<"Checkout">
+  expireReason?: Prisma.StringNullableWithAggregatesFilter<"Checkout"> | string | null
   createdAt?: Prisma.DateTimeWithAggregatesFilter<"Checkout"> | Date | string
   updatedAt?: Prisma.DateTimeWithAggregatesFilter<"Checkout"> | Date | string
 }
@@ -533,6 +553,8 @@ export type CheckoutCreateInput = {
   risk?: string | null
   requeues?: number
   serverErrors?: number
+  sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  expireReason?: string | null
   createdAt?: Date | string
   updatedAt?: Date | string
   order?: Prisma.OrderCreateNestedOneWithoutCheckoutsInput
@@ -564,6 +586,8 @@ export type CheckoutUncheckedCreateInput = {
   risk?: string | null
   requeues?: number
   serverErrors?: number
+  sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  expireReason?: string | null
   createdAt?: Date | string
   updatedAt?: Date | string
   reservations?: Prisma.ReservationUncheckedCreateNestedManyWithoutCheckoutInput
@@ -593,6 +617,8 @@ export type CheckoutUpdateInput = {
   risk?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requeues?: Prisma.IntFieldUpdateOperationsInput | number
   serverErrors?: Prisma.IntFieldUpdateOperationsInput | number
+  sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  expireReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   order?: Prisma.OrderUpdateOneWithoutCheckoutsNestedInput
@@ -624,6 +650,8 @@ export type CheckoutUncheckedUpdateInput = {
   risk?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requeues?: Prisma.IntFieldUpdateOperationsInput | number
   serverErrors?: Prisma.IntFieldUpdateOperationsInput | number
+  sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  expireReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   reservations?: Prisma.ReservationUncheckedUpdateManyWithoutCheckoutNestedInput
@@ -654,6 +682,8 @@ export type CheckoutCreateManyInput = {
   risk?: string | null
   requeues?: number
   serverErrors?: number
+  sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  expireReason?: string | null
   createdAt?: Date | string
   updatedAt?: Date | string
 }
@@ -681,6 +711,8 @@ export type CheckoutUpdateManyMutationInput = {
   risk?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requeues?: Prisma.IntFieldUpdateOperationsInput | number
   serverErrors?: Prisma.IntFieldUpdateOperationsInput | number
+  sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  expireReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
 }
@@ -709,6 +741,8 @@ export type CheckoutUncheckedUpdateManyInput = {
   risk?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requeues?: Prisma.IntFieldUpdateOperationsInput | number
   serverErrors?: Prisma.IntFieldUpdateOperationsInput | number
+  sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  expireReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
 }
@@ -747,6 +781,8 @@ export type CheckoutCountOrderByAggregateInput = {
   risk?: Prisma.SortOrder
   requeues?: Prisma.SortOrder
   serverErrors?: Prisma.SortOrder
+  sessionParams?: Prisma.SortOrder
+  expireReason?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   updatedAt?: Prisma.SortOrder
 }
@@ -779,6 +815,7 @@ export type CheckoutMaxOrderByAggregateInput = {
   risk?: Prisma.SortOrder
   requeues?: Prisma.SortOrder
   serverErrors?: Prisma.SortOrder
+  expireReason?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   updatedAt?: Prisma.SortOrder
 }
@@ -805,6 +842,7 @@ export type CheckoutMinOrderByAggregateInput = {
   risk?: Prisma.SortOrder
   requeues?: Prisma.SortOrder
   serverErrors?: Prisma.SortOrder
+  expireReason?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   updatedAt?: Prisma.SortOrder
 }
@@ -917,6 +955,8 @@ export type CheckoutCreateWithoutOrderInput = {
   risk?: string | null
   requeues?: number
   serverErrors?: number
+  sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  expireReason?: string | null
   createdAt?: Date | string
   updatedAt?: Date | string
   reservations?: Prisma.ReservationCreateNestedManyWithoutCheckoutInput
@@ -946,6 +986,8 @@ export type CheckoutUncheckedCreateWithoutOrderInput = {
   risk?: string | null
   requeues?: number
   serverErrors?: number
+  sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  expireReason?: string | null
   createdAt?: Date | string
   updatedAt?: Date | string
   reservations?: Prisma.ReservationUncheckedCreateNestedManyWithoutCheckoutInput
@@ -1005,6 +1047,8 @@ export type CheckoutScalarWhereInput = {
   risk?: Prisma.StringNullableFilter<"Checkout"> | string | null
   requeues?: Prisma.IntFilter<"Checkout"> | number
   serverErrors?: Prisma.IntFilter<"Checkout"> | number
+  sessionParams?: Prisma.JsonNullableFilter<"Checkout">
+  expireReason?: Prisma.StringNullableFilter<"Checkout"> | string | null
   createdAt?: Prisma.DateTimeFilter<"Checkout"> | Date | string
   updatedAt?: Prisma.DateTimeFilter<"Checkout"> | Date | string
 }
@@ -1032,6 +1076,8 @@ export type CheckoutCreateWithoutReservationsInput = {
   risk?: string | null
   requeues?: number
   serverErrors?: number
+  sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  expireReason?: string | null
   createdAt?: Date | string
   updatedAt?: Date | string
   order?: Prisma.OrderCreateNestedOneWithoutCheckoutsInput
@@ -1062,6 +1108,8 @@ export type CheckoutUncheckedCreateWithoutReservationsInput = {
   risk?: string | null
   requeues?: number
   serverErrors?: number
+  sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  expireReason?: string | null
   createdAt?: Date | string
   updatedAt?: Date | string
   payments?: Prisma.PaymentUncheckedCreateNestedManyWithoutCheckoutInput
@@ -1106,6 +1154,8 @@ export type CheckoutUpdateWithoutReservationsInput = {
   risk?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requeues?: Prisma.IntFieldUpdateOperationsInput | number
   serverErrors?: Prisma.IntFieldUpdateOperationsInput | number
+  sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  expireReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   order?: Prisma.OrderUpdateOneWithoutCheckoutsNestedInput
@@ -1136,6 +1186,8 @@ export type CheckoutUncheckedUpdateWithoutReservationsInput = {
   risk?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requeues?: Prisma.IntFieldUpdateOperationsInput | number
   serverErrors?: Prisma.IntFieldUpdateOperationsInput | number
+  sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  expireReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   payments?: Prisma.PaymentUncheckedUpdateManyWithoutCheckoutNestedInput
@@ -1164,6 +1216,8 @@ export type CheckoutCreateWithoutPaymentsInput = {
   risk?: string | null
   requeues?: number
   serverErrors?: number
+  sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  expireReason?: string | null
   createdAt?: Date | string
   updatedAt?: Date | string
   order?: Prisma.OrderCreateNestedOneWithoutCheckoutsInput
@@ -1194,6 +1248,8 @@ export type CheckoutUncheckedCreateWithoutPaymentsInput = {
   risk?: string | null
   requeues?: number
   serverErrors?: number
+  sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  expireReason?: string | null
   createdAt?: Date | string
   updatedAt?: Date | string
   reservations?: Prisma.ReservationUncheckedCreateNestedManyWithoutCheckoutInput
@@ -1238,6 +1294,8 @@ export type CheckoutUpdateWithoutPaymentsInput = {
   risk?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requeues?: Prisma.IntFieldUpdateOperationsInput | number
   serverErrors?: Prisma.IntFieldUpdateOperationsInput | number
+  sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  expireReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   order?: Prisma.OrderUpdateOneWithoutCheckoutsNestedInput
@@ -1268,6 +1326,8 @@ export type CheckoutUncheckedUpdateWithoutPaymentsInput = {
   risk?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requeues?: Prisma.IntFieldUpdateOperationsInput | number
   serverErrors?: Prisma.IntFieldUpdateOperationsInput | number
+  sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  expireReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   reservations?: Prisma.ReservationUncheckedUpdateManyWithoutCheckoutNestedInput
@@ -1296,6 +1356,8 @@ export type CheckoutCreateManyOrderInput = {
   risk?: string | null
   requeues?: number
   serverErrors?: number
+  sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  expireReason?: string | null
   createdAt?: Date | string
   updatedAt?: Date | string
 }
@@ -1323,6 +1385,8 @@ export type CheckoutUpdateWithoutOrderInput = {
   risk?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requeues?: Prisma.IntFieldUpdateOperationsInput | number
   serverErrors?: Prisma.IntFieldUpdateOperationsInput | number
+  sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  expireReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   reservations?: Prisma.ReservationUpdateManyWithoutCheckoutNestedInput
@@ -1352,6 +1416,8 @@ export type CheckoutUncheckedUpdateWithoutOrderInput = {
   risk?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requeues?: Prisma.IntFieldUpdateOperationsInput | number
   serverErrors?: Prisma.IntFieldUpdateOperationsInput | number
+  sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  expireReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   reservations?: Prisma.ReservationUncheckedUpdateManyWithoutCheckoutNestedInput
@@ -1381,6 +1447,8 @@ export type CheckoutUncheckedUpdateManyWithoutOrderInput = {
   risk?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requeues?: Prisma.IntFieldUpdateOperationsInput | number
   serverErrors?: Prisma.IntFieldUpdateOperationsInput | number
+  sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  expireReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
 }
@@ -1449,6 +1517,8 @@ export type CheckoutSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs
   risk?: boolean
   requeues?: boolean
   serverErrors?: boolean
+  sessionParams?: boolean
+  expireReason?: boolean
   createdAt?: boolean
   updatedAt?: boolean
   order?: boolean | Prisma.Checkout$orderArgs<ExtArgs>
@@ -1481,6 +1551,8 @@ export type CheckoutSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Exte
   risk?: boolean
   requeues?: boolean
   serverErrors?: boolean
+  sessionParams?: boolean
+  expireReason?: boolean
   createdAt?: boolean
   updatedAt?: boolean
   order?: boolean | Prisma.Checkout$orderArgs<ExtArgs>
@@ -1510,6 +1582,8 @@ export type CheckoutSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Exte
   risk?: boolean
   requeues?: boolean
   serverErrors?: boolean
+  sessionParams?: boolean
+  expireReason?: boolean
   createdAt?: boolean
   updatedAt?: boolean
   order?: boolean | Prisma.Checkout$orderArgs<ExtArgs>
@@ -1539,11 +1613,13 @@ export type CheckoutSelectScalar = {
   risk?: boolean
   requeues?: boolean
   serverErrors?: boolean
+  sessionParams?: boolean
+  expireReason?: boolean
   createdAt?: boolean
   updatedAt?: boolean
 }
 
-export type CheckoutOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "userId" | "email" | "orderId" | "ownsOrder" | "status" | "cart" | "currency" | "amount" | "sessionId" | "sessionUrl" | "sessionExpiresAt" | "paymentIntentId" | "refusal" | "idempotencyKey" | "requestId" | "ipAddress" | "network" | "userAgent" | "askedAt" | "risk" | "requeues" | "serverErrors" | "createdAt" | "updatedAt", ExtArgs["result"]["checkout"]>
+export type CheckoutOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "userId" | "email" | "orderId" | "ownsOrder" | "status" | "cart" | "currency" | "amount" | "sessionId" | "sessionUrl" | "sessionExpiresAt" | "paymentIntentId" | "refusal" | "idempotencyKey" | "requestId" | "ipAddress" | "network" | "userAgent" | "askedAt" | "risk" | "requeues" | "serverErrors" | "sessionParams" | "expireReason" | "createdAt" | "updatedAt", ExtArgs["result"]["checkout"]>
 export type CheckoutInclude<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   order?: boolean | Prisma.Checkout$orderArgs<ExtArgs>
   reservations?: boolean | Prisma.Checkout$reservationsArgs<ExtArgs>
@@ -1600,6 +1676,14 @@ export type $CheckoutPayload<ExtArgs extends runtime.Types.Extensions.InternalAr
      * How often Stripe met an error of its own while it created the Session: each needs another idempotency key.
      */
     serverErrors: number
+    /**
+     * What the call that creates the Session sends, kept so that every try sends the same, and what the Session is judged by.
+     */
+    sessionParams: runtime.JsonValue | null
+    /**
+     * Why it has to end at Stripe before its time; a job does it while the checkout is open.
+     */
+    expireReason: string | null
     createdAt: Date
     updatedAt: Date
   }, ExtArgs["result"]["checkout"]>
@@ -2051,6 +2135,8 @@ export interface CheckoutFieldRefs {
   readonly risk: Prisma.FieldRef<"Checkout", 'String'>
   readonly requeues: Prisma.FieldRef<"Checkout", 'Int'>
   readonly serverErrors: Prisma.FieldRef<"Checkout", 'Int'>
+  readonly sessionParams: Prisma.FieldRef<"Checkout", 'Json'>
+  readonly expireReason: Prisma.FieldRef<"Checkout", 'String'>
   readonly createdAt: Prisma.FieldRef<"Checkout", 'DateTime'>
   readonly updatedAt: Prisma.FieldRef<"Checkout", 'DateTime'>
 }

@@ -55,6 +55,8 @@ export type PaymentMinAggregateOutputType = {
   askedAt: Date | null
   captureBefore: Date | null
   lapseAlertedAt: Date | null
+  sessionId: string | null
+  mismatch: string | null
   reviewReason: string | null
   reviewAction: string | null
   acceptedAt: Date | null
@@ -78,6 +80,8 @@ export type PaymentMaxAggregateOutputType = {
   askedAt: Date | null
   captureBefore: Date | null
   lapseAlertedAt: Date | null
+  sessionId: string | null
+  mismatch: string | null
   reviewReason: string | null
   reviewAction: string | null
   acceptedAt: Date | null
@@ -101,6 +105,8 @@ export type PaymentCountAggregateOutputType = {
   askedAt: number
   captureBefore: number
   lapseAlertedAt: number
+  sessionId: number
+  mismatch: number
   reviewReason: number
   reviewAction: number
   acceptedAt: number
@@ -140,6 +146,8 @@ export type PaymentMinAggregateInputType = {
   askedAt?: true
   captureBefore?: true
   lapseAlertedAt?: true
+  sessionId?: true
+  mismatch?: true
   reviewReason?: true
   reviewAction?: true
   acceptedAt?: true
@@ -163,6 +171,8 @@ export type PaymentMaxAggregateInputType = {
   askedAt?: true
   captureBefore?: true
   lapseAlertedAt?: true
+  sessionId?: true
+  mismatch?: true
   reviewReason?: true
   reviewAction?: true
   acceptedAt?: true
@@ -186,6 +196,8 @@ export type PaymentCountAggregateInputType = {
   askedAt?: true
   captureBefore?: true
   lapseAlertedAt?: true
+  sessionId?: true
+  mismatch?: true
   reviewReason?: true
   reviewAction?: true
   acceptedAt?: true
@@ -296,6 +308,8 @@ export type PaymentGroupByOutputType = {
   askedAt: Date | null
   captureBefore: Date | null
   lapseAlertedAt: Date | null
+  sessionId: string | null
+  mismatch: string | null
   reviewReason: string | null
   reviewAction: string | null
   acceptedAt: Date | null
@@ -342,6 +356,8 @@ export type PaymentWhereInput = {
   askedAt?: Prisma.DateTimeNullableFilter<"Payment"> | Date | string | null
   captureBefore?: Prisma.DateTimeNullableFilter<"Payment"> | Date | string | null
   lapseAlertedAt?: Prisma.DateTimeNullableFilter<"Payment"> | Date | string | null
+  sessionId?: Prisma.StringNullableFilter<"Payment"> | string | null
+  mismatch?: Prisma.StringNullableFilter<"Payment"> | string | null
   reviewReason?: Prisma.StringNullableFilter<"Payment"> | string | null
   reviewAction?: Prisma.StringNullableFilter<"Payment"> | string | null
   acceptedAt?: Prisma.DateTimeNullableFilter<"Payment"> | Date | string | null
@@ -369,6 +385,8 @@ export type PaymentOrderByWithRelationInput = {
   askedAt?: Prisma.SortOrderInput | Prisma.SortOrder
   captureBefore?: Prisma.SortOrderInput | Prisma.SortOrder
   lapseAlertedAt?: Prisma.SortOrderInput | Prisma.SortOrder
+  sessionId?: Prisma.SortOrderInput | Prisma.SortOrder
+  mismatch?: Prisma.SortOrderInput | Prisma.SortOrder
   reviewReason?: Prisma.SortOrderInput | Prisma.SortOrder
   reviewAction?: Prisma.SortOrderInput | Prisma.SortOrder
   acceptedAt?: Prisma.SortOrderInput | Prisma.SortOrder
@@ -399,6 +417,8 @@ export type PaymentWhereUniqueInput = Prisma.AtLeast<{
   askedAt?: Prisma.DateTimeNullableFilter<"Payment"> | Date | string | null
   captureBefore?: Prisma.DateTimeNullableFilter<"Payment"> | Date | string | null
   lapseAlertedAt?: Prisma.DateTimeNullableFilter<"Payment"> | Date | string | null
+  sessionId?: Prisma.StringNullableFilter<"Payment"> | string | null
+  mismatch?: Prisma.StringNullableFilter<"Payment"> | string | null
   reviewReason?: Prisma.StringNullableFilter<"Payment"> | string | null
   reviewAction?: Prisma.StringNullableFilter<"Payment"> | string | null
   acceptedAt?: Prisma.DateTimeNullableFilter<"Payment"> | Date | string | null
@@ -426,6 +446,8 @@ export type PaymentOrderByWithAggregationInput = {
   askedAt?: Prisma.SortOrderInput | Prisma.SortOrder
   captureBefore?: Prisma.SortOrderInput | Prisma.SortOrder
   lapseAlertedAt?: Prisma.SortOrderInput | Prisma.SortOrder
+  sessionId?: Prisma.SortOrderInput | Prisma.SortOrder
+  mismatch?: Prisma.SortOrderInput | Prisma.SortOrder
   reviewReason?: Prisma.SortOrderInput | Prisma.SortOrder
   reviewAction?: Prisma.SortOrderInput | Prisma.SortOrder
   acceptedAt?: Prisma.SortOrderInput | Prisma.SortOrder
@@ -457,6 +479,8 @@ export type PaymentScalarWhereWithAggregatesInput = {
   askedAt?: Prisma.DateTimeNullableWithAggregatesFilter<"Payment"> | Date | string | null
   captureBefore?: Prisma.DateTimeNullableWithAggregatesFilter<"Payment"> | Date | string | null
   lapseAlertedAt?: Prisma.DateTimeNullableWithAggregatesFilter<"Payment"> | Date | string | null
+  sessionId?: Prisma.StringNullableWithAggregatesFilter<"Payment"> | string | null
+  mismatch?: Prisma.StringNullableWithAggregatesFilter<"Payment"> | string | null
   reviewReason?: Prisma.StringNullableWithAggregatesFilter<"Payment"> | string | null
   reviewAction?: Prisma.StringNullableWithAggregatesFilter<"Payment"> | string | null
   acceptedAt?: Prisma.DateTimeNullableWithAggregatesFilter<"Payment"> | Date | string | null
@@ -478,6 +502,8 @@ export type PaymentCreateInput = {
   askedAt?: Date | string | null
   captureBefore?: Date | string | null
   lapseAlertedAt?: Date | string | null
+  sessionId?: string | null
+  mismatch?: string | null
   reviewReason?: string | null
   reviewAction?: string | null
   acceptedAt?: Date | string | null
@@ -505,6 +531,8 @@ export type PaymentUncheckedCreateInput = {
   askedAt?: Date | string | null
   captureBefore?: Date | string | null
   lapseAlertedAt?: Date | string | null
+  sessionId?: string | null
+  mismatch?: string | null
   reviewReason?: string | null
   reviewAction?: string | null
   acceptedAt?: Date | string | null
@@ -528,6 +556,8 @@ export type PaymentUpdateInput = {
   askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   captureBefore?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   lapseAlertedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  sessionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  mismatch?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   reviewReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   reviewAction?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   acceptedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
@@ -555,6 +585,8 @@ export type PaymentUncheckedUpdateInput = {
   askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   captureBefore?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   lapseAlertedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  sessionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  mismatch?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   reviewReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   reviewAction?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   acceptedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
@@ -580,6 +612,8 @@ export type PaymentCreateManyInput = {
   askedAt?: Date | string | null
   captureBefore?: Date | string | null
   lapseAlertedAt?: Date | string | null
+  sessionId?: string | null
+  mismatch?: string | null
   reviewReason?: string | null
   reviewAction?: string | null
   acceptedAt?: Date | string | null
@@ -601,6 +635,8 @@ export type PaymentUpdateManyMutationInput = {
   askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   captureBefore?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   lapseAlertedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  sessionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  mismatch?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   reviewReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   reviewAction?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   acceptedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
@@ -624,6 +660,8 @@ export type PaymentUncheckedUpdateManyInput = {
   askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   captureBefore?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   lapseAlertedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  sessionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  mismatch?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   reviewReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   reviewAction?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   acceptedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
@@ -657,6 +695,8 @@ export type PaymentCountOrderByAggregateInput = {
   askedAt?: Prisma.SortOrder
   captureBefore?: Prisma.SortOrder
   lapseAlertedAt?: Prisma.SortOrder
+  sessionId?: Prisma.SortOrder
+  mismatch?: Prisma.SortOrder
   reviewReason?: Prisma.SortOrder
   reviewAction?: Prisma.SortOrder
   acceptedAt?: Prisma.SortOrder
@@ -687,6 +727,8 @@ export type PaymentMaxOrderByAggregateInput = {
   askedAt?: Prisma.SortOrder
   captureBefore?: Prisma.SortOrder
   lapseAlertedAt?: Prisma.SortOrder
+  sessionId?: Prisma.SortOrder
+  mismatch?: Prisma.SortOrder
   reviewReason?: Prisma.SortOrder
   reviewAction?: Prisma.SortOrder
   acceptedAt?: Prisma.SortOrder
@@ -710,6 +752,8 @@ export type PaymentMinOrderByAggregateInput = {
   askedAt?: Prisma.SortOrder
   captureBefore?: Prisma.SortOrder
   lapseAlertedAt?: Prisma.SortOrder
+  sessionId?: Prisma.SortOrder
+  mismatch?: Prisma.SortOrder
   reviewReason?: Prisma.SortOrder
   reviewAction?: Prisma.SortOrder
   acceptedAt?: Prisma.SortOrder
@@ -859,6 +903,8 @@ export type PaymentCreateWithoutOrderInput = {
   askedAt?: Date | string | null
   captureBefore?: Date | string | null
   lapseAlertedAt?: Date | string | null
+  sessionId?: string | null
+  mismatch?: string | null
   reviewReason?: string | null
   reviewAction?: string | null
   acceptedAt?: Date | string | null
@@ -884,6 +930,8 @@ export type PaymentUncheckedCreateWithoutOrderInput = {
   askedAt?: Date | string | null
   captureBefore?: Date | string | null
   lapseAlertedAt?: Date | string | null
+  sessionId?: string | null
+  mismatch?: string | null
   reviewReason?: string | null
   reviewAction?: string | null
   acceptedAt?: Date | string | null
@@ -938,6 +986,8 @@ export type PaymentScalarWhereInput = {
   askedAt?: Prisma.DateTimeNullableFilter<"Payment"> | Date | string | null
   captureBefore?: Prisma.DateTimeNullableFilter<"Payment"> | Date | string | null
   lapseAlertedAt?: Prisma.DateTimeNullableFilter<"Payment"> | Date | string | null
+  sessionId?: Prisma.StringNullableFilter<"Payment"> | string | null
+  mismatch?: Prisma.StringNullableFilter<"Payment"> | string | null
   reviewReason?: Prisma.StringNullableFilter<"Payment"> | string | null
   reviewAction?: Prisma.StringNullableFilter<"Payment"> | string | null
   acceptedAt?: Prisma.DateTimeNullableFilter<"Payment"> | Date | string | null
@@ -959,6 +1009,8 @@ export type PaymentCreateWithoutCheckoutInput = {
   askedAt?: Date | string | null
   captureBefore?: Date | string | null
   lapseAlertedAt?: Date | string | null
+  sessionId?: string | null
+  mismatch?: string | null
   reviewReason?: string | null
   reviewAction?: string | null
   acceptedAt?: Date | string | null
@@ -984,6 +1036,8 @@ export type PaymentUncheckedCreateWithoutCheckoutInput = {
   askedAt?: Date | string | null
   captureBefore?: Date | string | null
   lapseAlertedAt?: Date | string | null
+  sessionId?: string | null
+  mismatch?: string | null
   reviewReason?: string | null
   reviewAction?: string | null
   acceptedAt?: Date | string | null
@@ -1033,6 +1087,8 @@ export type PaymentCreateWithoutRefundsInput = {
   askedAt?: Date | string | null
   captureBefore?: Date | string | null
   lapseAlertedAt?: Date | string | null
+  sessionId?: string | null
+  mismatch?: string | null
   reviewReason?: string | null
   reviewAction?: string | null
   acceptedAt?: Date | string | null
@@ -1059,6 +1115,8 @@ export type PaymentUncheckedCreateWithoutRefundsInput = {
   askedAt?: Date | string | null
   captureBefore?: Date | string | null
   lapseAlertedAt?: Date | string | null
+  sessionId?: string | null
+  mismatch?: string | null
   reviewReason?: string | null
   reviewAction?: string | null
   acceptedAt?: Date | string | null
@@ -1097,6 +1155,8 @@ export type PaymentUpdateWithoutRefundsInput = {
   askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   captureBefore?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   lapseAlertedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  sessionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  mismatch?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   reviewReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   reviewAction?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   acceptedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
@@ -1123,6 +1183,8 @@ export type PaymentUncheckedUpdateWithoutRefundsInput = {
   askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   captureBefore?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   lapseAlertedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  sessionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  mismatch?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   reviewReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   reviewAction?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   acceptedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
@@ -1145,6 +1207,8 @@ export type PaymentCreateWithoutDisputesInput = {
   askedAt?: Date | string | null
   captureBefore?: Date | string | null
   lapseAlertedAt?: Date | string | null
+  sessionId?: string | null
+  mismatch?: string | null
   reviewReason?: string | null
   reviewAction?: string | null
   acceptedAt?: Date | string | null
@@ -1171,6 +1235,8 @@ export type PaymentUncheckedCreateWithoutDisputesInput = {
   askedAt?: Date | string | null
   captureBefore?: Date | string | null
   lapseAlertedAt?: Date | string | null
+  sessionId?: string | null
+  mismatch?: string | null
   reviewReason?: string | null
   reviewAction?: string | null
   acceptedAt?: Date | string | null
@@ -1209,6 +1275,8 @@ export type PaymentUpdateWithoutDisputesInput = {
   askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   captureBefore?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   lapseAlertedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  sessionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  mismatch?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   reviewReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   reviewAction?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   acceptedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
@@ -1235,6 +1303,8 @@ export type PaymentUncheckedUpdateWithoutDisputesInput = {
   askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   captureBefore?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   lapseAlertedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  sessionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  mismatch?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   reviewReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   reviewAction?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   acceptedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
@@ -1258,6 +1328,8 @@ export type PaymentCreateManyOrderInput = {
   askedAt?: Date | string | null
   captureBefore?: Date | string | null
   lapseAlertedAt?: Date | string | null
+  sessionId?: string | null
+  mismatch?: string | null
   reviewReason?: string | null
   reviewAction?: string | null
   acceptedAt?: Date | string | null
@@ -1279,6 +1351,8 @@ export type PaymentUpdateWithoutOrderInput = {
   askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   captureBefore?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   lapseAlertedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  sessionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  mismatch?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   reviewReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   reviewAction?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   acceptedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
@@ -1304,6 +1378,8 @@ export type PaymentUncheckedUpdateWithoutOrderInput = {
   askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   captureBefore?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   lapseAlertedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  sessionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  mismatch?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   reviewReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   reviewAction?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   acceptedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
@@ -1328,6 +1404,8 @@ export type PaymentUncheckedUpdateManyWithoutOrderInput = {
   askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   captureBefore?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   lapseAlertedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  sessionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  mismatch?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   reviewReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   reviewAction?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   acceptedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
@@ -1350,6 +1428,8 @@ export type PaymentCreateManyCheckoutInput = {
   askedAt?: Date | string | null
   captureBefore?: Date | string | null
   lapseAlertedAt?: Date | string | null
+  sessionId?: string | null
+  mismatch?: string | null
   reviewReason?: string | null
   reviewAction?: string | null
   acceptedAt?: Date | string | null
@@ -1371,6 +1451,8 @@ export type PaymentUpdateWithoutCheckoutInput = {
   askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   captureBefore?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   lapseAlertedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  sessionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  mismatch?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   reviewReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   reviewAction?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   acceptedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
@@ -1396,6 +1478,8 @@ export type PaymentUncheckedUpdateWithoutCheckoutInput = {
   askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   captureBefore?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   lapseAlertedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  sessionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  mismatch?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   reviewReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   reviewAction?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   acceptedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
@@ -1420,6 +1504,8 @@ export type PaymentUncheckedUpdateManyWithoutCheckoutInput = {
   askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   captureBefore?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   lapseAlertedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  sessionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  mismatch?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   reviewReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   reviewAction?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   acceptedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
@@ -1483,6 +1569,8 @@ export type PaymentSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs 
   askedAt?: boolean
   captureBefore?: boolean
   lapseAlertedAt?: boolean
+  sessionId?: boolean
+  mismatch?: boolean
   reviewReason?: boolean
   reviewAction?: boolean
   acceptedAt?: boolean
@@ -1511,6 +1599,8 @@ export type PaymentSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Exten
   askedAt?: boolean
   captureBefore?: boolean
   lapseAlertedAt?: boolean
+  sessionId?: boolean
+  mismatch?: boolean
   reviewReason?: boolean
   reviewAction?: boolean
   acceptedAt?: boolean
@@ -1536,6 +1626,8 @@ export type PaymentSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Exten
   askedAt?: boolean
   captureBefore?: boolean
   lapseAlertedAt?: boolean
+  sessionId?: boolean
+  mismatch?: boolean
   reviewReason?: boolean
   reviewAction?: boolean
   acceptedAt?: boolean
@@ -1561,6 +1653,8 @@ export type PaymentSelectScalar = {
   askedAt?: boolean
   captureBefore?: boolean
   lapseAlertedAt?: boolean
+  sessionId?: boolean
+  mismatch?: boolean
   reviewReason?: boolean
   reviewAction?: boolean
   acceptedAt?: boolean
@@ -1569,7 +1663,7 @@ export type PaymentSelectScalar = {
   updatedAt?: boolean
 }
 
-export type PaymentOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"paymentIntentId" | "orderId" | "checkoutId" | "status" | "amount" | "currency" | "captured" | "discount" | "tax" | "chargeId" | "balanceTransactionId" | "askedAt" | "captureBefore" | "lapseAlertedAt" | "reviewReason" | "reviewAction" | "acceptedAt" | "acceptedBy" | "createdAt" | "updatedAt", ExtArgs["result"]["payment"]>
+export type PaymentOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"paymentIntentId" | "orderId" | "checkoutId" | "status" | "amount" | "currency" | "captured" | "discount" | "tax" | "chargeId" | "balanceTransactionId" | "askedAt" | "captureBefore" | "lapseAlertedAt" | "sessionId" | "mismatch" | "reviewReason" | "reviewAction" | "acceptedAt" | "acceptedBy" | "createdAt" | "updatedAt", ExtArgs["result"]["payment"]>
 export type PaymentInclude<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   order?: boolean | Prisma.OrderDefaultArgs<ExtArgs>
   checkout?: boolean | Prisma.CheckoutDefaultArgs<ExtArgs>
@@ -1618,6 +1712,14 @@ export type $PaymentPayload<ExtArgs extends runtime.Types.Extensions.InternalArg
      */
     captureBefore: Date | null
     lapseAlertedAt: Date | null
+    /**
+     * The Session through which it was paid; null until that Session tells.
+     */
+    sessionId: string | null
+    /**
+     * How what the Session took differs from what was verified.
+     */
+    mismatch: string | null
     /**
      * Why this payment cannot simply count, and what to do about it, until accepted or refunded.
      */
@@ -2068,6 +2170,8 @@ export interface PaymentFieldRefs {
   readonly askedAt: Prisma.FieldRef<"Payment", 'DateTime'>
   readonly captureBefore: Prisma.FieldRef<"Payment", 'DateTime'>
   readonly lapseAlertedAt: Prisma.FieldRef<"Payment", 'DateTime'>
+  readonly sessionId: Prisma.FieldRef<"Payment", 'String'>
+  readonly mismatch: Prisma.FieldRef<"Payment", 'String'>
   readonly reviewReason: Prisma.FieldRef<"Payment", 'String'>
   readonly reviewAction: Prisma.FieldRef<"Payment", 'String'>
   readonly acceptedAt: Prisma.FieldRef<"Payment", 'DateTime'>

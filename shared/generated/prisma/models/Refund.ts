@@ -50,6 +50,7 @@ export type RefundMinAggregateOutputType = {
   requestKey: string | null
   requestedBy: string | null
   serverErrors: number | null
+  serverErrorAt: Date | null
   balanceTransactionId: string | null
   returnTransactionId: string | null
   askedAt: Date | null
@@ -71,6 +72,7 @@ export type RefundMaxAggregateOutputType = {
   requestKey: string | null
   requestedBy: string | null
   serverErrors: number | null
+  serverErrorAt: Date | null
   balanceTransactionId: string | null
   returnTransactionId: string | null
   askedAt: Date | null
@@ -93,6 +95,7 @@ export type RefundCountAggregateOutputType = {
   requestKey: number
   requestedBy: number
   serverErrors: number
+  serverErrorAt: number
   balanceTransactionId: number
   returnTransactionId: number
   askedAt: number
@@ -126,6 +129,7 @@ export type RefundMinAggregateInputType = {
   requestKey?: true
   requestedBy?: true
   serverErrors?: true
+  serverErrorAt?: true
   balanceTransactionId?: true
   returnTransactionId?: true
   askedAt?: true
@@ -147,6 +151,7 @@ export type RefundMaxAggregateInputType = {
   requestKey?: true
   requestedBy?: true
   serverErrors?: true
+  serverErrorAt?: true
   balanceTransactionId?: true
   returnTransactionId?: true
   askedAt?: true
@@ -169,6 +174,7 @@ export type RefundCountAggregateInputType = {
   requestKey?: true
   requestedBy?: true
   serverErrors?: true
+  serverErrorAt?: true
   balanceTransactionId?: true
   returnTransactionId?: true
   askedAt?: true
@@ -278,6 +284,7 @@ export type RefundGroupByOutputType = {
   requestKey: string | null
   requestedBy: string | null
   serverErrors: number
+  serverErrorAt: Date | null
   balanceTransactionId: string | null
   returnTransactionId: string | null
   askedAt: Date | null
@@ -323,6 +330,7 @@ export type RefundWhereInput = {
   requestKey?: Prisma.StringNullableFilter<"Refund"> | string | null
   requestedBy?: Prisma.StringNullableFilter<"Refund"> | string | null
   serverErrors?: Prisma.IntFilter<"Refund"> | number
+  serverErrorAt?: Prisma.DateTimeNullableFilter<"Refund"> | Date | string | null
   balanceTransactionId?: Prisma.StringNullableFilter<"Refund"> | string | null
   returnTransactionId?: Prisma.StringNullableFilter<"Refund"> | string | null
   askedAt?: Prisma.DateTimeNullableFilter<"Refund"> | Date | string | null
@@ -347,6 +355,7 @@ export type RefundOrderByWithRelationInput = {
   requestKey?: Prisma.SortOrderInput | Prisma.SortOrder
   requestedBy?: Prisma.SortOrderInput | Prisma.SortOrder
   serverErrors?: Prisma.SortOrder
+  serverErrorAt?: Prisma.SortOrderInput | Prisma.SortOrder
   balanceTransactionId?: Prisma.SortOrderInput | Prisma.SortOrder
   returnTransactionId?: Prisma.SortOrderInput | Prisma.SortOrder
   askedAt?: Prisma.SortOrderInput | Prisma.SortOrder
@@ -374,6 +383,7 @@ export type RefundWhereUniqueInput = Prisma.AtLeast<{
   restockedAt?: Prisma.DateTimeNullableFilter<"Refund"> | Date | string | null
   requestedBy?: Prisma.StringNullableFilter<"Refund"> | string | null
   serverErrors?: Prisma.IntFilter<"Refund"> | number
+  serverErrorAt?: Prisma.DateTimeNullableFilter<"Refund"> | Date | string | null
   balanceTransactionId?: Prisma.StringNullableFilter<"Refund"> | string | null
   returnTransactionId?: Prisma.StringNullableFilter<"Refund"> | string | null
   askedAt?: Prisma.DateTimeNullableFilter<"Refund"> | Date | string | null
@@ -398,6 +408,7 @@ export type RefundOrderByWithAggregationInput = {
   requestKey?: Prisma.SortOrderInput | Prisma.SortOrder
   requestedBy?: Prisma.SortOrderInput | Prisma.SortOrder
   serverErrors?: Prisma.SortOrder
+  serverErrorAt?: Prisma.SortOrderInput | Prisma.SortOrder
   balanceTransactionId?: Prisma.SortOrderInput | Prisma.SortOrder
   returnTransactionId?: Prisma.SortOrderInput | Prisma.SortOrder
   askedAt?: Prisma.SortOrderInput | Prisma.SortOrder
@@ -428,6 +439,7 @@ export type RefundScalarWhereWithAggregatesInput = {
   requestKey?: Prisma.StringNullableWithAggregatesFilter<"Refund"> | string | null
   requestedBy?: Prisma.StringNullableWithAggregatesFilter<"Refund"> | string | null
   serverErrors?: Prisma.IntWithAggregatesFilter<"Refund"> | number
+  serverErrorAt?: Prisma.DateTimeNullableWithAggregatesFilter<"Refund"> | Date | string | null
   balanceTransactionId?: Prisma.StringNullableWithAggregatesFilter<"Refund"> | string | null
   returnTransactionId?: Prisma.StringNullableWithAggregatesFilter<"Refund"> | string | null
   askedAt?: Prisma.DateTimeNullableWithAggregatesFilter<"Refund"> | Date | string | null
@@ -448,6 +460,7 @@ export type RefundCreateInput = {
   requestKey?: string | null
   requestedBy?: string | null
   serverErrors?: number
+  serverErrorAt?: Date | string | null
   balanceTransactionId?: string | null
   returnTransactionId?: string | null
   askedAt?: Date | string | null
@@ -472,6 +485,7 @@ export type RefundUncheckedCreateInput = {
   requestKey?: string | null
   requestedBy?: string | null
   serverErrors?: number
+  serverErrorAt?: Date | string | null
   balanceTransactionId?: string | null
   returnTransactionId?: string | null
   askedAt?: Date | string | null
@@ -492,6 +506,7 @@ export type RefundUpdateInput = {
   requestKey?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requestedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   serverErrors?: Prisma.IntFieldUpdateOperationsInput | number
+  serverErrorAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   balanceTransactionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   returnTransactionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
@@ -516,6 +531,7 @@ export type RefundUncheckedUpdateInput = {
   requestKey?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requestedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   serverErrors?: Prisma.IntFieldUpdateOperationsInput | number
+  serverErrorAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   balanceTransactionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   returnTransactionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
@@ -538,6 +554,7 @@ export type RefundCreateManyInput = {
   requestKey?: string | null
   requestedBy?: string | null
   serverErrors?: number
+  serverErrorAt?: Date | string | null
   balanceTransactionId?: string | null
   returnTransactionId?: string | null
   askedAt?: Date | string | null
@@ -558,6 +575,7 @@ export type RefundUpdateManyMutationInput = {
   requestKey?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requestedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   serverErrors?: Prisma.IntFieldUpdateOperationsInput | number
+  serverErrorAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   balanceTransactionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   returnTransactionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
@@ -580,6 +598,7 @@ export type RefundUncheckedUpdateManyInput = {
   requestKey?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requestedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   serverErrors?: Prisma.IntFieldUpdateOperationsInput | number
+  serverErrorAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   balanceTransactionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   returnTransactionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
@@ -612,6 +631,7 @@ export type RefundCountOrderByAggregateInput = {
   requestKey?: Prisma.SortOrder
   requestedBy?: Prisma.SortOrder
   serverErrors?: Prisma.SortOrder
+  serverErrorAt?: Prisma.SortOrder
   balanceTransactionId?: Prisma.SortOrder
   returnTransactionId?: Prisma.SortOrder
   askedAt?: Prisma.SortOrder
@@ -638,6 +658,7 @@ export type RefundMaxOrderByAggregateInput = {
   requestKey?: Prisma.SortOrder
   requestedBy?: Prisma.SortOrder
   serverErrors?: Prisma.SortOrder
+  serverErrorAt?: Prisma.SortOrder
   balanceTransactionId?: Prisma.SortOrder
   returnTransactionId?: Prisma.SortOrder
   askedAt?: Prisma.SortOrder
@@ -659,6 +680,7 @@ export type RefundMinOrderByAggregateInput = {
   requestKey?: Prisma.SortOrder
   requestedBy?: Prisma.SortOrder
   serverErrors?: Prisma.SortOrder
+  serverErrorAt?: Prisma.SortOrder
   balanceTransactionId?: Prisma.SortOrder
   returnTransactionId?: Prisma.SortOrder
   askedAt?: Prisma.SortOrder
@@ -772,6 +794,7 @@ export type RefundCreateWithoutOrderInput = {
   requestKey?: string | null
   requestedBy?: string | null
   serverErrors?: number
+  serverErrorAt?: Date | string | null
   balanceTransactionId?: string | null
   returnTransactionId?: string | null
   askedAt?: Date | string | null
@@ -794,6 +817,7 @@ export type RefundUncheckedCreateWithoutOrderInput = {
   requestKey?: string | null
   requestedBy?: string | null
   serverErrors?: number
+  serverErrorAt?: Date | string | null
   balanceTransactionId?: string | null
   returnTransactionId?: string | null
   askedAt?: Date | string | null
@@ -845,6 +869,7 @@ export type RefundScalarWhereInput = {
   requestKey?: Prisma.StringNullableFilter<"Refund"> | string | null
   requestedBy?: Prisma.StringNullableFilter<"Refund"> | string | null
   serverErrors?: Prisma.IntFilter<"Refund"> | number
+  serverErrorAt?: Prisma.DateTimeNullableFilter<"Refund"> | Date | string | null
   balanceTransactionId?: Prisma.StringNullableFilter<"Refund"> | string | null
   returnTransactionId?: Prisma.StringNullableFilter<"Refund"> | string | null
   askedAt?: Prisma.DateTimeNullableFilter<"Refund"> | Date | string | null
@@ -865,6 +890,7 @@ export type RefundCreateWithoutPaymentInput = {
   requestKey?: string | null
   requestedBy?: string | null
   serverErrors?: number
+  serverErrorAt?: Date | string | null
   balanceTransactionId?: string | null
   returnTransactionId?: string | null
   askedAt?: Date | string | null
@@ -887,6 +913,7 @@ export type RefundUncheckedCreateWithoutPaymentInput = {
   requestKey?: string | null
   requestedBy?: string | null
   serverErrors?: number
+  serverErrorAt?: Date | string | null
   balanceTransactionId?: string | null
   returnTransactionId?: string | null
   askedAt?: Date | string | null
@@ -934,6 +961,7 @@ export type RefundCreateManyOrderInput = {
   requestKey?: string | null
   requestedBy?: string | null
   serverErrors?: number
+  serverErrorAt?: Date | string | null
   balanceTransactionId?: string | null
   returnTransactionId?: string | null
   askedAt?: Date | string | null
@@ -954,6 +982,7 @@ export type RefundUpdateWithoutOrderInput = {
   requestKey?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requestedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   serverErrors?: Prisma.IntFieldUpdateOperationsInput | number
+  serverErrorAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   balanceTransactionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   returnTransactionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
@@ -976,6 +1005,7 @@ export type RefundUncheckedUpdateWithoutOrderInput = {
   requestKey?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requestedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   serverErrors?: Prisma.IntFieldUpdateOperationsInput | number
+  serverErrorAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   balanceTransactionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   returnTransactionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
@@ -997,6 +1027,7 @@ export type RefundUncheckedUpdateManyWithoutOrderInput = {
   requestKey?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requestedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   serverErrors?: Prisma.IntFieldUpdateOperationsInput | number
+  serverErrorAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   balanceTransactionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   returnTransactionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
@@ -1018,6 +1049,7 @@ export type RefundCreateManyPaymentInput = {
   requestKey?: string | null
   requestedBy?: string | null
   serverErrors?: number
+  serverErrorAt?: Date | string | null
   balanceTransactionId?: string | null
   returnTransactionId?: string | null
   askedAt?: Date | string | null
@@ -1038,6 +1070,7 @@ export type RefundUpdateWithoutPaymentInput = {
   requestKey?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requestedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   serverErrors?: Prisma.IntFieldUpdateOperationsInput | number
+  serverErrorAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   balanceTransactionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   returnTransactionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
@@ -1060,6 +1093,7 @@ export type RefundUncheckedUpdateWithoutPaymentInput = {
   requestKey?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requestedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   serverErrors?: Prisma.IntFieldUpdateOperationsInput | number
+  serverErrorAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   balanceTransactionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   returnTransactionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
@@ -1081,6 +1115,7 @@ export type RefundUncheckedUpdateManyWithoutPaymentInput = {
   requestKey?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requestedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   serverErrors?: Prisma.IntFieldUpdateOperationsInput | number
+  serverErrorAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   balanceTransactionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   returnTransactionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
@@ -1105,6 +1140,7 @@ export type RefundSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs =
   requestKey?: boolean
   requestedBy?: boolean
   serverErrors?: boolean
+  serverErrorAt?: boolean
   balanceTransactionId?: boolean
   returnTransactionId?: boolean
   askedAt?: boolean
@@ -1129,6 +1165,7 @@ export type RefundSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extens
   requestKey?: boolean
   requestedBy?: boolean
   serverErrors?: boolean
+  serverErrorAt?: boolean
   balanceTransactionId?: boolean
   returnTransactionId?: boolean
   askedAt?: boolean
@@ -1153,6 +1190,7 @@ export type RefundSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extens
   requestKey?: boolean
   requestedBy?: boolean
   serverErrors?: boolean
+  serverErrorAt?: boolean
   balanceTransactionId?: boolean
   returnTransactionId?: boolean
   askedAt?: boolean
@@ -1177,6 +1215,7 @@ export type RefundSelectScalar = {
   requestKey?: boolean
   requestedBy?: boolean
   serverErrors?: boolean
+  serverErrorAt?: boolean
   balanceTransactionId?: boolean
   returnTransactionId?: boolean
   askedAt?: boolean
@@ -1184,7 +1223,7 @@ export type RefundSelectScalar = {
   updatedAt?: boolean
 }
 
-export type RefundOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "stripeId" | "paymentIntentId" | "orderId" | "status" | "amount" | "currency" | "reason" | "failureReason" | "restock" | "restockedAt" | "requestKey" | "requestedBy" | "serverErrors" | "balanceTransactionId" | "returnTransactionId" | "askedAt" | "createdAt" | "updatedAt", ExtArgs["result"]["refund"]>
+export type RefundOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "stripeId" | "paymentIntentId" | "orderId" | "status" | "amount" | "currency" | "reason" | "failureReason" | "restock" | "restockedAt" | "requestKey" | "requestedBy" | "serverErrors" | "serverErrorAt" | "balanceTransactionId" | "returnTransactionId" | "askedAt" | "createdAt" | "updatedAt", ExtArgs["result"]["refund"]>
 export type RefundInclude<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   payment?: boolean | Prisma.PaymentDefaultArgs<ExtArgs>
   order?: boolean | Prisma.OrderDefaultArgs<ExtArgs>
@@ -1225,9 +1264,10 @@ export type $RefundPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs
     requestKey: string | null
     requestedBy: string | null
     /**
-     * How often Stripe met an error of its own while it made the refund: each needs another idempotency key.
+     * How often Stripe met an error of its own while it made the refund, and when last: each needs another idempotency key.
      */
     serverErrors: number
+    serverErrorAt: Date | null
     /**
      * Where Stripe booked it, and its return after it failed, when the account settles in another currency.
      */
@@ -1678,6 +1718,7 @@ export interface RefundFieldRefs {
   readonly requestKey: Prisma.FieldRef<"Refund", 'String'>
   readonly requestedBy: Prisma.FieldRef<"Refund", 'String'>
   readonly serverErrors: Prisma.FieldRef<"Refund", 'Int'>
+  readonly serverErrorAt: Prisma.FieldRef<"Refund", 'DateTime'>
   readonly balanceTransactionId: Prisma.FieldRef<"Refund", 'String'>
   readonly returnTransactionId: Prisma.FieldRef<"Refund", 'String'>
   readonly askedAt: Prisma.FieldRef<"Refund", 'DateTime'>
