@@ -17,10 +17,11 @@ export interface RequestKey {
 export const KEY_LIFETIME = 24 * HOUR
 
 /** The key under which a checkout is claimed: the caller's, or one made from user, action and cart. */
-export function requestKey(request: Request, userId: string, cart: Cart): RequestKey {
+export function requestKey(request: Request, userId: string, cart: Cart, currency: string): RequestKey {
   const fingerprint = hash(canonicalJson({ userId, action: 'checkout', cart: ordered(cart) }))
   const key = givenKey(request, userId, 'checkout')
-  if (key === undefined) return { key: `checkout:derived:${fingerprint}`, derived: true, fingerprint }
+  // The same cart in another currency is another cart.
+  if (key === undefined) return { key: `checkout:derived:${hash(fingerprint + currency)}`, derived: true, fingerprint }
   return { key, derived: false, fingerprint }
 }
 

@@ -96,7 +96,7 @@ async function settled({ db }: Services, asked: RefundRow): Promise<RefundRow> {
 
 function report(refund: RefundRow): void {
   const what = `Refund ${refund.id} of ${refund.paymentIntentId}`
-  if (refund.status === 'FAILED') throw new Error(`${what} was refused: ${refund.failureReason}`)
+  if (refund.status === 'REFUSED') throw new Error(`${what} was refused: ${refund.failureReason}`)
   if (refund.status === 'REQUESTED') return print(`${what} is written down; the workers will ask Stripe for it.`)
   print(`${what} is ${refund.status} (${refund.stripeId}).`)
 }
@@ -105,8 +105,14 @@ async function capture(services: Services, id: string, args: string[]): Promise<
   const { values } = parseArgs({ args, options: { amount: { type: 'string' }, reason: { type: 'string' } } })
   const { currency } = await readOrder(services, id)
   const payment = await authorizedPayment(services, id)
-  const amount = values.amount === undefined ? payment.amount : amountIn(values.amount, currency)
-  if (amount > payment.amount) throw new UsageError('More than was authorized cannot be captured.')
+  // What can be captured is what Stripe holds, not what we remember.
+  const authorized = await services.stripe.paymentIntents.retrieve(payment.paymentIntentId)
+  if (authorized.status !== 'requires_capture') {
+    await applyIntent(services, authorized)
+    throw new Error(`Nothing of ${authorized.id} can be captured: at Stripe it is ${authorized.status}.`)
+  }
+  const amount = values.amount === undefined ? authorized.amount_capturable : amountIn(values.amount, currency)
+  if (amount > authorized.amount_capturable) throw new UsageError('More than was authorized cannot be captured.')
   const reason = await why(values.reason)
   await noteOperator(services, payment, { action: 'order_capture_requested', amount, reason })
   const intent = await services.stripe.paymentIntents.capture(

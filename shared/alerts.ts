@@ -20,6 +20,10 @@ export const alerts = {
   notification_failed: 'The shop did not take a notification. Mend it, then: npm run ops -- notifications replay ID',
   dead_event: 'An event could not be applied. Read its error, mend the cause, then: npm run ops -- events replay ID',
   session_refused: 'Stripe refused to create a Session. Read the message; it is often a key or an account setting.',
+  stripe_key_refused:
+    'Stripe does not take STRIPE_SECRET_KEY, or the key lacks a permission: the message says which. Mend it; everything that waits goes on by itself.',
+  refund_made_late:
+    'Stripe has made a refund that we had recorded as refused. Check that the customer was not paid back twice.',
   order_of_another_user: 'A customer asked for, or tried to pay, the order of another one.',
   session_unknown:
     'Stripe does not know the Session of an open checkout. Is STRIPE_SECRET_KEY of the account that made it? If the Session was deleted, expire the checkout.',
@@ -54,6 +58,12 @@ export async function alertOnce(db: Queryable, log: Logger, name: AlertName, con
   )
   if (rowCount === 0) return await alert(db, log, name, context)
   await writeAudit(db, auditOf(name, context))
+}
+
+/** As alert(), but nothing is written while one of this name is open: its cause is one for all. */
+export async function alertIfNone(db: Queryable, log: Logger, name: AlertName, context: AlertContext): Promise<void> {
+  const { rowCount } = await db.query('SELECT FROM "Alert" WHERE "name" = $1 AND "resolvedAt" IS NULL LIMIT 1', [name])
+  if (rowCount === 0) await alert(db, log, name, context)
 }
 
 /** Raises an alert: an audit row, an error line, and an entry that `ops attention` lists until it is resolved. */

@@ -3,7 +3,8 @@ import type { CheckoutStatus, OrderStatus, PaymentStatus } from './transitions.j
 /** What is known of an order; amounts in minor units of the payment's currency. */
 export interface OrderFacts {
   cancelled: boolean
-  checkouts: { id: string; status: CheckoutStatus }[]
+  /** With the Session that was opened for each, and the PaymentIntent that it was completed with. */
+  checkouts: { id: string; status: CheckoutStatus; sessionId: string | null; paymentIntentId: string | null }[]
   payments: PaymentFacts[]
   disputes: { paymentIntentId: string; status: string }[]
 }
@@ -15,7 +16,12 @@ export interface PaymentFacts {
   captured: number
   /** Refunds that Stripe has taken and that have not failed. */
   refunded: number
+  /** The Session through which it was paid, once that has told. */
+  sessionId: string | null
+  /** How what its Session took differs from what was verified. */
+  mismatch: string | null
   reviewReason: string | null
+  reviewAction: string | null
   accepted: boolean
 }
 
@@ -38,7 +44,7 @@ export function orderState(facts: OrderFacts): OrderState {
     payment => payment.status === 'SUCCEEDED' && statusOf.get(payment.checkoutId) === 'PAID' && !needsReview(payment)
   )
   // A payment that did not fit and went back whole says nothing about the order once another one pays it.
-  const fitting = settled.filter(payment => payment.reviewReason === null || payment.accepted)
+  const fitting = settled.filter(fits)
   const counted = fitting.length > 0 ? fitting : settled
   const captured = sum(counted.map(payment => payment.captured))
   const refunded = sum(counted.map(payment => payment.refunded))
@@ -64,6 +70,15 @@ export function needsReview(payment: PaymentFacts): boolean {
   if (payment.reviewReason === null || payment.accepted) return false
   if (payment.status === 'FAILED' || payment.status === 'CANCELLED') return false
   return !wentBack(payment)
+}
+
+/** The money is there, and nothing speaks against it, or a person has said that it counts. */
+export function counts(payment: PaymentFacts): boolean {
+  return payment.status === 'SUCCEEDED' && fits(payment)
+}
+
+function fits(payment: PaymentFacts): boolean {
+  return payment.reviewReason === null || payment.accepted
 }
 
 export function wentBack(payment: PaymentFacts): boolean {

@@ -17,11 +17,12 @@ export function createStripe(config: Config): Stripe {
   })
 }
 
-export type StripeFailure = 'retry' | 'refused' | 'unknown'
+export type StripeFailure = 'retry' | 'refused' | 'unauthorized' | 'unknown'
 
 /**
  * What a failed call means. `retry`: nothing was done or it may be repeated under the same idempotency key. `refused`:
- * Stripe has said no and will say so again. `unknown`: it may have taken effect (https://docs.stripe.com/error-low-level).
+ * Stripe has said no and will say so again. `unauthorized`: it was not looked at, because the API key is wrong, rolled or
+ * lacks a permission. `unknown`: it may have taken effect (https://docs.stripe.com/error-low-level).
  */
 export function classifyStripeError(error: unknown): StripeFailure {
   if (!(error instanceof Stripe.errors.StripeError)) return 'unknown'
@@ -29,9 +30,12 @@ export function classifyStripeError(error: unknown): StripeFailure {
     case 'StripeConnectionError':
     case 'StripeRateLimitError':
       return 'retry'
-    // 409: another request under this key is still running.
+    // 409: another request under this key is still running. 400: one with other parameters was made under it.
     case 'StripeIdempotencyError':
-      return error.statusCode === 409 ? 'retry' : 'refused'
+      return error.statusCode === 409 ? 'retry' : 'unknown'
+    case 'StripeAuthenticationError':
+    case 'StripePermissionError':
+      return 'unauthorized'
     case 'StripeAPIError':
       return 'unknown'
     default:
@@ -40,9 +44,10 @@ export function classifyStripeError(error: unknown): StripeFailure {
   }
 }
 
-/** Stripe cannot be reached, is busy, or fails by itself: whatever was asked for may be answered later. */
+/** Stripe cannot be reached, is busy, fails by itself, or does not take our key: what was asked for may be answered later. */
 export function isStripeAway(error: unknown): boolean {
-  return classifyStripeError(error) === 'retry' || error instanceof Stripe.errors.StripeAPIError
+  const failure = classifyStripeError(error)
+  return failure === 'retry' || failure === 'unauthorized' || error instanceof Stripe.errors.StripeAPIError
 }
 
 /**
@@ -54,7 +59,16 @@ export function isServerError(error: unknown): boolean {
   return error instanceof Stripe.errors.StripeAPIError && (error.statusCode ?? 0) >= 500
 }
 
-/** The key of a write: the row's id, and after errors of Stripe's own how many there were. */
+/**
+ * Another try needs another idempotency key: Stripe repeats its own error under this one, or has it with other parameters
+ * (a release sent others). Either may have been done.
+ */
+export function isKeySpent(error: unknown): boolean {
+  if (error instanceof Stripe.errors.StripeIdempotencyError) return error.statusCode !== 409
+  return isServerError(error)
+}
+
+/** The key of a write: the row's id, and how many keys are spent. */
 export function idempotencyKeyOf({ id, serverErrors }: { id: string; serverErrors: number }): string {
   return serverErrors === 0 ? id : `${id}-${serverErrors}`
 }

@@ -23,7 +23,7 @@ export type OrderStatus =
 
 export type PaymentStatus = 'PENDING' | 'PROCESSING' | 'AUTHORIZED' | 'SUCCEEDED' | 'FAILED' | 'CANCELLED'
 
-export type RefundStatus = 'REQUESTED' | 'PENDING' | 'SUCCEEDED' | 'FAILED' | 'CANCELLED'
+export type RefundStatus = 'REQUESTED' | 'REFUSED' | 'PENDING' | 'SUCCEEDED' | 'FAILED' | 'CANCELLED'
 
 export type ReservationStatus = 'HELD' | 'COMMITTED' | 'RELEASED'
 
@@ -49,6 +49,7 @@ const HOLD = 'https://docs.stripe.com/payments/place-a-hold-on-a-payment-method'
 const INTENT = 'https://docs.stripe.com/payments/paymentintents/lifecycle'
 const REFUNDS = 'https://docs.stripe.com/refunds'
 const FAILED_REFUND = 'https://docs.stripe.com/refunds#failed-refunds'
+const ERRORS = 'https://docs.stripe.com/error-low-level'
 const REFUND = 'https://docs.stripe.com/api/refunds/object#refund_object-status'
 const DISPUTE = 'https://docs.stripe.com/disputes/how-disputes-work'
 const DELIVERY = 'https://docs.stripe.com/webhooks#event-delivery-behaviors'
@@ -169,17 +170,33 @@ export const paymentRules: readonly Rule<PaymentStatus>[] = [
   }
 ]
 
-/** Without circles, too. */
+/** Without circles, too: what Stripe says follows whatever we have recorded of a refund that we knew no object of. */
 export const refundRules: readonly Rule<RefundStatus>[] = [
-  { from: ['REQUESTED'], to: ['PENDING'], when: 'Stripe has taken it, or it waits for the customer', source: REFUND },
-  { from: ['REQUESTED', 'PENDING'], to: ['SUCCEEDED'], when: 'the money is on its way back', source: REFUND },
+  { from: ['REQUESTED'], to: ['REFUSED'], when: 'Stripe refused to make it, and has none', source: ERRORS },
   {
-    from: ['REQUESTED', 'PENDING', 'SUCCEEDED'],
+    from: ['REQUESTED', 'REFUSED'],
+    to: ['PENDING'],
+    when: 'Stripe has taken it, or it waits for the customer',
+    source: REFUND
+  },
+  {
+    from: ['REQUESTED', 'REFUSED', 'PENDING'],
+    to: ['SUCCEEDED'],
+    when: 'the money is on its way back',
+    source: REFUND
+  },
+  {
+    from: ['REQUESTED', 'REFUSED', 'PENDING', 'SUCCEEDED'],
     to: ['FAILED'],
-    when: 'Stripe refused it, or the bank returned it, which can be days after it succeeded',
+    when: 'the bank returned it, which can be days after it succeeded',
     source: FAILED_REFUND
   },
-  { from: ['REQUESTED', 'PENDING'], to: ['CANCELLED'], when: 'it was cancelled before it went out', source: REFUND }
+  {
+    from: ['REQUESTED', 'REFUSED', 'PENDING'],
+    to: ['CANCELLED'],
+    when: 'it was cancelled before it went out',
+    source: REFUND
+  }
 ]
 
 export const reservationRules: readonly Rule<ReservationStatus>[] = [

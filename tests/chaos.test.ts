@@ -55,7 +55,7 @@ it.each(engines)(
       ])
       // A refund that met an error of Stripe's own waits ten minutes for another key (decision 0012); here they are over.
       await services.db.pool.query(
-        `UPDATE "Refund" SET "createdAt" = now() - interval '11 minutes' WHERE "status" = 'REQUESTED'`
+        `UPDATE "Refund" SET "serverErrorAt" = now() - interval '11 minutes' WHERE "status" = 'REQUESTED'`
       )
       await calmDown(shop)
       simulator?.tick({ settleAllDebits: true })

@@ -1,4 +1,3 @@
-import Stripe from 'stripe'
 import { messageOf } from '../shared/errors.js'
 import { classifyStripeError } from '../shared/stripe.js'
 
@@ -11,13 +10,8 @@ export async function askEach<T>(items: T[], errors: string[], ask: (item: T) =>
     try {
       await ask(item)
     } catch (error) {
-      if (classifyStripeError(error) !== 'refused' || isAboutTheKey(error)) throw error
+      if (classifyStripeError(error) !== 'refused') throw error
       errors.push(messageOf(error))
     }
   }
-}
-
-function isAboutTheKey(error: unknown): boolean {
-  const { StripeAuthenticationError, StripePermissionError } = Stripe.errors
-  return error instanceof StripeAuthenticationError || error instanceof StripePermissionError
 }

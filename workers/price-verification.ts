@@ -29,6 +29,7 @@ import {
 import { heldBy, lockProducts, type ProductRow, reserveStock } from '../shared/statements/stock.js'
 import type { Job } from './job.js'
 import { expireCheckout } from './session-expiry.js'
+import { type PayableCheckout, sessionParams } from './session-params.js'
 import { announce, type Change, cancelOrder } from './settlement.js'
 
 /** Older checkouts that one new checkout may end. */
@@ -86,6 +87,13 @@ async function verify(context: Context, checkoutId: string): Promise<Verificatio
   if (decision === 'block') {
     const detail = 'This checkout is not possible at the moment. Contact the shop.'
     return await reject(context, checkout, { code: 'payment_blocked', extras: { detail } }, reasons.join('; '))
+  }
+
+  const { currency } = services.config.payment
+  if (checkout.currency !== currency) {
+    // Limits and shipping are in the shop's currency.
+    const detail = `The shop sells in ${currency} by now, not in ${checkout.currency}. Load the products again.`
+    return await reject(context, checkout, { code: 'cart_refused', extras: { detail } })
   }
 
   const order = await orderOf(services, client, checkout)
@@ -190,6 +198,11 @@ async function orderOf(services: Services, client: Client, checkout: CheckoutRow
     })
     return { code: 'not_owner', extras: { detail: 'This order belongs to another customer.' } }
   }
+  // An order has one currency, whatever the shop's is by now.
+  if (order.currency !== checkout.currency) {
+    const detail = `The order is in ${order.currency} and the shop sells in ${checkout.currency}. Create a new order.`
+    return { code: 'order_not_payable', extras: { detail } }
+  }
   if (order.status !== 'PENDING' || order.total === null || order.shipping === null) {
     return {
       code: 'order_not_payable',
@@ -268,14 +281,21 @@ async function accept(
     const { orderId: id, lines, subtotal, shipping, total } = verdict
     await fillOrder(client, { id, lines, subtotal, shipping, total, now })
   }
-  await moveCheckout(client, checkout.id, {
-    to: 'VERIFIED',
-    now,
+  const payable: PayableCheckout = {
+    ...checkout,
     orderId: verdict.orderId,
     amount: verdict.total,
     risk: challenge.length > 0 ? 'CHALLENGE' : null,
-    // Fixed now, so that every try of the Stripe call has the same parameters under the same idempotency key.
-    sessionExpiresAt: new Date(now.getTime() + services.config.payment.sessionMinutes * MINUTE),
+    sessionExpiresAt: new Date(now.getTime() + services.config.payment.sessionMinutes * MINUTE)
+  }
+  await moveCheckout(client, checkout.id, {
+    to: 'VERIFIED',
+    now,
+    orderId: payable.orderId,
+    amount: payable.amount,
+    risk: payable.risk,
+    sessionExpiresAt: payable.sessionExpiresAt,
+    sessionParams: sessionParams(services.config, payable, verdict.lines),
     audit: [
       {
         action: 'checkout_verified',

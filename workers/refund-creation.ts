@@ -4,44 +4,69 @@ import { writeAudit } from '../shared/audit.js'
 import { transaction } from '../shared/database.js'
 import { HOUR, MINUTE } from '../shared/duration.js'
 import { messageOf } from '../shared/errors.js'
+import { reportRefusedKey } from '../shared/refused-key.js'
 import { formatRestock } from '../shared/restock.js'
 import type { Services } from '../shared/services.js'
 import { countServerError } from '../shared/statements/due-rows.js'
 import { type RefundRow, readRefund, refuseRefund } from '../shared/statements/refunds.js'
-import { classifyStripeError, idempotencyKeyOf, isServerError, listRefunds } from '../shared/stripe.js'
+import { classifyStripeError, idempotencyKeyOf, isKeySpent, listRefunds } from '../shared/stripe.js'
 import { storeFound } from './found-events.js'
 import type { Job } from './job.js'
 import { applyEvent } from './webhook-processing.js'
 
 /** Stripe keeps an idempotency key for at least a day; https://docs.stripe.com/api/idempotent_requests */
 const KEY_IS_SAFE_FOR = 20 * HOUR
-/** Money would go twice if Stripe, after an error of its own, made the refund after all: it is given time to. */
+/**
+ * Money would go twice if Stripe, after an error of its own, made the refund after all: it is given time to, from the last
+ * error on (docs/decisions/0012).
+ */
 const ANOTHER_KEY_AFTER = 10 * MINUTE
 const STRIPE_REASONS = ['duplicate', 'fraudulent', 'requested_by_customer']
 
-/** Asks Stripe for a refund that an operator has requested: REQUESTED → what Stripe says, or FAILED when it refuses. */
+/** Asks Stripe for a refund that an operator has requested: REQUESTED → what Stripe says, or REFUSED. */
 export const refundCreation: Job<'refund-creation'> = {
   name: 'refund-creation',
   async handle(services, { refundId }) {
     const refund = await readRefund(services.db.pool, refundId)
     if (refund === undefined) throw new Error(`There is no refund ${refundId}`)
     if (refund.status !== 'REQUESTED') return
-    try {
-      const made = (await findMade(services, refund)) ?? (await create(services, refund))
-      const found = { type: 'refund.created', object: made, state: made.status ?? 'pending' }
-      const eventId = await storeFound(services, found, `refund-${refund.id}`)
-      if (eventId !== undefined) await applyEvent(services, eventId)
-    } catch (error) {
-      if (isServerError(error)) await countServerError(services.db.pool, 'Refund', refund.id)
-      if (classifyStripeError(error) !== 'refused') throw error
-      await refuse(services, refund, messageOf(error))
-    }
+    const made = await makeRefund(services, refund)
+    if (made instanceof Error) return await refuse(services, refund, messageOf(made))
+    const found = { type: 'refund.created', object: made, state: made.status ?? 'pending' }
+    const eventId = await storeFound(services, found, `refund-${refund.id}`)
+    if (eventId !== undefined) await applyEvent(services, eventId)
   }
 }
 
-async function create({ stripe, now }: Services, refund: RefundRow): Promise<Stripe.Refund> {
-  const age = now().getTime() - refund.createdAt.getTime()
-  const idempotencyKey = age < ANOTHER_KEY_AFTER ? refund.id : idempotencyKeyOf(refund)
+/**
+ * The refund as Stripe has it, or why Stripe refuses to make it. An earlier try may have made it although its answer was
+ * lost or was an error: so a "no", and another key, come only after a look at what there is.
+ */
+async function makeRefund(services: Services, refund: RefundRow): Promise<Stripe.Refund | Error> {
+  const { db, now } = services
+  if (mayBeMade(refund, now())) {
+    const made = await findMade(services, refund)
+    if (made !== undefined) return made
+    const quiet = (refund.serverErrorAt?.getTime() ?? 0) + ANOTHER_KEY_AFTER
+    if (quiet > now().getTime()) {
+      throw new Error(
+        `Stripe met an error of its own; the next try has another key and waits until ${new Date(quiet).toISOString()}`
+      )
+    }
+  }
+  try {
+    return await create(services, refund)
+  } catch (error) {
+    if (isKeySpent(error)) await countServerError(db.pool, 'Refund', refund.id, now())
+    if (classifyStripeError(error) !== 'refused') {
+      await reportRefusedKey(services, error)
+      throw error
+    }
+    return (await findMade(services, refund)) ?? (error as Error)
+  }
+}
+
+async function create({ stripe }: Services, refund: RefundRow): Promise<Stripe.Refund> {
   const isKnownReason = refund.reason !== null && STRIPE_REASONS.includes(refund.reason)
   return await stripe.refunds.create(
     {
@@ -55,14 +80,16 @@ async function create({ stripe, now }: Services, refund: RefundRow): Promise<Str
         ...(refund.restock === null ? {} : { restock: formatRestock(refund.restock) })
       }
     },
-    { idempotencyKey }
+    { idempotencyKey: idempotencyKeyOf(refund) }
   )
 }
 
-/** After an error of Stripe's own, or when the idempotency key may be forgotten: did an earlier try make it? */
-async function findMade({ stripe, now }: Services, refund: RefundRow): Promise<Stripe.Refund | undefined> {
-  const isKeyKept = now().getTime() - refund.createdAt.getTime() < KEY_IS_SAFE_FOR
-  if (isKeyKept && refund.serverErrors === 0) return undefined
+/** An earlier try met an error of Stripe's own, or Stripe may have forgotten its idempotency key. */
+function mayBeMade({ createdAt, serverErrors }: RefundRow, now: Date): boolean {
+  return serverErrors > 0 || now.getTime() - createdAt.getTime() >= KEY_IS_SAFE_FOR
+}
+
+async function findMade({ stripe }: Services, refund: RefundRow): Promise<Stripe.Refund | undefined> {
   const refunds = await listRefunds(stripe, refund.paymentIntentId)
   return refunds.find(made => made.metadata?.refundId === refund.id)
 }
@@ -77,7 +104,7 @@ async function refuse(services: Services, refund: RefundRow, reason: string): Pr
       amount: refund.amount,
       currency: refund.currency,
       before: 'REQUESTED',
-      after: 'FAILED',
+      after: 'REFUSED',
       error: reason,
       metadata: { refund: refund.id, operator: refund.requestedBy }
     })

@@ -1,17 +1,22 @@
 import type Stripe from 'stripe'
 import { alert } from '../shared/alerts.js'
 import { checkoutOutcome, type Refusal } from '../shared/checkout-outcome.js'
-import type { Config } from '../shared/config.js'
 import { transaction } from '../shared/database.js'
 import { SECOND } from '../shared/duration.js'
-import { messageOf, TerminalError } from '../shared/errors.js'
+import { messageOf } from '../shared/errors.js'
+import { reportRefusedKey } from '../shared/refused-key.js'
 import type { Services } from '../shared/services.js'
 import { type CheckoutRow, lockCheckout, moveCheckout, readCheckout } from '../shared/statements/checkouts.js'
 import { countServerError } from '../shared/statements/due-rows.js'
-import { type OrderLine, readOrderLines } from '../shared/statements/orders.js'
-import { classifyStripeError, idempotencyKeyOf, isServerError } from '../shared/stripe.js'
+import { readOrderLines } from '../shared/statements/orders.js'
+import { classifyStripeError, idempotencyKeyOf, isKeySpent } from '../shared/stripe.js'
 import type { Job } from './job.js'
+import { type PayableCheckout, sessionParams } from './session-params.js'
 import { announce, cancelOrder, settleOrder } from './settlement.js'
+
+/** Between our clock and Stripe's, when Sessions are looked for by their time. */
+const CLOCK_SLACK_SECONDS = 300
+const MOST_SESSIONS = 10_000
 
 /** Creates the Stripe Checkout Session of a verified checkout: VERIFIED → OPEN, or FAILED when Stripe refuses. */
 export const sessionCreation: Job<'session-creation'> = {
@@ -20,96 +25,49 @@ export const sessionCreation: Job<'session-creation'> = {
     const checkout = await readCheckout(services.db.pool, checkoutId)
     if (checkout === undefined) throw new Error(`There is no checkout ${checkoutId}`)
     if (checkout.status !== 'VERIFIED') return
-    const lines = await readOrderLines(services.db.pool, checkout.orderId as string)
-    const params = sessionParams(services.config, checkout, lines)
-    try {
-      // The key is the row's: a retry, even after a crash before our commit, is the same call (golden rule 6).
-      const idempotencyKey = idempotencyKeyOf(checkout)
-      const session = await services.stripe.checkout.sessions.create(params, { idempotencyKey })
-      await open(services, checkout, session)
-    } catch (error) {
-      if (isServerError(error)) await countServerError(services.db.pool, 'Checkout', checkout.id)
-      if (classifyStripeError(error) !== 'refused') throw error
-      await fail(services, checkout, error)
+    const session = await createSession(services, checkout)
+    if (session instanceof Error) await fail(services, checkout, session)
+    else await open(services, checkout, session)
+  }
+}
+
+/**
+ * The Session, or why Stripe refuses to make one. An earlier try may have made it although its answer was lost: so a "no"
+ * counts only after a look at what there is.
+ */
+async function createSession(services: Services, checkout: CheckoutRow): Promise<Stripe.Checkout.Session | Error> {
+  const params = checkout.sessionParams ?? (await paramsOfToday(services, checkout))
+  try {
+    // The key is the row's: a retry, even after a crash before our commit, is the same call (golden rule 6).
+    return await services.stripe.checkout.sessions.create(params, { idempotencyKey: idempotencyKeyOf(checkout) })
+  } catch (error) {
+    if (isKeySpent(error)) await countServerError(services.db.pool, 'Checkout', checkout.id, services.now())
+    if (classifyStripeError(error) !== 'refused') {
+      await reportRefusedKey(services, error)
+      throw error
     }
+    return (await findMade(services, checkout)) ?? (error as Error)
   }
 }
 
-/** What Stripe is told to charge: the verified lines and the delivery, never what the client sent. */
-export function sessionParams(
-  config: Config,
-  checkout: CheckoutRow,
-  lines: OrderLine[]
-): Stripe.Checkout.SessionCreateParams {
-  const currency = checkout.currency.toLowerCase()
-  const { payment } = config
-  const goods = lines.reduce((sum, line) => sum + line.unitPrice * line.quantity, 0)
-  const shipping = (checkout.amount as number) - goods
-  if (shipping < 0) throw new TerminalError(`Checkout ${checkout.id} is for less than its lines`)
-  const metadata = {
-    userId: checkout.userId,
-    orderId: checkout.orderId as string,
-    checkoutId: checkout.id,
-    requestId: checkout.requestId
-  }
-  return {
-    mode: 'payment',
-    client_reference_id: checkout.id,
-    customer_email: checkout.email,
-    metadata,
-    line_items: lines.map(line => ({
-      quantity: line.quantity,
-      price_data: {
-        currency,
-        unit_amount: line.unitPrice,
-        ...(payment.automaticTax ? { tax_behavior: payment.taxBehavior } : {}),
-        product_data: {
-          name: line.name,
-          metadata: { productId: line.productId },
-          ...(line.description ? { description: line.description } : {}),
-          // Stripe fetches images: only absolute addresses make sense there.
-          ...(line.image?.startsWith('https://') ? { images: [line.image] } : {})
-        }
-      }
-    })),
-    ...(shipping > 0
-      ? {
-          shipping_options: [
-            {
-              shipping_rate_data: {
-                type: 'fixed_amount',
-                display_name: 'Delivery',
-                fixed_amount: { amount: shipping, currency },
-                ...(payment.automaticTax ? { tax_behavior: payment.taxBehavior } : {})
-              }
-            }
-          ]
-        }
-      : {}),
-    // Said in words, because an account can have them on by default.
-    adaptive_pricing: { enabled: payment.adaptivePricing },
-    ...(payment.automaticTax ? { automatic_tax: { enabled: true } } : {}),
-    ...(payment.promotionCodes ? { allow_promotion_codes: true } : {}),
-    // https://docs.stripe.com/payments/3d-secure/authentication-flow#manual-three-ds
-    ...(checkout.risk === 'CHALLENGE'
-      ? { payment_method_options: { card: { request_three_d_secure: 'any' as const } } }
-      : {}),
-    payment_intent_data: {
-      metadata,
-      capture_method: payment.captureMethod,
-      // Cards take the suffix only: https://docs.stripe.com/get-started/account/statement-descriptors
-      ...(payment.statementDescriptor ? { statement_descriptor_suffix: payment.statementDescriptor } : {})
-    },
-    expires_at: Math.floor((checkout.sessionExpiresAt as Date).getTime() / SECOND),
-    success_url: withSessionId(payment.successUrl),
-    cancel_url: payment.cancelUrl
-  }
+/** For a checkout that was verified by a release that did not keep what the call sends. */
+async function paramsOfToday({ config, db }: Services, checkout: CheckoutRow) {
+  return sessionParams(config, checkout as PayableCheckout, await readOrderLines(db.pool, checkout.orderId as string))
 }
 
-/** https://docs.stripe.com/payments/checkout/custom-success-page: Stripe fills in the braces, so they stay unescaped. */
-function withSessionId(url: string): string {
-  if (url.includes('{CHECKOUT_SESSION_ID}')) return url
-  return `${url}${url.includes('?') ? '&' : '?'}session_id={CHECKOUT_SESSION_ID}`
+/** Sessions cannot be listed by our mark, but by when they were made. */
+async function findMade(
+  { stripe }: Services,
+  { id, createdAt }: CheckoutRow
+): Promise<Stripe.Checkout.Session | undefined> {
+  const gte = Math.floor(createdAt.getTime() / SECOND) - CLOCK_SLACK_SECONDS
+  let looked = 0
+  for await (const session of stripe.checkout.sessions.list({ created: { gte }, limit: 100 })) {
+    if (session.metadata?.checkoutId === id) return session
+    if (++looked === MOST_SESSIONS)
+      throw new Error(`among ${looked} Sessions none is known to be that of checkout ${id}`)
+  }
+  return undefined
 }
 
 async function open(services: Services, checkout: CheckoutRow, session: Stripe.Checkout.Session): Promise<void> {

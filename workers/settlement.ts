@@ -1,15 +1,17 @@
-import { type AlertName, alert } from '../shared/alerts.js'
+import { alert } from '../shared/alerts.js'
 import { writeAudit } from '../shared/audit.js'
 import type { Client } from '../shared/database.js'
 import { TerminalError } from '../shared/errors.js'
 import { newId } from '../shared/ids.js'
-import { needsReview, orderState, wentBack } from '../shared/order-status.js'
+import { afterEnds, checkoutEnds, stockEnd } from '../shared/order-consequences.js'
+import { orderState, type PaymentFacts } from '../shared/order-status.js'
 import type { Services } from '../shared/services.js'
 import { moveCheckout } from '../shared/statements/checkouts.js'
 import { type KnownOrder, lockOrder, markCancelled, moveOrder, readOrderFacts } from '../shared/statements/orders.js'
 import { reviewPayment } from '../shared/statements/payments.js'
 import { couldCommitReleased, restockRefunds, settleReservations } from '../shared/statements/stock.js'
-import { type CheckoutStatus, isOver, type OrderStatus, orderPath } from '../shared/transitions.js'
+import { type OrderStatus, orderPath } from '../shared/transitions.js'
+import { unexpectedPayments } from '../shared/unexpected-payments.js'
 
 /** One transaction that changes an order: who asked for it, and what to send once it is committed. */
 export interface Change {
@@ -36,10 +38,10 @@ export async function settleOrder(change: Change, orderId: string): Promise<Orde
   const { client } = change
   const order = await lockOrder(client, orderId)
   if (order === undefined) throw new TerminalError(`there is no order ${orderId}`)
-  const known = await readOrderFacts(client, orderId)
-  await settleCheckouts(change, orderId, known)
-  await flagUnexpected(change, orderId, known)
-  await settleStock(change, orderId, known)
+  const read = await readOrderFacts(client, orderId)
+  const ended = await endCheckouts(change, orderId, read)
+  const known = await reviewUnexpected(change, orderId, ended)
+  await endReservations(change, orderId, known)
 
   const state = orderState(known)
   const path = orderPath(order.status, state.status, state.neverPaid)
@@ -67,98 +69,72 @@ export async function announce({ services, notifications }: Pick<Change, 'servic
   await Promise.all(notifications.map(id => services.queues.offer('order-notification', id)))
 }
 
-/** A completed Session whose payment has ended since: captured, or its authorization gone. */
-async function settleCheckouts(change: Change, orderId: string, known: KnownOrder): Promise<void> {
-  for (const checkout of known.checkouts.filter(each => each.status === 'PROCESSING')) {
-    const payment = known.payments.find(each => each.checkoutId === checkout.id)
-    const to = payment?.status === 'SUCCEEDED' ? 'PAID' : payment?.status === 'CANCELLED' ? 'FAILED' : undefined
-    if (to === undefined) continue
-    await settleCheckout(change, orderId, checkout, to)
-    if (to === 'FAILED') {
-      await markCancelled(change.client, orderId, change.services.now())
-      known.cancelled = true
-    }
-  }
-}
-
-async function settleCheckout(
-  change: Change,
-  orderId: string,
-  checkout: { id: string; status: CheckoutStatus },
-  to: 'PAID' | 'FAILED'
-): Promise<void> {
-  const audit = {
-    action: `checkout_${to.toLowerCase()}`,
-    status: to === 'PAID' ? ('SUCCESS' as const) : ('FAILED' as const),
-    ...change.trail,
-    orderId,
-    checkoutId: checkout.id,
-    before: checkout.status,
-    after: to
-  }
-  await moveCheckout(change.client, checkout.id, { to, now: change.services.now(), audit: [audit] })
-  checkout.status = to
-}
-
-/** Money for a checkout that is over, for a cancelled order, or for one that is paid already. */
-async function flagUnexpected(change: Change, orderId: string, known: KnownOrder): Promise<void> {
-  const statusOf = new Map(known.checkouts.map(checkout => [checkout.id, checkout.status]))
-  const isLive = (status: string) => status === 'SUCCEEDED' || status === 'AUTHORIZED' || status === 'PROCESSING'
-  const taken: string[] = []
-  for (const payment of known.payments) {
-    const checkout = statusOf.get(payment.checkoutId)
-    if (!isLive(payment.status)) continue
-    const settles = checkout === 'PAID' || checkout === 'PROCESSING'
-    if (payment.reviewReason !== null) {
-      if (payment.accepted && settles) taken.push(payment.id)
-      continue
-    }
-    let reason: string | undefined
-    if (checkout !== undefined && isOver(checkout)) {
-      if (payment.status === 'PROCESSING') continue
-      reason = `a payment arrived although the checkout is ${checkout}`
-    } else if (settles && known.cancelled) {
-      reason = 'a payment arrived for an order that was cancelled'
-    } else if (settles && taken.length > 0) {
-      reason = `a payment arrived for an order that is paid by ${taken[0]}`
-    } else if (settles) {
-      taken.push(payment.id)
-    }
-    if (reason === undefined) continue
-    const mayAccept = taken.length === 0 && (await couldCommitReleased(change.client, payment.checkoutId))
-    const giveBack = payment.status === 'AUTHORIZED' ? 'cancel' : 'refund'
-    await review(change, orderId, payment.id, 'payment_unexpected', reason, mayAccept ? 'accept' : giveBack)
-    payment.reviewReason = reason
-  }
-}
-
-/** Puts a payment in review, once, with an alert that says what an operator would do about it. */
-export async function review(
-  change: Change,
-  orderId: string,
-  paymentIntentId: string,
-  name: Extract<AlertName, 'payment_unexpected' | 'payment_mismatch'>,
-  reason: string,
-  action: 'accept' | 'refund' | 'cancel'
-): Promise<void> {
+/** Completed Sessions whose payment has ended since: captured, or its authorization gone. */
+async function endCheckouts(change: Change, orderId: string, known: KnownOrder): Promise<KnownOrder> {
+  const ends = checkoutEnds(known)
+  if (ends.length === 0) return known
   const { client, services, trail } = change
-  if (!(await reviewPayment(client, paymentIntentId, { reason, action, now: services.now() }))) return
-  const which = action === 'cancel' ? '' : ` --payment ${paymentIntentId}`
+  for (const { id, to } of ends) {
+    const audit = {
+      action: `checkout_${to.toLowerCase()}`,
+      status: to === 'PAID' ? ('SUCCESS' as const) : ('FAILED' as const),
+      ...trail,
+      orderId,
+      checkoutId: id,
+      before: 'PROCESSING',
+      after: to
+    }
+    await moveCheckout(client, id, { to, now: services.now(), audit: [audit] })
+  }
+  const after = afterEnds(known, ends)
+  if (after.cancelled && !known.cancelled) await markCancelled(client, orderId, services.now())
+  return after
+}
+
+/**
+ * Puts payments in review that cannot simply count, each once with an alert that says what an operator would do about it.
+ * Returns what is then known.
+ */
+async function reviewUnexpected(change: Change, orderId: string, known: KnownOrder): Promise<KnownOrder> {
+  const reasons = new Map<string, string>()
+  for (const { payment, reason, couldCount } of unexpectedPayments(known)) {
+    reasons.set(payment.id, reason)
+    const giveBack = payment.status === 'AUTHORIZED' ? 'cancel' : 'refund'
+    const isFirst = payment.reviewReason === null
+    // What was suggested first stays, unless an authorization that was to be cancelled was captured since.
+    const isStale = payment.reviewAction === 'cancel' && giveBack === 'refund'
+    if (!isFirst && !isStale && payment.reviewReason === reason) continue
+    const { client, services } = change
+    const action = couldCount && (await couldCommitReleased(client, payment.checkoutId)) ? 'accept' : giveBack
+    await reviewPayment(client, payment.id, { reason, action, now: services.now() })
+    if (isFirst) await alertOfReview(change, orderId, payment, { reason, action })
+  }
+  if (reasons.size === 0) return known
+  const withReason = (payment: PaymentFacts) => ({
+    ...payment,
+    reviewReason: reasons.get(payment.id) ?? payment.reviewReason
+  })
+  return { ...known, payments: known.payments.map(withReason) }
+}
+
+async function alertOfReview(
+  { client, services, trail }: Change,
+  orderId: string,
+  payment: PaymentFacts,
+  { reason, action }: { reason: string; action: 'accept' | 'refund' | 'cancel' }
+): Promise<void> {
+  const name = payment.mismatch === null ? 'payment_unexpected' : 'payment_mismatch'
+  const which = action === 'cancel' ? '' : ` --payment ${payment.id}`
   const suggestion = `Suggested: npm run ops -- order ${action} ${orderId}${which}`
   await alert(client, services.log, name, { ...trail, orderId, reason: `${reason}. ${suggestion}` })
 }
 
 /** Stock leaves the shelf for a payment that counts, and goes back when none can come. What is in review stays held. */
-async function settleStock(change: Change, orderId: string, known: KnownOrder): Promise<void> {
+async function endReservations(change: Change, orderId: string, known: KnownOrder): Promise<void> {
   const { client, services } = change
   for (const checkout of known.checkouts.filter(each => each.held)) {
-    const payment = known.payments.find(each => each.checkoutId === checkout.id)
-    const cameBack = payment !== undefined && payment.reviewReason !== null && !payment.accepted && wentBack(payment)
-    if (isOver(checkout.status) || cameBack) {
-      await settleReservations(client, checkout.id, 'RELEASED', services.now())
-    } else if (checkout.status === 'PAID' && payment !== undefined && !needsReview(payment)) {
-      await settleReservations(client, checkout.id, 'COMMITTED', services.now())
-    }
+    const to = stockEnd(checkout, known.payments)
+    if (to !== undefined) await settleReservations(client, checkout.id, to, services.now())
   }
   if (!known.restockDue) return
   const returned = await restockRefunds(client, orderId, services.now())

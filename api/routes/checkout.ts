@@ -32,7 +32,7 @@ export function checkoutRoute(ingress: Ingress): Router {
   const handle: RequestHandler = async (request, response) => {
     const customer = await ingress.authenticate(request, response)
     const cart: Cart = readJson(request, schema)
-    const key = requestKey(request, customer.userId, cart)
+    const key = requestKey(request, customer.userId, cart, ingress.config.payment.currency)
     const checkout = newCheckout(ingress, request, customer, cart, key)
 
     const watch = ingress.watcher.watch(checkout.id)

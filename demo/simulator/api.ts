@@ -34,7 +34,7 @@ export async function handleApi(
   const fault = method === 'POST' ? faults.next() : undefined
   let answer: Answer
   try {
-    checkKey(request)
+    checkKey(request, faults.refuseKey)
     checkVersion(request)
     answer = perform(account, request, {
       method,
@@ -66,6 +66,9 @@ interface Work {
 }
 
 function perform(account: Account, request: IncomingMessage, work: Work): Answer {
+  if (work.fault === 'unauthorized') throw refusedKey(401)
+  if (work.fault === 'forbidden') throw refusedKey(403)
+  if (work.fault === 'refused') throw invalidRequest('Your account cannot currently make this request.')
   if (work.fault === 'rateLimit') {
     throw new ApiError(429, {
       type: 'invalid_request_error',
@@ -98,7 +101,8 @@ function run(account: Account, work: Work, key: string | null): Answer {
 }
 
 /** https://docs.stripe.com/api/authentication: a test secret key, as a bearer token or as the user of Basic. */
-function checkKey(request: IncomingMessage): void {
+function checkKey(request: IncomingMessage, refused: 401 | 403 | undefined): void {
+  if (refused !== undefined) throw refusedKey(refused)
   const authorization = header(request, 'authorization') ?? ''
   const bearer = /^Bearer +(\S+)$/i.exec(authorization)?.[1]
   const basic = /^Basic +(\S+)$/i.exec(authorization)?.[1]
@@ -118,6 +122,15 @@ function checkKey(request: IncomingMessage): void {
     )
   }
   if (!/^(sk|rk)_test_\w+$/.test(key)) throw invalidRequest(`Invalid API Key provided: ${masked(key)}`, {}, 401)
+}
+
+/** https://docs.stripe.com/keys#rolling-keys, https://docs.stripe.com/keys/restricted-api-keys */
+function refusedKey(status: 401 | 403): ApiError {
+  const message =
+    status === 401
+      ? 'Expired API Key provided: sk_test_****demo'
+      : "The provided key 'rk_test_****demo' does not have the required permissions for this endpoint. Having the 'rak_charge_write' permission would allow this request to continue."
+  return invalidRequest(message, status === 401 ? { code: 'api_key_expired' } : {}, status)
 }
 
 function masked(key: string): string {

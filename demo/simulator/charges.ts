@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto'
 import type Stripe from 'stripe'
 import { minor, toDecimalString } from '../../shared/money.js'
-import { type Account, seconds } from './account.js'
+import { type Account, type Cause, seconds } from './account.js'
+import { noSuch } from './errors.js'
 import { stripeId } from './ids.js'
+import type { Params } from './params.js'
 import type { TestCard } from './test-cards.js'
 
 /** Most online card authorizations lapse after seven days: https://docs.stripe.com/payments/place-a-hold-on-a-payment-method */
@@ -199,6 +201,19 @@ function methodDetails(
 function billing(payer: Payer): Stripe.Charge.BillingDetails {
   const address = { city: null, country: 'FR', line1: null, line2: null, postal_code: null, state: null }
   return { address, email: payer.email, name: payer.name, phone: null, tax_id: null }
+}
+
+/** POST /v1/charges/:id: what can be changed without touching the money. */
+export function updateCharge(account: Account, id: string, params: Params, cause: Cause): Stripe.Charge {
+  const charge = account.store.table('charge').get(id)
+  if (charge === undefined) throw noSuch('charge', id)
+  const previous = { description: charge.description }
+  Object.assign(charge.metadata, params.metadata())
+  charge.description = params.string('description') ?? charge.description
+  params.finish()
+  account.store.put('charge', charge)
+  account.emit('charge.updated', charge, cause, previous)
+  return charge
 }
 
 /** Books the money of a charge: the balance transaction with Stripe's fee (1.5 % + 25 for cards, 35 for SEPA debits). */

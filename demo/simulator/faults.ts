@@ -3,7 +3,15 @@ import { mulberry32 } from '../mulberry32.js'
 
 const rate = z.number().min(0).max(1)
 /** In the order in which they are used up. */
-const FAULTS = ['rateLimit', 'serverError', 'serverErrorAfterEffect', 'dropResponse'] as const
+const FAULTS = [
+  'unauthorized',
+  'forbidden',
+  'refused',
+  'rateLimit',
+  'serverError',
+  'serverErrorAfterEffect',
+  'dropResponse'
+] as const
 
 const count = z.number().int().min(0).max(1_000_000)
 
@@ -13,6 +21,14 @@ export const faultSettings = z.strictObject({
   latencyMs: z.number().min(0).max(120_000).optional(),
   /** Milliseconds between the effect of a POST and its answer. */
   latencyAfterEffectMs: z.number().min(0).max(120_000).optional(),
+  /** The next so many POSTs answer 401, as to a key that was rolled, without doing anything. */
+  unauthorized: count.optional(),
+  /** The next so many POSTs answer 403, as to a restricted key without the permission, without doing anything. */
+  forbidden: count.optional(),
+  /** The next so many POSTs answer 400, as to parameters that the account does not allow, without doing anything. */
+  refused: count.optional(),
+  /** Every request answers so, until the key is mended. */
+  refuseKey: z.union([z.literal(401), z.literal(403)]).optional(),
   /** The next so many POSTs answer 429 without doing anything. */
   rateLimit: count.optional(),
   /** The next so many POSTs answer 500 without doing anything. */
@@ -52,6 +68,10 @@ export class Faults implements DeliveryFaults {
 
   get(): FaultSettings {
     return { ...this.#settings }
+  }
+
+  get refuseKey(): 401 | 403 | undefined {
+    return this.#settings.refuseKey
   }
 
   get latencyMs(): number {

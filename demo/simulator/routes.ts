@@ -1,5 +1,6 @@
 import type Stripe from 'stripe'
 import type { Account, Cause } from './account.js'
+import { updateCharge } from './charges.js'
 import { approveReview, closeDispute, updateDispute } from './disputes.js'
 import { invalidRequest, noSuch } from './errors.js'
 import { listPage } from './lists.js'
@@ -67,6 +68,7 @@ const routes: Route[] = [
     )
   }),
   route('GET', '/v1/charges/:id', retrieve('charge', 'charge')),
+  route('POST', '/v1/charges/:id', ({ account, params, id, cause }) => updateCharge(account, id, params, cause)),
   route('POST', '/v1/refunds', ({ account, params, cause }) => createRefund(account, params, cause)),
   route('GET', '/v1/refunds', ({ account, params, path }) => {
     const intent = params.string('payment_intent')

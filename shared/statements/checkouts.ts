@@ -1,3 +1,4 @@
+import type Stripe from 'stripe'
 import { networkOf } from '../address.js'
 import { type AuditEntry, auditInsert, auditParameter } from '../audit.js'
 import type { Cart } from '../cart.js'
@@ -21,6 +22,10 @@ export interface CheckoutRow extends AnswerableCheckout {
   userAgent: string | null
   risk: 'CHALLENGE' | null
   serverErrors: number
+  /** What the call that creates its Session sends, from the moment it is verified. */
+  sessionParams: Stripe.Checkout.SessionCreateParams | null
+  /** Why it has to end at Stripe before its time. */
+  expireReason: string | null
   createdAt: Date
   updatedAt: Date
 }
@@ -165,6 +170,7 @@ export interface CheckoutMove {
   byOperator?: boolean
   orderId?: string | null
   amount?: number | null
+  sessionParams?: Stripe.Checkout.SessionCreateParams
   sessionId?: string | null
   sessionUrl?: string | null
   sessionExpiresAt?: Date | null
@@ -192,7 +198,8 @@ export async function moveCheckout(db: Queryable, id: string, move: CheckoutMove
       UPDATE "Checkout" SET "status" = $2, "updatedAt" = $3, "orderId" = COALESCE($4, "orderId"), "amount" = COALESCE($5, "amount"),
         "sessionId" = COALESCE($6, "sessionId"), "sessionUrl" = COALESCE($7, "sessionUrl"),
         "sessionExpiresAt" = COALESCE($8, "sessionExpiresAt"), "paymentIntentId" = COALESCE($9, "paymentIntentId"),
-        "refusal" = COALESCE($10::jsonb, "refusal"), "risk" = COALESCE($17, "risk")
+        "refusal" = COALESCE($10::jsonb, "refusal"), "risk" = COALESCE($17, "risk"),
+        "sessionParams" = COALESCE($18::jsonb, "sessionParams")
       WHERE "id" = $1 AND "status" = ANY($11::"CheckoutStatus"[]) RETURNING "id"
     ), forgotten AS (
       DELETE FROM "IdempotencyKey" WHERE "checkoutId" = $1 AND EXISTS (SELECT FROM moved) AND ($12 OR ("derived" AND $13))
@@ -221,7 +228,8 @@ export async function moveCheckout(db: Queryable, id: string, move: CheckoutMove
       move.outcome ? JSON.stringify(move.outcome.body) : null,
       move.outcome?.status ?? null,
       auditParameter(...move.audit),
-      move.risk ?? null
+      move.risk ?? null,
+      move.sessionParams ? JSON.stringify(move.sessionParams) : null
     ]
   })
   return rowCount === 1

@@ -34,9 +34,18 @@ export async function countRequeue(db: Queryable, checkoutId: string): Promise<n
   return rows[0]?.requeues ?? 0
 }
 
-/** Counts an error that Stripe met by itself while it did what this row wants. */
-export async function countServerError(db: Queryable, table: 'Checkout' | 'Refund', id: string): Promise<void> {
-  await db.query(`UPDATE "${table}" SET "serverErrors" = "serverErrors" + 1 WHERE "id" = $1`, [id])
+/** Counts an idempotency key that is spent on an error of Stripe's own: the next try has another one. */
+export async function countServerError(
+  db: Queryable,
+  table: 'Checkout' | 'Refund',
+  id: string,
+  now: Date
+): Promise<void> {
+  const at = table === 'Refund' ? ', "serverErrorAt" = $2' : ''
+  await db.query(
+    `UPDATE "${table}" SET "serverErrors" = "serverErrors" + 1${at} WHERE "id" = $1`,
+    at ? [id, now] : [id]
+  )
 }
 
 /** Deletes one batch of expired idempotency keys in a transaction of its own and returns how many it deleted. */

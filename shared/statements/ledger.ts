@@ -95,6 +95,9 @@ export async function readPostings(db: Queryable, orderId: string): Promise<Post
   return rows
 }
 
+/** A capture that was booked by the difference to an earlier one (capture:pi_…:2) belongs to that. */
+const CAPTURE = `regexp_replace("entry", '^(capture:\\w+):\\d+$', '\\1')`
+
 export interface Bookings {
   /** What the STRIPE account has under each entry, in its currency. */
   entries: Map<string, { amount: number; currency: string }[]>
@@ -109,10 +112,10 @@ export async function findBookings(db: Queryable, keys: string[], paymentIntentI
     [paymentIntentIds]
   )
   const intents = new Set(known.rows.map(row => row.paymentIntentId))
-  const captures = [...intents].map(intent => `capture:${intent}`)
   const { rows } = await db.query<{ entry: string; amount: number; currency: string }>(
-    `SELECT "entry", "amount", "currency" FROM "LedgerPosting" WHERE "account" = 'STRIPE' AND "entry" = ANY($1)`,
-    [[...keys, ...captures]]
+    `SELECT "entry", "amount", "currency" FROM "LedgerPosting" WHERE "account" = 'STRIPE' AND "entry" = ANY($1)
+     UNION ALL SELECT ${CAPTURE}, "amount", "currency" FROM "LedgerPosting" WHERE "account" = 'STRIPE' AND "source" = ANY($2)`,
+    [keys, [...intents]]
   )
   const entries = new Map<string, { amount: number; currency: string }[]>()
   for (const { entry, ...posted } of rows) entries.set(entry, [...(entries.get(entry) ?? []), posted])
@@ -131,8 +134,8 @@ export async function findUnbalanced(db: Queryable): Promise<{ orderId: string; 
 /** Captures, refunds and disputes that were booked in a period: what Stripe should have too. */
 export async function findBookedSources(db: Queryable, since: Date, until: Date): Promise<Posting[]> {
   const { rows } = await db.query<Posting>(
-    `SELECT * FROM "LedgerPosting" WHERE "account" = 'STRIPE' AND "createdAt" >= $1 AND "createdAt" < $2
-       AND "entry" NOT LIKE 'exchange:%' AND "entry" NOT LIKE 'fee:%' ORDER BY "createdAt", "entry"`,
+    `SELECT ${CAPTURE} AS "entry", "account", "currency", "amount", "orderId", "source", "createdAt" FROM "LedgerPosting" WHERE "account" = 'STRIPE' AND "createdAt" >= $1 AND "createdAt" < $2
+       AND "entry" NOT LIKE 'exchange:%' AND "entry" NOT LIKE 'fee:%' ORDER BY "createdAt", 1`,
     [since, until]
   )
   return rows

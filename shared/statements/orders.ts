@@ -1,7 +1,7 @@
 import { type AuditEntry, auditInsert, auditParameter } from '../audit.js'
 import type { Queryable } from '../database.js'
 import type { OrderFacts } from '../order-status.js'
-import type { CheckoutStatus, OrderStatus } from '../transitions.js'
+import type { OrderStatus } from '../transitions.js'
 import type { CheckoutRow } from './checkouts.js'
 
 export interface OrderRow {
@@ -136,7 +136,7 @@ export async function markCancelled(db: Queryable, id: string, now: Date): Promi
 }
 
 export interface KnownOrder extends OrderFacts {
-  checkouts: { id: string; status: CheckoutStatus; held: boolean }[]
+  checkouts: (OrderFacts['checkouts'][number] & { held: boolean })[]
   /** Refunds say that goods go back on the shelf and they are not there yet. */
   restockDue: boolean
 }
@@ -147,11 +147,13 @@ export async function readOrderFacts(db: Queryable, orderId: string): Promise<Kn
     name: 'read-order-facts',
     text: `
     SELECT (SELECT "cancelledAt" IS NOT NULL FROM "Order" WHERE "id" = $1) AS cancelled,
-      (SELECT COALESCE(json_agg(json_build_object('id', c."id", 'status', c."status",
+      (SELECT COALESCE(json_agg(json_build_object('id', c."id", 'status', c."status", 'sessionId', c."sessionId",
+         'paymentIntentId', c."paymentIntentId",
          'held', EXISTS (SELECT FROM "Reservation" r WHERE r."checkoutId" = c."id" AND r."status" = 'HELD')) ORDER BY c."createdAt"), '[]')
        FROM "Checkout" c WHERE c."orderId" = $1) AS checkouts,
       (SELECT COALESCE(json_agg(json_build_object('id', p."paymentIntentId", 'checkoutId', p."checkoutId", 'status', p."status",
-         'captured', p."captured", 'reviewReason', p."reviewReason", 'accepted', p."acceptedAt" IS NOT NULL,
+         'captured', p."captured", 'sessionId', p."sessionId", 'mismatch', p."mismatch",
+         'reviewReason', p."reviewReason", 'reviewAction', p."reviewAction", 'accepted', p."acceptedAt" IS NOT NULL,
          'refunded', (SELECT COALESCE(sum(r."amount"), 0) FROM "Refund" r
            WHERE r."paymentIntentId" = p."paymentIntentId" AND r."status" IN ('PENDING', 'SUCCEEDED'))) ORDER BY p."createdAt"), '[]')
        FROM "Payment" p WHERE p."orderId" = $1) AS payments,

@@ -1,51 +1,49 @@
 import type { Queryable } from '../database.js'
+import { decidedFields, isFinalCapture, type PaymentRecord } from '../payment-authority.js'
 import { type PaymentStatus, paymentRules, sourcesOf } from '../transitions.js'
 
-/** What an event tells about a PaymentIntent; what it does not tell is left out. Amounts in minor units. */
-export interface PaymentRecord {
-  paymentIntentId: string
-  orderId: string
-  checkoutId: string
-  status: PaymentStatus
-  amount: number
-  currency: string
-  captured?: number
-  discount?: number
-  tax?: number
-  chargeId?: string | null
-  captureBefore?: Date | null
-  now: Date
-}
-
 /**
- * Adds what is told to what is known: the status moves forward only and captured only grows. A captured payment is booked in the same statement, once. Returns whether the order can follow: its status
- * or what was captured has changed.
+ * Adds what is told to what is known: the status moves forward only, and each field follows its authority
+ * (shared/payment-authority.ts). What is captured is booked in the same statement: at first whole, and by the difference
+ * should it turn out to be another amount. Returns whether the order can follow (its status or what was captured has
+ * changed), and what is known to be captured.
  */
-export async function recordPayment(db: Queryable, payment: PaymentRecord): Promise<boolean> {
-  const { rows } = await db.query<{ changed: boolean }>({
+export async function recordPayment(
+  db: Queryable,
+  payment: PaymentRecord
+): Promise<{ changed: boolean; captured: number }> {
+  const told = decidedFields(payment)
+  const { rows } = await db.query<{ changed: boolean; captured: number }>({
     name: 'record-payment',
     text: `
     WITH before AS (
       SELECT "status", "captured" FROM "Payment" WHERE "paymentIntentId" = $1
     ), known AS (
       INSERT INTO "Payment" AS p ("paymentIntentId", "orderId", "checkoutId", "status", "amount", "currency", "captured", "discount",
-        "tax", "chargeId", "captureBefore", "createdAt", "updatedAt")
-      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $12)
+        "tax", "chargeId", "captureBefore", "sessionId", "mismatch", "createdAt", "updatedAt")
+      VALUES ($1, $2, $3, $4, $5, $6, COALESCE($7::bigint, 0), $8, $9, $10, $11, $12, $13, $14, $14)
       ON CONFLICT ("paymentIntentId") DO UPDATE SET
-        "status" = CASE WHEN p."status" = ANY($13::"PaymentStatus"[]) THEN EXCLUDED."status" ELSE p."status" END,
-        "amount" = EXCLUDED."amount", "captured" = GREATEST(p."captured", EXCLUDED."captured"),
+        "status" = CASE WHEN p."status" = ANY($15::"PaymentStatus"[]) THEN EXCLUDED."status" ELSE p."status" END,
+        "amount" = COALESCE($16, p."amount"), "currency" = COALESCE($17, p."currency"),
+        "captured" = CASE WHEN $18 THEN EXCLUDED."captured" ELSE GREATEST(p."captured", EXCLUDED."captured") END,
         "discount" = COALESCE(EXCLUDED."discount", p."discount"), "tax" = COALESCE(EXCLUDED."tax", p."tax"),
         "chargeId" = COALESCE(EXCLUDED."chargeId", p."chargeId"),
-        "captureBefore" = COALESCE(EXCLUDED."captureBefore", p."captureBefore"), "updatedAt" = EXCLUDED."updatedAt"
+        "captureBefore" = COALESCE(EXCLUDED."captureBefore", p."captureBefore"),
+        "sessionId" = COALESCE(EXCLUDED."sessionId", p."sessionId"), "mismatch" = COALESCE(EXCLUDED."mismatch", p."mismatch"),
+        "updatedAt" = EXCLUDED."updatedAt"
       RETURNING *
     ), booked AS (
       INSERT INTO "LedgerPosting" ("entry", "account", "currency", "orderId", "amount", "source", "createdAt")
-      SELECT 'capture:' || "paymentIntentId", account::"LedgerAccount", "currency", "orderId", sign * "captured", "paymentIntentId", $12
-      FROM known, (VALUES ('STRIPE', 1), ('SALES', -1)) AS side(account, sign)
-      WHERE "status" = 'SUCCEEDED' AND "captured" > 0
+      SELECT 'capture:' || "paymentIntentId" || CASE WHEN earlier.entries = 0 THEN '' ELSE ':' || (earlier.entries + 1) END,
+        account::"LedgerAccount", "currency", "orderId", sign * ("captured" - earlier.amount), "paymentIntentId", $14
+      FROM known, LATERAL (
+        SELECT count(*) AS entries, COALESCE(sum(l."amount"), 0) AS amount FROM "LedgerPosting" l
+        WHERE l."source" = known."paymentIntentId" AND l."account" = 'STRIPE'
+      ) earlier, (VALUES ('STRIPE', 1), ('SALES', -1)) AS side(account, sign)
+      WHERE "status" = 'SUCCEEDED' AND "captured" <> earlier.amount
       ON CONFLICT DO NOTHING
     )
-    SELECT (before."status", before."captured") IS DISTINCT FROM (known."status", known."captured") AS changed
+    SELECT (before."status", before."captured") IS DISTINCT FROM (known."status", known."captured") AS changed, known."captured"
     FROM known LEFT JOIN before ON true`,
     values: [
       payment.paymentIntentId,
@@ -54,16 +52,21 @@ export async function recordPayment(db: Queryable, payment: PaymentRecord): Prom
       payment.status,
       payment.amount,
       payment.currency,
-      payment.captured ?? 0,
-      payment.discount ?? null,
-      payment.tax ?? null,
-      payment.chargeId ?? null,
-      payment.captureBefore ?? null,
+      told.captured,
+      told.discount,
+      told.tax,
+      told.chargeId,
+      told.captureBefore,
+      told.sessionId,
+      told.mismatch,
       payment.now,
-      sourcesOf(paymentRules, payment.status)
+      sourcesOf(paymentRules, payment.status),
+      told.amount,
+      told.currency,
+      isFinalCapture(payment)
     ]
   })
-  return rows[0]?.changed === true
+  return rows[0] ?? { changed: false, captured: 0 }
 }
 
 export interface PaymentRow {
@@ -76,6 +79,7 @@ export interface PaymentRow {
   captured: number
   chargeId: string | null
   captureBefore: Date | null
+  sessionId: string | null
   reviewReason: string | null
   reviewAction: string | null
   acceptedAt: Date | null
@@ -99,18 +103,17 @@ export async function findPaymentsOf(db: Queryable, orderId: string): Promise<Pa
   return rows
 }
 
-/** Puts a payment in review. False when it was put there before: the first reason stays. */
+/** Puts a payment in review, or says better why it is. Nothing happens once an operator has accepted it. */
 export async function reviewPayment(
   db: Queryable,
   paymentIntentId: string,
   review: { reason: string; action: string; now: Date }
-): Promise<boolean> {
-  const { rowCount } = await db.query(
+): Promise<void> {
+  await db.query(
     `UPDATE "Payment" SET "reviewReason" = $2, "reviewAction" = $3, "updatedAt" = $4
-     WHERE "paymentIntentId" = $1 AND "reviewReason" IS NULL`,
+     WHERE "paymentIntentId" = $1 AND "acceptedAt" IS NULL`,
     [paymentIntentId, review.reason, review.action, review.now]
   )
-  return rowCount === 1
 }
 
 /** An operator lets a payment in review count. False when it is not in review. */

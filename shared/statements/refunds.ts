@@ -19,6 +19,7 @@ export interface RefundRow {
   requestKey: string | null
   requestedBy: string | null
   serverErrors: number
+  serverErrorAt: Date | null
   createdAt: Date
 }
 
@@ -73,7 +74,7 @@ export interface RefundRecord {
   newId: string
   paymentIntentId: string
   orderId: string
-  status: Exclude<RefundStatus, 'REQUESTED'>
+  status: Exclude<RefundStatus, 'REQUESTED' | 'REFUSED'>
   amount: number
   currency: string
   reason: string | null
@@ -140,10 +141,10 @@ export async function recordRefund(
   return { ...refund, before: before?.status ?? null }
 }
 
-/** Ends a refund that Stripe has refused to make. */
+/** Ends a refund that Stripe has refused to make; should Stripe have made it after all, recordRefund() follows that. */
 export async function refuseRefund(db: Queryable, id: string, reason: string, now: Date): Promise<boolean> {
   const { rowCount } = await db.query(
-    `UPDATE "Refund" SET "status" = 'FAILED', "failureReason" = $2, "updatedAt" = $3 WHERE "id" = $1 AND "status" = 'REQUESTED'`,
+    `UPDATE "Refund" SET "status" = 'REFUSED', "failureReason" = $2, "updatedAt" = $3 WHERE "id" = $1 AND "status" = 'REQUESTED'`,
     [id, reason.slice(0, 500), now]
   )
   return rowCount === 1
@@ -159,10 +160,10 @@ export async function refundedByPayment(db: Queryable, orderId: string): Promise
   return new Map(rows.map(row => [row.paymentIntentId, row.amount]))
 }
 
-/** Refunds of an order that paid nothing back in the end. */
-export async function countEndedRefunds(db: Queryable, orderId: string): Promise<number> {
+/** Refunds of an order that are not waiting for Stripe's first answer any more, however they ended. */
+export async function countAnsweredRefunds(db: Queryable, orderId: string): Promise<number> {
   const { rows } = await db.query<{ count: number }>(
-    `SELECT count(*)::int AS count FROM "Refund" WHERE "orderId" = $1 AND "status" IN ('FAILED', 'CANCELLED')`,
+    `SELECT count(*)::int AS count FROM "Refund" WHERE "orderId" = $1 AND "status" <> 'REQUESTED'`,
     [orderId]
   )
   return rows[0]?.count ?? 0

@@ -106,7 +106,8 @@ export async function ensurePayment(
   payment: { paymentIntentId: string; amount: number; currency: string }
 ): Promise<void> {
   if ((await findPayment(client, payment.paymentIntentId)) !== undefined) return
-  await recordPayment(client, { ...payment, orderId, checkoutId, status: 'PENDING', now: services.now() })
+  const told = { ...payment, teller: 'hint', orderId, checkoutId, status: 'PENDING', now: services.now() } as const
+  await recordPayment(client, told)
 }
 
 /** Who and what the event turned out to be about, for the audit trail. */

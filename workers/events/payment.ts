@@ -22,6 +22,7 @@ import {
   objectOf,
   processed
 } from './context.js'
+import { recordIntent } from './intent.js'
 import { takeRefund } from './refund.js'
 
 /** PaymentIntents and charges. https://docs.stripe.com/payments/paymentintents/lifecycle */
@@ -45,17 +46,7 @@ function onIntent(status: PaymentStatus): EventHandler {
     const mark = markOf(intent)
     if (mark === undefined) return NOT_OURS
     const checkout = await lockMarked(context, mark, intent.id)
-    const changed = await recordPayment(context.client, {
-      paymentIntentId: intent.id,
-      orderId: checkout.orderId,
-      checkoutId: checkout.id,
-      status,
-      amount: amountOf(intent.amount, 'amount'),
-      currency: currencyOf(intent.currency),
-      captured: status === 'SUCCEEDED' ? amountOf(intent.amount_received, 'amount_received') : 0,
-      chargeId: idOf(intent.latest_charge),
-      now: context.services.now()
-    })
+    const changed = await recordIntent(context, checkout, intent, status)
     if (!changed) return processed(checkout, KNOWN)
     await settleOrder(about(context, checkout), checkout.orderId)
     return processed(checkout)
@@ -117,26 +108,29 @@ async function onCharge(context: EventContext): Promise<AppliedEvent> {
   return processed(checkout)
 }
 
+/** Only a charge that succeeded tells of the payment: a declined or a pending one is a try. */
 async function recordCharge(
   { client, services }: EventContext,
   checkout: OwnCheckout,
   charge: Stripe.Charge,
   paymentIntentId: string
 ): Promise<boolean> {
-  const succeeded = charge.status === 'succeeded'
+  if (charge.status !== 'succeeded') return false
   const before = charge.payment_method_details?.card?.capture_before
-  return await recordPayment(client, {
+  const { changed } = await recordPayment(client, {
+    teller: 'charge',
     paymentIntentId,
     orderId: checkout.orderId,
     checkoutId: checkout.id,
-    status: succeeded ? (charge.captured ? 'SUCCEEDED' : 'AUTHORIZED') : 'PENDING',
+    status: charge.captured ? 'SUCCEEDED' : 'AUTHORIZED',
     amount: amountOf(charge.amount, 'amount'),
     currency: currencyOf(charge.currency),
-    captured: succeeded && charge.captured ? amountOf(charge.amount_captured, 'amount_captured') : 0,
+    ...(charge.captured ? { captured: amountOf(charge.amount_captured, 'amount_captured') } : {}),
     chargeId: charge.id,
     captureBefore: before === undefined ? null : new Date(before * SECOND),
     now: services.now()
   })
+  return changed
 }
 
 /**

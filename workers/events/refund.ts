@@ -78,6 +78,10 @@ export async function takeRefund(
     error: known.failureReason,
     metadata: { refund: known.id, stripeId: refund.id, reason: known.reason }
   })
+  if (known.before === 'REFUSED') {
+    const reason = `refund ${known.id} of ${paymentIntentId} is ${known.status} at Stripe (${refund.id})`
+    await alert(client, services.log, 'refund_made_late', { ...trail, reason })
+  }
   if (failed) {
     const reason = `refund ${refund.id} of ${paymentIntentId} failed: ${known.failureReason ?? 'no reason given'}`
     await alert(client, services.log, 'refund_failed', { ...trail, reason })
@@ -85,7 +89,7 @@ export async function takeRefund(
 }
 
 /** https://docs.stripe.com/api/refunds/object#refund_object-status; what is not known yet is taken for pending. */
-function statusOf({ status }: Stripe.Refund): Exclude<RefundStatus, 'REQUESTED'> {
+function statusOf({ status }: Stripe.Refund): Exclude<RefundStatus, 'REQUESTED' | 'REFUSED'> {
   if (status === 'succeeded') return 'SUCCEEDED'
   if (status === 'failed') return 'FAILED'
   if (status === 'canceled') return 'CANCELLED'

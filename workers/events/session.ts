@@ -1,11 +1,11 @@
 import type Stripe from 'stripe'
-import type { Config } from '../../shared/config.js'
 import { SECOND } from '../../shared/duration.js'
 import { TerminalError } from '../../shared/errors.js'
+import { termsOf } from '../../shared/session-terms.js'
 import { findSessionCheckout, moveCheckout } from '../../shared/statements/checkouts.js'
 import { recordPayment } from '../../shared/statements/payments.js'
 import type { CheckoutStatus, PaymentStatus } from '../../shared/transitions.js'
-import { review, settleOrder } from '../settlement.js'
+import { settleOrder } from '../settlement.js'
 import {
   type AppliedEvent,
   about,
@@ -22,27 +22,33 @@ import {
   ownCheckout,
   processed
 } from './context.js'
+import { intentStatus, recordIntent, type ToldIntent } from './intent.js'
 import { sessionDifference } from './session-difference.js'
 
 interface SessionContext extends EventContext {
   session: Stripe.Checkout.Session
   checkout: OwnCheckout
+  /**
+   * It was made for the checkout and is not the one that it has: Stripe met an error of its own while it made this one,
+   * and made another when it was asked again. Nobody was given its address; if somebody pays it all the same, a person decides.
+   */
+  isStray: boolean
 }
 
 /** https://docs.stripe.com/checkout/fulfillment */
 export const sessionHandlers: Record<string, EventHandler> = {
   'checkout.session.completed': onSession(async context => {
-    if (context.session.payment_status !== 'unpaid') return await take(context, 'PAID', 'SUCCEEDED')
-    return await take(context, 'PROCESSING', unpaidStatus(context.services.config))
+    if (context.session.payment_status !== 'unpaid') return await complete(context, 'PAID', 'SUCCEEDED')
+    return await complete(context, 'PROCESSING', unpaidStatus(context))
   }),
-  'checkout.session.async_payment_succeeded': onSession(context => take(context, 'PAID', 'SUCCEEDED')),
-  'checkout.session.async_payment_failed': onSession(context => take(context, 'FAILED', 'FAILED')),
+  'checkout.session.async_payment_succeeded': onSession(context => complete(context, 'PAID', 'SUCCEEDED')),
+  'checkout.session.async_payment_failed': onSession(context => complete(context, 'FAILED', 'FAILED')),
   'checkout.session.expired': onSession(expire)
 }
 
 /** Completed but unpaid: the money is only authorized, or it is on its way. */
-function unpaidStatus({ payment }: Config): PaymentStatus {
-  return payment.captureMethod === 'manual' ? 'AUTHORIZED' : 'PROCESSING'
+function unpaidStatus({ checkout, services }: SessionContext): PaymentStatus {
+  return termsOf(checkout, services.config).captureMethod === 'manual' ? 'AUTHORIZED' : 'PROCESSING'
 }
 
 /** Finds the checkout of the event's Session and hands both on; a Session that is not ours is IGNORED. */
@@ -52,77 +58,72 @@ function onSession(apply: (context: SessionContext) => Promise<AppliedEvent>): E
     if (!session.id.startsWith('cs_')) throw new TerminalError('the event holds no Checkout Session')
     const mark = markOf(session)
     const found = await findSessionCheckout(context.client, session.id, mark ?? null)
-    if (found === undefined) {
-      return mark === undefined ? NOT_OURS : await applyStray(context, session, mark)
-    }
-    const checkout = ownCheckout(found)
-    return await apply({ ...about(context, checkout), session, checkout })
+    if (found === undefined && mark === undefined) return NOT_OURS
+    const checkout =
+      found === undefined ? await lockMarked(context, mark as string, `Session ${session.id}`) : ownCheckout(found)
+    return await apply({ ...about(context, checkout), session, checkout, isStray: found === undefined })
   }
-}
-
-/**
- * A Session that was made for the checkout and is not the one that it has: Stripe met an error of its own while it made
- * this one, and made another when it was asked again. Nobody was given its address; if somebody pays it all the same, a
- * person decides.
- */
-async function applyStray(
-  context: EventContext,
-  session: Stripe.Checkout.Session,
-  mark: string
-): Promise<AppliedEvent> {
-  const checkout = await lockMarked(context, mark, `Session ${session.id}`)
-  const note = `Session ${session.id} is not the one that was opened for checkout ${checkout.id}`
-  if (session.payment_status !== 'paid') return processed(checkout, note)
-  const inner = about(context, checkout)
-  const paymentIntentId = idOf(session.payment_intent) ?? session.id
-  const amount = amountOf(session.amount_total, 'amount_total')
-  await recordPayment(context.client, {
-    paymentIntentId,
-    orderId: checkout.orderId,
-    checkoutId: checkout.id,
-    status: 'SUCCEEDED',
-    amount,
-    currency: currencyOf(session.currency),
-    captured: amount,
-    now: context.services.now()
-  })
-  await review(inner, checkout.orderId, paymentIntentId, 'payment_unexpected', note, 'refund')
-  await settleOrder(inner, checkout.orderId)
-  return processed(checkout, note)
 }
 
 /** The customer has submitted: what the payment is now, whether it is what was verified, and what follows. */
-async function take(context: SessionContext, to: CheckoutStatus, status: PaymentStatus): Promise<AppliedEvent> {
-  const { client, services, session, checkout } = context
+async function complete(context: SessionContext, to: CheckoutStatus, status: PaymentStatus): Promise<AppliedEvent> {
+  const { services, session, checkout } = context
+  if (context.isStray) return await completeStray(context, status)
   const moved = await move(context, to)
   if (!moved && checkout.status === to) return unchanged(checkout)
-  const difference = sessionDifference(services.config, checkout, session)
-  const paymentIntentId = idOf(session.payment_intent) ?? session.id
-  const amount = amountOf(session.amount_total, 'amount_total')
-  await recordPayment(client, {
-    paymentIntentId,
-    orderId: checkout.orderId,
-    checkoutId: checkout.id,
-    status,
-    amount,
-    currency: currencyOf(session.currency),
-    captured: status === 'SUCCEEDED' && session.payment_intent !== null ? amount : 0,
-    discount: session.total_details?.amount_discount,
-    tax: session.total_details?.amount_tax,
-    now: services.now()
-  })
-  if (difference !== undefined && status !== 'FAILED') {
-    const giveBack = status === 'AUTHORIZED' ? 'cancel' : 'refund'
-    await review(context, checkout.orderId, paymentIntentId, 'payment_mismatch', difference, giveBack)
-  }
+  const difference = sessionDifference(termsOf(checkout, services.config), checkout, session)
+  await recordSession(context, status, difference ?? null)
   await settleOrder(context, checkout.orderId)
   return processed(checkout, difference ?? (moved ? null : `the checkout was ${checkout.status} already`))
 }
 
+/** Its payment becomes known, and is a case for review once it is money (shared/unexpected-payments.ts). */
+async function completeStray(context: SessionContext, status: PaymentStatus): Promise<AppliedEvent> {
+  const { session, checkout } = context
+  await recordSession(context, status, null)
+  await settleOrder(context, checkout.orderId)
+  return processed(checkout, `Session ${session.id} is not the one that was opened for checkout ${checkout.id}`)
+}
+
+/**
+ * Records what the Session tells of its payment. How much was captured is told by the PaymentIntent alone: when it has
+ * not told yet, Stripe is asked for it.
+ */
+async function recordSession(context: SessionContext, status: PaymentStatus, mismatch: string | null): Promise<void> {
+  const { client, services, session, checkout } = context
+  const paymentIntentId = idOf(session.payment_intent)
+  const { captured } = await recordPayment(client, {
+    teller: 'session',
+    // A Session of which a promotion code has left nothing to pay has no PaymentIntent.
+    paymentIntentId: paymentIntentId ?? session.id,
+    orderId: checkout.orderId,
+    checkoutId: checkout.id,
+    status,
+    amount: amountOf(session.amount_total, 'amount_total'),
+    currency: currencyOf(session.currency),
+    sessionId: session.id,
+    mismatch,
+    discount: session.total_details?.amount_discount,
+    tax: session.total_details?.amount_tax,
+    now: services.now()
+  })
+  if (status !== 'SUCCEEDED' || paymentIntentId === null || captured > 0) return
+  const intent = context.lookups.intent(paymentIntentId) ?? unknownIntent(context, paymentIntentId)
+  if (intent !== undefined) await recordIntent(context, checkout, intent, intentStatus(intent))
+}
+
+/** Stripe has no such PaymentIntent: a Session that was made to capture whole is then all that can tell. */
+function unknownIntent({ checkout, session, services }: SessionContext, id: string): ToldIntent | undefined {
+  if (termsOf(checkout, services.config).captureMethod === 'manual') return undefined
+  const amount = amountOf(session.amount_total, 'amount_total')
+  const currency = currencyOf(session.currency)
+  return { id, status: 'succeeded', amount, amount_received: amount, currency, latest_charge: null }
+}
+
 /** Stripe says that the Session cannot be paid any more: stock goes back, once (golden rule 10). */
 async function expire(context: SessionContext): Promise<AppliedEvent> {
-  const { checkout } = context
-  if (!(await move(context, 'EXPIRED'))) return unchanged(checkout)
+  const { checkout, isStray } = context
+  if (isStray || !(await move(context, 'EXPIRED'))) return unchanged(checkout)
   await settleOrder(context, checkout.orderId)
   return processed(checkout)
 }

@@ -1,0 +1,93 @@
+import type Stripe from 'stripe'
+import type { Config } from '../shared/config.js'
+import { SECOND } from '../shared/duration.js'
+import { TerminalError } from '../shared/errors.js'
+import type { CheckoutRow } from '../shared/statements/checkouts.js'
+import type { OrderLine } from '../shared/statements/orders.js'
+
+/** A checkout whose prices are verified, as far as its Session is made from it. */
+export type PayableCheckout = Pick<CheckoutRow, 'id' | 'userId' | 'email' | 'currency' | 'requestId' | 'risk'> & {
+  orderId: string
+  amount: number
+  sessionExpiresAt: Date
+}
+
+/**
+ * What Stripe is told to charge: the verified lines and the delivery, never what the client sent. It is made once and kept
+ * with the checkout, so that every try sends the same under the same idempotency key, whatever the settings are by then.
+ */
+export function sessionParams(
+  config: Config,
+  checkout: PayableCheckout,
+  lines: OrderLine[]
+): Stripe.Checkout.SessionCreateParams {
+  const currency = checkout.currency.toLowerCase()
+  const { payment } = config
+  const goods = lines.reduce((sum, line) => sum + line.unitPrice * line.quantity, 0)
+  const shipping = checkout.amount - goods
+  if (shipping < 0) throw new TerminalError(`Checkout ${checkout.id} is for less than its lines`)
+  const metadata = {
+    userId: checkout.userId,
+    orderId: checkout.orderId,
+    checkoutId: checkout.id,
+    requestId: checkout.requestId
+  }
+  return {
+    mode: 'payment',
+    client_reference_id: checkout.id,
+    customer_email: checkout.email,
+    metadata,
+    line_items: lines.map(line => ({
+      quantity: line.quantity,
+      price_data: {
+        currency,
+        unit_amount: line.unitPrice,
+        ...(payment.automaticTax ? { tax_behavior: payment.taxBehavior } : {}),
+        product_data: {
+          name: line.name,
+          metadata: { productId: line.productId },
+          ...(line.description ? { description: line.description } : {}),
+          // Stripe fetches images: only absolute addresses make sense there.
+          ...(line.image?.startsWith('https://') ? { images: [line.image] } : {})
+        }
+      }
+    })),
+    ...(shipping > 0
+      ? {
+          shipping_options: [
+            {
+              shipping_rate_data: {
+                type: 'fixed_amount',
+                display_name: 'Delivery',
+                fixed_amount: { amount: shipping, currency },
+                ...(payment.automaticTax ? { tax_behavior: payment.taxBehavior } : {})
+              }
+            }
+          ]
+        }
+      : {}),
+    // Said in words, because an account can have them on by default.
+    adaptive_pricing: { enabled: payment.adaptivePricing },
+    ...(payment.automaticTax ? { automatic_tax: { enabled: true } } : {}),
+    ...(payment.promotionCodes ? { allow_promotion_codes: true } : {}),
+    // https://docs.stripe.com/payments/3d-secure/authentication-flow#manual-three-ds
+    ...(checkout.risk === 'CHALLENGE'
+      ? { payment_method_options: { card: { request_three_d_secure: 'any' as const } } }
+      : {}),
+    payment_intent_data: {
+      metadata,
+      capture_method: payment.captureMethod,
+      // Cards take the suffix only: https://docs.stripe.com/get-started/account/statement-descriptors
+      ...(payment.statementDescriptor ? { statement_descriptor_suffix: payment.statementDescriptor } : {})
+    },
+    expires_at: Math.floor(checkout.sessionExpiresAt.getTime() / SECOND),
+    success_url: withSessionId(payment.successUrl),
+    cancel_url: payment.cancelUrl
+  }
+}
+
+/** https://docs.stripe.com/payments/checkout/custom-success-page: Stripe fills in the braces, so they stay unescaped. */
+function withSessionId(url: string): string {
+  if (url.includes('{CHECKOUT_SESSION_ID}')) return url
+  return `${url}${url.includes('?') ? '&' : '?'}session_id={CHECKOUT_SESSION_ID}`
+}
