@@ -99,14 +99,10 @@ async function reviewUnexpected(change: Change, orderId: string, known: KnownOrd
   const reasons = new Map<string, string>()
   for (const { payment, reason, couldCount } of unexpectedPayments(known)) {
     reasons.set(payment.id, reason)
-    const giveBack = payment.status === 'AUTHORIZED' ? 'cancel' : 'refund'
     const isFirst = payment.reviewReason === null
-    // What was suggested first stays, unless an authorization that was to be cancelled was captured since.
-    const isStale = payment.reviewAction === 'cancel' && giveBack === 'refund'
-    if (!isFirst && !isStale && payment.reviewReason === reason) continue
-    const { client, services } = change
-    const action = couldCount && (await couldCommitReleased(client, payment.checkoutId)) ? 'accept' : giveBack
-    await reviewPayment(client, payment.id, { reason, action, now: services.now() })
+    const action = await suggestion(change, payment, { couldCount, isNews: payment.reviewReason !== reason })
+    if (payment.reviewReason === reason && payment.reviewAction === action) continue
+    await reviewPayment(change.client, payment.id, { reason, action, now: change.services.now() })
     if (isFirst) await alertOfReview(change, orderId, payment, { reason, action })
   }
   if (reasons.size === 0) return known
@@ -115,6 +111,20 @@ async function reviewUnexpected(change: Change, orderId: string, known: KnownOrd
     reviewReason: reasons.get(payment.id) ?? payment.reviewReason
   })
   return { ...known, payments: known.payments.map(withReason) }
+}
+
+/** What an operator would do. What was once to be accepted stays so until another payment counts. */
+async function suggestion(
+  { client }: Change,
+  payment: PaymentFacts,
+  { couldCount, isNews }: { couldCount: boolean; isNews: boolean }
+): Promise<'accept' | 'refund' | 'cancel'> {
+  const giveBack = payment.status === 'AUTHORIZED' ? 'cancel' : 'refund'
+  if (!couldCount) return giveBack
+  const isAcceptable = isNews
+    ? await couldCommitReleased(client, payment.checkoutId)
+    : payment.reviewAction === 'accept'
+  return isAcceptable ? 'accept' : giveBack
 }
 
 async function alertOfReview(

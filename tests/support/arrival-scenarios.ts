@@ -1,5 +1,6 @@
 import type Stripe from 'stripe'
 import { data, lineOf, type Shopper } from '../../demo/shopper.js'
+import { type Found, foundIntent, foundSession } from '../../workers/found-events.js'
 import type { Shop } from './shop.js'
 
 /** One life of a payment: what the customer, the shop and the bank do, and how its order has to end. */
@@ -22,6 +23,12 @@ export interface Act {
   dispute(): string
   /** Debits and refunds under way end. */
   settle(): void
+  /** Stripe has made a second Session for the checkout, of which nobody was told; somebody pays it. Returns its PaymentIntent. */
+  payStray(): Promise<string>
+  /** Something of the last declined charge changes, and an event tells so. */
+  touchDeclined(): Promise<void>
+  /** What reconcile would find now comes as events of its own. */
+  reconcile(): void
 }
 
 const FRAUD_DISPUTE = '4000000000000259'
@@ -171,6 +178,66 @@ export const scenarios: Scenario[] = [
   },
   { name: 'review', ends: 'PAID', play: act => act.pay('4000000000009235') },
   {
+    name: 'declines, and a declined charge is told of once more at the end',
+    ends: 'PAID',
+    async play(act) {
+      await act.pay('4000000000000002')
+      await act.pay()
+      await act.touchDeclined()
+    }
+  },
+  {
+    name: 'authorized after a decline, captured in part in the dashboard, found by reconcile',
+    ends: 'PAID',
+    manual: true,
+    async play(act) {
+      await act.pay('4000000000009995')
+      await act.pay()
+      await act.stripe.paymentIntents.capture(act.intent(), { amount_to_capture: 500 })
+      await act.touchDeclined()
+      act.reconcile()
+    }
+  },
+  {
+    name: 'paid through a stray Session too, which is refunded',
+    ends: 'PAID',
+    async play(act) {
+      const stray = await act.payStray()
+      await act.pay()
+      await act.stripe.refunds.create({ payment_intent: stray })
+    }
+  },
+  {
+    name: 'authorized through a stray Session too, which is cancelled',
+    ends: 'PAID',
+    manual: true,
+    async play(act) {
+      await act.pay()
+      const stray = await act.payStray()
+      await act.stripe.paymentIntents.capture(act.intent())
+      await act.stripe.paymentIntents.cancel(stray)
+    }
+  },
+  {
+    name: 'expired after a stray Session was paid, which is refunded',
+    ends: 'PENDING',
+    async play(act) {
+      const stray = await act.payStray()
+      await act.stripe.checkout.sessions.expire(act.session().id)
+      await act.stripe.refunds.create({ payment_intent: stray })
+    }
+  },
+  {
+    name: 'two refunds of one size, found by reconcile as well',
+    ends: 'PARTIALLY_REFUNDED',
+    async play(act) {
+      await act.pay()
+      await act.stripe.refunds.create({ payment_intent: act.intent(), amount: 250 })
+      await act.stripe.refunds.create({ payment_intent: act.intent(), amount: 250 })
+      act.reconcile()
+    }
+  },
+  {
     name: 'payment for a cancelled order',
     ends: 'NEEDS_REVIEW',
     given: `UPDATE "Order" SET "cancelledAt" = now(), "status" = 'CANCELLED' WHERE "id" = $1`,
@@ -194,6 +261,19 @@ export interface Prepared {
   events: Stripe.Event[]
 }
 
+async function payPage(url: string, number = '4242424242424242', promotionCode = ''): Promise<void> {
+  const body = new URLSearchParams({ number, promotion_code: promotionCode })
+  const response = await fetch(url, { method: 'POST', body, redirect: 'manual' })
+  await response.arrayBuffer()
+}
+
+/** What was found, as it is stored: with the object as it was then. */
+function eventOf({ type, object, state }: Found): Stripe.Event {
+  const id = `found_${object.id}_${state}`
+  const event = { id, object: 'event', type, created: Math.floor(Date.now() / 1000), data: { object } }
+  return structuredClone(event) as unknown as Stripe.Event
+}
+
 /** Plays a scenario while nothing is delivered: the order stays as it was, and its events are in hand. */
 export async function prepare(shop: Shop, customer: Shopper, scenario: Scenario): Promise<Prepared> {
   const { simulator, services } = shop.stack
@@ -207,21 +287,37 @@ export async function prepare(shop: Shop, customer: Shopper, scenario: Scenario)
   const session = () =>
     simulator.store.table('checkout.session').get(String(checkout.sessionId)) as Stripe.Checkout.Session
   const intent = () => String(session().payment_intent)
+  const found: Stripe.Event[] = []
   await scenario.play({
     stripe: services.stripe,
     session,
     intent,
-    async pay(number = '4242424242424242', promotionCode = '') {
-      const body = new URLSearchParams({ number, promotion_code: promotionCode })
-      const response = await fetch(checkout.url ?? '', { method: 'POST', body, redirect: 'manual' })
-      await response.arrayBuffer()
-    },
+    pay: (number, promotionCode) => payPage(checkout.url ?? '', number, promotionCode),
     dispute() {
       const disputes = [...simulator.store.table('dispute').values()]
       return disputes.find(dispute => dispute.payment_intent === intent())?.id ?? ''
     },
-    settle: () => simulator.tick({ settleAllDebits: true })
+    settle: () => simulator.tick({ settleAllDebits: true }),
+    async payStray() {
+      const row = await services.db.prisma.checkout.findUniqueOrThrow({ where: { id: checkout.checkoutId } })
+      const params = row.sessionParams as unknown as Stripe.Checkout.SessionCreateParams
+      const stray = await services.stripe.checkout.sessions.create(params, { idempotencyKey: `${row.id}-1` })
+      await payPage(stray.url ?? '')
+      return String(simulator.store.table('checkout.session').get(stray.id)?.payment_intent)
+    },
+    async touchDeclined() {
+      const declined = [...simulator.store.table('charge').values()].filter(
+        charge => charge.status === 'failed' && charge.payment_intent === intent()
+      )
+      await services.stripe.charges.update(declined.at(-1)?.id ?? '', { description: 'looked at' })
+    },
+    reconcile() {
+      const own = simulator.store.table('payment_intent').get(intent()) ?? null
+      const all = [foundSession(session(), own), own === null ? undefined : foundIntent(own)]
+      for (const each of all.filter(one => one !== undefined)) found.push(eventOf(each))
+    }
   })
-  const events = [...simulator.store.table('event').values()].filter(event => !before.has(event.id))
+  const told = [...simulator.store.table('event').values()].filter(event => !before.has(event.id))
+  const events = [...told, ...found]
   return { scenario, orderId: checkout.orderId ?? '', checkoutId: checkout.checkoutId, events }
 }
