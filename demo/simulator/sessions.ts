@@ -228,7 +228,8 @@ function complete(
 
 function followUp(account: Account, intent: Stripe.PaymentIntent, aftermath: TestCard['aftermath']): void {
   const charge = account.store.table('charge').get(String(intent.latest_charge))
-  if (charge === undefined || aftermath === undefined) return
+  // Nobody disputes money that was not taken.
+  if (charge === undefined || aftermath === undefined || !charge.captured) return
   if (aftermath === 'early_fraud_warning') warnOfFraud(account, charge)
   else if (aftermath === 'review') openReview(account, charge)
   else disputeCharge(account, charge, aftermath)

@@ -8,7 +8,7 @@ export interface OrderRecord {
   held: number
   captured?: number
   refunded?: number
-  /** Goods that left the shelf. */
+  /** Goods that left the shelf, whether or not a refund has put them back since. */
   sold?: number
 }
 
@@ -20,7 +20,7 @@ export async function bothRecords(shop: Shop, orderId: string): Promise<{ ours: 
     `SELECT o."status", o."captured", o."refunded",
        (SELECT array_agg("sessionId") FROM "Checkout" WHERE "orderId" = $1) AS "sessionIds",
        (SELECT COALESCE(sum("amount"), 0)::int FROM "LedgerPosting" WHERE "orderId" = $1 AND "account" = 'STRIPE' AND "entry" NOT LIKE 'fee:%') AS held,
-       (SELECT COALESCE(sum(r."quantity" - r."restocked"), 0)::int FROM "Reservation" r JOIN "Checkout" c ON c."id" = r."checkoutId"
+       (SELECT COALESCE(sum(r."quantity"), 0)::int FROM "Reservation" r JOIN "Checkout" c ON c."id" = r."checkoutId"
         WHERE c."orderId" = $1 AND r."status" = 'COMMITTED') AS sold
      FROM "Order" o WHERE o."id" = $1`,
     [orderId]

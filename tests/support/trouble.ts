@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import type Stripe from 'stripe'
 import { data, lineOf, type Shopper } from '../../demo/shopper.js'
 import { requestRefunds } from '../../workers/refund-request.js'
 import type { Random } from './random.js'
@@ -16,6 +17,15 @@ const CARDS = [
   '4000000000007726'
 ]
 
+/** What an operator may change between two starts; a Session keeps what it was made with. */
+const SETTINGS: Record<string, string>[] = [
+  {},
+  { PAYMENT_CAPTURE_METHOD: 'manual' },
+  { PAYMENT_PROMOTION_CODES: 'true', PAYMENT_SUCCESS_URL: 'https://shop.example/thanks' },
+  { PAYMENT_AUTOMATIC_TAX: 'true' },
+  { PAYMENT_ADAPTIVE_PRICING: 'true', PAYMENT_STATEMENT_DESCRIPTOR: 'CHAOS' }
+]
+
 /** What goes wrong from time to time: Stripe, its deliveries, a worker, the database's connections, its locks. */
 export async function makeTrouble(shop: Shop, random: Random, until: number): Promise<void> {
   const faults = shop.stack.simulator?.faults
@@ -27,6 +37,9 @@ export async function makeTrouble(shop: Shop, random: Random, until: number): Pr
         serverError: random.integer(2),
         serverErrorAfterEffect: random.integer(2),
         dropResponse: random.integer(4),
+        unauthorized: random.integer(2),
+        forbidden: random.integer(2),
+        refused: random.integer(2),
         dropDeliveries: random.number() * 0.3,
         duplicateDeliveries: random.number() * 0.5,
         delayDeliveriesMs: random.number() * 1_500
@@ -34,7 +47,7 @@ export async function makeTrouble(shop: Shop, random: Random, until: number): Pr
     () => faults?.set({}),
     () => {
       workers.kill('SIGKILL')
-      workers = spawnWorkers(shop.stack.env)
+      workers = spawnWorkers({ ...shop.stack.env, ...random.pick(SETTINGS) })
     },
     () =>
       asOwner(
@@ -78,16 +91,54 @@ async function buySomething(
   if (what < 0.1) return orderId
   if (what < 0.2) await shop.stack.services.stripe.checkout.sessions.expire(sessionId)
   else await customer.pay(url ?? '', random.pick(CARDS))
-  if (what > 0.7 && orderId !== undefined) await giveBack(shop, random, orderId)
+  if (what > 0.9) await payStray(shop, customer, checkoutId)
+  await finishCapture(shop, random, sessionId)
+  if (what > 0.6 && orderId !== undefined) await giveBack(shop, random, orderId)
+  if (what > 0.8) await touchDeclined(shop, sessionId)
   return orderId
+}
+
+/** Stripe has made another Session for it, of which nobody was told; somebody pays it all the same. */
+async function payStray(shop: Shop, customer: Shopper, checkoutId: string): Promise<void> {
+  const { services } = shop.stack
+  const { sessionParams } = await services.db.prisma.checkout.findUniqueOrThrow({ where: { id: checkoutId } })
+  const params = sessionParams as unknown as Stripe.Checkout.SessionCreateParams
+  const stray = await services.stripe.checkout.sessions.create(params, { idempotencyKey: `${checkoutId}-stray` })
+  await customer.pay(stray.url ?? '')
+}
+
+/** What is only authorized is captured in part, captured whole or given up, in the dashboard. */
+async function finishCapture({ stack }: Shop, random: Random, sessionId: string): Promise<void> {
+  const { stripe } = stack.services
+  const { payment_intent: intent } = await stripe.checkout.sessions.retrieve(sessionId, { expand: ['payment_intent'] })
+  if (typeof intent !== 'object' || intent?.status !== 'requires_capture') return
+  const what = random.number()
+  if (what < 0.4) await stripe.paymentIntents.capture(intent.id, { amount_to_capture: 100 + random.integer(400) })
+  else if (what < 0.7) await stripe.paymentIntents.capture(intent.id)
+  else if (what < 0.9) await stripe.paymentIntents.cancel(intent.id)
+}
+
+async function touchDeclined({ stack }: Shop, sessionId: string): Promise<void> {
+  const { stripe } = stack.services
+  const { payment_intent: intent } = await stripe.checkout.sessions.retrieve(sessionId)
+  if (typeof intent !== 'string') return
+  const { data: charges } = await stripe.charges.list({ payment_intent: intent })
+  for (const charge of charges.filter(each => each.status === 'failed')) {
+    await stripe.charges.update(charge.id, { description: 'looked at' })
+  }
 }
 
 async function giveBack(shop: Shop, random: Random, orderId: string): Promise<void> {
   const { services } = shop.stack
   await sleep(300)
-  if (random.number() < 0.5) {
+  const what = random.number()
+  if (what < 0.3) {
     const amount = 100 + random.integer(500)
     await requestRefunds(services, { orderId, amount, operator: 'olga', restock: 'all', key: `${random.number()}` })
+  } else if (what < 0.6) {
+    for (const key of [`${random.number()}`, `${random.number()}`]) {
+      await requestRefunds(services, { orderId, amount: 150, operator: 'olga', key })
+    }
   } else {
     const { paymentIntentId } = await services.db.prisma.payment.findFirstOrThrow({ where: { orderId } })
     await services.stripe.refunds.create({ payment_intent: paymentIntentId, amount: 150 })
