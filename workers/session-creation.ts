@@ -7,11 +7,12 @@ import { SECOND } from '../shared/duration.js'
 import { messageOf, TerminalError } from '../shared/errors.js'
 import type { Services } from '../shared/services.js'
 import { type CheckoutRow, lockCheckout, moveCheckout, readCheckout } from '../shared/statements/checkouts.js'
-import { countServerError } from '../shared/statements/due-rows.js'
+import { countServerError, type DueRow } from '../shared/statements/due-rows.js'
 import { type OrderLine, readOrderLines } from '../shared/statements/orders.js'
 import { classifyStripeError, idempotencyKeyOf, isServerError } from '../shared/stripe.js'
 import type { Job } from './job.js'
-import { announce, cancelOrder, settleOrder } from './settlement.js'
+import { endIfPossible } from './session-expiry.js'
+import { cancelOrder, enqueueDue, settleOrder } from './settlement.js'
 
 /** Creates the Stripe Checkout Session of a verified checkout: VERIFIED → OPEN, or FAILED when Stripe refuses. */
 export const sessionCreation: Job<'session-creation'> = {
@@ -34,6 +35,16 @@ export const sessionCreation: Job<'session-creation'> = {
     }
   }
 }
+
+/**
+ * The customer's bank has to authenticate (https://docs.stripe.com/payments/3d-secure/authentication-flow#manual-three-ds).
+ * Only cards are asked to, so that nothing else is offered: no debits, and no Link, which keeps cards of its own.
+ */
+const challenge = {
+  payment_method_options: { card: { request_three_d_secure: 'any' } },
+  allowed_payment_method_types: ['card'],
+  wallet_options: { link: { display: 'never' } }
+} satisfies Partial<Stripe.Checkout.SessionCreateParams>
 
 /** What Stripe is told to charge: the verified lines and the delivery, never what the client sent. */
 export function sessionParams(
@@ -90,10 +101,7 @@ export function sessionParams(
     adaptive_pricing: { enabled: payment.adaptivePricing },
     ...(payment.automaticTax ? { automatic_tax: { enabled: true } } : {}),
     ...(payment.promotionCodes ? { allow_promotion_codes: true } : {}),
-    // https://docs.stripe.com/payments/3d-secure/authentication-flow#manual-three-ds
-    ...(checkout.risk === 'CHALLENGE'
-      ? { payment_method_options: { card: { request_three_d_secure: 'any' as const } } }
-      : {}),
+    ...(checkout.risk === 'CHALLENGE' ? challenge : {}),
     payment_intent_data: {
       metadata,
       capture_method: payment.captureMethod,
@@ -142,6 +150,8 @@ async function open(services: Services, checkout: CheckoutRow, session: Stripe.C
   // Not moved: the webhook of this Session came first and has already taken the checkout further, or another Session is
   // the checkout's.
   if (!moved) await expireStray(services, checkout.id, session)
+  // Marked while it had none; one that was marked since this row was read is ended by its job.
+  else if (checkout.expireReason !== null) await endIfPossible(services, { ...checkout, ...opened })
   services.log.info(
     { requestId: checkout.requestId, checkoutId: checkout.id, sessionId: session.id, moved },
     'Stripe Checkout Session created'
@@ -170,7 +180,7 @@ async function fail(services: Services, checkout: CheckoutRow, error: unknown): 
     checkoutId: checkout.id,
     requestId: checkout.requestId
   }
-  const notifications: string[] = []
+  const due: DueRow[] = []
   await transaction(services.db.pool, async client => {
     const current = await lockCheckout(client, checkout.id)
     if (current?.status !== 'VERIFIED') return
@@ -192,10 +202,10 @@ async function fail(services: Services, checkout: CheckoutRow, error: unknown): 
         }
       ]
     })
-    const change = { services, client, trail, notifications }
+    const change = { services, client, trail, due }
     if (checkout.ownsOrder) await cancelOrder(change, checkout.orderId as string, 'Stripe refused its Session')
     else await settleOrder(change, checkout.orderId as string)
     await alert(client, services.log, 'session_refused', { ...trail, reason: messageOf(error) })
   })
-  await announce({ services, notifications })
+  await enqueueDue({ services, due })
 }
