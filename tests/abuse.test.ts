@@ -3,6 +3,8 @@ import { startApi } from '../api/start.js'
 import { eventually } from '../demo/eventually.js'
 import { freePort } from '../demo/free-port.js'
 import { address, createShopper, data, type Line, lineOf, type Shopper } from '../demo/shopper.js'
+import type { SimulatorOptions } from '../demo/simulator/start.js'
+import { HOUR } from '../shared/duration.js'
 import { newId } from '../shared/ids.js'
 import { runOps } from './support/ops.js'
 import { randomFrom } from './support/random.js'
@@ -11,8 +13,8 @@ import { openShop, type Shop } from './support/shop.js'
 const shops: Shop[] = []
 afterEach(() => Promise.all(shops.splice(0).map(shop => shop.close())))
 
-async function open(env: Record<string, string> = {}): Promise<Shop> {
-  const shop = await openShop('postgres', { RECONCILE_CRON: '0 0 1 1 *', ...env })
+async function open(env: Record<string, string> = {}, simulator: Partial<SimulatorOptions> = {}): Promise<Shop> {
+  const shop = await openShop('postgres', { RECONCILE_CRON: '0 0 1 1 *', ...env }, { simulator })
   shops.push(shop)
   return shop
 }
@@ -292,7 +294,7 @@ describe('a Session that Stripe does not know is in nobody’s way', () => {
   })
 
   it('ends by an operator’s word when its payment is under way too, and money that comes all the same is reviewed', async () => {
-    const shop = await open()
+    const shop = await open({}, { debitMs: HOUR })
     const { simulator, services } = shop.stack
     const customer = await shop.customer('debited')
     const line = await stocked(shop, 5)
