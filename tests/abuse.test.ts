@@ -1,3 +1,4 @@
+import type pg from 'pg'
 import type Stripe from 'stripe'
 import { startApi } from '../api/start.js'
 import { eventually } from '../demo/eventually.js'
@@ -59,6 +60,27 @@ async function age(shop: Shop, checkoutId: string, minutes: number): Promise<voi
   )
 }
 
+/** Does what reserves stock so many times that all of them wait for each other before they reserve. */
+async function meeting<T>(pool: pg.Pool, size: number, work: () => Promise<T>): Promise<T> {
+  const client = await pool.connect()
+  try {
+    await client.query('BEGIN; LOCK TABLE "Reservation" IN SHARE MODE')
+    const result = work()
+    const waiting = async () => {
+      const { rows } = await pool.query(
+        `SELECT count(*)::int AS waiting FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`
+      )
+      return rows[0].waiting as number
+    }
+    const seen = await eventually(waiting, count => count === size, 8_000)
+    await client.query('COMMIT')
+    expect(seen).toBe(size)
+    return await result
+  } finally {
+    client.release()
+  }
+}
+
 const DECLINED = ['0002', '9995', '9987', '9979', '6975', '0069', '0127', '0119'].map(end => `400000000000${end}`)
 
 describe('limits are counted under a lock', () => {
@@ -66,8 +88,8 @@ describe('limits are counted under a lock', () => {
     const shop = await open({ RESERVATION_MAX_OPEN: '3' })
     const hoarder = await shop.customer('hoarder')
     const lines = await Promise.all(Array.from({ length: 12 }, () => stocked(shop, 5)))
-    const answers = await Promise.all(lines.map(line => buy(hoarder, [line])))
-    const { prisma } = shop.stack.services.db
+    const { prisma, pool } = shop.stack.services.db
+    const answers = await meeting(pool, lines.length, () => Promise.all(lines.map(line => buy(hoarder, [line]))))
     await eventually(
       () => prisma.checkout.count({ where: { status: { in: ['RECEIVED', 'VERIFIED'] } } }),
       inFlight => inFlight === 0
