@@ -68,7 +68,7 @@ async function meeting<T>(pool: pg.Pool, size: number, work: () => Promise<T>): 
     const result = work()
     const waiting = async () => {
       const { rows } = await pool.query(
-        `SELECT count(*)::int AS waiting FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`
+        `SELECT count(*)::int AS waiting FROM pg_locks l JOIN pg_database d ON d.oid = l.database WHERE NOT l.granted AND d.datname = current_database()`
       )
       return rows[0].waiting as number
     }
