@@ -3,9 +3,11 @@ import { writeAudit } from '../shared/audit.js'
 import { transaction } from '../shared/database.js'
 import type { Services } from '../shared/services.js'
 import { type CheckoutRow, lockCheckout, moveCheckout, readCheckout } from '../shared/statements/checkouts.js'
+import type { DueRow } from '../shared/statements/due-rows.js'
+import { abandonPayments, findPaymentsOf } from '../shared/statements/payments.js'
 import { isUnknownToStripe } from '../shared/stripe.js'
 import { expireCheckout } from '../workers/session-expiry.js'
-import { announce, settleOrder } from '../workers/settlement.js'
+import { enqueueDue, settleOrder } from '../workers/settlement.js'
 import { operator, withServices } from './environment.js'
 import { print, printJson } from './print.js'
 import { required, UsageError } from './usage-error.js'
@@ -31,10 +33,12 @@ async function expire(services: Services, id: string, args: string[]): Promise<v
   const options = { reason: { type: 'string' }, 'unknown-to-stripe': { type: 'boolean', default: false } } as const
   const { values } = parseArgs({ args, options })
   const reason = required(values.reason, '--reason')
+  const unknown = values['unknown-to-stripe']
   const { pool } = services.db
   const open = await readCheckout(pool, id)
   if (open === undefined) throw new Error(`There is no checkout ${id}.`)
-  if (open.status !== 'OPEN' && open.status !== 'VERIFIED')
+  if (open.status === 'PROCESSING' && !unknown) throw new Error(await whatEndsIt(services, open))
+  if (open.status !== 'OPEN' && open.status !== 'VERIFIED' && open.status !== 'PROCESSING')
     throw new Error(`The checkout is ${open.status}; only an open one can be expired.`)
   await writeAudit(pool, {
     action: 'checkout_expire_requested',
@@ -42,9 +46,9 @@ async function expire(services: Services, id: string, args: string[]): Promise<v
     userId: open.userId,
     orderId: open.orderId,
     checkoutId: id,
-    metadata: { operator: operator(), reason, unknownToStripe: values['unknown-to-stripe'] }
+    metadata: { operator: operator(), reason, unknownToStripe: unknown }
   })
-  if (values['unknown-to-stripe']) {
+  if (unknown) {
     await refuseIfKnown(services, open)
     await release(services, open, reason)
   } else {
@@ -54,26 +58,60 @@ async function expire(services: Services, id: string, args: string[]): Promise<v
   print(`Checkout ${id} is ${ended?.status}.`)
 }
 
-async function refuseIfKnown({ stripe }: Services, { sessionId }: CheckoutRow): Promise<void> {
-  if (sessionId === null) throw new Error('Its Session is still being created.')
-  const session = await stripe.checkout.sessions.retrieve(sessionId).catch(error => {
-    if (isUnknownToStripe(error)) return undefined
-    throw error
-  })
-  if (session === undefined) return
-  throw new Error(`Stripe knows ${sessionId}: it is ${session.status}. Run the command without --unknown-to-stripe.`)
+/** Stripe expires no Session that the customer has submitted: what ends it instead. */
+async function whatEndsIt({ db }: Services, { id, orderId }: CheckoutRow): Promise<string> {
+  const payments = (await findPaymentsOf(db.pool, orderId ?? '')).filter(each => each.checkoutId === id)
+  const isAuthorized = payments.some(({ status }) => status === 'AUTHORIZED')
+  const what = isAuthorized
+    ? `its money is authorized. Capture or cancel it: npm run ops -- order capture|cancel ${orderId}`
+    : 'its bank debit is on its way. The bank answers in days, and its answer pays the order or gives the goods back'
+  return `The checkout is PROCESSING: the customer has submitted the page, and ${what}. If Stripe does not know its Session any more, add --unknown-to-stripe.`
 }
 
-/** What nobody can pay any more gives its stock back, by a person's word. */
+async function refuseIfKnown({ stripe, db }: Services, { id, orderId, sessionId }: CheckoutRow): Promise<void> {
+  if (sessionId === null) throw new Error('Its Session is still being created.')
+  const session = await unlessUnknown(stripe.checkout.sessions.retrieve(sessionId))
+  if (session?.status === 'complete') {
+    throw new Error(
+      `Stripe knows ${sessionId}: the customer has submitted it, and its payment is ${session.payment_status}. What becomes of it comes as events; npm run ops -- reconcile asks for them.`
+    )
+  }
+  if (session !== undefined) {
+    throw new Error(`Stripe knows ${sessionId}: it is ${session.status}. Run the command without --unknown-to-stripe.`)
+  }
+  const payments = (await findPaymentsOf(db.pool, orderId ?? '')).filter(each => each.checkoutId === id)
+  for (const { paymentIntentId } of payments.filter(each => each.paymentIntentId.startsWith('pi_'))) {
+    const intent = await unlessUnknown(stripe.paymentIntents.retrieve(paymentIntentId))
+    if (intent === undefined) continue
+    throw new Error(
+      `Stripe does not know ${sessionId}, but knows its payment ${paymentIntentId}: it is ${intent.status}. End that first, in the Stripe dashboard or with npm run ops -- order cancel ${orderId}.`
+    )
+  }
+}
+
+async function unlessUnknown<T>(answer: Promise<T>): Promise<T | undefined> {
+  try {
+    return await answer
+  } catch (error) {
+    if (isUnknownToStripe(error)) return undefined
+    throw error
+  }
+}
+
+/**
+ * What nobody can pay any more gives its stock back, by a person's word. Should that be wrong (the key was of another
+ * account), money that comes through it later is a payment for review.
+ */
 async function release(services: Services, open: CheckoutRow, reason: string): Promise<void> {
-  const notifications: string[] = []
+  const due: DueRow[] = []
+  const now = services.now()
   await transaction(services.db.pool, async client => {
     const current = await lockCheckout(client, open.id)
     const trail = { userId: open.userId, orderId: open.orderId, checkoutId: open.id }
     const moved = await moveCheckout(client, open.id, {
       to: 'EXPIRED',
       byOperator: true,
-      now: services.now(),
+      now,
       audit: [
         {
           action: 'checkout_expired',
@@ -87,7 +125,19 @@ async function release(services: Services, open: CheckoutRow, reason: string): P
       ]
     })
     if (!moved) throw new Error(`The checkout is ${current?.status} by now.`)
-    if (open.orderId !== null) await settleOrder({ services, client, notifications, trail, reason }, open.orderId)
+    for (const payment of await abandonPayments(client, open.id, now)) {
+      await writeAudit(client, {
+        action: 'payment_abandoned',
+        status: 'FAILED',
+        ...trail,
+        amount: payment.amount,
+        currency: payment.currency,
+        after: 'CANCELLED',
+        error: reason,
+        metadata: { paymentIntentId: payment.paymentIntentId, operator: operator() }
+      })
+    }
+    if (open.orderId !== null) await settleOrder({ services, client, due, trail, reason }, open.orderId)
   })
-  await announce({ services, notifications })
+  await enqueueDue({ services, due })
 }

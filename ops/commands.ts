@@ -29,7 +29,7 @@ export const commands: Record<string, Command | undefined> = {
   checkout: { usage: 'checkout show ID', what: 'a checkout with its audit trail', run: checkout },
   'checkout expire': {
     usage: 'checkout expire ID --reason "…" [--unknown-to-stripe]',
-    what: 'end an open checkout at Stripe and give its stock back; or say that Stripe does not know its Session any more',
+    what: 'end an open checkout at Stripe and give its stock back; or say that Stripe does not know its Session any more, also when it was submitted',
     run: args => checkout(['expire', ...args])
   },
   order: {

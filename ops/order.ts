@@ -6,6 +6,7 @@ import { toMinorUnits } from '../shared/money.js'
 import { parseRestock } from '../shared/restock.js'
 import type { Services } from '../shared/services.js'
 import { lockCheckout, moveCheckout } from '../shared/statements/checkouts.js'
+import type { DueRow } from '../shared/statements/due-rows.js'
 import { findSiblings, lockOrder, type OrderRow } from '../shared/statements/orders.js'
 import { acceptPayment, findPaymentsOf, type PaymentRow } from '../shared/statements/payments.js'
 import { type RefundRow, readRefund } from '../shared/statements/refunds.js'
@@ -14,7 +15,7 @@ import { isPayable } from '../shared/transitions.js'
 import { foundIntent, storeFound } from '../workers/found-events.js'
 import { requestRefunds } from '../workers/refund-request.js'
 import { expireCheckout } from '../workers/session-expiry.js'
-import { announce, cancelOrder, settleOrder } from '../workers/settlement.js'
+import { cancelOrder, enqueueDue, settleOrder } from '../workers/settlement.js'
 import { applyEvent } from '../workers/webhook-processing.js'
 import { operator, why, withServices } from './environment.js'
 import { print, printJson } from './print.js'
@@ -146,13 +147,13 @@ async function cancel(services: Services, id: string, args: string[]): Promise<v
   for (const checkout of await findSiblings(services.db.pool, id, '')) {
     if (checkout.status === 'OPEN' || checkout.status === 'VERIFIED') await expireCheckout(services, checkout)
   }
-  const notifications: string[] = []
+  const due: DueRow[] = []
   await transaction(services.db.pool, async client => {
     const after = await lockOrder(client, id)
     if (after?.status !== 'PENDING') throw new Error(`The customer was faster: the order is ${after?.status}.`)
     const open = (await findSiblings(client, id, '')).find(checkout => isPayable(checkout.status))
     if (open !== undefined) throw new Error(`Checkout ${open.id} has just been opened for it. Run the command again.`)
-    const change = { services, client, notifications, trail: { userId: after.userId, orderId: id } }
+    const change = { services, client, due, trail: { userId: after.userId, orderId: id } }
     const reason = given ?? `cancelled by ${operator()}`
     await writeAudit(client, {
       action: 'order_cancel_requested',
@@ -162,7 +163,7 @@ async function cancel(services: Services, id: string, args: string[]): Promise<v
     })
     await cancelOrder(change, id, reason)
   })
-  await announce({ services, notifications })
+  await enqueueDue({ services, due })
   print(`Order ${id} is cancelled.`)
 }
 
@@ -179,7 +180,7 @@ async function accept(services: Services, id: string, args: string[]): Promise<v
   if (payment === undefined) throw new Error(`Order ${id} has no payment in review.`)
   if (others.length > 0) throw new UsageError('Several payments are in review; name one with --payment.')
   const note = await why(values.note)
-  const notifications: string[] = []
+  const due: DueRow[] = []
   const status = await transaction(services.db.pool, async client => {
     const checkout = await lockCheckout(client, payment.checkoutId)
     await lockOrder(client, id)
@@ -211,9 +212,9 @@ async function accept(services: Services, id: string, args: string[]): Promise<v
     const moved =
       isPaid && (await moveCheckout(client, payment.checkoutId, { to: 'PAID', byOperator: true, now, audit: [audit] }))
     if (!moved) await writeAudit(client, audit)
-    return await settleOrder({ services, client, notifications, trail, reason: note }, id)
+    return await settleOrder({ services, client, due, trail, reason: note }, id)
   })
-  await announce({ services, notifications })
+  await enqueueDue({ services, due })
   print(`Payment ${payment.paymentIntentId} counts now; the order is ${status}.`)
 }
 

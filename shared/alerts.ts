@@ -25,6 +25,10 @@ export const alerts = {
   refund_made_late:
     'Stripe has made a refund that we had recorded as refused. Check that the customer was not paid back twice.',
   order_of_another_user: 'A customer asked for, or tried to pay, the order of another one.',
+  card_testing:
+    'Many declined cards: the open Sessions of the customer, or of the address, are being expired. Look at its checkouts; once it is cleared: npm run ops -- fraud unblock',
+  session_not_ended:
+    'Stripe refuses to expire a Session that has to end. Read its reason; until then it can be paid and holds its goods.',
   session_unknown:
     'Stripe does not know the Session of an open checkout. Is STRIPE_SECRET_KEY of the account that made it? If the Session was deleted, expire the checkout.',
   stuck_event:

@@ -26,28 +26,46 @@ export interface FraudDecision {
   reasons: string[]
 }
 
+/** The block limits that are passed, in words, by whose they are. */
+export interface PassedLimits {
+  customer: string[]
+  network: string[]
+}
+
+/** The limits after which nothing goes any more. */
+export function passedLimits(signals: FraudSignals, rules: Config['fraud']): PassedLimits {
+  return {
+    customer: [
+      ...over(signals, 'declines', rules.blockDeclines, 'declines of the customer in an hour'),
+      ...over(signals, 'cards', rules.blockCards, 'different declined cards of the customer in a day')
+    ],
+    network: [
+      ...over(signals, 'declinesOfAddress', rules.blockDeclinesPerIp, 'declines of the address in an hour'),
+      ...over(signals, 'cardsOfAddress', rules.blockCardsPerIp, 'different declined cards of the address in a day')
+    ]
+  }
+}
+
+function over(signals: FraudSignals, what: Count, limit: number, words: string): string[] {
+  return signals[what] > limit ? [`${signals[what]} ${words}, more than ${limit}`] : []
+}
+
 /**
  * Decides about a checkout. Card testers try many cards on small amounts; thieves try again after refusals
  * (https://docs.stripe.com/disputes/prevention/card-testing).
  */
 export function decideFraud(signals: FraudSignals, rules: Config['fraud']): FraudDecision {
   if (!rules.enabled) return { decision: 'allow', reasons: [] }
-  const over = (what: Count, limit: number, words: string) =>
-    signals[what] > limit ? [`${signals[what]} ${words}, more than ${limit}`] : []
-  const block = [
-    ...over('declines', rules.blockDeclines, 'declines of the customer in an hour'),
-    ...over('declinesOfAddress', rules.blockDeclinesPerIp, 'declines of the address in an hour'),
-    ...over('cards', rules.blockCards, 'different declined cards of the customer in a day'),
-    ...over('cardsOfAddress', rules.blockCardsPerIp, 'different declined cards of the address in a day')
-  ]
+  const passed = passedLimits(signals, rules)
+  const block = [...passed.customer, ...passed.network]
   const velocity = rules.velocity
     ? [
-        ...over('attempts', rules.challengeAttempts, 'checkouts in ten minutes'),
-        ...over('smallCarts', rules.challengeSmallCarts, 'small carts in an hour')
+        ...over(signals, 'attempts', rules.challengeAttempts, 'checkouts in ten minutes'),
+        ...over(signals, 'smallCarts', rules.challengeSmallCarts, 'small carts in an hour')
       ]
     : []
   const challenge = [
-    ...over('failures', rules.challengeFailures, 'failures in ten minutes'),
+    ...over(signals, 'failures', rules.challengeFailures, 'failures in ten minutes'),
     ...velocity,
     ...elsewhere(signals)
   ]

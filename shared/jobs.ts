@@ -4,6 +4,7 @@ import { HOUR, SECOND } from './duration.js'
 export interface JobPayloads {
   'price-verification': { checkoutId: string }
   'session-creation': { checkoutId: string }
+  'session-expiry': { checkoutId: string }
   'webhook-processing': { eventId: string }
   'refund-creation': { refundId: string }
   'order-notification': { notificationId: string }
@@ -46,6 +47,7 @@ const overDays = {
 export const rowJobs = {
   'price-verification': { key: 'checkoutId', options: atOnce },
   'session-creation': { key: 'checkoutId', options: atOnce },
+  'session-expiry': { key: 'checkoutId', options: soon },
   'webhook-processing': { key: 'eventId', options: soon },
   'refund-creation': { key: 'refundId', options: soon },
   'order-notification': { key: 'notificationId', options: overDays }

@@ -78,7 +78,7 @@ export const checkoutRules: readonly Rule<CheckoutStatus>[] = [
     source: EXPIRE
   },
   {
-    from: ['OPEN'],
+    from: ['OPEN', 'PROCESSING'],
     to: ['EXPIRED'],
     when: 'Stripe does not know the Session, and an operator says that it was deleted',
     source: DESIGN,
@@ -112,7 +112,7 @@ export const orderRules: readonly Rule<OrderStatus>[] = [
   {
     from: ['PROCESSING', 'AUTHORIZED'],
     to: ['PENDING'],
-    when: 'the bank debit failed; the customer can pay again',
+    when: 'the bank debit failed, or an operator gave the payment up; the customer can pay again',
     source: DELAYED
   },
   {
@@ -167,6 +167,19 @@ export const paymentRules: readonly Rule<PaymentStatus>[] = [
     to: ['CANCELLED'],
     when: 'the PaymentIntent was cancelled, or its authorization lapsed',
     source: HOLD
+  },
+  {
+    from: ['PENDING', 'PROCESSING', 'AUTHORIZED'],
+    to: ['CANCELLED'],
+    when: 'Stripe knows neither the PaymentIntent nor its Session, and an operator says that they were deleted',
+    source: DESIGN,
+    operator: true
+  },
+  {
+    from: ['CANCELLED'],
+    to: ['SUCCEEDED'],
+    when: 'Stripe tells of money all the same: the operator was wrong, and the payment is a case for review',
+    source: INTENT
   }
 ]
 

@@ -14,9 +14,10 @@ import {
   type CheckoutRow,
   findOldestHolder,
   findOpenOf,
-  lockCheckout,
+  lockWithCustomer,
   moveCheckout
 } from '../shared/statements/checkouts.js'
+import type { DueRow } from '../shared/statements/due-rows.js'
 import { readFraudSignals } from '../shared/statements/fraud.js'
 import {
   fillOrder,
@@ -28,22 +29,22 @@ import {
 } from '../shared/statements/orders.js'
 import { heldBy, lockProducts, type ProductRow, reserveStock } from '../shared/statements/stock.js'
 import type { Job } from './job.js'
-import { expireCheckout } from './session-expiry.js'
+import { cannotEndNow, endIfPossible, failedSince } from './session-expiry.js'
 import { type PayableCheckout, sessionParams } from './session-params.js'
-import { announce, type Change, cancelOrder } from './settlement.js'
+import { type Change, cancelOrder, enqueueDue } from './settlement.js'
 
-/** Older checkouts that one new checkout may end. */
-const MAX_ENDED = 5
+/** Older checkouts that one try may ask Stripe to end; the next try goes on with what is left. */
+const MAX_ASKED = 10
 
 /** Checks a cart against the database and reserves its stock: RECEIVED → VERIFIED or REJECTED, in one transaction. */
 export const priceVerification: Job<'price-verification'> = {
   name: 'price-verification',
   async handle(services, { checkoutId }) {
     let result = await verifyCart(services, checkoutId)
-    for (let ended = 0; result.replaces !== undefined && ended < MAX_ENDED; ended++) {
+    for (let asked = 0; result.replaces !== undefined && asked < MAX_ASKED; asked++) {
       // One Session per order, a few per customer, none abandoned while others wait for its goods: it ends first, by
-      // Stripe's word (golden rules 6 and 10).
-      await expireCheckout(services, result.replaces)
+      // Stripe's word (golden rules 6 and 10). One that Stripe does not end is left out from then on.
+      await endIfPossible(services, result.replaces)
       result = await verifyCart(services, checkoutId)
     }
     if (result.replaces !== undefined) throw new Error(`Checkout ${result.replaces.id} has to end first`)
@@ -58,13 +59,13 @@ interface Verification {
 }
 
 async function verifyCart(services: Services, checkoutId: string): Promise<Verification> {
-  const notifications: string[] = []
-  const result = await transaction(services.db.pool, client => verify({ services, client, notifications }, checkoutId))
-  await announce({ services, notifications })
+  const due: DueRow[] = []
+  const result = await transaction(services.db.pool, client => verify({ services, client, due }, checkoutId))
+  await enqueueDue({ services, due })
   return result
 }
 
-type Context = Pick<Change, 'services' | 'client' | 'notifications'>
+type Context = Pick<Change, 'services' | 'client' | 'due'>
 
 interface Verdict {
   orderId: string
@@ -78,15 +79,17 @@ interface Verdict {
 
 async function verify(context: Context, checkoutId: string): Promise<Verification> {
   const { services, client } = context
-  const checkout = await lockCheckout(client, checkoutId)
+  const checkout = await lockWithCustomer(client, checkoutId)
   if (checkout === undefined) throw new Error(`There is no checkout ${checkoutId}`)
   // A second job for a verified checkout (after a crash between commit and enqueue) only has to enqueue what follows.
   if (checkout.status !== 'RECEIVED') return { verified: checkout.status === 'VERIFIED' }
 
   const { decision, reasons } = await assess(services, client, checkout)
-  if (decision === 'block') {
+  // Marked: the limit was passed since, by a decline that this statement's count may not see.
+  if (decision === 'block' || checkout.expireReason !== null) {
+    const internal = [...reasons, ...(checkout.expireReason === null ? [] : [checkout.expireReason])].join('; ')
     const detail = 'This checkout is not possible at the moment. Contact the shop.'
-    return await reject(context, checkout, { code: 'payment_blocked', extras: { detail } }, reasons.join('; '))
+    return await reject(context, checkout, { code: 'payment_blocked', extras: { detail } }, internal)
   }
 
   const { currency } = services.config.payment
@@ -103,19 +106,20 @@ async function verify(context: Context, checkoutId: string): Promise<Verificatio
     client,
     checkout.cart.items.map(item => item.productId)
   )
-  const held = order.open === undefined ? new Map<string, number>() : await heldBy(client, order.open.id)
-  const errors = checkout.cart.items.flatMap(item =>
-    cartErrors(item, freeing(products.get(item.productId), held), checkout.currency)
+  const replaced = await findReplaced(services, client, checkout, order.open)
+  const held = await heldBy(
+    client,
+    replaced.map(({ id }) => id)
   )
-  const abandoned = await findAbandoned(services, client, checkout, products, errors)
+  const freed = new Map([...products].map(([id, product]) => [id, freeing(product, held)]))
+  const errors = checkout.cart.items.flatMap(item => cartErrors(item, freed.get(item.productId), checkout.currency))
+  const abandoned = await findAbandoned(services, client, checkout, freed, errors, replaced)
   if (abandoned !== undefined) return { verified: false, replaces: abandoned }
   if (errors.length > 0) return await reject(context, checkout, { code: 'cart_refused', extras: { details: errors } })
 
   const verdict = judge(services, checkout, products, order)
   if ('code' in verdict) return await reject(context, checkout, verdict)
-  if (order.open !== undefined) return { verified: false, replaces: order.open }
-  const open = await findOpenOf(client, checkout.userId, checkout.id)
-  if (open.length >= services.config.reservations.maxOpen) return { verified: false, replaces: open[0] }
+  if (replaced.length > 0) return { verified: false, replaces: replaced[0] }
   await accept(services, client, checkout, verdict, decision === 'challenge' ? reasons : [])
   return { verified: true }
 }
@@ -155,7 +159,8 @@ async function findAbandoned(
   client: Client,
   checkout: CheckoutRow,
   products: Map<string, ProductRow>,
-  errors: CartError[]
+  errors: CartError[],
+  replaced: CheckoutRow[]
 ): Promise<CheckoutRow | undefined> {
   if (errors.length === 0 || !errors.every(isStockError) || config.reservations.minMinutes === 0) return undefined
   const short = errors.map(({ productId }) => {
@@ -164,12 +169,36 @@ async function findAbandoned(
     return { productId, quantity: wanted - (product.stock - product.reserved) }
   })
   const openedBefore = new Date(now().getTime() - config.reservations.minMinutes * MINUTE)
-  return await findOldestHolder(client, short, openedBefore, checkout.id)
+  return await findOldestHolder(client, short, {
+    openedBefore,
+    failedSince: failedSince(now()),
+    // What these give back is counted already.
+    except: [checkout.id, ...replaced.map(({ id }) => id)]
+  })
 }
 
-/** The product as it will be once the checkout that is to be replaced has given its stock back. */
-function freeing(product: ProductRow | undefined, held: Map<string, number>): ProductRow | undefined {
-  return product && { ...product, reserved: product.reserved - (held.get(product.id) ?? 0) }
+/**
+ * The checkouts that have to end before this one may open: the one of its order, and the customer's oldest beyond
+ * RESERVATION_MAX_OPEN. Those that Stripe did not end just now are nothing that the customer could do something about: they
+ * do not count.
+ */
+async function findReplaced(
+  { config, now }: Services,
+  client: Client,
+  checkout: CheckoutRow,
+  ofOrder: CheckoutRow | undefined
+): Promise<CheckoutRow[]> {
+  const all = await findOpenOf(client, checkout.userId, checkout.id)
+  const others = all.filter(each => each.id !== ofOrder?.id && !cannotEndNow(each, now()))
+  const excess = Math.max(0, others.length - config.reservations.maxOpen + 1)
+  // One whose Session is still being created can be ended in a moment, the others now.
+  const endable = [...others.filter(each => each.sessionId !== null), ...others.filter(each => each.sessionId === null)]
+  return [...(ofOrder === undefined ? [] : [ofOrder]), ...endable.slice(0, excess)]
+}
+
+/** The product as it will be once the checkouts that are to be replaced have given their stock back. */
+function freeing(product: ProductRow, held: Map<string, number>): ProductRow {
+  return { ...product, reserved: product.reserved - (held.get(product.id) ?? 0) }
 }
 
 interface PayableOrder {
@@ -211,6 +240,11 @@ async function orderOf(services: Services, client: Client, checkout: CheckoutRow
   }
   const siblings = await findSiblings(client, named, checkout.id)
   const open = siblings.find(sibling => sibling.status === 'OPEN' || sibling.status === 'VERIFIED')
+  if (open !== undefined && cannotEndNow(open, services.now())) {
+    // Two pages to pay one order at would be paid twice one day.
+    const detail = `Its payment page of checkout ${open.id} cannot be closed at the moment. Pay there, or contact the shop.`
+    return { code: 'order_not_payable', extras: { detail } }
+  }
   if (siblings.some(sibling => sibling.ownsOrder)) return { id: named, open }
   const lines = await readOrderLines(client, named)
   return { id: named, open, fixed: { lines, shipping: order.shipping, total: order.total } }

@@ -1,5 +1,4 @@
 import type Stripe from 'stripe'
-import { alertOnce } from '../shared/alerts.js'
 import { writeAudit } from '../shared/audit.js'
 import { DAY, HOUR, MINUTE, SECOND } from '../shared/duration.js'
 import { messageOf } from '../shared/errors.js'
@@ -14,6 +13,7 @@ import { askEach } from './ask-each.js'
 import { bookBalanceTransactions } from './balance.js'
 import { type Found, foundIntent, foundSession, storeFound } from './found-events.js'
 import type { Job } from './job.js'
+import { reportUnknownSession } from './unknown-session.js'
 
 /** Stripe lists events of the last 30 days: https://docs.stripe.com/api/events/list */
 export const LOOK_BACK_DAYS = 30
@@ -146,7 +146,7 @@ async function askAboutCheckouts(
     report.asked++
     await markAsked(pool, 'Checkout', checkout.id, now)
     const all = await ask(services.stripe, checkout).catch(async error => {
-      if (isUnknownToStripe(error)) await reportUnknown(services, checkout, requestId)
+      if (isUnknownToStripe(error)) await reportUnknownSession(pool, services.log, checkout, requestId)
       throw error
     })
     for (const found of all) await takeFound(services, report, checkout.id, found, requestId)
@@ -165,15 +165,6 @@ async function takeFound(
   if (eventId === undefined) return
   report.found.push({ checkoutId, type: found.type })
   await services.queues.offer('webhook-processing', eventId)
-}
-
-/** Its stock stays held: only a person can tell a deleted Session from a key of another account. */
-async function reportUnknown({ db, log }: Services, checkout: OverdueCheckout, requestId: string): Promise<void> {
-  const { id: checkoutId, orderId, sessionId, status } = checkout
-  const command = `npm run ops -- checkout expire ${checkoutId} --unknown-to-stripe --reason "…"`
-  const suggestion = status === 'OPEN' ? ` Suggested: ${command}` : ''
-  const reason = `Stripe has no Session ${sessionId} of a checkout that is ${status}.${suggestion}`
-  await alertOnce(db.pool, log, 'session_unknown', { orderId, checkoutId, requestId, reason })
 }
 
 /** After an upgrade from a release without a ledger, or a return to it: payments whose money was never booked. */

@@ -5,6 +5,7 @@ import { reconcileJob } from './reconcile.js'
 import { refundCreation } from './refund-creation.js'
 import { retention } from './retention.js'
 import { sessionCreation } from './session-creation.js'
+import { sessionExpiry } from './session-expiry.js'
 import { sweep } from './sweep.js'
 import { webhookProcessing } from './webhook-processing.js'
 
@@ -12,6 +13,7 @@ import { webhookProcessing } from './webhook-processing.js'
 export const jobs = [
   priceVerification,
   sessionCreation,
+  sessionExpiry,
   webhookProcessing,
   refundCreation,
   orderNotification,

@@ -7,12 +7,13 @@ import { messageOf } from '../shared/errors.js'
 import { reportRefusedKey } from '../shared/refused-key.js'
 import type { Services } from '../shared/services.js'
 import { type CheckoutRow, lockCheckout, moveCheckout, readCheckout } from '../shared/statements/checkouts.js'
-import { countServerError } from '../shared/statements/due-rows.js'
+import { countServerError, type DueRow } from '../shared/statements/due-rows.js'
 import { readOrderLines } from '../shared/statements/orders.js'
 import { classifyStripeError, idempotencyKeyOf, isKeySpent } from '../shared/stripe.js'
 import type { Job } from './job.js'
+import { endIfPossible } from './session-expiry.js'
 import { type PayableCheckout, sessionParams } from './session-params.js'
-import { announce, cancelOrder, settleOrder } from './settlement.js'
+import { cancelOrder, enqueueDue, settleOrder } from './settlement.js'
 
 /** Between our clock and Stripe's, when Sessions are looked for by their time. */
 const CLOCK_SLACK_SECONDS = 300
@@ -100,6 +101,8 @@ async function open(services: Services, checkout: CheckoutRow, session: Stripe.C
   // Not moved: the webhook of this Session came first and has already taken the checkout further, or another Session is
   // the checkout's.
   if (!moved) await expireStray(services, checkout.id, session)
+  // Marked while it had none; one that was marked since this row was read is ended by its job.
+  else if (checkout.expireReason !== null) await endIfPossible(services, { ...checkout, ...opened })
   services.log.info(
     { requestId: checkout.requestId, checkoutId: checkout.id, sessionId: session.id, moved },
     'Stripe Checkout Session created'
@@ -128,7 +131,7 @@ async function fail(services: Services, checkout: CheckoutRow, error: unknown): 
     checkoutId: checkout.id,
     requestId: checkout.requestId
   }
-  const notifications: string[] = []
+  const due: DueRow[] = []
   await transaction(services.db.pool, async client => {
     const current = await lockCheckout(client, checkout.id)
     if (current?.status !== 'VERIFIED') return
@@ -150,10 +153,10 @@ async function fail(services: Services, checkout: CheckoutRow, error: unknown): 
         }
       ]
     })
-    const change = { services, client, trail, notifications }
+    const change = { services, client, trail, due }
     if (checkout.ownsOrder) await cancelOrder(change, checkout.orderId as string, 'Stripe refused its Session')
     else await settleOrder(change, checkout.orderId as string)
     await alert(client, services.log, 'session_refused', { ...trail, reason: messageOf(error) })
   })
-  await announce({ services, notifications })
+  await enqueueDue({ services, due })
 }

@@ -13,6 +13,16 @@ export type PayableCheckout = Pick<CheckoutRow, 'id' | 'userId' | 'email' | 'cur
 }
 
 /**
+ * The customer's bank has to authenticate (https://docs.stripe.com/payments/3d-secure/authentication-flow#manual-three-ds).
+ * Only cards are asked to, so that nothing else is offered: no debits, and no Link, which keeps cards of its own.
+ */
+const challenge = {
+  payment_method_options: { card: { request_three_d_secure: 'any' } },
+  allowed_payment_method_types: ['card'],
+  wallet_options: { link: { display: 'never' } }
+} satisfies Partial<Stripe.Checkout.SessionCreateParams>
+
+/**
  * What Stripe is told to charge: the verified lines and the delivery, never what the client sent. It is made once and kept
  * with the checkout, so that every try sends the same under the same idempotency key, whatever the settings are by then.
  */
@@ -70,10 +80,7 @@ export function sessionParams(
     adaptive_pricing: { enabled: payment.adaptivePricing },
     ...(payment.automaticTax ? { automatic_tax: { enabled: true } } : {}),
     ...(payment.promotionCodes ? { allow_promotion_codes: true } : {}),
-    // https://docs.stripe.com/payments/3d-secure/authentication-flow#manual-three-ds
-    ...(checkout.risk === 'CHALLENGE'
-      ? { payment_method_options: { card: { request_three_d_secure: 'any' as const } } }
-      : {}),
+    ...(checkout.risk === 'CHALLENGE' ? challenge : {}),
     payment_intent_data: {
       metadata,
       capture_method: payment.captureMethod,

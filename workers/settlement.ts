@@ -7,13 +7,14 @@ import { afterEnds, checkoutEnds, stockEnd } from '../shared/order-consequences.
 import { orderState, type PaymentFacts } from '../shared/order-status.js'
 import type { Services } from '../shared/services.js'
 import { moveCheckout } from '../shared/statements/checkouts.js'
+import type { DueRow } from '../shared/statements/due-rows.js'
 import { type KnownOrder, lockOrder, markCancelled, moveOrder, readOrderFacts } from '../shared/statements/orders.js'
 import { reviewPayment } from '../shared/statements/payments.js'
 import { couldCommitReleased, restockRefunds, settleReservations } from '../shared/statements/stock.js'
 import { type OrderStatus, orderPath } from '../shared/transitions.js'
 import { unexpectedPayments } from '../shared/unexpected-payments.js'
 
-/** One transaction that changes an order: who asked for it, and what to send once it is committed. */
+/** One transaction that changes an order: who asked for it, and what to enqueue once it is committed. */
 export interface Change {
   services: Services
   client: Client
@@ -24,8 +25,8 @@ export interface Change {
     eventId?: string | null
     requestId?: string | null
   }
-  /** Ids of notifications that the transaction has written. */
-  notifications: string[]
+  /** Rows that the transaction has written or marked and that wait for a job. */
+  due: DueRow[]
   /** Why, for the audit trail. */
   reason?: string
 }
@@ -64,9 +65,9 @@ export async function cancelOrder(change: Change, orderId: string, reason: strin
   return await settleOrder({ ...change, reason }, orderId)
 }
 
-/** Enqueues what a committed change has to tell the shop. What the queue store misses, the sweep finds. */
-export async function announce({ services, notifications }: Pick<Change, 'services' | 'notifications'>): Promise<void> {
-  await Promise.all(notifications.map(id => services.queues.offer('order-notification', id)))
+/** Enqueues what follows from a committed change. What the queue store misses, the sweep finds. */
+export async function enqueueDue({ services, due }: Pick<Change, 'services' | 'due'>): Promise<void> {
+  await Promise.all(due.map(({ job, id }) => services.queues.offer(job, id)))
 }
 
 /** Completed Sessions whose payment has ended since: captured, or its authorization gone. */
@@ -191,5 +192,5 @@ async function step(change: Change, { orderId, from, to, captured, refunded, cur
     }
   })
   if (!moved) throw new Error(`Order ${orderId} moved on from ${from} while it was locked`)
-  if (notificationId !== null) change.notifications.push(notificationId)
+  if (notificationId !== null) change.due.push({ job: 'order-notification', id: notificationId })
 }

@@ -3,6 +3,7 @@ import { type Client, isDatabaseUnavailable, transaction } from '../shared/datab
 import { messageOf, TerminalError } from '../shared/errors.js'
 import type { JobContext } from '../shared/queues.js'
 import type { Services } from '../shared/services.js'
+import type { DueRow } from '../shared/statements/due-rows.js'
 import {
   buryEvent,
   finishEvent,
@@ -17,7 +18,7 @@ import { type AppliedEvent, type StripeEvent, UnknownCheckoutError } from './eve
 import { eventHandlers } from './events/handlers.js'
 import { LookupNeeded, Lookups } from './events/lookups.js'
 import type { Job } from './job.js'
-import { announce } from './settlement.js'
+import { enqueueDue } from './settlement.js'
 
 const MAX_LOOKUPS = 8
 const STUCK_AFTER_ATTEMPTS = 40
@@ -36,12 +37,12 @@ export const webhookProcessing: Job<'webhook-processing'> = {
 
 /** Applies a stored event now, in the caller's time. Whatever it throws, the event is stored and its job will come. */
 export async function applyEvent(services: Services, eventId: string): Promise<void> {
-  const notifications = await applyWithLookups(services, eventId)
-  await announce({ services, notifications })
+  const due = await applyWithLookups(services, eventId)
+  await enqueueDue({ services, due })
 }
 
 /** What has to be asked of Stripe is asked between two transactions, never within one. */
-async function applyWithLookups(services: Services, eventId: string): Promise<string[]> {
+async function applyWithLookups(services: Services, eventId: string): Promise<DueRow[]> {
   const lookups = new Lookups()
   for (let asked = 0; ; asked++) {
     try {
@@ -55,8 +56,8 @@ async function applyWithLookups(services: Services, eventId: string): Promise<st
   }
 }
 
-/** Returns the ids of the notifications that follow. */
-async function apply(services: Services, client: Client, eventId: string, lookups: Lookups): Promise<string[]> {
+/** Returns the rows whose jobs follow. */
+async function apply(services: Services, client: Client, eventId: string, lookups: Lookups): Promise<DueRow[]> {
   const row = await lockEvent(client, eventId)
   if (row === undefined) throw new Error(`There is no event ${eventId}`)
   if (row.status === 'DEAD') await revive(services, client, row)
@@ -65,12 +66,12 @@ async function apply(services: Services, client: Client, eventId: string, lookup
 
   const event = parseEvent(row)
   const handler = eventHandlers[event.type]
-  const notifications: string[] = []
+  const due: DueRow[] = []
   const trail = { eventId: row.id, requestId: row.requestId }
   const applied: AppliedEvent =
     handler === undefined
       ? { status: 'IGNORED', checkoutId: null, note: `${event.type} is not a type that changes an order` }
-      : await handler({ services, client, row, event, lookups, trail, notifications })
+      : await handler({ services, client, row, event, lookups, trail, due })
 
   await finishEvent(client, row.id, {
     ...applied,
@@ -100,7 +101,7 @@ async function apply(services: Services, client: Client, eventId: string, lookup
     },
     'event applied'
   )
-  return notifications
+  return due
 }
 
 /** A dead event has no job of its own: somebody has retried the failed one, in Bull Board. */

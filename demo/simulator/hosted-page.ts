@@ -12,7 +12,7 @@ import { applyPromotionCode } from './totals.js'
 
 /**
  * The payment page of a Session: a form for people, and a form post for scripts (fields: number, exp, cvc, email, name).
- * A payment answers 303 to the success URL; a decline answers 402 with the page.
+ * `wallet` = link pays with the card as one that Link has kept. A payment answers 303 to the success URL; a decline answers 402 with the page.
  */
 export async function handlePage(
   account: Account,
@@ -67,7 +67,10 @@ function pay(
 
   const card = findCard(number)
   if (card === undefined) return refuse(cardProblem(number))
-  const isAsked = session.payment_method_options?.card?.request_three_d_secure !== 'automatic'
+  const byLink = form.get('wallet') === 'link'
+  if (byLink && !offersLink(session)) return refuse('This shop takes no payments by Link here.')
+  // Link keeps the customer's cards and signs the customer in by itself.
+  const isAsked = !byLink && session.payment_method_options?.card?.request_three_d_secure !== 'automatic'
   if ((card.authenticate || isAsked) && form.get('authenticated') === null)
     return sendPage(response, 200, authenticationPage(session, form))
   if (form.get('authenticated') === 'no')
@@ -85,6 +88,10 @@ function pay(
   const result = paySession(account, session, { ...payer, method })
   if (!result.paid) return refuse(result.message)
   redirect(response, successUrl(session))
+}
+
+function offersLink(session: Stripe.Checkout.Session): boolean {
+  return session.wallet_options?.link?.display !== 'never'
 }
 
 function cardProblem(number: string): string {
@@ -174,7 +181,7 @@ function payPage(account: Account, session: Stripe.Checkout.Session, problem?: s
         <div class="row"><div><label for="exp">Expiry</label><input id="exp" name="exp" placeholder="12 / 34" value="${value('exp')}"></div><div><label for="cvc">CVC</label><input id="cvc" name="cvc" placeholder="123" value="${value('cvc')}"></div></div>
         <label for="name">Name</label><input id="name" name="name" placeholder="Ada Lovelace" value="${value('name')}">
         ${session.allow_promotion_codes === true ? html`<label for="promotion_code">Promotion code</label><input id="promotion_code" name="promotion_code" placeholder="TEN, HALF or FREE" value="${value('promotion_code')}">` : ''}
-        <button id="pay">Pay ${money(session.amount_total, session.currency)}</button></form>
+        <button id="pay">Pay ${money(session.amount_total, session.currency)}</button>${offersLink(session) ? html`<button class="plain" id="link" name="wallet" value="link">Pay with Link</button>` : ''}</form>
         <details open><summary>Test numbers</summary><ul>
           <li><code>4242 4242 4242 4242</code> pays</li><li><code>4000 0000 0000 0002</code> is declined</li><li><code>4000 0027 6000 3184</code> asks to authenticate</li>
           ${session.payment_method_types.includes('sepa_debit') ? html`<li><code>DE89 3704 0044 0532 0130 00</code> bank debit, pays later</li><li><code>DE62 3704 0044 0532 0130 01</code> bank debit, fails later</li>` : ''}

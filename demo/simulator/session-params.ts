@@ -46,8 +46,7 @@ const NOT_SIMULATED = [
   'saved_payment_method_options',
   'setup_intent_data',
   'subscription_data',
-  'tax_id_collection',
-  'wallet_options'
+  'tax_id_collection'
 ]
 
 export interface SessionRequest {
@@ -71,7 +70,10 @@ export interface SessionRequest {
   automaticTax: boolean
   threeDSecure: 'automatic' | 'any' | 'challenge'
   shippingCountries: string[] | undefined
+  /** What the shop allows of the eligible methods; undefined for all. */
+  allowedTypes: string[] | undefined
   methodTypes: string[]
+  linkDisplay: string | undefined
   intent: StoredIntentData
 }
 
@@ -99,8 +101,14 @@ export function readSessionRequest(account: Account, params: Params): SessionReq
   const subtotal = lineItems.reduce((sum, item) => sum + item.amount_subtotal, 0)
   checkTotal(subtotal + (shipping?.amount ?? 0), currency)
   const collection = params.hash('shipping_address_collection')
-  const methodTypes =
-    params.strings('allowed_payment_method_types') ?? (currency === 'eur' ? ['card', 'sepa_debit'] : ['card'])
+  const eligible = currency === 'eur' ? ['card', 'sepa_debit'] : ['card']
+  const allowedTypes = params.strings('allowed_payment_method_types')
+  const methodTypes = eligible.filter(type => allowedTypes?.includes(type) ?? true)
+  if (methodTypes.length === 0) {
+    throw invalidRequest('No payment method types enabled for the payment method configuration.', {
+      param: 'allowed_payment_method_types'
+    })
+  }
   if (params.has('payment_method_types')) params.string('payment_method_types')
   const request: SessionRequest = {
     lineItems,
@@ -126,7 +134,12 @@ export function readSessionRequest(account: Account, params: Params): SessionReq
       ?.hash('card')
       ?.string('request_three_d_secure', { oneOf: ['automatic', 'any', 'challenge'] }) ?? 'automatic') as 'automatic',
     shippingCountries: collection?.strings('allowed_countries', 300),
+    allowedTypes,
     methodTypes,
+    linkDisplay: params
+      .hash('wallet_options')
+      ?.hash('link')
+      ?.string('display', { oneOf: ['auto', 'never'] }),
     intent: readIntentData(params.hash('payment_intent_data'))
   }
   params.string('payment_method_collection', { oneOf: ['always', 'if_required'] })

@@ -22,7 +22,7 @@ export function createSession(account: Account, params: Params): Stripe.Checkout
     adaptive_pricing: { enabled: request.adaptivePricing },
     after_expiration: null,
     allow_promotion_codes: request.allowPromotionCodes,
-    allowed_payment_method_types: null,
+    allowed_payment_method_types: request.allowedTypes ?? null,
     amount_subtotal: request.subtotal,
     amount_total: request.subtotal + shipping,
     automatic_tax: { enabled: request.automaticTax, liability: null, provider: null, status: null },
@@ -113,7 +113,7 @@ export function createSession(account: Account, params: Params): Stripe.Checkout
     total_details: { amount_discount: 0, amount_shipping: shipping, amount_tax: 0 },
     ui_mode: 'hosted_page',
     url: `${account.publicUrl}/c/pay/${id}`,
-    wallet_options: null
+    wallet_options: request.linkDisplay === undefined ? null : { link: { display: request.linkDisplay } }
   }
   account.store.lineItems.set(id, request.lineItems)
   account.store.put('checkout.session', session)

@@ -26,6 +26,8 @@ export interface CheckoutRow extends AnswerableCheckout {
   sessionParams: Stripe.Checkout.SessionCreateParams | null
   /** Why it has to end at Stripe before its time. */
   expireReason: string | null
+  /** When Stripe last refused to end its Session, or did not know it. */
+  expireFailedAt: Date | null
   createdAt: Date
   updatedAt: Date
 }
@@ -55,7 +57,8 @@ export type Claim = { claimed: true } | { claimed: false; attempts: number; olde
 
 /**
  * Claims the idempotency key and, only if that succeeds, writes the checkout, its order and the audit row: one statement,
- * so two requests with one key cannot both win and a crash leaves no key without a checkout.
+ * so two requests with one key cannot both win and a crash leaves no key without a checkout. The attempts are counted
+ * under a lock of the customer that lasts until the commit, so that no limit lets requests at once through.
  */
 export async function claimCheckout(db: Queryable, c: NewCheckout): Promise<Claim> {
   const audit: AuditEntry = {
@@ -73,9 +76,8 @@ export async function claimCheckout(db: Queryable, c: NewCheckout): Promise<Clai
   const { rows } = await db.query({
     name: 'claim-checkout',
     text: `
-    WITH attempts AS (
-      SELECT count(*)::int AS made, min("createdAt") AS oldest FROM "Checkout" WHERE "userId" = $2 AND "createdAt" > $3
-        AND "createdAt" > COALESCE((SELECT "clearedAt" FROM "FraudClearance" WHERE "subject" = 'user:' || $2), '-infinity')
+    WITH attempts AS MATERIALIZED (
+      SELECT "made", "oldest" FROM "count_attempts"($2, $3)
     ), claim AS (
       INSERT INTO "IdempotencyKey"
         ("key", "userId", "action", "fingerprint", "derived", "checkoutId", "request", "expiresAt", "createdAt", "updatedAt")
@@ -158,6 +160,27 @@ export async function lockCheckout(db: Queryable, id: string): Promise<CheckoutR
   const { rows } = await db.query({
     name: 'lock-checkout',
     text: 'SELECT * FROM "Checkout" WHERE "id" = $1 FOR NO KEY UPDATE',
+    values: [id]
+  })
+  return rows[0]
+}
+
+/**
+ * As lockCheckout(), under a lock of its customer: whatever is counted in a later statement counts what others have
+ * committed, and nobody adds to it before the commit. The lock of the network is shared with other verifications and keeps
+ * out whoever ends the network's checkouts (lockSubject). All of them end with the transaction, as poolers need it.
+ */
+export async function lockWithCustomer(db: Queryable, id: string): Promise<CheckoutRow | undefined> {
+  const { rows } = await db.query({
+    name: 'lock-with-customer',
+    // Each part reads the one before, so that they are locked in this order; a row is locked last.
+    text: `
+    WITH network AS MATERIALIZED (
+      SELECT "userId", pg_advisory_xact_lock_shared(hashtextextended('network:' || "network", 0)) FROM "Checkout" WHERE "id" = $1
+    ), customer AS MATERIALIZED (
+      SELECT pg_advisory_xact_lock(hashtextextended('customer:' || "userId", 0)) FROM network
+    )
+    SELECT c.* FROM customer, "Checkout" c WHERE c."id" = $1 FOR NO KEY UPDATE OF c`,
     values: [id]
   })
   return rows[0]
@@ -270,24 +293,30 @@ export async function findOpenOf(db: Queryable, userId: string, exceptId: string
 
 /**
  * The oldest open checkout that holds one of these products and was opened before a moment; undefined when all such
- * checkouts together do not hold the quantities that are missing.
+ * checkouts together do not hold the quantities that are missing. Those that Stripe did not end since `failedSince` do not
+ * count.
  */
 export async function findOldestHolder(
   db: Queryable,
   missing: { productId: string; quantity: number }[],
-  openedBefore: Date,
-  exceptId: string
+  { openedBefore, failedSince, except }: { openedBefore: Date; failedSince: Date; except: string[] }
 ): Promise<CheckoutRow | undefined> {
   const { rows } = await db.query(
     `WITH missing AS (
        SELECT * FROM unnest($1::text[], $2::int[]) AS line("productId", "quantity")
      ), holder AS (
        SELECT c."id", c."createdAt", r."productId", r."quantity" FROM "Checkout" c JOIN "Reservation" r ON r."checkoutId" = c."id"
-       WHERE c."status" = 'OPEN' AND c."createdAt" < $3 AND c."id" <> $4 AND r."status" = 'HELD' AND r."productId" = ANY($1)
+       WHERE c."status" = 'OPEN' AND c."createdAt" < $3 AND c."id" <> ALL($4) AND r."status" = 'HELD' AND r."productId" = ANY($1)
+         AND (c."expireFailedAt" IS NULL OR c."expireFailedAt" < $5)
      )
      SELECT * FROM "Checkout" WHERE "id" = (SELECT "id" FROM holder ORDER BY "createdAt", "id" LIMIT 1) AND NOT EXISTS (
        SELECT FROM missing m WHERE m."quantity" > COALESCE((SELECT sum(h."quantity") FROM holder h WHERE h."productId" = m."productId"), 0))`,
-    [missing.map(line => line.productId), missing.map(line => line.quantity), openedBefore, exceptId]
+    [missing.map(line => line.productId), missing.map(line => line.quantity), openedBefore, except, failedSince]
   )
   return rows[0]
+}
+
+/** Remembers that Stripe did not end the Session of this checkout. Locks the row. */
+export async function recordFailedExpiry(db: Queryable, id: string, now: Date): Promise<void> {
+  await db.query('UPDATE "Checkout" SET "expireFailedAt" = $2 WHERE "id" = $1', [id, now])
 }

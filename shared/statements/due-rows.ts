@@ -15,6 +15,9 @@ export async function findDueRows(db: Queryable, before: Date, limit: number): P
     UNION ALL
     (SELECT 'session-creation', "id" FROM "Checkout" WHERE "status" = 'VERIFIED' AND "updatedAt" < $1 ORDER BY "updatedAt" LIMIT $2)
     UNION ALL
+    (SELECT 'session-expiry', "id" FROM "Checkout" WHERE "expireReason" IS NOT NULL AND "status" = 'OPEN' AND "updatedAt" < $1
+       AND ("expireFailedAt" IS NULL OR "expireFailedAt" < $1::timestamptz - interval '10 minutes') ORDER BY "updatedAt" LIMIT $2)
+    UNION ALL
     (SELECT 'webhook-processing', "id" FROM "WebhookEvent" WHERE "status" = 'RECEIVED' AND "receivedAt" < $1 ORDER BY "receivedAt" LIMIT $2)
     UNION ALL
     (SELECT 'refund-creation', "id" FROM "Refund" WHERE "status" = 'REQUESTED' AND "updatedAt" < $1 ORDER BY "updatedAt" LIMIT $2)

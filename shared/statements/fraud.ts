@@ -10,7 +10,10 @@ export interface FraudSubject {
   exceptId?: string
 }
 
-/** What the fraud rules look at, in one statement. `smallAmount` in minor units. */
+/**
+ * What the fraud rules look at, in one statement. `smallAmount` in minor units. A decline counts from its own time: a Session
+ * lives for up to a day, and one that was open when an operator cleared its customer goes on being counted.
+ */
 export async function readFraudSignals(
   db: Queryable,
   subject: FraudSubject,
@@ -25,19 +28,22 @@ export async function readFraudSignals(
       SELECT max("clearedAt") FILTER (WHERE "subject" = 'user:' || $1) AS user_at, max("clearedAt") FILTER (WHERE "subject" = 'ip:' || $2) AS ip_at
       FROM "FraudClearance" WHERE "subject" IN ('user:' || $1, 'ip:' || $2)
     ), seen AS (
-      SELECT c."id", c."status", c."amount", c."createdAt",
-        c."userId" = $1 AND c."createdAt" > COALESCE(cleared.user_at, '-infinity') AS own,
-        COALESCE(c."network" = $2, false) AND c."createdAt" > COALESCE(cleared.ip_at, '-infinity') AS same_address
-      FROM "Checkout" c, cleared WHERE c."createdAt" > $6 AND c."id" <> $7 AND (c."userId" = $1 OR c."network" = $2)
+      SELECT c."id", c."status", c."amount", c."createdAt", c."userId" = $1 AS own, COALESCE(c."network" = $2, false) AS same_address
+      FROM "Checkout" c
+      WHERE c."createdAt" > $6::timestamptz - interval '1 day' AND c."id" <> $7 AND (c."userId" = $1 OR c."network" = $2)
+    ), made AS (
+      SELECT seen.* FROM seen, cleared WHERE own AND seen."createdAt" > COALESCE(cleared.user_at, '-infinity')
     ), declined AS (
-      SELECT s."createdAt", s."detail"->>'fingerprint' AS card, seen.own, seen.same_address
-      FROM "PaymentSignal" s JOIN seen ON seen."id" = s."checkoutId" WHERE s."kind" = 'DECLINE'
+      SELECT s."createdAt", s."detail"->>'fingerprint' AS card,
+        seen.own AND s."createdAt" > COALESCE(cleared.user_at, '-infinity') AS own,
+        seen.same_address AND s."createdAt" > COALESCE(cleared.ip_at, '-infinity') AS same_address
+      FROM "PaymentSignal" s JOIN seen ON seen."id" = s."checkoutId", cleared WHERE s."kind" = 'DECLINE' AND s."createdAt" > $6
     )
     SELECT
-      (SELECT count(*) FROM seen WHERE own AND "createdAt" > $4)::int AS attempts,
-      ((SELECT count(*) FROM seen WHERE own AND "createdAt" > $4 AND "status" IN ('REJECTED', 'FAILED'))
+      (SELECT count(*) FROM made WHERE "createdAt" > $4)::int AS attempts,
+      ((SELECT count(*) FROM made WHERE "createdAt" > $4 AND "status" IN ('REJECTED', 'FAILED'))
         + (SELECT count(*) FROM declined WHERE own AND "createdAt" > $4))::int AS failures,
-      (SELECT count(*) FROM seen WHERE own AND "createdAt" > $5 AND "amount" <= $3)::int AS "smallCarts",
+      (SELECT count(*) FROM made WHERE "createdAt" > $5 AND "amount" <= $3)::int AS "smallCarts",
       (SELECT count(*) FROM declined WHERE own AND "createdAt" > $5)::int AS declines,
       (SELECT count(*) FROM declined WHERE same_address AND "createdAt" > $5)::int AS "declinesOfAddress",
       (SELECT count(DISTINCT card) FROM declined WHERE own)::int AS cards,
@@ -66,4 +72,64 @@ export async function clearFraud(
      ON CONFLICT ("subject") DO UPDATE SET "clearedAt" = EXCLUDED."clearedAt", "clearedBy" = EXCLUDED."clearedBy", "note" = EXCLUDED."note"`,
     [subject, by.now, by.operator, by.note]
   )
+}
+
+/**
+ * Whoever records a decline of this customer or this network waits for whoever did before, so that each counts all. Lock it
+ * before any row (lock order: event, network, customer, checkouts).
+ */
+export async function lockSubject(db: Queryable, { userId, network }: FraudSubject): Promise<void> {
+  await db.query({
+    name: 'lock-subject',
+    text: `
+    WITH network AS MATERIALIZED (SELECT pg_advisory_xact_lock(hashtextextended('network:' || $2, 0)))
+    SELECT pg_advisory_xact_lock(hashtextextended('customer:' || $1, 0)) FROM network`,
+    values: [userId, network]
+  })
+}
+
+export interface MarkedCheckout {
+  id: string
+  userId: string
+  orderId: string | null
+  status: 'RECEIVED' | 'VERIFIED' | 'OPEN'
+}
+
+/** More than this many wait for the next decline. */
+const MAX_MARKED = 500
+
+/** Says of the checkouts of a customer, of a network, or of both that can still be paid that they have to end. */
+export async function markForExpiry(
+  db: Queryable,
+  { userId, network }: { userId: string | null; network: string | null },
+  { reason, now }: { reason: string; now: Date }
+): Promise<MarkedCheckout[]> {
+  const { rows } = await db.query<MarkedCheckout>(
+    `WITH payable AS MATERIALIZED (
+       SELECT "id" FROM "Checkout" WHERE ("userId" = $1 OR "network" = $2) AND "status" IN ('RECEIVED', 'VERIFIED', 'OPEN')
+         AND "expireReason" IS NULL ORDER BY "id" LIMIT ${MAX_MARKED} FOR NO KEY UPDATE
+     )
+     UPDATE "Checkout" c SET "expireReason" = $3, "updatedAt" = $4 FROM payable WHERE c."id" = payable."id"
+     RETURNING c."id", c."userId", c."orderId", c."status"`,
+    [userId, network, reason, now]
+  )
+  return rows
+}
+
+/**
+ * Whether an open alert tells of card testing by this customer, or from this network. One about a network names a checkout
+ * and not the address: an alert outlives what is forgotten of a customer.
+ */
+export async function isTestingReported(
+  db: Queryable,
+  by: { userId: string } | { network: string | null }
+): Promise<boolean> {
+  const [userId, network] = 'userId' in by ? [by.userId, null] : [null, by.network]
+  const { rowCount } = await db.query(
+    `SELECT FROM "Alert" a JOIN "Checkout" c ON c."id" = a."context"->>'checkoutId'
+     WHERE a."name" = 'card_testing' AND a."resolvedAt" IS NULL
+       AND (a."context"->>'userId' = $1 OR (a."context"->>'userId' IS NULL AND c."network" = $2)) LIMIT 1`,
+    [userId, network]
+  )
+  return rowCount !== 0
 }

@@ -126,6 +126,16 @@ export async function acceptPayment(db: Queryable, paymentIntentId: string, by: 
   return rowCount === 1
 }
 
+/** An operator gives up what Stripe does not know any more. Call it with the checkout locked. Returns what was given up. */
+export async function abandonPayments(db: Queryable, checkoutId: string, now: Date): Promise<PaymentRow[]> {
+  const { rows } = await db.query<PaymentRow>(
+    `UPDATE "Payment" SET "status" = 'CANCELLED', "updatedAt" = $2
+     WHERE "checkoutId" = $1 AND "status" = ANY($3::"PaymentStatus"[]) RETURNING *`,
+    [checkoutId, now, sourcesOf(paymentRules, 'CANCELLED', { operator: true })]
+  )
+  return rows
+}
+
 /** Authorizations that lapse before `before` and about which nobody was told; they count as told from now on. */
 export async function takeLapsingPayments(db: Queryable, before: Date, now: Date): Promise<PaymentRow[]> {
   const { rows } = await db.query<PaymentRow>(

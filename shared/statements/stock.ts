@@ -45,11 +45,13 @@ export async function reserveStock(db: Queryable, checkoutId: string, lines: Qua
   return rowCount === lines.length
 }
 
-/** What a checkout holds, by product. */
-export async function heldBy(db: Queryable, checkoutId: string): Promise<Map<string, number>> {
+/** What these checkouts hold together, by product. */
+export async function heldBy(db: Queryable, checkoutIds: string[]): Promise<Map<string, number>> {
+  if (checkoutIds.length === 0) return new Map()
   const { rows } = await db.query<Quantity>(
-    `SELECT "productId", "quantity" FROM "Reservation" WHERE "checkoutId" = $1 AND "status" = 'HELD'`,
-    [checkoutId]
+    `SELECT "productId", sum("quantity")::int AS "quantity" FROM "Reservation"
+     WHERE "checkoutId" = ANY($1) AND "status" = 'HELD' GROUP BY 1`,
+    [checkoutIds]
   )
   return new Map(rows.map(row => [row.productId, row.quantity]))
 }

@@ -1,6 +1,6 @@
 import type Stripe from 'stripe'
 import { TerminalError } from '../../shared/errors.js'
-import { type CheckoutRow, lockCheckout } from '../../shared/statements/checkouts.js'
+import { type CheckoutRow, lockCheckout, readCheckout } from '../../shared/statements/checkouts.js'
 import { findPayment, recordPayment } from '../../shared/statements/payments.js'
 import type { WebhookEventRow } from '../../shared/statements/webhook-events.js'
 import type { Change } from '../settlement.js'
@@ -78,7 +78,15 @@ export interface OwnCheckout extends CheckoutRow {
 
 /** The checkout with this mark, locked. */
 export async function lockMarked(context: EventContext, mark: string, what: string): Promise<OwnCheckout> {
-  const checkout = await lockCheckout(context.client, mark)
+  return known(await lockCheckout(context.client, mark), mark, what)
+}
+
+/** The checkout with this mark, for a handler that moves nothing. */
+export async function readMarked(context: EventContext, mark: string, what: string): Promise<OwnCheckout> {
+  return known(await readCheckout(context.client, mark), mark, what)
+}
+
+function known(checkout: CheckoutRow | undefined, mark: string, what: string): OwnCheckout {
   if (checkout === undefined) {
     throw new UnknownCheckoutError(`${what} names checkout ${mark}, which is not in this database`)
   }

@@ -2,10 +2,12 @@ import type Stripe from 'stripe'
 import { alert } from '../../shared/alerts.js'
 import { writeAudit } from '../../shared/audit.js'
 import { SECOND } from '../../shared/duration.js'
+import { lockSubject } from '../../shared/statements/fraud.js'
 import { findPayment, recordPayment, recordSignal } from '../../shared/statements/payments.js'
 import { refundedAtStripe } from '../../shared/statements/refunds.js'
 import type { PaymentStatus } from '../../shared/transitions.js'
 import { settleOrder } from '../settlement.js'
+import { endWhatIsTested, reportTesting } from './card-testing.js'
 import {
   type AppliedEvent,
   about,
@@ -20,7 +22,8 @@ import {
   NOT_OURS,
   type OwnCheckout,
   objectOf,
-  processed
+  processed,
+  readMarked
 } from './context.js'
 import { recordIntent } from './intent.js'
 import { takeRefund } from './refund.js'
@@ -53,13 +56,14 @@ function onIntent(status: PaymentStatus): EventHandler {
   }
 }
 
-/** A declined try: kept with its code; the customer can try again on the same page. */
+/** A declined try: kept with its code. The customer can try again on the same page until a limit of the fraud rules is passed. */
 async function decline(context: EventContext): Promise<AppliedEvent> {
   const intent = objectOf<Stripe.PaymentIntent>(context, 'payment_intent')
   const mark = markOf(intent)
   if (mark === undefined) return NOT_OURS
-  const checkout = await lockMarked(context, mark, intent.id)
+  const checkout = await readMarked(context, mark, intent.id)
   const { services, client } = context
+  await lockSubject(client, checkout)
   const error = intent.last_payment_error
   const code = error?.decline_code ?? error?.code ?? 'unknown'
   const first = await recordSignal(client, {
@@ -74,21 +78,25 @@ async function decline(context: EventContext): Promise<AppliedEvent> {
       code: error?.code ?? null,
       declineCode: error?.decline_code ?? null,
       message: error?.message ?? null,
-      // Stripe's name for the card's number; it tells nothing of the number itself.
-      fingerprint: error?.payment_method?.card?.fingerprint ?? null
+      // Stripe's name for the number of the card or account; it tells nothing of the number itself.
+      fingerprint: error?.payment_method?.card?.fingerprint ?? error?.payment_method?.sepa_debit?.fingerprint ?? null
     },
     now: services.now()
   })
   if (first) {
+    const inner = about(context, checkout)
+    // Rows before the audit trail, which locks the ends of its chains.
+    const passed = await endWhatIsTested(inner, checkout)
     await writeAudit(client, {
       action: 'payment_declined',
       status: 'FAILED',
-      ...about(context, checkout).trail,
+      ...inner.trail,
       amount: intent.amount,
       currency: checkout.currency,
       error: error?.message ?? code,
       metadata: { code: error?.code ?? null, declineCode: error?.decline_code ?? null }
     })
+    if (passed !== undefined) await reportTesting(inner, checkout, passed)
   }
   return processed(checkout, `declined: ${code}`)
 }

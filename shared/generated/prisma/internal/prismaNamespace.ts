@@ -2109,6 +2109,7 @@ export const CheckoutScalarFieldEnum = {
   serverErrors: 'serverErrors',
   sessionParams: 'sessionParams',
   expireReason: 'expireReason',
+  expireFailedAt: 'expireFailedAt',
   createdAt: 'createdAt',
   updatedAt: 'updatedAt'
 } as const

@@ -169,6 +169,7 @@ export const CheckoutScalarFieldEnum = {
   serverErrors: 'serverErrors',
   sessionParams: 'sessionParams',
   expireReason: 'expireReason',
+  expireFailedAt: 'expireFailedAt',
   createdAt: 'createdAt',
   updatedAt: 'updatedAt'
 } as const

@@ -61,6 +61,7 @@ export type CheckoutMinAggregateOutputType = {
   requeues: number | null
   serverErrors: number | null
   expireReason: string | null
+  expireFailedAt: Date | null
   createdAt: Date | null
   updatedAt: Date | null
 }
@@ -88,6 +89,7 @@ export type CheckoutMaxAggregateOutputType = {
   requeues: number | null
   serverErrors: number | null
   expireReason: string | null
+  expireFailedAt: Date | null
   createdAt: Date | null
   updatedAt: Date | null
 }
@@ -118,6 +120,7 @@ export type CheckoutCountAggregateOutputType = {
   serverErrors: number
   sessionParams: number
   expireReason: number
+  expireFailedAt: number
   createdAt: number
   updatedAt: number
   _all: number
@@ -159,6 +162,7 @@ export type CheckoutMinAggregateInputType = {
   requeues?: true
   serverErrors?: true
   expireReason?: true
+  expireFailedAt?: true
   createdAt?: true
   updatedAt?: true
 }
@@ -186,6 +190,7 @@ export type CheckoutMaxAggregateInputType = {
   requeues?: true
   serverErrors?: true
   expireReason?: true
+  expireFailedAt?: true
   createdAt?: true
   updatedAt?: true
 }
@@ -216,6 +221,7 @@ export type CheckoutCountAggregateInputType = {
   serverErrors?: true
   sessionParams?: true
   expireReason?: true
+  expireFailedAt?: true
   createdAt?: true
   updatedAt?: true
   _all?: true
@@ -333,6 +339,7 @@ export type CheckoutGroupByOutputType = {
   serverErrors: number
   sessionParams: runtime.JsonValue | null
   expireReason: string | null
+  expireFailedAt: Date | null
   createdAt: Date
   updatedAt: Date
   _count: CheckoutCountAggregateOutputType | null
@@ -386,6 +393,7 @@ export type CheckoutWhereInput = {
   serverErrors?: Prisma.IntFilter<"Checkout"> | number
   sessionParams?: Prisma.JsonNullableFilter<"Checkout">
   expireReason?: Prisma.StringNullableFilter<"Checkout"> | string | null
+  expireFailedAt?: Prisma.DateTimeNullableFilter<"Checkout"> | Date | string | null
   createdAt?: Prisma.DateTimeFilter<"Checkout"> | Date | string
   updatedAt?: Prisma.DateTimeFilter<"Checkout"> | Date | string
   order?: Prisma.XOR<Prisma.OrderNullableScalarRelationFilter, Prisma.OrderWhereInput> | null
@@ -419,6 +427,7 @@ export type CheckoutOrderByWithRelationInput = {
   serverErrors?: Prisma.SortOrder
   sessionParams?: Prisma.SortOrderInput | Prisma.SortOrder
   expireReason?: Prisma.SortOrderInput | Prisma.SortOrder
+  expireFailedAt?: Prisma.SortOrderInput | Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   updatedAt?: Prisma.SortOrder
   order?: Prisma.OrderOrderByWithRelationInput
@@ -455,6 +464,7 @@ export type CheckoutWhereUniqueInput = Prisma.AtLeast<{
   serverErrors?: Prisma.IntFilter<"Checkout"> | number
   sessionParams?: Prisma.JsonNullableFilter<"Checkout">
   expireReason?: Prisma.StringNullableFilter<"Checkout"> | string | null
+  expireFailedAt?: Prisma.DateTimeNullableFilter<"Checkout"> | Date | string | null
   createdAt?: Prisma.DateTimeFilter<"Checkout"> | Date | string
   updatedAt?: Prisma.DateTimeFilter<"Checkout"> | Date | string
   order?: Prisma.XOR<Prisma.OrderNullableScalarRelationFilter, Prisma.OrderWhereInput> | null
@@ -488,6 +498,7 @@ export type CheckoutOrderByWithAggregationInput = {
   serverErrors?: Prisma.SortOrder
   sessionParams?: Prisma.SortOrderInput | Prisma.SortOrder
   expireReason?: Prisma.SortOrderInput | Prisma.SortOrder
+  expireFailedAt?: Prisma.SortOrderInput | Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   updatedAt?: Prisma.SortOrder
   _count?: Prisma.CheckoutCountOrderByAggregateInput
@@ -526,6 +537,7 @@ export type CheckoutScalarWhereWithAggregatesInput = {
   serverErrors?: Prisma.IntWithAggregatesFilter<"Checkout"> | number
   sessionParams?: Prisma.JsonNullableWithAggregatesFilter<"Checkout">
   expireReason?: Prisma.StringNullableWithAggregatesFilter<"Checkout"> | string | null
+  expireFailedAt?: Prisma.DateTimeNullableWithAggregatesFilter<"Checkout"> | Date | string | null
   createdAt?: Prisma.DateTimeWithAggregatesFilter<"Checkout"> | Date | string
   updatedAt?: Prisma.DateTimeWithAggregatesFilter<"Checkout"> | Date | string
 }
@@ -555,6 +567,7 @@ export type CheckoutCreateInput = {
   serverErrors?: number
   sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   expireReason?: string | null
+  expireFailedAt?: Date | string | null
   createdAt?: Date | string
   updatedAt?: Date | string
   order?: Prisma.OrderCreateNestedOneWithoutCheckoutsInput
@@ -588,6 +601,7 @@ export type CheckoutUncheckedCreateInput = {
   serverErrors?: number
   sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   expireReason?: string | null
+  expireFailedAt?: Date | string | null
   createdAt?: Date | string
   updatedAt?: Date | string
   reservations?: Prisma.ReservationUncheckedCreateNestedManyWithoutCheckoutInput
@@ -619,6 +633,7 @@ export type CheckoutUpdateInput = {
   serverErrors?: Prisma.IntFieldUpdateOperationsInput | number
   sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   expireReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  expireFailedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   order?: Prisma.OrderUpdateOneWithoutCheckoutsNestedInput
@@ -652,6 +667,7 @@ export type CheckoutUncheckedUpdateInput = {
   serverErrors?: Prisma.IntFieldUpdateOperationsInput | number
   sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   expireReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  expireFailedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   reservations?: Prisma.ReservationUncheckedUpdateManyWithoutCheckoutNestedInput
@@ -684,6 +700,7 @@ export type CheckoutCreateManyInput = {
   serverErrors?: number
   sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   expireReason?: string | null
+  expireFailedAt?: Date | string | null
   createdAt?: Date | string
   updatedAt?: Date | string
 }
@@ -713,6 +730,7 @@ export type CheckoutUpdateManyMutationInput = {
   serverErrors?: Prisma.IntFieldUpdateOperationsInput | number
   sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   expireReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  expireFailedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
 }
@@ -743,6 +761,7 @@ export type CheckoutUncheckedUpdateManyInput = {
   serverErrors?: Prisma.IntFieldUpdateOperationsInput | number
   sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   expireReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  expireFailedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
 }
@@ -783,6 +802,7 @@ export type CheckoutCountOrderByAggregateInput = {
   serverErrors?: Prisma.SortOrder
   sessionParams?: Prisma.SortOrder
   expireReason?: Prisma.SortOrder
+  expireFailedAt?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   updatedAt?: Prisma.SortOrder
 }
@@ -816,6 +836,7 @@ export type CheckoutMaxOrderByAggregateInput = {
   requeues?: Prisma.SortOrder
   serverErrors?: Prisma.SortOrder
   expireReason?: Prisma.SortOrder
+  expireFailedAt?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   updatedAt?: Prisma.SortOrder
 }
@@ -843,6 +864,7 @@ export type CheckoutMinOrderByAggregateInput = {
   requeues?: Prisma.SortOrder
   serverErrors?: Prisma.SortOrder
   expireReason?: Prisma.SortOrder
+  expireFailedAt?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   updatedAt?: Prisma.SortOrder
 }
@@ -957,6 +979,7 @@ export type CheckoutCreateWithoutOrderInput = {
   serverErrors?: number
   sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   expireReason?: string | null
+  expireFailedAt?: Date | string | null
   createdAt?: Date | string
   updatedAt?: Date | string
   reservations?: Prisma.ReservationCreateNestedManyWithoutCheckoutInput
@@ -988,6 +1011,7 @@ export type CheckoutUncheckedCreateWithoutOrderInput = {
   serverErrors?: number
   sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   expireReason?: string | null
+  expireFailedAt?: Date | string | null
   createdAt?: Date | string
   updatedAt?: Date | string
   reservations?: Prisma.ReservationUncheckedCreateNestedManyWithoutCheckoutInput
@@ -1049,6 +1073,7 @@ export type CheckoutScalarWhereInput = {
   serverErrors?: Prisma.IntFilter<"Checkout"> | number
   sessionParams?: Prisma.JsonNullableFilter<"Checkout">
   expireReason?: Prisma.StringNullableFilter<"Checkout"> | string | null
+  expireFailedAt?: Prisma.DateTimeNullableFilter<"Checkout"> | Date | string | null
   createdAt?: Prisma.DateTimeFilter<"Checkout"> | Date | string
   updatedAt?: Prisma.DateTimeFilter<"Checkout"> | Date | string
 }
@@ -1078,6 +1103,7 @@ export type CheckoutCreateWithoutReservationsInput = {
   serverErrors?: number
   sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   expireReason?: string | null
+  expireFailedAt?: Date | string | null
   createdAt?: Date | string
   updatedAt?: Date | string
   order?: Prisma.OrderCreateNestedOneWithoutCheckoutsInput
@@ -1110,6 +1136,7 @@ export type CheckoutUncheckedCreateWithoutReservationsInput = {
   serverErrors?: number
   sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   expireReason?: string | null
+  expireFailedAt?: Date | string | null
   createdAt?: Date | string
   updatedAt?: Date | string
   payments?: Prisma.PaymentUncheckedCreateNestedManyWithoutCheckoutInput
@@ -1156,6 +1183,7 @@ export type CheckoutUpdateWithoutReservationsInput = {
   serverErrors?: Prisma.IntFieldUpdateOperationsInput | number
   sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   expireReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  expireFailedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   order?: Prisma.OrderUpdateOneWithoutCheckoutsNestedInput
@@ -1188,6 +1216,7 @@ export type CheckoutUncheckedUpdateWithoutReservationsInput = {
   serverErrors?: Prisma.IntFieldUpdateOperationsInput | number
   sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   expireReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  expireFailedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   payments?: Prisma.PaymentUncheckedUpdateManyWithoutCheckoutNestedInput
@@ -1218,6 +1247,7 @@ export type CheckoutCreateWithoutPaymentsInput = {
   serverErrors?: number
   sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   expireReason?: string | null
+  expireFailedAt?: Date | string | null
   createdAt?: Date | string
   updatedAt?: Date | string
   order?: Prisma.OrderCreateNestedOneWithoutCheckoutsInput
@@ -1250,6 +1280,7 @@ export type CheckoutUncheckedCreateWithoutPaymentsInput = {
   serverErrors?: number
   sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   expireReason?: string | null
+  expireFailedAt?: Date | string | null
   createdAt?: Date | string
   updatedAt?: Date | string
   reservations?: Prisma.ReservationUncheckedCreateNestedManyWithoutCheckoutInput
@@ -1296,6 +1327,7 @@ export type CheckoutUpdateWithoutPaymentsInput = {
   serverErrors?: Prisma.IntFieldUpdateOperationsInput | number
   sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   expireReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  expireFailedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   order?: Prisma.OrderUpdateOneWithoutCheckoutsNestedInput
@@ -1328,6 +1360,7 @@ export type CheckoutUncheckedUpdateWithoutPaymentsInput = {
   serverErrors?: Prisma.IntFieldUpdateOperationsInput | number
   sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   expireReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  expireFailedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   reservations?: Prisma.ReservationUncheckedUpdateManyWithoutCheckoutNestedInput
@@ -1358,6 +1391,7 @@ export type CheckoutCreateManyOrderInput = {
   serverErrors?: number
   sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   expireReason?: string | null
+  expireFailedAt?: Date | string | null
   createdAt?: Date | string
   updatedAt?: Date | string
 }
@@ -1387,6 +1421,7 @@ export type CheckoutUpdateWithoutOrderInput = {
   serverErrors?: Prisma.IntFieldUpdateOperationsInput | number
   sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   expireReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  expireFailedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   reservations?: Prisma.ReservationUpdateManyWithoutCheckoutNestedInput
@@ -1418,6 +1453,7 @@ export type CheckoutUncheckedUpdateWithoutOrderInput = {
   serverErrors?: Prisma.IntFieldUpdateOperationsInput | number
   sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   expireReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  expireFailedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   reservations?: Prisma.ReservationUncheckedUpdateManyWithoutCheckoutNestedInput
@@ -1449,6 +1485,7 @@ export type CheckoutUncheckedUpdateManyWithoutOrderInput = {
   serverErrors?: Prisma.IntFieldUpdateOperationsInput | number
   sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   expireReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  expireFailedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
 }
@@ -1519,6 +1556,7 @@ export type CheckoutSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs
   serverErrors?: boolean
   sessionParams?: boolean
   expireReason?: boolean
+  expireFailedAt?: boolean
   createdAt?: boolean
   updatedAt?: boolean
   order?: boolean | Prisma.Checkout$orderArgs<ExtArgs>
@@ -1553,6 +1591,7 @@ export type CheckoutSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Exte
   serverErrors?: boolean
   sessionParams?: boolean
   expireReason?: boolean
+  expireFailedAt?: boolean
   createdAt?: boolean
   updatedAt?: boolean
   order?: boolean | Prisma.Checkout$orderArgs<ExtArgs>
@@ -1584,6 +1623,7 @@ export type CheckoutSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Exte
   serverErrors?: boolean
   sessionParams?: boolean
   expireReason?: boolean
+  expireFailedAt?: boolean
   createdAt?: boolean
   updatedAt?: boolean
   order?: boolean | Prisma.Checkout$orderArgs<ExtArgs>
@@ -1615,11 +1655,12 @@ export type CheckoutSelectScalar = {
   serverErrors?: boolean
   sessionParams?: boolean
   expireReason?: boolean
+  expireFailedAt?: boolean
   createdAt?: boolean
   updatedAt?: boolean
 }
 
-export type CheckoutOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "userId" | "email" | "orderId" | "ownsOrder" | "status" | "cart" | "currency" | "amount" | "sessionId" | "sessionUrl" | "sessionExpiresAt" | "paymentIntentId" | "refusal" | "idempotencyKey" | "requestId" | "ipAddress" | "network" | "userAgent" | "askedAt" | "risk" | "requeues" | "serverErrors" | "sessionParams" | "expireReason" | "createdAt" | "updatedAt", ExtArgs["result"]["checkout"]>
+export type CheckoutOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "userId" | "email" | "orderId" | "ownsOrder" | "status" | "cart" | "currency" | "amount" | "sessionId" | "sessionUrl" | "sessionExpiresAt" | "paymentIntentId" | "refusal" | "idempotencyKey" | "requestId" | "ipAddress" | "network" | "userAgent" | "askedAt" | "risk" | "requeues" | "serverErrors" | "sessionParams" | "expireReason" | "expireFailedAt" | "createdAt" | "updatedAt", ExtArgs["result"]["checkout"]>
 export type CheckoutInclude<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   order?: boolean | Prisma.Checkout$orderArgs<ExtArgs>
   reservations?: boolean | Prisma.Checkout$reservationsArgs<ExtArgs>
@@ -1684,6 +1725,10 @@ export type $CheckoutPayload<ExtArgs extends runtime.Types.Extensions.InternalAr
      * Why it has to end at Stripe before its time; a job does it while the checkout is open.
      */
     expireReason: string | null
+    /**
+     * When Stripe last refused to end its Session, or did not know it: others do not wait for its goods until it is tried again.
+     */
+    expireFailedAt: Date | null
     createdAt: Date
     updatedAt: Date
   }, ExtArgs["result"]["checkout"]>
@@ -2137,6 +2182,7 @@ export interface CheckoutFieldRefs {
   readonly serverErrors: Prisma.FieldRef<"Checkout", 'Int'>
   readonly sessionParams: Prisma.FieldRef<"Checkout", 'Json'>
   readonly expireReason: Prisma.FieldRef<"Checkout", 'String'>
+  readonly expireFailedAt: Prisma.FieldRef<"Checkout", 'DateTime'>
   readonly createdAt: Prisma.FieldRef<"Checkout", 'DateTime'>
   readonly updatedAt: Prisma.FieldRef<"Checkout", 'DateTime'>
 }
