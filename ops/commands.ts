@@ -62,6 +62,12 @@ export const commands: Record<string, Command | undefined> = {
     what: 'what is booked for an order; compare the ledger with Stripe’s balance transactions',
     run: ledger
   },
+  'ledger correct': {
+    usage:
+      'ledger correct ORDER --debit ACCOUNT --credit ACCOUNT --amount 5.00 --reason "…" [--currency EUR] [--of ENTRY [--missing]] [--key K]',
+    what: 'post a balanced entry beside a wrong or missing one; the same --key is the same correction',
+    run: args => ledger(['correct', ...args])
+  },
   reconcile: {
     usage: 'reconcile [--since DATE]',
     what: 'find what no webhook has told, and repair it',
