@@ -69,8 +69,8 @@ export const commands: Record<string, Command | undefined> = {
     run: args => ledger(['correct', ...args])
   },
   reconcile: {
-    usage: 'reconcile [--since DATE]',
-    what: 'find what no webhook has told, and repair it',
+    usage: 'reconcile [--since DATE] | --objects --since DATE [--from DATE]',
+    what: 'find what no webhook has told, and repair it; with --objects, after a restore of a backup of that time',
     run: reconcile
   },
   notifications: {

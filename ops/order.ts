@@ -1,19 +1,21 @@
 import { parseArgs } from 'node:util'
+import type Stripe from 'stripe'
 import { writeAudit } from '../shared/audit.js'
 import { transaction } from '../shared/database.js'
 import { MINUTE } from '../shared/duration.js'
 import { toMinorUnits } from '../shared/money.js'
 import { parseRestock } from '../shared/restock.js'
 import type { Services } from '../shared/services.js'
-import { lockCheckout, moveCheckout } from '../shared/statements/checkouts.js'
+import { type CheckoutRow, lockCheckout, moveCheckout, readCheckout } from '../shared/statements/checkouts.js'
 import { findSiblings, lockOrder, type OrderRow } from '../shared/statements/orders.js'
 import { acceptPayment, findPaymentsOf, type PaymentRow } from '../shared/statements/payments.js'
 import { type RefundRow, readRefund } from '../shared/statements/refunds.js'
 import { commitReleased, settleReservations } from '../shared/statements/stock.js'
-import { isPayable } from '../shared/transitions.js'
+import { isUnknownToStripe } from '../shared/stripe.js'
+import { type CheckoutStatus, isPayable } from '../shared/transitions.js'
 import { foundIntent, storeFound } from '../workers/found-events.js'
 import { requestRefunds } from '../workers/refund-request.js'
-import { expireCheckout } from '../workers/session-expiry.js'
+import { applySession, endSession, expireCheckout } from '../workers/session-expiry.js'
 import { announce, cancelOrder, settleOrder } from '../workers/settlement.js'
 import { applyEvent } from '../workers/webhook-processing.js'
 import { operator, why, withServices } from './environment.js'
@@ -138,7 +140,7 @@ async function cancel(services: Services, id: string, args: string[]): Promise<v
   if (status !== 'PENDING')
     throw new Error(`The order is ${status}; only a PENDING or AUTHORIZED one can be cancelled.`)
   for (const checkout of await findSiblings(services.db.pool, id, '')) {
-    if (checkout.status === 'OPEN' || checkout.status === 'VERIFIED') await expireCheckout(services, checkout)
+    if (isOpenAtStripe(checkout.status)) await expireCheckout(services, checkout)
   }
   const notifications: string[] = []
   await transaction(services.db.pool, async client => {
@@ -173,17 +175,20 @@ async function accept(services: Services, id: string, args: string[]): Promise<v
   if (payment === undefined) throw new Error(`Order ${id} has no payment in review.`)
   if (others.length > 0) throw new UsageError('Several payments are in review; name one with --payment.')
   const note = await why(values.note)
+  refuseUnpaid(payment, await readCheckout(services.db.pool, payment.checkoutId))
+  await closeSessions(services, payment)
   const notifications: string[] = []
   const status = await transaction(services.db.pool, async client => {
     const checkout = await lockCheckout(client, payment.checkoutId)
     await lockOrder(client, id)
     const now = services.now()
+    const reopened = (await findSiblings(client, id, payment.checkoutId)).find(each => isOpenAtStripe(each.status))
+    if (reopened !== undefined)
+      throw new Error(`Checkout ${reopened.id} has just been opened for it. Run the command again.`)
     if (!(await acceptPayment(client, payment.paymentIntentId, operator(), now)))
       throw new Error('Somebody was faster.')
+    refuseUnpaid(payment, checkout)
     const isPaid = payment.status === 'SUCCEEDED'
-    if (!isPaid && checkout?.status !== 'PROCESSING') {
-      throw new Error(`Its checkout is ${checkout?.status} and nothing is captured: npm run ops -- order cancel ${id}`)
-    }
     if (isPaid) {
       await settleReservations(client, payment.checkoutId, 'COMMITTED', now)
       if (!(await commitReleased(client, payment.checkoutId, now))) {
@@ -209,6 +214,44 @@ async function accept(services: Services, id: string, args: string[]): Promise<v
   })
   await announce({ services, notifications })
   print(`Payment ${payment.paymentIntentId} counts now; the order is ${status}.`)
+}
+
+function refuseUnpaid({ status, orderId }: PaymentRow, checkout: CheckoutRow | undefined): void {
+  if (status === 'SUCCEEDED' || checkout?.status === 'PROCESSING') return
+  throw new Error(`Its checkout is ${checkout?.status} and nothing is captured: npm run ops -- order cancel ${orderId}`)
+}
+
+/**
+ * Before a payment counts, nothing else may be able to pay its order: what is open expires at Stripe. The payment's own
+ * checkout is not told, so that it keeps its goods. Throws when a customer was faster and has paid there too.
+ */
+async function closeSessions(services: Services, payment: PaymentRow): Promise<void> {
+  const { orderId, paymentIntentId, checkoutId } = payment
+  const open = (await findSiblings(services.db.pool, orderId, '')).filter(({ status }) => isOpenAtStripe(status))
+  for (const checkout of open) {
+    const session = await endSession(services, checkout).catch(error => {
+      if (!isUnknownToStripe(error)) throw error
+      const command = `npm run ops -- checkout expire ${checkout.id} --unknown-to-stripe --reason "…"`
+      throw new Error(`Stripe does not know the Session of checkout ${checkout.id}. If it was deleted: ${command}`)
+    })
+    if (session.status === 'expired' && checkout.id === checkoutId) continue
+    await applySession(services, checkout, session)
+    const after = await readCheckout(services.db.pool, checkout.id)
+    const isPaid = after?.status === 'PAID' || after?.status === 'PROCESSING'
+    if (!isPaid || intentOf(session) === paymentIntentId) continue
+    const refund = `npm run ops -- order refund ${orderId} --payment ${paymentIntentId}`
+    throw new Error(
+      `The customer was faster: Session ${session.id} of checkout ${checkout.id} is paid too. Refund the one in review: ${refund}`
+    )
+  }
+}
+
+function intentOf({ payment_intent: intent }: Stripe.Checkout.Session): string | undefined {
+  return typeof intent === 'string' ? intent : intent?.id
+}
+
+function isOpenAtStripe(status: CheckoutStatus): boolean {
+  return status === 'OPEN' || status === 'VERIFIED'
 }
 
 async function readOrder({ db }: Services, id: string): Promise<OrderRow> {

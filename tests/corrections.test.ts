@@ -68,12 +68,13 @@ it('posts one balanced entry with who and why, once for a key, and changes no po
   expect(first.output).toContain('correction:ticket-7 is posted: SALES 5.00, STRIPE -5.00 EUR')
   const again = await correct(orderId, 'SALES', 'STRIPE', '5', ...of)
   expect([again.code, again.output]).toEqual([0, expect.stringContaining('was posted before')])
-  for (const other of [
+  const others: [string, string, string, ...string[]][] = [
     ['SALES', 'STRIPE', '6.00', ...of],
     ['STRIPE', 'SALES', '5.00', ...of],
     ['SALES', 'STRIPE', '5.00', '--key', 'ticket-7']
-  ] as const) {
-    const refused = await correct(orderId, ...(other as readonly [string, string, string]))
+  ]
+  for (const other of others) {
+    const refused = await correct(orderId, ...other)
     expect([refused.code, refused.output]).toEqual([1, expect.stringContaining('used for another correction')])
   }
   const after = await postings(orderId)
