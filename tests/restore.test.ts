@@ -137,6 +137,12 @@ const lives: Life[] = [
   },
   { name: 'bank debit that pays', before: pay('DE89370400440532013000'), status: ['PROCESSING', 'PAID'] },
   { name: 'bank debit that fails', before: pay('DE62370400440532013001'), status: ['PROCESSING', 'PENDING'] },
+  {
+    name: 'refund that was asked for, and the answer not stored yet',
+    before: pay(),
+    after: ({ shop, orderId }) => requestRefunds(shop.stack.services, { orderId, amount: 250, operator: 'olga' }),
+    status: ['PAID', 'PARTIALLY_REFUNDED']
+  },
   { name: 'its Session was made and not stored yet', after: pay(), status: ['PENDING', 'PAID'] }
 ]
 
@@ -256,6 +262,12 @@ describe.each([
     for (const [name, state] of await restored()) original.set(name, state)
 
     await shop.stack.stopWorkers()
+    const asked = orders.get('refund that was asked for, and the answer not stored yet')?.orderId
+    await asOwner(
+      shop,
+      `INSERT INTO backup."Refund" SELECT * FROM "Refund" WHERE "orderId" = '${asked}';
+       UPDATE backup."Refund" SET "status" = 'REQUESTED', "stripeId" = NULL WHERE "orderId" = '${asked}'`
+    )
     await restore(shop)
   }, 180_000)
   afterAll(() => shop.close())

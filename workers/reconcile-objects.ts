@@ -12,7 +12,7 @@ import { type Examined, examine, type Run } from './objects/examine.js'
  * https://docs.stripe.com/webhooks#automatic-retries
  */
 export const TOLD_LATE_DAYS = 3
-/** Each asks Stripe four times; Stripe takes 25 requests a second in test mode: https://docs.stripe.com/rate-limits */
+/** Each waits for one answer at a time; Stripe takes 25 requests a second in test mode: https://docs.stripe.com/rate-limits */
 const AT_ONCE = 4
 const MAX_ERRORS = 1_000
 

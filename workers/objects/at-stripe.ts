@@ -22,11 +22,10 @@ export async function readIntent(stripe: Stripe, id: string): Promise<Stripe.Pay
 /** `intent` with its latest charge expanded. */
 export async function readAtStripe(stripe: Stripe, intent: Stripe.PaymentIntent, askedAt: Date): Promise<AtStripe> {
   const of = { payment_intent: intent.id, limit: 100 }
-  const [refunds, disputes, sessions] = await Promise.all([
-    listRefunds(stripe, intent.id),
-    stripe.disputes.list(of).autoPagingToArray(ALL),
-    stripe.checkout.sessions.list(of).autoPagingToArray(ALL)
-  ])
+  // One after another: reconcile asks about several payments at once, and Stripe counts requests.
+  const refunds = await listRefunds(stripe, intent.id)
+  const disputes = await stripe.disputes.list(of).autoPagingToArray(ALL)
+  const sessions = await stripe.checkout.sessions.list(of).autoPagingToArray(ALL)
   const charge = typeof intent.latest_charge === 'object' ? intent.latest_charge : null
   return { askedAt, intent: { ...intent, latest_charge: charge?.id ?? null }, charge, refunds, disputes, sessions }
 }
