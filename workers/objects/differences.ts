@@ -57,17 +57,16 @@ function paymentDifferences({ payment }: PaymentFacts, at: AtStripe): Difference
   const { intent, charge } = at
   const status = intent === null ? undefined : paymentStatusOf(intent, at.sessions)
   if (intent === null || status === undefined) return []
-  const currency = intent.currency.toUpperCase()
-  const money = (amount: number) => `${toDecimalString(amount as MinorUnits, currency)} ${currency}`
+  const { currency } = intent
   const charged = charge?.status === 'succeeded' ? charge.id : null
   const captured = status === 'SUCCEEDED' ? intent.amount_received : 0
   const differences =
     payment === undefined
-      ? [`payment ${intent.id} is missing, Stripe has it ${status} with ${money(captured)} captured`]
+      ? [`payment ${intent.id} is missing, Stripe has it ${status} with ${money(captured, currency)} captured`]
       : unequal(`payment ${intent.id}`, [
           ['is', payment.status, status],
-          ['has captured', money(payment.captured), money(captured)],
-          ['is for', `${payment.amount} ${payment.currency}`, `${intent.amount} ${currency}`],
+          ['has captured', money(payment.captured, payment.currency), money(captured, currency)],
+          ['is for', money(payment.amount, payment.currency), money(intent.amount, currency)],
           ['has the charge', payment.chargeId, charged ?? payment.chargeId]
         ])
   if (differences.length === 0) return []
@@ -116,7 +115,7 @@ function refundDifferences({ refunds }: PaymentFacts, at: AtStripe): Difference[
         ? [`refund ${refund.id} is missing, Stripe has it ${status}`]
         : unequal(`refund ${refund.id}`, [
             ['is', known.status, status],
-            ['is of', known.amount, refund.amount]
+            ['is of', money(known.amount, known.currency), money(refund.amount, refund.currency)]
           ])
     const events = [{ type: 'refund.updated', object: refund, state: refund.status ?? 'pending' }]
     return differences.map((what, index) => ({ what, events: index === 0 ? events : [] }))
@@ -135,7 +134,7 @@ function disputeDifferences({ disputes, entries }: PaymentFacts, at: AtStripe): 
         ? [`dispute ${dispute.id} is missing, Stripe has it ${dispute.status}`]
         : unequal(`dispute ${dispute.id}`, [
             ['is', known.status, dispute.status],
-            ['is of', known.amount, dispute.amount],
+            ['is of', money(known.amount, known.currency), money(dispute.amount, dispute.currency)],
             ['is for', known.reason, dispute.reason],
             ['wants evidence by', known.evidenceDueBy?.toISOString(), dueBy ? isoOf(dueBy) : undefined]
           ])
@@ -145,6 +144,10 @@ function disputeDifferences({ disputes, entries }: PaymentFacts, at: AtStripe): 
     const events = [{ type: 'charge.dispute.updated', object: { ...dispute, id }, state: status, askedAt: at.askedAt }]
     return all.map((what, index) => ({ what, events: index === 0 ? events : [] }))
   })
+}
+
+function money(amount: number, currency: string): string {
+  return `${toDecimalString(amount as MinorUnits, currency)} ${currency.toUpperCase()}`
 }
 
 function isoOf(seconds: number): string {
