@@ -43,12 +43,12 @@ export const commands: Record<string, Command | undefined> = {
     run: args => order(['refund', ...args])
   },
   'order capture': {
-    usage: 'order capture ID [--amount 5.00] [--reason "…"]',
+    usage: 'order capture ID [--amount 5.00] [--payment pi_…] [--reason "…"]',
     what: 'charge what was authorized (PAYMENT_CAPTURE_METHOD=manual)',
     run: args => order(['capture', ...args])
   },
   'order cancel': {
-    usage: 'order cancel ID [--reason "…"]',
+    usage: 'order cancel ID [--payment pi_…] [--reason "…"]',
     what: 'end an unpaid order: its Session expires, its authorization is given back',
     run: args => order(['cancel', ...args])
   },
@@ -62,9 +62,15 @@ export const commands: Record<string, Command | undefined> = {
     what: 'what is booked for an order; compare the ledger with Stripe’s balance transactions',
     run: ledger
   },
+  'ledger correct': {
+    usage:
+      'ledger correct ORDER --debit ACCOUNT --credit ACCOUNT --amount 5.00 --reason "…" [--currency EUR] [--of ENTRY [--missing]] [--key K]',
+    what: 'post a balanced entry beside a wrong or missing one; the same --key is the same correction',
+    run: args => ledger(['correct', ...args])
+  },
   reconcile: {
-    usage: 'reconcile [--since DATE]',
-    what: 'find what no webhook has told, and repair it',
+    usage: 'reconcile [--since DATE] | --objects --since DATE [--from DATE]',
+    what: 'find what no webhook has told, and repair it; with --objects, after a restore of a backup of that time',
     run: reconcile
   },
   notifications: {

@@ -3,7 +3,14 @@ import { DAY, SECOND } from '../shared/duration.js'
 import { type MinorUnits, toDecimalString } from '../shared/money.js'
 import { inPages } from '../shared/pages.js'
 import type { Services } from '../shared/services.js'
-import { type Bookings, findBookedSources, findBookings, findUnbalanced } from '../shared/statements/ledger.js'
+import {
+  type BookedEntry,
+  type Bookings,
+  findBookedSources,
+  findBookings,
+  findUnbalanced
+} from '../shared/statements/ledger.js'
+import { movementOf } from './ledger-movement.js'
 
 export interface LedgerReport {
   /** Balance transactions of Stripe that were compared. */
@@ -14,6 +21,8 @@ export interface LedgerReport {
 }
 
 const PAGE = 100
+/** Entries of another time than their balance transactions, each asked for by itself. */
+const MAX_ASKED = 500
 
 /**
  * Compares the ledger with Stripe's balance transactions of a period, both ways: what Stripe booked and the ledger did
@@ -31,12 +40,8 @@ export async function checkLedger(services: Services, since: Date, until: Date):
 
   // A day at both ends: we book when the event comes, Stripe when it happens.
   const inner = [new Date(since.getTime() + DAY), new Date(until.getTime() - DAY)] as const
-  for (const posting of await findBookedSources(services.db.pool, ...inner)) {
-    if (!seen.has(posting.entry)) {
-      const amount = money(posting.amount, posting.currency)
-      report.differences.push(`${posting.entry}: the ledger has ${amount}, Stripe has nothing`)
-    }
-  }
+  const unseen = (await findBookedSources(services.db.pool, ...inner)).filter(({ entry }) => !seen.has(entry))
+  for (const [index, booked] of unseen.entries()) await compareUnseen(services, booked, index < MAX_ASKED, report)
   for (const { orderId, currency, sum } of await findUnbalanced(services.db.pool)) {
     report.differences.push(`order ${orderId}: its postings sum to ${money(sum, currency)}, not to zero`)
   }
@@ -96,6 +101,34 @@ function compare(each: Stripe.BalanceTransaction, bookings: Bookings, seen: Set<
       `${each.id}: Stripe's fee is ${money(each.fee, currency)}, the ledger has ${money(fee, currency)}`
     )
   }
+}
+
+/**
+ * What was booked or corrected in the period for something that Stripe booked at another time, or never: after a restore,
+ * or once a correction has added what was missing.
+ */
+async function compareUnseen(
+  { stripe }: Services,
+  { entry, amount, currency }: BookedEntry,
+  ask: boolean,
+  report: LedgerReport
+): Promise<void> {
+  const booked = money(amount, currency)
+  if (entry.startsWith('order:')) {
+    report.differences.push(`order ${entry.slice(6)}: corrections that name no entry put ${booked} on STRIPE`)
+    return
+  }
+  const movement = ask ? await movementOf(stripe, entry) : undefined
+  if (movement === undefined) {
+    report.differences.push(`${entry}: the ledger has ${booked}, Stripe has nothing`)
+    return
+  }
+  report.compared++
+  // Settled in another currency: its exchange says so.
+  if (movement.currency.toUpperCase() !== currency || movement.amount === amount) return
+  report.differences.push(
+    `${movement.id}: Stripe has ${entry} for ${money(movement.amount, currency)}, the ledger has ${booked}`
+  )
 }
 
 /** The ledger's entry for a balance transaction; undefined when it is of no payment of ours. */

@@ -1,9 +1,10 @@
 import { parseArgs } from 'node:util'
 import { DAY } from '../shared/duration.js'
+import { correctLedger } from '../shared/ledger-correction.js'
 import { type MinorUnits, toDecimalString } from '../shared/money.js'
 import { readPostings } from '../shared/statements/ledger.js'
 import { bookBalanceTransactions } from '../workers/balance.js'
-import { withServices } from './environment.js'
+import { operator, why, withServices } from './environment.js'
 import { checkLedger } from './ledger-check.js'
 import { print, printTable } from './print.js'
 import { dateArgument, required, UsageError } from './usage-error.js'
@@ -13,23 +14,70 @@ const DEFAULT_DAYS = 30
 export async function ledger([action, ...args]: string[]): Promise<void> {
   if (action === 'show') return await show(required(args[0], 'The order’s id'))
   if (action === 'verify') return await verify(args)
-  throw new UsageError('ledger takes show or verify.')
+  if (action === 'correct') return await correct(required(args[0], 'The order’s id'), args.slice(1))
+  throw new UsageError('ledger takes show, verify or correct.')
 }
 
 async function show(orderId: string): Promise<void> {
   await withServices(async ({ db }) => {
     const postings = await readPostings(db.pool, orderId)
     if (postings.length === 0) return print(`Nothing is booked for order ${orderId}.`)
+    const isCorrection = postings.some(({ entry }) => entry.startsWith('correction:'))
     printTable([
-      ['BOOKED', 'ENTRY', 'ACCOUNT', 'AMOUNT', ''],
+      ['BOOKED', 'ENTRY', 'ACCOUNT', 'AMOUNT', '', ...(isCorrection ? ['CORRECTS'] : [])],
       ...postings.map(posting => [
         posting.createdAt.toISOString(),
         posting.entry,
         posting.account,
         toDecimalString(posting.amount as MinorUnits, posting.currency).padStart(12),
-        posting.currency
+        posting.currency,
+        ...(posting.entry.startsWith('correction:') ? [posting.source] : [])
       ])
     ])
+    const corrections = await db.prisma.paymentAuditLog.findMany({
+      where: { orderId, action: 'ledger_corrected' },
+      orderBy: { id: 'asc' }
+    })
+    for (const { metadata } of corrections) {
+      const { entry, operator: who, reason } = metadata as { entry: string; operator: string; reason: string }
+      print(`${entry} by ${who}: ${reason}`)
+    }
+  })
+}
+
+/** Posts one entry that puts right what is booked; nothing that is booked changes. */
+async function correct(orderId: string, args: string[]): Promise<void> {
+  const { values } = parseArgs({
+    args,
+    options: {
+      debit: { type: 'string' },
+      credit: { type: 'string' },
+      amount: { type: 'string' },
+      currency: { type: 'string' },
+      of: { type: 'string' },
+      missing: { type: 'boolean', default: false },
+      reason: { type: 'string' },
+      key: { type: 'string' }
+    }
+  })
+  const request = {
+    orderId,
+    debit: required(values.debit, '--debit'),
+    credit: required(values.credit, '--credit'),
+    amount: required(values.amount, '--amount'),
+    currency: values.currency,
+    of: values.of,
+    missing: values.missing,
+    key: values.key
+  }
+  const reason = required(await why(values.reason), '--reason')
+  await withServices(async services => {
+    const { entry, isNew, lines, of } = await correctLedger(services, { operator: operator(), reason }, request)
+    const shown = lines.map(line => `${line.account} ${toDecimalString(line.amount as MinorUnits, line.currency)}`)
+    print(`${entry} ${isNew ? 'is posted' : 'was posted before'}: ${shown.join(', ')} ${lines[0]?.currency}`)
+    const touchesStripe = lines.some(line => line.account === 'STRIPE')
+    if (of === undefined && touchesStripe)
+      print('It names no entry (--of): ledger verify will list it, because Stripe has nothing like it.')
   })
 }
 

@@ -1,20 +1,22 @@
 import { parseArgs } from 'node:util'
+import type Stripe from 'stripe'
 import { writeAudit } from '../shared/audit.js'
 import { transaction } from '../shared/database.js'
 import { MINUTE } from '../shared/duration.js'
 import { toMinorUnits } from '../shared/money.js'
 import { parseRestock } from '../shared/restock.js'
 import type { Services } from '../shared/services.js'
-import { lockCheckout, moveCheckout } from '../shared/statements/checkouts.js'
+import { type CheckoutRow, lockCheckout, moveCheckout, readCheckout } from '../shared/statements/checkouts.js'
 import type { DueRow } from '../shared/statements/due-rows.js'
 import { findSiblings, lockOrder, type OrderRow } from '../shared/statements/orders.js'
 import { acceptPayment, findPaymentsOf, type PaymentRow } from '../shared/statements/payments.js'
 import { type RefundRow, readRefund } from '../shared/statements/refunds.js'
 import { commitReleased, settleReservations } from '../shared/statements/stock.js'
-import { isPayable } from '../shared/transitions.js'
+import { isUnknownToStripe } from '../shared/stripe.js'
+import { type CheckoutStatus, isPayable } from '../shared/transitions.js'
 import { foundIntent, storeFound } from '../workers/found-events.js'
 import { requestRefunds } from '../workers/refund-request.js'
-import { expireCheckout } from '../workers/session-expiry.js'
+import { applySession, endSession, expireCheckout } from '../workers/session-expiry.js'
 import { cancelOrder, enqueueDue, settleOrder } from '../workers/settlement.js'
 import { applyEvent } from '../workers/webhook-processing.js'
 import { operator, why, withServices } from './environment.js'
@@ -103,9 +105,10 @@ function report(refund: RefundRow): void {
 }
 
 async function capture(services: Services, id: string, args: string[]): Promise<void> {
-  const { values } = parseArgs({ args, options: { amount: { type: 'string' }, reason: { type: 'string' } } })
+  const options = { amount: { type: 'string' }, reason: { type: 'string' }, payment: { type: 'string' } } as const
+  const { values } = parseArgs({ args, options })
   const { currency } = await readOrder(services, id)
-  const payment = await authorizedPayment(services, id)
+  const payment = await capturable(services, id, values.payment)
   // What can be captured is what Stripe holds, not what we remember.
   const authorized = await services.stripe.paymentIntents.retrieve(payment.paymentIntentId)
   if (authorized.status !== 'requires_capture') {
@@ -127,10 +130,10 @@ async function capture(services: Services, id: string, args: string[]): Promise<
 
 /** Ends what can still be paid, at Stripe first; a customer who was faster keeps the order. */
 async function cancel(services: Services, id: string, args: string[]): Promise<void> {
-  const { values } = parseArgs({ args, options: { reason: { type: 'string' } } })
+  const { values } = parseArgs({ args, options: { reason: { type: 'string' }, payment: { type: 'string' } } })
   const { status } = await readOrder(services, id)
   const given = await why(values.reason)
-  const payment = await findAuthorized(services, id)
+  const payment = theOne(await findAuthorized(services, id, values.payment))
   if (payment !== undefined) {
     const { amount } = payment
     await noteOperator(services, payment, { action: 'order_cancel_requested', amount, reason: given })
@@ -140,12 +143,13 @@ async function cancel(services: Services, id: string, args: string[]): Promise<v
       { idempotencyKey: `${payment.paymentIntentId}-cancel-${minuteOf(services)}` }
     )
     await applyIntent(services, intent)
-    return print(`Order ${id} is cancelled; ${intent.id} is not charged.`)
+    const after = await readOrder(services, id)
+    return print(`${intent.id} is not charged; the order is ${after.status}.`)
   }
   if (status !== 'PENDING')
     throw new Error(`The order is ${status}; only a PENDING or AUTHORIZED one can be cancelled.`)
   for (const checkout of await findSiblings(services.db.pool, id, '')) {
-    if (checkout.status === 'OPEN' || checkout.status === 'VERIFIED') await expireCheckout(services, checkout)
+    if (isOpenAtStripe(checkout.status)) await expireCheckout(services, checkout)
   }
   const due: DueRow[] = []
   await transaction(services.db.pool, async client => {
@@ -180,17 +184,20 @@ async function accept(services: Services, id: string, args: string[]): Promise<v
   if (payment === undefined) throw new Error(`Order ${id} has no payment in review.`)
   if (others.length > 0) throw new UsageError('Several payments are in review; name one with --payment.')
   const note = await why(values.note)
+  refuseUnpaid(payment, await readCheckout(services.db.pool, payment.checkoutId))
+  await closeSessions(services, payment)
   const due: DueRow[] = []
   const status = await transaction(services.db.pool, async client => {
     const checkout = await lockCheckout(client, payment.checkoutId)
     await lockOrder(client, id)
     const now = services.now()
+    const reopened = (await findSiblings(client, id, payment.checkoutId)).find(each => isOpenAtStripe(each.status))
+    if (reopened !== undefined)
+      throw new Error(`Checkout ${reopened.id} has just been opened for it. Run the command again.`)
     if (!(await acceptPayment(client, payment.paymentIntentId, operator(), now)))
       throw new Error('Somebody was faster.')
+    refuseUnpaid(payment, checkout)
     const isPaid = payment.status === 'SUCCEEDED'
-    if (!isPaid && checkout?.status !== 'PROCESSING') {
-      throw new Error(`Its checkout is ${checkout?.status} and nothing is captured: npm run ops -- order cancel ${id}`)
-    }
     if (isPaid) {
       await settleReservations(client, payment.checkoutId, 'COMMITTED', now)
       if (!(await commitReleased(client, payment.checkoutId, now))) {
@@ -218,23 +225,73 @@ async function accept(services: Services, id: string, args: string[]): Promise<v
   print(`Payment ${payment.paymentIntentId} counts now; the order is ${status}.`)
 }
 
+function refuseUnpaid({ status, orderId }: PaymentRow, checkout: CheckoutRow | undefined): void {
+  if (status === 'SUCCEEDED' || checkout?.status === 'PROCESSING') return
+  throw new Error(`Its checkout is ${checkout?.status} and nothing is captured: npm run ops -- order cancel ${orderId}`)
+}
+
+/**
+ * Before a payment counts, nothing else may be able to pay its order: what is open expires at Stripe. The payment's own
+ * checkout is not told, so that it keeps its goods. Throws when a customer was faster and has paid there too.
+ */
+async function closeSessions(services: Services, payment: PaymentRow): Promise<void> {
+  const { orderId, paymentIntentId, checkoutId } = payment
+  const open = (await findSiblings(services.db.pool, orderId, '')).filter(({ status }) => isOpenAtStripe(status))
+  for (const checkout of open) {
+    const session = await endSession(services, checkout).catch(error => {
+      if (!isUnknownToStripe(error)) throw error
+      const command = `npm run ops -- checkout expire ${checkout.id} --unknown-to-stripe --reason "…"`
+      throw new Error(`Stripe does not know the Session of checkout ${checkout.id}. If it was deleted: ${command}`)
+    })
+    if (session.status === 'expired' && checkout.id === checkoutId) continue
+    await applySession(services, checkout, session)
+    const after = await readCheckout(services.db.pool, checkout.id)
+    const isPaid = after?.status === 'PAID' || after?.status === 'PROCESSING'
+    if (!isPaid || intentOf(session) === paymentIntentId) continue
+    const refund = `npm run ops -- order refund ${orderId} --payment ${paymentIntentId}`
+    throw new Error(
+      `The customer was faster: Session ${session.id} of checkout ${checkout.id} is paid too. Refund the one in review: ${refund}`
+    )
+  }
+}
+
+function intentOf({ payment_intent: intent }: Stripe.Checkout.Session): string | undefined {
+  return typeof intent === 'string' ? intent : intent?.id
+}
+
+function isOpenAtStripe(status: CheckoutStatus): boolean {
+  return status === 'OPEN' || status === 'VERIFIED'
+}
+
 async function readOrder({ db }: Services, id: string): Promise<OrderRow> {
   const { rows } = await db.pool.query<OrderRow>('SELECT * FROM "Order" WHERE "id" = $1', [id])
   if (rows[0] === undefined) throw new Error(`There is no order ${id}.`)
   return rows[0]
 }
 
-async function findAuthorized({ db }: Services, id: string): Promise<PaymentRow | undefined> {
-  return (await findPaymentsOf(db.pool, id)).find(each => each.status === 'AUTHORIZED')
+async function findAuthorized({ db }: Services, id: string, paymentIntentId?: string): Promise<PaymentRow[]> {
+  return (await findPaymentsOf(db.pool, id)).filter(
+    each => each.status === 'AUTHORIZED' && (paymentIntentId ?? each.paymentIntentId) === each.paymentIntentId
+  )
 }
 
-async function authorizedPayment(services: Services, id: string): Promise<PaymentRow> {
-  const payment = await findAuthorized(services, id)
-  if (payment === undefined) throw new Error(`Order ${id} has no authorization that could be captured.`)
-  if (payment.reviewReason !== null && payment.acceptedAt === null) {
-    throw new Error(`${payment.paymentIntentId} is in review: ${payment.reviewReason}. Accept it first, or cancel it.`)
-  }
-  return payment
+/** The only one of several that can be meant. */
+function theOne(payments: PaymentRow[]): PaymentRow | undefined {
+  const [payment, ...others] = payments
+  if (others.length === 0) return payment
+  const names = payments.map(each => each.paymentIntentId).join(', ')
+  throw new UsageError(`The order has several authorizations (${names}); name one with --payment.`)
+}
+
+async function capturable(services: Services, id: string, paymentIntentId?: string): Promise<PaymentRow> {
+  const authorized = await findAuthorized(services, id, paymentIntentId)
+  const isInReview = (each: PaymentRow) => each.reviewReason !== null && each.acceptedAt === null
+  const payment = theOne(authorized.filter(each => !isInReview(each)))
+  if (payment !== undefined) return payment
+  const [reviewed] = authorized
+  if (reviewed === undefined) throw new Error(`Order ${id} has no authorization that could be captured.`)
+  const { paymentIntentId: name, reviewReason } = reviewed
+  throw new Error(`${name} is in review: ${reviewReason}. Accept it first, or cancel it.`)
 }
 
 /** Both end the PaymentIntent once, however often they are asked for; a key that met an error of Stripe's is used up. */

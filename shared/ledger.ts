@@ -1,7 +1,9 @@
 import type { Queryable } from './database.js'
 
 /** STRIPE is what Stripe holds for the shop; debits are positive. */
-export type LedgerAccount = 'STRIPE' | 'SALES' | 'REFUNDS' | 'FEES' | 'DISPUTES' | 'EXCHANGE'
+export const ledgerAccounts = ['STRIPE', 'SALES', 'REFUNDS', 'FEES', 'DISPUTES', 'EXCHANGE'] as const
+
+export type LedgerAccount = (typeof ledgerAccounts)[number]
 
 /** One entry; its lines sum to zero in each currency. `key` makes it happen once. */
 export interface LedgerEntry {

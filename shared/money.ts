@@ -51,6 +51,11 @@ export function priceDecimals(currency: string): number {
   return decimals - Math.log10(step)
 }
 
+/** How many decimals an amount in this currency has when it is written out. */
+export function amountDecimals(currency: string): number {
+  return rule(currency).decimals
+}
+
 export function minor(amount: number): MinorUnits {
   if (!Number.isSafeInteger(amount)) throw new RangeError(`Not an amount in minor units: ${amount}`)
   return amount as MinorUnits
@@ -66,13 +71,22 @@ export function minorFromBigInt(amount: bigint): MinorUnits {
  * not finite, or beyond exact integers. Works on the decimal digits, so that 19.99 is 1999 and never 1998.
  */
 export function toMinorUnits(major: number, currency: string): MinorUnits | undefined {
-  const { decimals, step } = rule(currency)
-  const digits = /^(-?)(\d+)(?:\.(\d+))?$/.exec(String(major))
+  const amount = parseMinorUnits(String(major), currency)
+  return amount === undefined || amount % rule(currency).step !== 0 ? undefined : amount
+}
+
+/**
+ * As toMinorUnits, for an amount that is written out. It may be any that an account can hold, also one that cannot be
+ * charged: a fee of 0.123 KWD.
+ */
+export function parseMinorUnits(text: string, currency: string): MinorUnits | undefined {
+  const { decimals } = rule(currency)
+  const digits = /^(-?)(\d+)(?:\.(\d+))?$/.exec(text)
   if (digits === null) return undefined
   const [, sign, whole, fraction = ''] = digits
   if (fraction.length > decimals) return undefined
   const amount = Number(`${sign}${whole}${fraction.padEnd(decimals, '0')}`)
-  if (!Number.isSafeInteger(amount) || amount % step !== 0) return undefined
+  if (!Number.isSafeInteger(amount)) return undefined
   return (amount === 0 ? 0 : amount) as MinorUnits
 }
 

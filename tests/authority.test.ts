@@ -471,3 +471,26 @@ describe('an order has one currency', () => {
     }
   }, 60_000)
 })
+
+it('cancels the authorization that is meant, not the first, of an order with two', async () => {
+  const { shop, customer } = await open({ PAYMENT_CAPTURE_METHOD: 'manual' })
+  const { services } = shop.stack
+  const { orderId, checkoutId, sessionId, url } = await buy(customer)
+  const row = await services.db.prisma.checkout.findUniqueOrThrow({ where: { id: checkoutId } })
+  const params = row.sessionParams as unknown as Stripe.Checkout.SessionCreateParams
+  const stray = await services.stripe.checkout.sessions.create(params, { idempotencyKey: `${checkoutId}-1` })
+  await customer.pay(url)
+  await customer.orderBecomes(orderId, 'AUTHORIZED')
+  await customer.pay(stray.url ?? '')
+  await customer.orderBecomes(orderId, 'NEEDS_REVIEW')
+  const [alert] = await services.db.prisma.alert.findMany({ where: { name: 'payment_unexpected' } })
+  const strayIntent = String(sessionOf(shop, stray.id).payment_intent)
+  expect(JSON.stringify(alert?.context)).toContain(`order cancel ${orderId} --payment ${strayIntent}`)
+  expect(await runOps(shop, 'order', 'cancel', orderId)).toMatchObject({ code: 2 })
+  expect(await runOps(shop, 'order', 'cancel', orderId, '--payment', strayIntent)).toMatchObject({ code: 0 })
+  await customer.orderBecomes(orderId, 'AUTHORIZED')
+  expect(await runOps(shop, 'order', 'capture', orderId)).toMatchObject({ code: 0 })
+  await customer.orderBecomes(orderId, 'PAID')
+  const intent = String(sessionOf(shop, sessionId).payment_intent)
+  expect((await services.stripe.paymentIntents.retrieve(intent)).status).toBe('succeeded')
+}, 60_000)

@@ -2,16 +2,21 @@ import { messageOf } from '../shared/errors.js'
 import { classifyStripeError } from '../shared/stripe.js'
 
 /**
- * Does `ask` for each item. What Stripe refuses about one is listed in `errors` and does not keep the others from their
- * turn; when Stripe is away, or refuses the key, the rest waits for another run, and the error is thrown.
+ * Does `ask` for each item, `atOnce` of them together. What Stripe refuses about one is listed in `errors` and does not
+ * keep the others from their turn; when Stripe is away, or refuses the key, the rest waits for another run, and the error
+ * is thrown.
  */
-export async function askEach<T>(items: T[], errors: string[], ask: (item: T) => Promise<void>): Promise<void> {
-  for (const item of items) {
-    try {
-      await ask(item)
-    } catch (error) {
-      if (classifyStripeError(error) !== 'refused') throw error
-      errors.push(messageOf(error))
-    }
+export async function askEach<T>(
+  items: T[],
+  errors: string[],
+  ask: (item: T) => Promise<void>,
+  atOnce = 1
+): Promise<void> {
+  for (let start = 0; start < items.length; start += atOnce) {
+    const asked = await Promise.allSettled(items.slice(start, start + atOnce).map(ask))
+    const failures = asked.flatMap(each => (each.status === 'rejected' ? [each.reason as unknown] : []))
+    const fatal = failures.find(error => classifyStripeError(error) !== 'refused')
+    if (fatal !== undefined) throw fatal
+    errors.push(...failures.map(messageOf))
   }
 }

@@ -10,6 +10,8 @@ export interface Found {
   object: { id: string; livemode?: boolean }
   /** What of the object is news; the same news is stored once. */
   state: string
+  /** When Stripe was asked, if what it says of an object is settled by time; else the event is of the moment that stores it. */
+  askedAt?: Date
 }
 
 /** The state of a Session as an event; undefined while it is open. `intent` is its PaymentIntent, when it has one. */
@@ -35,7 +37,7 @@ export function foundIntent(intent: Stripe.PaymentIntent): Found | undefined {
 /** Stores what was found beside what was delivered, to be applied in the same way. Undefined when it is known already. */
 export async function storeFound(services: Services, found: Found, requestId: string): Promise<string | undefined> {
   const now = services.now()
-  const created = Math.floor(now.getTime() / SECOND)
+  const created = Math.floor((found.askedAt ?? now).getTime() / SECOND)
   const id = `found_${found.object.id}_${found.state}`
   const livemode = found.object.livemode ?? services.config.stripe.livemode
   const event = {

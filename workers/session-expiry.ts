@@ -35,10 +35,23 @@ export class SessionStaysOpenError extends Error {
  * is applied instead; either way the checkout's row says how it ended. https://docs.stripe.com/api/checkout/sessions/expire
  */
 export async function expireCheckout(services: Services, checkout: CheckoutRow): Promise<void> {
+  await applySession(services, checkout, await endSession(services, checkout))
+}
+
+/** Ends a Session at Stripe without telling its checkout. What it returns is over: expired, or paid by a faster customer. */
+export async function endSession(services: Services, checkout: CheckoutRow): Promise<Stripe.Checkout.Session> {
   if (checkout.sessionId === null) {
     throw new Error(`The Session of checkout ${checkout.id} is still being created; it can be expired in a moment`)
   }
-  const session = await expireOrRead(services, checkout.sessionId, checkout.id)
+  return await expireOrRead(services, checkout.sessionId, checkout.id)
+}
+
+/** Applies how a Session ended, as its event would. */
+export async function applySession(
+  services: Services,
+  checkout: CheckoutRow,
+  session: Stripe.Checkout.Session
+): Promise<void> {
   const intent = typeof session.payment_intent === 'object' ? session.payment_intent : null
   const found = foundSession(session, intent)
   if (found === undefined) throw new SessionStaysOpenError(`Session ${session.id} is still open`)

@@ -135,8 +135,7 @@ async function alertOfReview(
   { reason, action }: { reason: string; action: 'accept' | 'refund' | 'cancel' }
 ): Promise<void> {
   const name = payment.mismatch === null ? 'payment_unexpected' : 'payment_mismatch'
-  const which = action === 'cancel' ? '' : ` --payment ${payment.id}`
-  const suggestion = `Suggested: npm run ops -- order ${action} ${orderId}${which}`
+  const suggestion = `Suggested: npm run ops -- order ${action} ${orderId} --payment ${payment.id}`
   await alert(client, services.log, name, { ...trail, orderId, reason: `${reason}. ${suggestion}` })
 }
 

@@ -1,5 +1,5 @@
 import type { Queryable } from '../database.js'
-import type { LedgerAccount } from '../ledger.js'
+import type { LedgerAccount, LedgerEntry } from '../ledger.js'
 
 export interface UnbookedPayment {
   paymentIntentId: string
@@ -95,11 +95,40 @@ export async function readPostings(db: Queryable, orderId: string): Promise<Post
   return rows
 }
 
-/** A capture that was booked by the difference to an earlier one (capture:pi_…:2) belongs to that. */
-const CAPTURE = `regexp_replace("entry", '^(capture:\\w+):\\d+$', '\\1')`
+/** One correction at a time under a name, until the end of the transaction. */
+export async function lockEntryKey(db: Queryable, entry: string): Promise<void> {
+  await db.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [entry])
+}
+
+export async function readEntry(db: Queryable, entry: string): Promise<LedgerEntry | undefined> {
+  const { rows } = await db.query<Posting>('SELECT * FROM "LedgerPosting" WHERE "entry" = $1', [entry])
+  const [first] = rows
+  if (first === undefined) return undefined
+  const lines = rows.map(({ account, currency, amount }) => ({ account, currency, amount }))
+  return { key: entry, orderId: first.orderId, source: first.source, lines }
+}
+
+export async function readEntryKeys(db: Queryable, orderId: string): Promise<string[]> {
+  const { rows } = await db.query<{ entry: string }>(
+    'SELECT DISTINCT "entry" FROM "LedgerPosting" WHERE "orderId" = $1 ORDER BY "entry"',
+    [orderId]
+  )
+  return rows.map(row => row.entry)
+}
+
+export async function isBooked(db: Queryable, entry: string): Promise<boolean> {
+  const { rowCount } = await db.query('SELECT FROM "LedgerPosting" WHERE "entry" = $1 LIMIT 1', [entry])
+  return rowCount === 1
+}
+
+/**
+ * What a posting counts for: a correction for the entry that it names as its source, a capture that was booked by the
+ * difference to an earlier one (capture:pi_…:2) for that, every other one for its own.
+ */
+const COUNTS_FOR = `CASE WHEN "entry" LIKE 'correction:%' THEN "source" ELSE regexp_replace("entry", '^(capture:\\w+):\\d+$', '\\1') END`
 
 export interface Bookings {
-  /** What the STRIPE account has under each entry, in its currency. */
+  /** What the STRIPE account has under each entry and its corrections, in its currency. */
   entries: Map<string, { amount: number; currency: string }[]>
   /** Those of the PaymentIntents that are of this shop. */
   intents: Set<string>
@@ -112,10 +141,11 @@ export async function findBookings(db: Queryable, keys: string[], paymentIntentI
     [paymentIntentIds]
   )
   const intents = new Set(known.rows.map(row => row.paymentIntentId))
+  const captures = [...intents].map(intent => `capture:${intent}`)
   const { rows } = await db.query<{ entry: string; amount: number; currency: string }>(
-    `SELECT "entry", "amount", "currency" FROM "LedgerPosting" WHERE "account" = 'STRIPE' AND "entry" = ANY($1)
-     UNION ALL SELECT ${CAPTURE}, "amount", "currency" FROM "LedgerPosting" WHERE "account" = 'STRIPE' AND "source" = ANY($2)`,
-    [keys, [...intents]]
+    `SELECT ${COUNTS_FOR} AS entry, "amount", "currency" FROM "LedgerPosting" WHERE "account" = 'STRIPE'
+       AND ("entry" = ANY($1) OR "source" = ANY($2) OR ("source" = ANY($1) AND "entry" LIKE 'correction:%'))`,
+    [[...keys, ...captures], [...intents]]
   )
   const entries = new Map<string, { amount: number; currency: string }[]>()
   for (const { entry, ...posted } of rows) entries.set(entry, [...(entries.get(entry) ?? []), posted])
@@ -131,11 +161,30 @@ export async function findUnbalanced(db: Queryable): Promise<{ orderId: string; 
   return rows
 }
 
-/** Captures, refunds and disputes that were booked in a period: what Stripe should have too. */
-export async function findBookedSources(db: Queryable, since: Date, until: Date): Promise<Posting[]> {
-  const { rows } = await db.query<Posting>(
-    `SELECT ${CAPTURE} AS "entry", "account", "currency", "amount", "orderId", "source", "createdAt" FROM "LedgerPosting" WHERE "account" = 'STRIPE' AND "createdAt" >= $1 AND "createdAt" < $2
-       AND "entry" NOT LIKE 'exchange:%' AND "entry" NOT LIKE 'fee:%' ORDER BY "createdAt", 1`,
+/** What STRIPE has for one entry, in one currency. */
+export interface BookedEntry {
+  entry: string
+  currency: string
+  amount: number
+}
+
+/**
+ * Captures, refunds and disputes that were booked or corrected in a period, with all their corrections: what Stripe should
+ * have too. What was corrected to nothing is left out.
+ */
+export async function findBookedSources(db: Queryable, since: Date, until: Date): Promise<BookedEntry[]> {
+  const { rows } = await db.query<BookedEntry>(
+    `WITH named AS (
+       SELECT DISTINCT ${COUNTS_FOR} AS entry FROM "LedgerPosting" WHERE "account" = 'STRIPE' AND "createdAt" >= $1 AND "createdAt" < $2
+     ), posting AS (
+       SELECT named.entry, l."currency", l."amount" FROM named JOIN "LedgerPosting" l ON l."entry" = named.entry AND l."account" = 'STRIPE'
+       UNION ALL
+       SELECT named.entry, l."currency", l."amount" FROM named JOIN "LedgerPosting" l ON l."source" = named.entry
+         AND l."account" = 'STRIPE' AND l."entry" LIKE 'correction:%'
+     )
+     SELECT entry, "currency", sum("amount")::bigint AS amount FROM posting
+     WHERE entry NOT LIKE 'exchange:%' AND entry NOT LIKE 'fee:%'
+     GROUP BY entry, "currency" HAVING sum("amount") <> 0 ORDER BY entry, "currency"`,
     [since, until]
   )
   return rows

@@ -89,7 +89,7 @@ export async function takeRefund(
 }
 
 /** https://docs.stripe.com/api/refunds/object#refund_object-status; what is not known yet is taken for pending. */
-function statusOf({ status }: Stripe.Refund): Exclude<RefundStatus, 'REQUESTED' | 'REFUSED'> {
+export function statusOf({ status }: Stripe.Refund): Exclude<RefundStatus, 'REQUESTED' | 'REFUSED'> {
   if (status === 'succeeded') return 'SUCCEEDED'
   if (status === 'failed') return 'FAILED'
   if (status === 'canceled') return 'CANCELLED'
