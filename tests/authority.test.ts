@@ -8,6 +8,7 @@ import type { Services } from '../shared/services.js'
 import { storeEvents } from '../shared/statements/webhook-events.js'
 import { bookBalanceTransactions } from '../workers/balance.js'
 import { reconcile } from '../workers/reconcile.js'
+import { reconcileObjects } from '../workers/reconcile-objects.js'
 import { refundCreation } from '../workers/refund-creation.js'
 import { requestRefunds } from '../workers/refund-request.js'
 import { sessionCreation } from '../workers/session-creation.js'
@@ -119,30 +120,41 @@ describe('what was captured, and by which charge', () => {
     expect((await paymentRow(shop, orderId)).chargeId).toMatch(/^ch_/)
   })
 
-  it('is mended by the PaymentIntent when an earlier release took it from the Session', async () => {
-    const { shop, customer } = await open({ PAYMENT_CAPTURE_METHOD: 'manual' })
-    const { services } = shop.stack
-    const { orderId, sessionId, url } = await buy(customer)
-    await customer.pay(url)
-    await customer.orderBecomes(orderId, 'AUTHORIZED')
-    simulatorOf(shop).faults.set({ dropDeliveries: 1 })
-    const intent = await services.stripe.paymentIntents.capture(String(sessionOf(shop, sessionId).payment_intent), {
-      amount_to_capture: 500
-    })
-    await asOwner(shop, `UPDATE "Payment" SET "status" = 'SUCCEEDED', "captured" = 3998 WHERE "orderId" = '${orderId}'`)
-    await asOwner(
-      shop,
-      `INSERT INTO "LedgerPosting" ("entry", "account", "currency", "orderId", "amount", "source") VALUES
+  it.each(['its PaymentIntent', 'reconcile --objects'])(
+    'is mended by %s when an earlier release took it from the Session',
+    async by => {
+      const { shop, customer } = await open({ PAYMENT_CAPTURE_METHOD: 'manual' })
+      const { services } = shop.stack
+      const { orderId, sessionId, url } = await buy(customer)
+      await customer.pay(url)
+      await customer.orderBecomes(orderId, 'AUTHORIZED')
+      simulatorOf(shop).faults.set({ dropDeliveries: 1 })
+      const intent = await services.stripe.paymentIntents.capture(String(sessionOf(shop, sessionId).payment_intent), {
+        amount_to_capture: 500
+      })
+      await asOwner(
+        shop,
+        `UPDATE "Payment" SET "status" = 'SUCCEEDED', "captured" = 3998 WHERE "orderId" = '${orderId}'`
+      )
+      await asOwner(
+        shop,
+        `INSERT INTO "LedgerPosting" ("entry", "account", "currency", "orderId", "amount", "source") VALUES
         ('capture:${intent.id}', 'STRIPE', 'EUR', '${orderId}', 3998, '${intent.id}'),
         ('capture:${intent.id}', 'SALES', 'EUR', '${orderId}', -3998, '${intent.id}')`
-    )
-    await deliver(services, 'payment_intent.succeeded', intent)
-    expect([Number((await orderRow(shop, orderId)).captured), await heldByStripe(shop, orderId)]).toEqual([500, 500])
-    // A charge from before the capture, told late, changes nothing any more.
-    await deliver(services, 'payment_intent.succeeded', intent)
-    expect(await heldByStripe(shop, orderId)).toBe(500)
-    expect(await ledgerDifferences(shop)).toEqual([])
-  })
+      )
+      if (by === 'its PaymentIntent') {
+        await deliver(services, 'payment_intent.succeeded', intent)
+      } else {
+        const report = await reconcileObjects(services, { since: new Date(), requestId: 'test' })
+        expect(report).toMatchObject({ different: 1, remaining: 0, errors: [] })
+      }
+      expect([Number((await orderRow(shop, orderId)).captured), await heldByStripe(shop, orderId)]).toEqual([500, 500])
+      // Told once more, it changes nothing.
+      await deliver(services, 'payment_intent.succeeded', intent)
+      expect(await heldByStripe(shop, orderId)).toBe(500)
+      expect(await ledgerDifferences(shop)).toEqual([])
+    }
+  )
 
   it.each(['automatic', 'manual'])(
     'is not changed by what is told late of a declined charge, with %s capture',
