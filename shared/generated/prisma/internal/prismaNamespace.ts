@@ -2106,6 +2106,7 @@ export const CheckoutScalarFieldEnum = {
   askedAt: 'askedAt',
   risk: 'risk',
   requeues: 'requeues',
+  stripeAwaySince: 'stripeAwaySince',
   serverErrors: 'serverErrors',
   sessionParams: 'sessionParams',
   expireReason: 'expireReason',
@@ -2173,6 +2174,7 @@ export const RefundScalarFieldEnum = {
   requestedBy: 'requestedBy',
   serverErrors: 'serverErrors',
   serverErrorAt: 'serverErrorAt',
+  stripeAwaySince: 'stripeAwaySince',
   balanceTransactionId: 'balanceTransactionId',
   returnTransactionId: 'returnTransactionId',
   askedAt: 'askedAt',
@@ -2281,7 +2283,8 @@ export const WebhookEventScalarFieldEnum = {
   receivedAt: 'receivedAt',
   processedAt: 'processedAt',
   resolvedBy: 'resolvedBy',
-  note: 'note'
+  note: 'note',
+  stripeAwaySince: 'stripeAwaySince'
 } as const
 
 export type WebhookEventScalarFieldEnum = (typeof WebhookEventScalarFieldEnum)[keyof typeof WebhookEventScalarFieldEnum]
@@ -2343,6 +2346,7 @@ export const AlertScalarFieldEnum = {
   id: 'id',
   name: 'name',
   context: 'context',
+  onceKey: 'onceKey',
   createdAt: 'createdAt',
   resolvedAt: 'resolvedAt',
   resolvedBy: 'resolvedBy',

@@ -59,6 +59,7 @@ export type CheckoutMinAggregateOutputType = {
   askedAt: Date | null
   risk: string | null
   requeues: number | null
+  stripeAwaySince: Date | null
   serverErrors: number | null
   expireReason: string | null
   createdAt: Date | null
@@ -86,6 +87,7 @@ export type CheckoutMaxAggregateOutputType = {
   askedAt: Date | null
   risk: string | null
   requeues: number | null
+  stripeAwaySince: Date | null
   serverErrors: number | null
   expireReason: string | null
   createdAt: Date | null
@@ -115,6 +117,7 @@ export type CheckoutCountAggregateOutputType = {
   askedAt: number
   risk: number
   requeues: number
+  stripeAwaySince: number
   serverErrors: number
   sessionParams: number
   expireReason: number
@@ -157,6 +160,7 @@ export type CheckoutMinAggregateInputType = {
   askedAt?: true
   risk?: true
   requeues?: true
+  stripeAwaySince?: true
   serverErrors?: true
   expireReason?: true
   createdAt?: true
@@ -184,6 +188,7 @@ export type CheckoutMaxAggregateInputType = {
   askedAt?: true
   risk?: true
   requeues?: true
+  stripeAwaySince?: true
   serverErrors?: true
   expireReason?: true
   createdAt?: true
@@ -213,6 +218,7 @@ export type CheckoutCountAggregateInputType = {
   askedAt?: true
   risk?: true
   requeues?: true
+  stripeAwaySince?: true
   serverErrors?: true
   sessionParams?: true
   expireReason?: true
@@ -330,6 +336,7 @@ export type CheckoutGroupByOutputType = {
   askedAt: Date | null
   risk: string | null
   requeues: number
+  stripeAwaySince: Date | null
   serverErrors: number
   sessionParams: runtime.JsonValue | null
   expireReason: string | null
@@ -383,6 +390,7 @@ export type CheckoutWhereInput = {
   askedAt?: Prisma.DateTimeNullableFilter<"Checkout"> | Date | string | null
   risk?: Prisma.StringNullableFilter<"Checkout"> | string | null
   requeues?: Prisma.IntFilter<"Checkout"> | number
+  stripeAwaySince?: Prisma.DateTimeNullableFilter<"Checkout"> | Date | string | null
   serverErrors?: Prisma.IntFilter<"Checkout"> | number
   sessionParams?: Prisma.JsonNullableFilter<"Checkout">
   expireReason?: Prisma.StringNullableFilter<"Checkout"> | string | null
@@ -416,6 +424,7 @@ export type CheckoutOrderByWithRelationInput = {
   askedAt?: Prisma.SortOrderInput | Prisma.SortOrder
   risk?: Prisma.SortOrderInput | Prisma.SortOrder
   requeues?: Prisma.SortOrder
+  stripeAwaySince?: Prisma.SortOrderInput | Prisma.SortOrder
   serverErrors?: Prisma.SortOrder
   sessionParams?: Prisma.SortOrderInput | Prisma.SortOrder
   expireReason?: Prisma.SortOrderInput | Prisma.SortOrder
@@ -452,6 +461,7 @@ export type CheckoutWhereUniqueInput = Prisma.AtLeast<{
   askedAt?: Prisma.DateTimeNullableFilter<"Checkout"> | Date | string | null
   risk?: Prisma.StringNullableFilter<"Checkout"> | string | null
   requeues?: Prisma.IntFilter<"Checkout"> | number
+  stripeAwaySince?: Prisma.DateTimeNullableFilter<"Checkout"> | Date | string | null
   serverErrors?: Prisma.IntFilter<"Checkout"> | number
   sessionParams?: Prisma.JsonNullableFilter<"Checkout">
   expireReason?: Prisma.StringNullableFilter<"Checkout"> | string | null
@@ -485,6 +495,7 @@ export type CheckoutOrderByWithAggregationInput = {
   askedAt?: Prisma.SortOrderInput | Prisma.SortOrder
   risk?: Prisma.SortOrderInput | Prisma.SortOrder
   requeues?: Prisma.SortOrder
+  stripeAwaySince?: Prisma.SortOrderInput | Prisma.SortOrder
   serverErrors?: Prisma.SortOrder
   sessionParams?: Prisma.SortOrderInput | Prisma.SortOrder
   expireReason?: Prisma.SortOrderInput | Prisma.SortOrder
@@ -523,6 +534,7 @@ export type CheckoutScalarWhereWithAggregatesInput = {
   askedAt?: Prisma.DateTimeNullableWithAggregatesFilter<"Checkout"> | Date | string | null
   risk?: Prisma.StringNullableWithAggregatesFilter<"Checkout"> | string | null
   requeues?: Prisma.IntWithAggregatesFilter<"Checkout"> | number
+  stripeAwaySince?: Prisma.DateTimeNullableWithAggregatesFilter<"Checkout"> | Date | string | null
   serverErrors?: Prisma.IntWithAggregatesFilter<"Checkout"> | number
   sessionParams?: Prisma.JsonNullableWithAggregatesFilter<"Checkout">
   expireReason?: Prisma.StringNullableWithAggregatesFilter<"Checkout"> | string | null
@@ -552,6 +564,7 @@ export type CheckoutCreateInput = {
   askedAt?: Date | string | null
   risk?: string | null
   requeues?: number
+  stripeAwaySince?: Date | string | null
   serverErrors?: number
   sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   expireReason?: string | null
@@ -585,6 +598,7 @@ export type CheckoutUncheckedCreateInput = {
   askedAt?: Date | string | null
   risk?: string | null
   requeues?: number
+  stripeAwaySince?: Date | string | null
   serverErrors?: number
   sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   expireReason?: string | null
@@ -616,6 +630,7 @@ export type CheckoutUpdateInput = {
   askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   risk?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requeues?: Prisma.IntFieldUpdateOperationsInput | number
+  stripeAwaySince?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   serverErrors?: Prisma.IntFieldUpdateOperationsInput | number
   sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   expireReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -649,6 +664,7 @@ export type CheckoutUncheckedUpdateInput = {
   askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   risk?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requeues?: Prisma.IntFieldUpdateOperationsInput | number
+  stripeAwaySince?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   serverErrors?: Prisma.IntFieldUpdateOperationsInput | number
   sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   expireReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -681,6 +697,7 @@ export type CheckoutCreateManyInput = {
   askedAt?: Date | string | null
   risk?: string | null
   requeues?: number
+  stripeAwaySince?: Date | string | null
   serverErrors?: number
   sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   expireReason?: string | null
@@ -710,6 +727,7 @@ export type CheckoutUpdateManyMutationInput = {
   askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   risk?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requeues?: Prisma.IntFieldUpdateOperationsInput | number
+  stripeAwaySince?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   serverErrors?: Prisma.IntFieldUpdateOperationsInput | number
   sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   expireReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -740,6 +758,7 @@ export type CheckoutUncheckedUpdateManyInput = {
   askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   risk?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requeues?: Prisma.IntFieldUpdateOperationsInput | number
+  stripeAwaySince?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   serverErrors?: Prisma.IntFieldUpdateOperationsInput | number
   sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   expireReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -780,6 +799,7 @@ export type CheckoutCountOrderByAggregateInput = {
   askedAt?: Prisma.SortOrder
   risk?: Prisma.SortOrder
   requeues?: Prisma.SortOrder
+  stripeAwaySince?: Prisma.SortOrder
   serverErrors?: Prisma.SortOrder
   sessionParams?: Prisma.SortOrder
   expireReason?: Prisma.SortOrder
@@ -814,6 +834,7 @@ export type CheckoutMaxOrderByAggregateInput = {
   askedAt?: Prisma.SortOrder
   risk?: Prisma.SortOrder
   requeues?: Prisma.SortOrder
+  stripeAwaySince?: Prisma.SortOrder
   serverErrors?: Prisma.SortOrder
   expireReason?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
@@ -841,6 +862,7 @@ export type CheckoutMinOrderByAggregateInput = {
   askedAt?: Prisma.SortOrder
   risk?: Prisma.SortOrder
   requeues?: Prisma.SortOrder
+  stripeAwaySince?: Prisma.SortOrder
   serverErrors?: Prisma.SortOrder
   expireReason?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
@@ -954,6 +976,7 @@ export type CheckoutCreateWithoutOrderInput = {
   askedAt?: Date | string | null
   risk?: string | null
   requeues?: number
+  stripeAwaySince?: Date | string | null
   serverErrors?: number
   sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   expireReason?: string | null
@@ -985,6 +1008,7 @@ export type CheckoutUncheckedCreateWithoutOrderInput = {
   askedAt?: Date | string | null
   risk?: string | null
   requeues?: number
+  stripeAwaySince?: Date | string | null
   serverErrors?: number
   sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   expireReason?: string | null
@@ -1046,6 +1070,7 @@ export type CheckoutScalarWhereInput = {
   askedAt?: Prisma.DateTimeNullableFilter<"Checkout"> | Date | string | null
   risk?: Prisma.StringNullableFilter<"Checkout"> | string | null
   requeues?: Prisma.IntFilter<"Checkout"> | number
+  stripeAwaySince?: Prisma.DateTimeNullableFilter<"Checkout"> | Date | string | null
   serverErrors?: Prisma.IntFilter<"Checkout"> | number
   sessionParams?: Prisma.JsonNullableFilter<"Checkout">
   expireReason?: Prisma.StringNullableFilter<"Checkout"> | string | null
@@ -1075,6 +1100,7 @@ export type CheckoutCreateWithoutReservationsInput = {
   askedAt?: Date | string | null
   risk?: string | null
   requeues?: number
+  stripeAwaySince?: Date | string | null
   serverErrors?: number
   sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   expireReason?: string | null
@@ -1107,6 +1133,7 @@ export type CheckoutUncheckedCreateWithoutReservationsInput = {
   askedAt?: Date | string | null
   risk?: string | null
   requeues?: number
+  stripeAwaySince?: Date | string | null
   serverErrors?: number
   sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   expireReason?: string | null
@@ -1153,6 +1180,7 @@ export type CheckoutUpdateWithoutReservationsInput = {
   askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   risk?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requeues?: Prisma.IntFieldUpdateOperationsInput | number
+  stripeAwaySince?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   serverErrors?: Prisma.IntFieldUpdateOperationsInput | number
   sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   expireReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -1185,6 +1213,7 @@ export type CheckoutUncheckedUpdateWithoutReservationsInput = {
   askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   risk?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requeues?: Prisma.IntFieldUpdateOperationsInput | number
+  stripeAwaySince?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   serverErrors?: Prisma.IntFieldUpdateOperationsInput | number
   sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   expireReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -1215,6 +1244,7 @@ export type CheckoutCreateWithoutPaymentsInput = {
   askedAt?: Date | string | null
   risk?: string | null
   requeues?: number
+  stripeAwaySince?: Date | string | null
   serverErrors?: number
   sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   expireReason?: string | null
@@ -1247,6 +1277,7 @@ export type CheckoutUncheckedCreateWithoutPaymentsInput = {
   askedAt?: Date | string | null
   risk?: string | null
   requeues?: number
+  stripeAwaySince?: Date | string | null
   serverErrors?: number
   sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   expireReason?: string | null
@@ -1293,6 +1324,7 @@ export type CheckoutUpdateWithoutPaymentsInput = {
   askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   risk?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requeues?: Prisma.IntFieldUpdateOperationsInput | number
+  stripeAwaySince?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   serverErrors?: Prisma.IntFieldUpdateOperationsInput | number
   sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   expireReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -1325,6 +1357,7 @@ export type CheckoutUncheckedUpdateWithoutPaymentsInput = {
   askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   risk?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requeues?: Prisma.IntFieldUpdateOperationsInput | number
+  stripeAwaySince?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   serverErrors?: Prisma.IntFieldUpdateOperationsInput | number
   sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   expireReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -1355,6 +1388,7 @@ export type CheckoutCreateManyOrderInput = {
   askedAt?: Date | string | null
   risk?: string | null
   requeues?: number
+  stripeAwaySince?: Date | string | null
   serverErrors?: number
   sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   expireReason?: string | null
@@ -1384,6 +1418,7 @@ export type CheckoutUpdateWithoutOrderInput = {
   askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   risk?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requeues?: Prisma.IntFieldUpdateOperationsInput | number
+  stripeAwaySince?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   serverErrors?: Prisma.IntFieldUpdateOperationsInput | number
   sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   expireReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -1415,6 +1450,7 @@ export type CheckoutUncheckedUpdateWithoutOrderInput = {
   askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   risk?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requeues?: Prisma.IntFieldUpdateOperationsInput | number
+  stripeAwaySince?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   serverErrors?: Prisma.IntFieldUpdateOperationsInput | number
   sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   expireReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -1446,6 +1482,7 @@ export type CheckoutUncheckedUpdateManyWithoutOrderInput = {
   askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   risk?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requeues?: Prisma.IntFieldUpdateOperationsInput | number
+  stripeAwaySince?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   serverErrors?: Prisma.IntFieldUpdateOperationsInput | number
   sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   expireReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -1516,6 +1553,7 @@ export type CheckoutSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs
   askedAt?: boolean
   risk?: boolean
   requeues?: boolean
+  stripeAwaySince?: boolean
   serverErrors?: boolean
   sessionParams?: boolean
   expireReason?: boolean
@@ -1550,6 +1588,7 @@ export type CheckoutSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Exte
   askedAt?: boolean
   risk?: boolean
   requeues?: boolean
+  stripeAwaySince?: boolean
   serverErrors?: boolean
   sessionParams?: boolean
   expireReason?: boolean
@@ -1581,6 +1620,7 @@ export type CheckoutSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Exte
   askedAt?: boolean
   risk?: boolean
   requeues?: boolean
+  stripeAwaySince?: boolean
   serverErrors?: boolean
   sessionParams?: boolean
   expireReason?: boolean
@@ -1612,6 +1652,7 @@ export type CheckoutSelectScalar = {
   askedAt?: boolean
   risk?: boolean
   requeues?: boolean
+  stripeAwaySince?: boolean
   serverErrors?: boolean
   sessionParams?: boolean
   expireReason?: boolean
@@ -1619,7 +1660,7 @@ export type CheckoutSelectScalar = {
   updatedAt?: boolean
 }
 
-export type CheckoutOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "userId" | "email" | "orderId" | "ownsOrder" | "status" | "cart" | "currency" | "amount" | "sessionId" | "sessionUrl" | "sessionExpiresAt" | "paymentIntentId" | "refusal" | "idempotencyKey" | "requestId" | "ipAddress" | "network" | "userAgent" | "askedAt" | "risk" | "requeues" | "serverErrors" | "sessionParams" | "expireReason" | "createdAt" | "updatedAt", ExtArgs["result"]["checkout"]>
+export type CheckoutOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "userId" | "email" | "orderId" | "ownsOrder" | "status" | "cart" | "currency" | "amount" | "sessionId" | "sessionUrl" | "sessionExpiresAt" | "paymentIntentId" | "refusal" | "idempotencyKey" | "requestId" | "ipAddress" | "network" | "userAgent" | "askedAt" | "risk" | "requeues" | "stripeAwaySince" | "serverErrors" | "sessionParams" | "expireReason" | "createdAt" | "updatedAt", ExtArgs["result"]["checkout"]>
 export type CheckoutInclude<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   order?: boolean | Prisma.Checkout$orderArgs<ExtArgs>
   reservations?: boolean | Prisma.Checkout$reservationsArgs<ExtArgs>
@@ -1672,6 +1713,10 @@ export type $CheckoutPayload<ExtArgs extends runtime.Types.Extensions.InternalAr
      */
     risk: string | null
     requeues: number
+    /**
+     * Since when Stripe has been away whenever a job of this row needed it; null when the last try failed otherwise.
+     */
+    stripeAwaySince: Date | null
     /**
      * How often Stripe met an error of its own while it created the Session: each needs another idempotency key.
      */
@@ -2134,6 +2179,7 @@ export interface CheckoutFieldRefs {
   readonly askedAt: Prisma.FieldRef<"Checkout", 'DateTime'>
   readonly risk: Prisma.FieldRef<"Checkout", 'String'>
   readonly requeues: Prisma.FieldRef<"Checkout", 'Int'>
+  readonly stripeAwaySince: Prisma.FieldRef<"Checkout", 'DateTime'>
   readonly serverErrors: Prisma.FieldRef<"Checkout", 'Int'>
   readonly sessionParams: Prisma.FieldRef<"Checkout", 'Json'>
   readonly expireReason: Prisma.FieldRef<"Checkout", 'String'>
