@@ -1,7 +1,6 @@
 import type Stripe from 'stripe'
 import { alert } from '../../shared/alerts.js'
 import { writeAudit } from '../../shared/audit.js'
-import { SECOND } from '../../shared/duration.js'
 import { findPayment, recordPayment, recordSignal } from '../../shared/statements/payments.js'
 import { refundedAtStripe } from '../../shared/statements/refunds.js'
 import type { PaymentStatus } from '../../shared/transitions.js'
@@ -13,6 +12,7 @@ import {
   currencyOf,
   type EventContext,
   type EventHandler,
+  flagOf,
   idOf,
   lockMarked,
   lockPaid,
@@ -20,7 +20,10 @@ import {
   NOT_OURS,
   type OwnCheckout,
   objectOf,
-  processed
+  optional,
+  processed,
+  textOf,
+  timeOf
 } from './context.js'
 import { takeRefund } from './refund.js'
 
@@ -53,7 +56,7 @@ function onIntent(status: PaymentStatus): EventHandler {
       amount: amountOf(intent.amount, 'amount'),
       currency: currencyOf(intent.currency),
       captured: status === 'SUCCEEDED' ? amountOf(intent.amount_received, 'amount_received') : 0,
-      chargeId: idOf(intent.latest_charge),
+      chargeId: idOf(intent.latest_charge, 'latest_charge'),
       now: context.services.now()
     })
     if (!changed) return processed(checkout, KNOWN)
@@ -70,9 +73,12 @@ async function decline(context: EventContext): Promise<AppliedEvent> {
   const checkout = await lockMarked(context, mark, intent.id)
   const { services, client } = context
   const error = intent.last_payment_error
-  const code = error?.decline_code ?? error?.code ?? 'unknown'
+  const errorCode = optional(textOf, error?.code, 'last_payment_error.code') ?? null
+  const declineCode = optional(textOf, error?.decline_code, 'last_payment_error.decline_code') ?? null
+  const message = optional(textOf, error?.message, 'last_payment_error.message') ?? null
+  const code = declineCode ?? errorCode ?? 'unknown'
   const first = await recordSignal(client, {
-    id: error?.charge ?? context.row.id,
+    id: idOf(error?.charge, 'last_payment_error.charge') ?? context.row.id,
     kind: 'DECLINE',
     orderId: checkout.orderId,
     checkoutId: checkout.id,
@@ -80,11 +86,11 @@ async function decline(context: EventContext): Promise<AppliedEvent> {
     code,
     open: false,
     detail: {
-      code: error?.code ?? null,
-      declineCode: error?.decline_code ?? null,
-      message: error?.message ?? null,
+      code: errorCode,
+      declineCode,
+      message,
       // Stripe's name for the card's number; it tells nothing of the number itself.
-      fingerprint: error?.payment_method?.card?.fingerprint ?? null
+      fingerprint: optional(textOf, error?.payment_method?.card?.fingerprint, 'fingerprint') ?? null
     },
     now: services.now()
   })
@@ -93,10 +99,10 @@ async function decline(context: EventContext): Promise<AppliedEvent> {
       action: 'payment_declined',
       status: 'FAILED',
       ...about(context, checkout).trail,
-      amount: intent.amount,
+      amount: amountOf(intent.amount, 'amount'),
       currency: checkout.currency,
-      error: error?.message ?? code,
-      metadata: { code: error?.code ?? null, declineCode: error?.decline_code ?? null }
+      error: message ?? code,
+      metadata: { code: errorCode, declineCode }
     })
   }
   return processed(checkout, `declined: ${code}`)
@@ -104,14 +110,14 @@ async function decline(context: EventContext): Promise<AppliedEvent> {
 
 async function onCharge(context: EventContext): Promise<AppliedEvent> {
   const charge = objectOf<Stripe.Charge>(context, 'charge')
-  const intent = idOf(charge.payment_intent)
+  const intent = idOf(charge.payment_intent, 'payment_intent')
   if (intent === null) return NOT_OURS
   const mark = markOf(charge)
   const checkout = mark === undefined ? await lockPaid(context, intent) : await lockMarked(context, mark, charge.id)
   if (checkout === undefined) return NOT_OURS
   const changed = await recordCharge(context, checkout, charge, intent)
   const inner = about(context, checkout)
-  const followed = charge.captured && (await followRefunds(inner, checkout, charge, intent))
+  const followed = flagOf(charge.captured, 'captured') && (await followRefunds(inner, checkout, charge, intent))
   if (!changed && !followed) return processed(checkout, KNOWN)
   await settleOrder(inner, checkout.orderId)
   return processed(checkout)
@@ -123,18 +129,19 @@ async function recordCharge(
   charge: Stripe.Charge,
   paymentIntentId: string
 ): Promise<boolean> {
-  const succeeded = charge.status === 'succeeded'
-  const before = charge.payment_method_details?.card?.capture_before
+  const succeeded = textOf(charge.status, 'status') === 'succeeded'
+  const captured = flagOf(charge.captured, 'captured')
+  const before = optional(timeOf, charge.payment_method_details?.card?.capture_before, 'capture_before')
   return await recordPayment(client, {
     paymentIntentId,
     orderId: checkout.orderId,
     checkoutId: checkout.id,
-    status: succeeded ? (charge.captured ? 'SUCCEEDED' : 'AUTHORIZED') : 'PENDING',
+    status: succeeded ? (captured ? 'SUCCEEDED' : 'AUTHORIZED') : 'PENDING',
     amount: amountOf(charge.amount, 'amount'),
     currency: currencyOf(charge.currency),
-    captured: succeeded && charge.captured ? amountOf(charge.amount_captured, 'amount_captured') : 0,
+    captured: succeeded && captured ? amountOf(charge.amount_captured, 'amount_captured') : 0,
     chargeId: charge.id,
-    captureBefore: before === undefined ? null : new Date(before * SECOND),
+    captureBefore: before ?? null,
     now: services.now()
   })
 }
@@ -150,7 +157,8 @@ async function followRefunds(
   paymentIntentId: string
 ): Promise<boolean> {
   // What a partial capture leaves counts as refunded, though no refund says so.
-  const told = amountOf(charge.amount_refunded, 'amount_refunded') - (charge.amount - charge.amount_captured)
+  const left = amountOf(charge.amount, 'amount') - amountOf(charge.amount_captured, 'amount_captured')
+  const told = amountOf(charge.amount_refunded, 'amount_refunded') - left
   if (told === 0 || told === (await refundedAtStripe(context.client, paymentIntentId))) return false
   for (const refund of context.lookups.refunds(paymentIntentId)) await takeRefund(context, checkout, refund)
   return true
@@ -171,7 +179,7 @@ export async function takeSignal(
 ): Promise<AppliedEvent> {
   const charge =
     signal.paymentIntentId === null && signal.chargeId !== null ? context.lookups.charge(signal.chargeId) : null
-  const intent = signal.paymentIntentId ?? idOf(charge?.payment_intent)
+  const intent = signal.paymentIntentId ?? idOf(charge?.payment_intent, 'payment_intent')
   const checkout = intent === null ? undefined : await lockPaid(context, intent)
   if (intent === null || checkout === undefined) return NOT_OURS
   const { client, services } = context

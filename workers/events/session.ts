@@ -1,7 +1,5 @@
 import type Stripe from 'stripe'
 import type { Config } from '../../shared/config.js'
-import { SECOND } from '../../shared/duration.js'
-import { TerminalError } from '../../shared/errors.js'
 import { findSessionCheckout, moveCheckout } from '../../shared/statements/checkouts.js'
 import { recordPayment } from '../../shared/statements/payments.js'
 import type { CheckoutStatus, PaymentStatus } from '../../shared/transitions.js'
@@ -19,8 +17,11 @@ import {
   NOT_OURS,
   type OwnCheckout,
   objectOf,
+  optional,
   ownCheckout,
-  processed
+  processed,
+  refuse,
+  timeOf
 } from './context.js'
 import { sessionDifference } from './session-difference.js'
 
@@ -32,7 +33,7 @@ interface SessionContext extends EventContext {
 /** https://docs.stripe.com/checkout/fulfillment */
 export const sessionHandlers: Record<string, EventHandler> = {
   'checkout.session.completed': onSession(async context => {
-    if (context.session.payment_status !== 'unpaid') return await take(context, 'PAID', 'SUCCEEDED')
+    if (isPaid(context.session)) return await take(context, 'PAID', 'SUCCEEDED')
     return await take(context, 'PROCESSING', unpaidStatus(context.services.config))
   }),
   'checkout.session.async_payment_succeeded': onSession(context => take(context, 'PAID', 'SUCCEEDED')),
@@ -45,11 +46,28 @@ function unpaidStatus({ payment }: Config): PaymentStatus {
   return payment.captureMethod === 'manual' ? 'AUTHORIZED' : 'PROCESSING'
 }
 
+/** https://docs.stripe.com/api/checkout/sessions/object#checkout_session_object-payment_status; another one is not believed. */
+function isPaid({ payment_status: status }: Stripe.Checkout.Session): boolean {
+  if (status !== 'paid' && status !== 'no_payment_required' && status !== 'unpaid') {
+    refuse('payment_status', status, 'paid, unpaid or no_payment_required')
+  }
+  return status !== 'unpaid'
+}
+
+/** The PaymentIntent, or the Session itself when there was nothing to pay. Money without a PaymentIntent is not believed. */
+function paymentOf(session: Stripe.Checkout.Session): string {
+  const intent = idOf(session.payment_intent, 'payment_intent')
+  if (intent === null && amountOf(session.amount_total, 'amount_total') > 0) {
+    refuse('payment_intent', session.payment_intent, 'the id of a PaymentIntent')
+  }
+  return intent ?? session.id
+}
+
 /** Finds the checkout of the event's Session and hands both on; a Session that is not ours is IGNORED. */
 function onSession(apply: (context: SessionContext) => Promise<AppliedEvent>): EventHandler {
   return async context => {
     const session = objectOf<Stripe.Checkout.Session>(context, 'checkout.session')
-    if (!session.id.startsWith('cs_')) throw new TerminalError('the event holds no Checkout Session')
+    if (!session.id.startsWith('cs_')) refuse('id', session.id, 'that of a Checkout Session')
     const mark = markOf(session)
     const found = await findSessionCheckout(context.client, session.id, mark ?? null)
     if (found === undefined) {
@@ -72,9 +90,9 @@ async function applyStray(
 ): Promise<AppliedEvent> {
   const checkout = await lockMarked(context, mark, `Session ${session.id}`)
   const note = `Session ${session.id} is not the one that was opened for checkout ${checkout.id}`
-  if (session.payment_status !== 'paid') return processed(checkout, note)
+  if (session.payment_status === 'no_payment_required' || !isPaid(session)) return processed(checkout, note)
   const inner = about(context, checkout)
-  const paymentIntentId = idOf(session.payment_intent) ?? session.id
+  const paymentIntentId = paymentOf(session)
   const amount = amountOf(session.amount_total, 'amount_total')
   await recordPayment(context.client, {
     paymentIntentId,
@@ -97,7 +115,7 @@ async function take(context: SessionContext, to: CheckoutStatus, status: Payment
   const moved = await move(context, to)
   if (!moved && checkout.status === to) return unchanged(checkout)
   const difference = sessionDifference(services.config, checkout, session)
-  const paymentIntentId = idOf(session.payment_intent) ?? session.id
+  const paymentIntentId = paymentOf(session)
   const amount = amountOf(session.amount_total, 'amount_total')
   await recordPayment(client, {
     paymentIntentId,
@@ -106,9 +124,9 @@ async function take(context: SessionContext, to: CheckoutStatus, status: Payment
     status,
     amount,
     currency: currencyOf(session.currency),
-    captured: status === 'SUCCEEDED' && session.payment_intent !== null ? amount : 0,
-    discount: session.total_details?.amount_discount,
-    tax: session.total_details?.amount_tax,
+    captured: status === 'SUCCEEDED' && paymentIntentId !== session.id ? amount : 0,
+    discount: optional(amountOf, session.total_details?.amount_discount, 'total_details.amount_discount'),
+    tax: optional(amountOf, session.total_details?.amount_tax, 'total_details.amount_tax'),
     now: services.now()
   })
   if (difference !== undefined && status !== 'FAILED') {
@@ -134,14 +152,14 @@ function move(context: SessionContext, to: CheckoutStatus): Promise<boolean> {
     now: context.services.now(),
     // The event can come before our own commit of the Session: what it tells is stored too.
     sessionId: session.id,
-    sessionExpiresAt: new Date(session.expires_at * SECOND),
-    paymentIntentId: idOf(session.payment_intent),
+    sessionExpiresAt: timeOf(session.expires_at, 'expires_at'),
+    paymentIntentId: idOf(session.payment_intent, 'payment_intent'),
     audit: [
       {
         action: `checkout_${to.toLowerCase()}`,
         status: to === 'PAID' ? 'SUCCESS' : to === 'PROCESSING' ? 'PROCESSING' : 'FAILED',
         ...context.trail,
-        amount: session.amount_total,
+        amount: optional(amountOf, session.amount_total, 'amount_total'),
         currency: checkout.currency,
         before: checkout.status,
         after: to
