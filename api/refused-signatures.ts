@@ -18,6 +18,8 @@ export interface RefusedSignatures {
 interface Second {
   at: number
   accepted: number
+  refused: number
+  /** The first of them. */
   faults: SignatureFault[]
 }
 
@@ -35,7 +37,7 @@ export function watchRefusedSignatures({ db, log, now }: Services): RefusedSigna
     seconds = seconds.filter(second => time - second.at < WINDOW)
     const last = seconds.at(-1)
     if (last !== undefined && time - last.at < 1_000) return last
-    const next = { at: time, accepted: 0, faults: [] }
+    const next = { at: time, accepted: 0, refused: 0, faults: [] }
     seconds.push(next)
     return next
   }
@@ -55,36 +57,34 @@ export function watchRefusedSignatures({ db, log, now }: Services): RefusedSigna
     refused(fault) {
       if (fault.kind === 'missing') return
       const second = current()
-      // What comes more often than that in a second changes no decision.
+      second.refused++
       if (second.faults.length < MANY) second.faults.push(fault)
       if (now().getTime() < quietUntil) return
-      const refused = seconds.reduce((sum, each) => sum + each.faults.length, 0)
+      const refused = seconds.reduce((sum, each) => sum + each.refused, 0)
       const accepted = seconds.reduce((sum, each) => sum + each.accepted, 0)
       if (refused < MANY || refused < accepted) return
-      const faults = seconds.flatMap(each => each.faults)
-      void raise(describe(faults, accepted))
+      const numbers = `${refused} deliveries were refused within five minutes, ${accepted} were accepted`
+      void raise(`${numbers}. Of most: ${meaning(seconds.flatMap(each => each.faults))}`)
     }
   }
 }
 
 /** What is wrong with most of them, and what to do about it. */
-function describe(faults: SignatureFault[], accepted: number): string {
-  const counts = new Map<SignatureFault['kind'], SignatureFault[]>()
-  for (const fault of faults) counts.set(fault.kind, [...(counts.get(fault.kind) ?? []), fault])
-  const [most = []] = [...counts.values()].sort((a, b) => b.length - a.length)
-  const numbers = `${faults.length} deliveries were refused within five minutes, ${accepted} were accepted`
-  return `${numbers}. Of most: ${meaning(most)}`
-}
-
-function meaning(faults: SignatureFault[]): string {
+function meaning(all: SignatureFault[]): string {
+  const most = mostOf(all.map(fault => fault.kind))
+  const faults = all.filter(({ kind }) => kind === most)
   const [first] = faults
-  if (first?.kind !== 'clock') {
-    if (first?.kind === 'secret')
-      return 'no signature matches. Is the endpoint’s signing secret another one by now, or does a proxy change the body? Put the new secret first in STRIPE_WEBHOOK_SECRET and restart.'
-    return first?.reason ?? ''
+  if (first?.kind === 'secret') {
+    return 'no signature matches. Is the endpoint’s signing secret another one by now, or does a proxy change the body? Put the new secret first in STRIPE_WEBHOOK_SECRET and restart.'
   }
+  if (first?.kind !== 'clock') return first?.reason ?? ''
   const offsets = faults.flatMap(fault => (fault.kind === 'clock' ? [fault.seconds] : [])).sort((a, b) => a - b)
   const seconds = offsets[Math.floor(offsets.length / 2)] ?? 0
   const side = seconds > 0 ? 'behind' : 'ahead of'
   return `the signature is right and its time is not: this server’s clock is about ${Math.abs(seconds)} seconds ${side} Stripe’s. Set the clock (NTP).`
+}
+
+function mostOf<T>(values: T[]): T | undefined {
+  const count = (value: T) => values.filter(each => each === value).length
+  return [...new Set(values)].sort((a, b) => count(b) - count(a))[0]
 }

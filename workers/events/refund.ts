@@ -21,6 +21,7 @@ import {
   optional,
   ownIdOf,
   processed,
+  refuse,
   textOf
 } from './context.js'
 
@@ -53,6 +54,7 @@ export async function takeRefund(
   const paymentIntentId = idOf(refund.payment_intent, 'payment_intent') as string
   const currency = currencyOf(refund.currency)
   const amount = amountOf(refund.amount, 'amount')
+  if (amount === 0) refuse('amount', amount, 'more than nothing')
   await ensurePayment(context, checkout, { paymentIntentId, amount, currency })
   const known = await recordRefund(client, {
     stripeId: refund.id,
