@@ -6,6 +6,7 @@ import { startApi } from '../api/start.js'
 import { eventually } from '../demo/eventually.js'
 import { freePort } from '../demo/free-port.js'
 import { data, lineOf } from '../demo/shopper.js'
+import { loadConfig } from '../shared/config.js'
 import { HOUR, MINUTE, SECOND } from '../shared/duration.js'
 import type { JobName } from '../shared/jobs.js'
 import { reportLateSchedules } from '../shared/schedule-watch.js'
@@ -120,6 +121,14 @@ describe('a schedule that does not run', () => {
     ['what was due before anybody watched', tens, { ended: at(-3_000) }, 20, undefined]
   ] as [string, Schedule, object, number, number | undefined][])('%s', (_what, schedule, runs, now, late) => {
     expect(lateSince(schedule, runs, begun, at(now))).toEqual(late === undefined ? undefined : at(late))
+  })
+
+  it('cannot come of a pattern that nothing reads: it is refused at the start', () => {
+    const settings = (pattern: string) => () => loadConfig({ RETENTION_CRON: pattern })
+    for (const pattern of ['every night', '61 * * * *', '0 0 31 2 *']) {
+      expect(settings(pattern)).toThrow('RETENTION_CRON: expected a cron pattern')
+    }
+    expect(settings('17 3 * * *')).not.toThrow('RETENTION_CRON')
   })
 
   it('raises one alert for each that is late, by name, and none in a new shop', async () => {
