@@ -3,6 +3,7 @@ import type { Router } from 'express'
 import { createBatcher } from '../shared/batcher.js'
 import { SECOND } from '../shared/duration.js'
 import { listen, portOf, stopAccepting } from '../shared/http-server.js'
+import { watchSchedules } from '../shared/schedule-watch.js'
 import type { Services } from '../shared/services.js'
 import { type NewWebhookEvent, storeEvents } from '../shared/statements/webhook-events.js'
 import { createApp } from './app.js'
@@ -60,6 +61,7 @@ export async function startApi(
     await watcher.close()
     throw error
   }
+  const schedules = watchSchedules(services)
   return {
     port: portOf(server),
     opsPort: portOf(opsServer),
@@ -69,6 +71,7 @@ export async function startApi(
     async close() {
       server.closeAllConnections()
       opsServer.closeAllConnections()
+      schedules.stop()
       limits.close()
       await watcher.close()
     }

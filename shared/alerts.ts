@@ -18,6 +18,8 @@ export const alerts = {
   payment_in_review: 'Stripe Radar wants a person to look at this payment before the goods are sent.',
   authorization_lapses: 'An authorization lapses soon. Capture it or cancel it: npm run ops -- order capture|cancel ID',
   notification_failed: 'The shop did not take a notification. Mend it, then: npm run ops -- notifications replay ID',
+  shop_away:
+    'The shop takes no notifications (ORDER_WEBHOOK_URL). Mend it; they are sent again for about a day. Those that failed by then: npm run ops -- notifications list --status failed',
   dead_event: 'An event could not be applied. Read its error, mend the cause, then: npm run ops -- events replay ID',
   session_refused: 'Stripe refused to create a Session. Read the message; it is often a key or an account setting.',
   stripe_key_refused:
@@ -32,8 +34,15 @@ export const alerts = {
   session_unknown:
     'Stripe does not know the Session of an open checkout. Is STRIPE_SECRET_KEY of the account that made it? If the Session was deleted, expire the checkout.',
   stuck_event:
-    'An event could not be applied for long because Stripe or the database was away. It will be, once both are back.',
-  stuck_checkout: 'A checkout could not be settled after many tries. Look at Stripe’s status page and at the log.'
+    'An event could not be applied for long because the database was away or busy. It will be, once it is not.',
+  stuck_checkout: 'A checkout could not be settled after many tries. Look at the log.',
+  stripe_away:
+    'Stripe cannot be reached, or fails. Look at Stripe’s status page and at this host’s network. What waits goes on by itself.',
+  signatures_refused:
+    'Deliveries to the webhook endpoint are refused. Until this is mended Stripe delivers again for three days at most; the reason says what to mend.',
+  schedule_failed: 'A scheduled job failed. Read its reason, mend the cause; the next run tries again.',
+  schedule_late:
+    'A scheduled job has not ended well for longer than it should. Do the workers run, and do they reach the queue store?'
 } as const satisfies Record<string, string>
 
 export type AlertName = keyof typeof alerts
@@ -44,24 +53,32 @@ export interface AlertContext {
   checkoutId?: string | null
   eventId?: string | null
   requestId?: string | null
+  /** What it is about, where neither the user nor the order says: for alerts that are raised once while they are open. */
+  subject?: string
   /** Who was at it, for the audit trail alone. */
   from?: { ipAddress: string | null; userAgent: string | null }
   reason: string
 }
 
-function auditOf(name: AlertName, { reason, from, ...ids }: AlertContext): AuditEntry {
-  return { action: `alert_${name}`, status: 'FAILED', error: reason, ...ids, ...from }
+function auditOf(name: AlertName, { reason, from, subject, ...ids }: AlertContext): AuditEntry {
+  const metadata = subject === undefined ? undefined : { subject }
+  return { action: `alert_${name}`, status: 'FAILED', error: reason, ...ids, ...from, metadata }
 }
 
-/** As alert(), but what is open already for the same user and order is only written into the audit trail again. */
+/** As alert(), but what is open already for the same user, order and subject is only written into the audit trail again. */
 export async function alertOnce(db: Queryable, log: Logger, name: AlertName, context: AlertContext): Promise<void> {
-  const { rowCount } = await db.query(
-    `SELECT FROM "Alert" WHERE "name" = $1 AND "resolvedAt" IS NULL AND "context"->>'userId' IS NOT DISTINCT FROM $2
-       AND "context"->>'orderId' IS NOT DISTINCT FROM $3 LIMIT 1`,
-    [name, context.userId ?? null, context.orderId ?? null]
-  )
-  if (rowCount === 0) return await alert(db, log, name, context)
-  await writeAudit(db, auditOf(name, context))
+  if (!(await alertUnlessOpen(db, log, name, context))) await writeAudit(db, auditOf(name, context))
+}
+
+/** As alert(), but nothing happens, and it is false, while one for the same user, order and subject is open. */
+export async function alertUnlessOpen(
+  db: Queryable,
+  log: Logger,
+  name: AlertName,
+  context: AlertContext
+): Promise<boolean> {
+  const { userId, orderId, subject } = context
+  return await raise(db, log, name, context, [userId, orderId, subject].map(part => part ?? '').join('|'))
 }
 
 /** As alert(), but nothing is written while one of this name is open: its cause is one for all. */
@@ -72,14 +89,27 @@ export async function alertIfNone(db: Queryable, log: Logger, name: AlertName, c
 
 /** Raises an alert: an audit row, an error line, and an entry that `ops attention` lists until it is resolved. */
 export async function alert(db: Queryable, log: Logger, name: AlertName, context: AlertContext): Promise<void> {
+  await raise(db, log, name, context, null)
+}
+
+/** False when one with this name and key is open: the index decides, so that two processes raise one. */
+async function raise(
+  db: Queryable,
+  log: Logger,
+  name: AlertName,
+  context: AlertContext,
+  onceKey: string | null
+): Promise<boolean> {
   const { from: _private, ...known } = context
-  await db.query('INSERT INTO "Alert" ("id", "name", "context") VALUES ($1, $2, $3)', [
-    newId(),
-    name,
-    JSON.stringify(known)
-  ])
+  const { rowCount } = await db.query(
+    `INSERT INTO "Alert" ("id", "name", "context", "onceKey") VALUES ($1, $2, $3, $4)
+     ON CONFLICT ("name", "onceKey") WHERE "resolvedAt" IS NULL DO NOTHING`,
+    [newId(), name, JSON.stringify(known), onceKey]
+  )
+  if (rowCount === 0) return false
   await writeAudit(db, auditOf(name, context))
   log.error({ alert: name, ...known }, alerts[name])
+  return true
 }
 
 /** Resolves an alert, audited. False when it is not open. Call it in a transaction. */

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { z } from 'zod'
+import { isCronPattern } from './cron.js'
 import { isSupportedCurrency, type MinorUnits, toMinorUnits } from './money.js'
 import { PINNED_API_VERSION } from './stripe-version.js'
 
@@ -39,6 +40,13 @@ const amount = (fallback: string) =>
     .default(fallback)
     .refine(text => /^\d+(\.\d+)?$/.test(text), 'expected an amount such as 0.50')
     .transform(Number)
+
+/** As the queue reads it, which would refuse another one only once the workers start. */
+const cron = (fallback: string) =>
+  z
+    .string()
+    .default(fallback)
+    .refine(isCronPattern, `expected a cron pattern with a time that comes, such as ${fallback}`)
 
 const url = (example: string, protocols: string[]) =>
   z.string('missing').refine(text => {
@@ -229,9 +237,9 @@ const environment = z.object({
 
   SWEEP_EVERY_SECONDS: integer(15, 1, 3_600),
   SWEEP_AFTER_SECONDS: integer(30, 1, 3_600),
-  KEY_CLEANUP_CRON: z.string().default('*/15 * * * *'),
-  RETENTION_CRON: z.string().default('17 3 * * *'),
-  RECONCILE_CRON: z.string().default('*/10 * * * *'),
+  KEY_CLEANUP_CRON: cron('*/15 * * * *'),
+  RETENTION_CRON: cron('17 3 * * *'),
+  RECONCILE_CRON: cron('*/10 * * * *'),
   RECONCILE_GRACE_MINUTES: integer(10, 0, 1_440),
   AUTHORIZATION_ALERT_HOURS: integer(48, 1, 720)
 })

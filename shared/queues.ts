@@ -62,6 +62,8 @@ export interface WorkerTuning {
   concurrency: number
   /** How long a try may take, in milliseconds. One that hangs would keep its job for as long as the process lives. */
   timeLimitMs: number
+  /** A try has failed, in whatever way: its handler threw, it took too long, or its worker was killed. */
+  onFailed?(error: Error): void
 }
 
 type WorkerOptions = { concurrency: number; autorun: boolean } & typeof TAKE_OVER
@@ -147,7 +149,7 @@ export async function openWorkers(config: QueueConfig, log: Logger): Promise<Wor
   const engine = config.engine === 'redis' ? redisConsumer(config, log) : postgresConsumer(config, log)
   const workers: Worker[] = []
   return {
-    async start(name, handler, { concurrency, timeLimitMs }) {
+    async start(name, handler, { concurrency, timeLimitMs, onFailed }) {
       const processor: Processor = async job => {
         const attempts = job.opts.attempts ?? 1
         const attempt = job.attemptsMade + 1
@@ -163,6 +165,7 @@ export async function openWorkers(config: QueueConfig, log: Logger): Promise<Wor
       worker.on('error', error => log.warn({ queue: name, err: error }, 'the queue store does not answer'))
       worker.on('failed', (job, error) => {
         log.warn({ queue: name, jobId: job?.id, attempt: job?.attemptsMade, reason: messageOf(error) }, 'a job failed')
+        onFailed?.(error)
       })
       await engine.ready(worker)
       worker.run().catch(error => log.error({ queue: name, err: error }, 'a worker has stopped'))

@@ -1,8 +1,8 @@
 import type { Restock } from './statements/refunds.js'
 
 /** "all", or quantities by product as in "ID=2,ID=1"; null when nothing or nothing readable is said. */
-export function parseRestock(text: string | null | undefined): Restock | null {
-  if (text === undefined || text === null || text.trim() === '') return null
+export function parseRestock(text: unknown): Restock | null {
+  if (typeof text !== 'string' || text.trim() === '') return null
   if (text.trim() === 'all' || text.trim() === 'true') return 'all'
   const lines = text.split(',').map(part => /^\s*([\w-]{1,64})\s*=\s*([1-9]\d{0,5})\s*$/.exec(part))
   if (lines.some(line => line === null)) return null

@@ -145,7 +145,17 @@ it('keeps an event alive while Stripe, whom it has to ask, is away', async () =>
       webhookProcessing.handle({ ...services, stripe }, { eventId: id }, { id, attempt: 8, isLastAttempt: true })
     for (const _try of [39, 40, 41]) await expect(lastTry()).rejects.toThrow('connection to Stripe')
     expect((await prisma.webhookEvent.findUniqueOrThrow({ where: { id } })).status).toBe('RECEIVED')
+    // Stripe's outage is one alert for all that wait for it; an event that waits for something else has its own, once.
+    expect(await prisma.alert.count({ where: { name: 'stuck_event' } })).toBe(0)
+    await asOwner(
+      shop,
+      `CREATE FUNCTION busy() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'busy' USING ERRCODE = '55P03'; END $$;
+       CREATE TRIGGER busy BEFORE UPDATE ON "WebhookEvent" FOR EACH ROW WHEN (NEW."status" = 'IGNORED') EXECUTE FUNCTION busy()`
+    )
+    const busyTry = () => webhookProcessing.handle(services, { eventId: id }, { id, attempt: 8, isLastAttempt: true })
+    for (const _try of [42, 43]) await expect(busyTry()).rejects.toThrow('busy')
     expect(await prisma.alert.count({ where: { name: 'stuck_event' } })).toBe(1)
+    await asOwner(shop, 'DROP FUNCTION busy CASCADE')
     await services.queues.enqueue('webhook-processing', id)
     const applied = await eventually(
       () => prisma.webhookEvent.findUniqueOrThrow({ where: { id } }),
@@ -229,7 +239,7 @@ describe('an error of Stripe’s own, which it repeats under the same idempotenc
     const undone = await refundOf('five', { serverError: 1 })
     await customer.orderBecomes(done, 'PARTIALLY_REFUNDED')
     expect(data(await customer.order(undone)).status).toBe('PAID')
-    await services.db.pool.query(`UPDATE "Refund" SET "createdAt" = now() - interval '11 minutes'`)
+    await services.db.pool.query(`UPDATE "Refund" SET "serverErrorAt" = now() - interval '11 minutes'`)
     await customer.orderBecomes(undone, 'PARTIALLY_REFUNDED')
     const made = [...(simulator?.store.table('refund').values() ?? [])].map(refund => refund.metadata?.orderId)
     expect([done, undone].map(id => made.filter(order => order === id).length)).toEqual([1, 1])

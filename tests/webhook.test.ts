@@ -177,6 +177,27 @@ describe.each(engines)('webhook on %s', engine => {
     }
   })
 
+  it('ignores a type that is the name of what every object has', async () => {
+    for (const type of ['constructor', 'toString', '__proto__', 'hasOwnProperty']) {
+      const odd = sessionEvent(type, '', {})
+      expect((await deliver(odd)).status).toBe(200)
+      expect((await settled(JSON.parse(odd).id)).status).toBe('IGNORED')
+    }
+  })
+
+  it('names the time that an event lacks, and gives it up at once', async () => {
+    const checkout = await openCheckout('signed-print')
+    const timeless = sessionEvent('checkout.session.expired', checkout.sessionId ?? '', {
+      status: 'expired',
+      expires_at: undefined
+    })
+    expect((await deliver(timeless)).status).toBe(200)
+    const { status, attempts, error } = await settled(JSON.parse(timeless).id)
+    expect([status, attempts, error]).toEqual(['DEAD', 1, "the event's expires_at is missing, not a time in seconds"])
+    expect(await db().alert.count({ where: { name: 'dead_event' } })).toBe(1)
+    await db().alert.deleteMany({ where: { name: 'dead_event' } })
+  })
+
   it('makes a dead letter of a poisoned event and leaves the others alone', async () => {
     const poison = sessionEvent('checkout.session.completed', '', { object: 'something else' })
     await deliver(poison)

@@ -1,5 +1,5 @@
 import { Webhook } from 'standardwebhooks'
-import { alert } from '../shared/alerts.js'
+import { alertUnlessOpen } from '../shared/alerts.js'
 import type { Config } from '../shared/config.js'
 import { SECOND } from '../shared/duration.js'
 import { messageOf } from '../shared/errors.js'
@@ -10,12 +10,15 @@ import {
   findNotifiedOrder,
   finishNotification,
   leaseNotification,
-  type NotificationRow
+  type NotificationRow,
+  readUndelivered
 } from '../shared/statements/notifications.js'
 import type { Job } from './job.js'
 
 const TIMEOUT = 15 * SECOND
 const LEASE = 2 * TIMEOUT
+/** About ten minutes: a shorter outage of the shop mends itself before anybody could look. */
+const AWAY_AFTER_ATTEMPTS = 8
 
 /**
  * Tells the shop about changes of an order, the oldest first and one at a time. A worker that finds another one at it
@@ -79,13 +82,34 @@ async function deliver(
 /** Throws for another try from the queue; after the last one the next notification has its turn. */
 async function recordFailure(services: Services, notification: NotificationRow, reason: string): Promise<void> {
   const { id, orderId, attempts } = notification
+  const { db, log } = services
   const isLast = attempts >= NOTIFICATION_ATTEMPTS
   // Sooner than the queue's own backoff, jitter included: its retry finds the row due.
   const wait = (NOTIFICATION_BACKOFF * 2 ** (attempts - 1)) / 2
-  await failNotification(services.db.pool, id, {
+  await failNotification(db.pool, id, {
     error: reason,
     nextAttemptAt: isLast ? null : new Date(services.now().getTime() + wait)
   })
+  if (attempts >= AWAY_AFTER_ATTEMPTS) await report(services, notification, isLast, reason)
   if (!isLast) throw new Error(`Notification ${id} was not taken: ${reason}`)
-  await alert(services.db.pool, services.log, 'notification_failed', { orderId, reason: `${id}: ${reason}` })
+  log.warn({ orderId, notificationId: id, reason }, 'a notification was given up')
+}
+
+/** A shop that has taken nothing since is away: one alert for all. Otherwise it is this order's notification. */
+async function report(
+  services: Services,
+  notification: NotificationRow,
+  isLast: boolean,
+  error: string
+): Promise<void> {
+  const { db, log, config } = services
+  const { id, orderId, createdAt } = notification
+  const { waiting, failed, since, isTaking } = await readUndelivered(db.pool, createdAt)
+  if (!isTaking) {
+    const host = config.notifications === undefined ? '' : ` at ${new URL(config.notifications.url).host}`
+    const counts = `${waiting} notifications wait and ${failed} have failed, the first since ${since?.toISOString()}`
+    await alertUnlessOpen(db.pool, log, 'shop_away', { reason: `the shop${host} takes none: ${error}; ${counts}` })
+  } else if (isLast) {
+    await alertUnlessOpen(db.pool, log, 'notification_failed', { orderId, reason: `${id}: ${error}` })
+  }
 }

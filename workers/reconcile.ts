@@ -1,5 +1,6 @@
 import type Stripe from 'stripe'
 import { writeAudit } from '../shared/audit.js'
+import { isDatabaseUnavailable } from '../shared/database.js'
 import { DAY, HOUR, MINUTE, SECOND } from '../shared/duration.js'
 import { messageOf } from '../shared/errors.js'
 import { inPages } from '../shared/pages.js'
@@ -8,7 +9,7 @@ import { reachCheckpoint, readCheckpoint } from '../shared/statements/checkpoint
 import { findOverdueCheckouts, markAsked, type OverdueCheckout } from '../shared/statements/due-rows.js'
 import { findUnbookedCaptures } from '../shared/statements/ledger.js'
 import { storeEvents } from '../shared/statements/webhook-events.js'
-import { isUnknownToStripe } from '../shared/stripe.js'
+import { isStripeAway, isUnknownToStripe } from '../shared/stripe.js'
 import { askEach } from './ask-each.js'
 import { bookBalanceTransactions } from './balance.js'
 import { type Found, foundIntent, foundSession, storeFound } from './found-events.js'
@@ -35,13 +36,18 @@ export interface ReconcileReport {
   /** Balance transactions whose fees were booked. */
   booked: number
   errors: string[]
+  /** Those of the errors that waiting may mend: Stripe or the database was away. */
+  outages: unknown[]
 }
 
 export const reconcileJob: Job<'reconcile'> = {
   name: 'reconcile',
   async handle(services, _payload, job) {
     const report = await reconcile(services, { requestId: `reconcile-${job.id}`, scheduled: true })
-    if (report.errors.length > 0) throw new Error(`reconcile was not complete: ${report.errors.join('; ')}`)
+    const { errors, outages } = report
+    if (errors.length === 0) return
+    const cause = outages.length === errors.length ? outages[0] : undefined
+    throw new Error(`reconcile was not complete: ${errors.join('; ')}`, { cause })
   }
 }
 
@@ -59,11 +65,23 @@ export interface ReconcileOptions {
  */
 export async function reconcile(services: Services, options: ReconcileOptions): Promise<ReconcileReport> {
   const since = await lookBack(services, options)
-  const report: ReconcileReport = { since, undelivered: 0, recovered: [], asked: 0, found: [], booked: 0, errors: [] }
+  const report: ReconcileReport = {
+    since,
+    undelivered: 0,
+    recovered: [],
+    asked: 0,
+    found: [],
+    booked: 0,
+    errors: [],
+    outages: []
+  }
   // One part that fails does not keep the others from their work.
   const parts = [recoverEvents, askAboutCheckouts, askAboutCaptures, bookFees]
   for (const part of parts) {
-    await part(services, report, options).catch(error => report.errors.push(messageOf(error)))
+    await part(services, report, options).catch(error => {
+      report.errors.push(messageOf(error))
+      if (isStripeAway(error) || isDatabaseUnavailable(error)) report.outages.push(error)
+    })
   }
   const repaired = report.recovered.length + report.found.length
   const line = { undelivered: report.undelivered, recovered: report.recovered.length, asked: report.asked }

@@ -1,5 +1,7 @@
-import { MINUTE, SECOND } from '../shared/duration.js'
+import { MINUTE } from '../shared/duration.js'
 import { messageOf } from '../shared/errors.js'
+import { watchSchedules } from '../shared/schedule-watch.js'
+import { schedulesOf } from '../shared/schedules.js'
 import type { Services } from '../shared/services.js'
 
 const RESTORE_EVERY = MINUTE
@@ -12,12 +14,15 @@ export async function startSchedules(services: Services): Promise<{ stop(): void
       services.log.warn({ reason: messageOf(error) }, 'the schedules could not be restored')
     )
   }, RESTORE_EVERY)
-  return { stop: () => clearInterval(timer) }
+  const watch = watchSchedules(services)
+  return {
+    stop() {
+      clearInterval(timer)
+      watch.stop()
+    }
+  }
 }
 
 export async function upsertSchedules({ queues, config }: Services): Promise<void> {
-  await queues.schedule('key-cleanup', { pattern: config.schedules.keyCleanupCron })
-  await queues.schedule('reconcile', { pattern: config.schedules.reconcileCron })
-  await queues.schedule('retention', { pattern: config.schedules.retentionCron })
-  await queues.schedule('sweep', { every: config.schedules.sweepEverySeconds * SECOND })
+  for (const { name, repeat } of schedulesOf(config)) await queues.schedule(name, repeat)
 }

@@ -172,14 +172,15 @@ const UNDER_WAY: readonly OrderStatus[] = ['PROCESSING', 'AUTHORIZED']
 
 async function step(change: Change, { orderId, from, to, captured, refunded, currency }: Step): Promise<void> {
   const { client, services } = change
-  const notificationId = services.config.notifications === undefined ? null : newId()
-  const moved = await moveOrder(client, orderId, {
+  const notificationId = newId()
+  const { moved, notified } = await moveOrder(client, orderId, {
     from,
     to,
     captured,
     refunded,
     now: services.now(),
     notificationId,
+    notifies: services.config.notifications !== undefined,
     audit: {
       action: `order_${to === 'PENDING' ? 'payment_failed' : to.toLowerCase()}`,
       status: GOOD.includes(to) ? 'SUCCESS' : UNDER_WAY.includes(to) ? 'PROCESSING' : 'FAILED',
@@ -191,5 +192,5 @@ async function step(change: Change, { orderId, from, to, captured, refunded, cur
     }
   })
   if (!moved) throw new Error(`Order ${orderId} moved on from ${from} while it was locked`)
-  if (notificationId !== null) change.due.push({ job: 'order-notification', id: notificationId })
+  if (notified) change.due.push({ job: 'order-notification', id: notificationId })
 }

@@ -1,30 +1,31 @@
-import { HOUR, MINUTE } from '../shared/duration.js'
-import { isRowJob, type JobName, type JobPayloads } from '../shared/jobs.js'
-import { openWorkers } from '../shared/queues.js'
+import { writeAudit } from '../shared/audit.js'
+import { transaction } from '../shared/database.js'
+import { MINUTE } from '../shared/duration.js'
+import { isRowJob, type JobName, type JobPayloads, type RowJobName } from '../shared/jobs.js'
+import { type JobContext, openWorkers, type WorkerTuning } from '../shared/queues.js'
+import { SCHEDULED_LIMIT, type ScheduledJobName } from '../shared/schedules.js'
 import type { Services } from '../shared/services.js'
+import { switchNotifications } from '../shared/statements/switches.js'
 import type { Job } from './job.js'
 import { jobs } from './registry.js'
+import { reportFailedRun, runScheduled } from './scheduled-run.js'
 import { startSchedules } from './schedules.js'
+import { noteStripeAway } from './stripe-outage.js'
 
 /** Far beyond the bounds of the calls and the statements that a job makes. */
 const ROW_LIMIT = 5 * MINUTE
-const SCHEDULED_LIMIT = HOUR
 
 /** Starts every worker and the schedules. `stop` lets the running jobs finish. */
 export async function startWorkers(services: Services): Promise<{ stop(): Promise<void> }> {
   const { config, log } = services
+  await tellWhetherShopIsNotified(services)
   const workers = await openWorkers({ ...config.queue, databaseUrl: config.database.url }, log)
   try {
     await Promise.all(
-      (jobs as readonly Job<JobName>[]).map(job =>
-        workers.start(
-          job.name,
-          (payload: JobPayloads[JobName], context) => job.handle(services, payload as never, context),
-          isRowJob(job.name)
-            ? { concurrency: config.queue.concurrency, timeLimitMs: ROW_LIMIT }
-            : { concurrency: 1, timeLimitMs: SCHEDULED_LIMIT }
-        )
-      )
+      (jobs as readonly Job<JobName>[]).map(job => {
+        const { handler, tuning } = isRowJob(job.name) ? rowJob(services, job) : scheduledJob(services, job)
+        return workers.start(job.name, handler, tuning)
+      })
     )
     const schedules = await startSchedules(services)
     return {
@@ -36,5 +37,46 @@ export async function startWorkers(services: Services): Promise<{ stop(): Promis
   } catch (error) {
     await workers.close()
     throw error
+  }
+}
+
+/** For every process that moves orders, whatever its own settings are. */
+async function tellWhetherShopIsNotified({ config, db, now }: Services): Promise<void> {
+  const on = config.notifications !== undefined
+  await transaction(db.pool, async client => {
+    if (!(await switchNotifications(client, on, now()))) return
+    const action = on ? 'notifications_on' : 'notifications_off'
+    await writeAudit(client, { action, status: 'SUCCESS', metadata: { by: 'the settings of the workers' } })
+  })
+}
+
+interface Started {
+  handler(payload: JobPayloads[JobName], context: JobContext): Promise<void>
+  tuning: WorkerTuning
+}
+
+function rowJob(services: Services, job: Job<JobName>): Started {
+  return {
+    async handler(payload, context) {
+      try {
+        await job.handle(services, payload as never, context)
+      } catch (error) {
+        await noteStripeAway(services, job.name as RowJobName, payload, error)
+        throw error
+      }
+    },
+    tuning: { concurrency: services.config.queue.concurrency, timeLimitMs: ROW_LIMIT }
+  }
+}
+
+function scheduledJob(services: Services, job: Job<JobName>): Started {
+  const name = job.name as ScheduledJobName
+  return {
+    handler: (payload, context) => runScheduled(services, name, () => job.handle(services, payload as never, context)),
+    tuning: {
+      concurrency: 1,
+      timeLimitMs: SCHEDULED_LIMIT,
+      onFailed: error => void reportFailedRun(services, name, error)
+    }
   }
 }

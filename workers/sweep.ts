@@ -1,14 +1,16 @@
-import { alert } from '../shared/alerts.js'
+import { alert, alertUnlessOpen } from '../shared/alerts.js'
 import { transaction } from '../shared/database.js'
-import { HOUR, SECOND } from '../shared/duration.js'
+import { HOUR, MINUTE, SECOND } from '../shared/duration.js'
 import type { Services } from '../shared/services.js'
-import { countRequeue, type DueRow, findDueRows } from '../shared/statements/due-rows.js'
+import { countRequeue, countWaitingForStripe, type DueRow, findDueRows } from '../shared/statements/due-rows.js'
 import { takeLapsingPayments } from '../shared/statements/payments.js'
 import type { Job } from './job.js'
 
 const LIMIT = 5_000
 const AT_ONCE = 50
 const STUCK_AFTER_REQUEUES = 20
+/** Shorter outages mend themselves before anybody could look. */
+const STRIPE_AWAY_AFTER = 5 * MINUTE
 
 /** Enqueues what the rows say is due and has no job: after a lost queue store, a crash, or a store that was away. */
 export const sweep: Job<'sweep'> = {
@@ -25,6 +27,7 @@ export const sweep: Job<'sweep'> = {
     }
     if (requeued > 0) services.log.warn({ due: due.length, requeued }, 'rows without a job were enqueued again')
     await warnOfLapsing(services)
+    await warnOfStripe(services)
   }
 }
 
@@ -42,6 +45,16 @@ async function warnOfLapsing(services: Services): Promise<void> {
       })
     }
   })
+}
+
+/** One alert for an outage, whatever the number of rows that wait for its end. */
+async function warnOfStripe(services: Services): Promise<void> {
+  const { db, log } = services
+  const { checkouts, events, refunds, since } = await countWaitingForStripe(db.pool)
+  if (since === null || services.now().getTime() - since.getTime() < STRIPE_AWAY_AFTER) return
+  const what = `${checkouts} checkouts, ${events} events and ${refunds} refunds`
+  const reason = `${what} wait for Stripe, the first since ${since.toISOString()}`
+  await alertUnlessOpen(db.pool, log, 'stripe_away', { reason })
 }
 
 async function requeue(services: Services, row: DueRow): Promise<boolean> {

@@ -1,4 +1,4 @@
-import { alert } from '../shared/alerts.js'
+import { alert, alertUnlessOpen } from '../shared/alerts.js'
 import { type Client, isDatabaseUnavailable, transaction } from '../shared/database.js'
 import { messageOf, TerminalError } from '../shared/errors.js'
 import type { JobContext } from '../shared/queues.js'
@@ -65,7 +65,7 @@ async function apply(services: Services, client: Client, eventId: string, lookup
   else if (row.status !== 'RECEIVED') return []
 
   const event = parseEvent(row)
-  const handler = eventHandlers[event.type]
+  const handler = Object.hasOwn(eventHandlers, event.type) ? eventHandlers[event.type] : undefined
   const due: DueRow[] = []
   const trail = { eventId: row.id, requestId: row.requestId }
   const applied: AppliedEvent =
@@ -127,7 +127,8 @@ async function recordFailure(services: Services, eventId: string, error: unknown
   const isAway = isStripeAway(error) || isDatabaseUnavailable(error)
   if (isAway || (!(error instanceof TerminalError) && !job.isLastAttempt)) {
     const attempts = await recordEventFailure(services.db.pool, eventId, reason)
-    if (attempts === STUCK_AFTER_ATTEMPTS) await reportStuck(services, eventId, reason)
+    // All that wait for Stripe are one alert (workers/sweep.ts).
+    if (attempts >= STUCK_AFTER_ATTEMPTS && !isStripeAway(error)) await reportStuck(services, eventId, attempts, reason)
     throw error
   }
   await transaction(services.db.pool, async client => {
@@ -138,6 +139,7 @@ async function recordFailure(services: Services, eventId: string, error: unknown
   throw error
 }
 
-async function reportStuck({ db, log }: Services, eventId: string, reason: string): Promise<void> {
-  await alert(db.pool, log, 'stuck_event', { eventId, reason: `tried ${STUCK_AFTER_ATTEMPTS} times: ${reason}` })
+async function reportStuck({ db, log }: Services, eventId: string, attempts: number, reason: string): Promise<void> {
+  const context = { eventId, subject: eventId, reason: `tried ${attempts} times: ${reason}` }
+  await alertUnlessOpen(db.pool, log, 'stuck_event', context)
 }

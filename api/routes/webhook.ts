@@ -5,17 +5,19 @@ import type { NewWebhookEvent } from '../../shared/statements/webhook-events.js'
 import { PINNED_API_VERSION } from '../../shared/stripe-version.js'
 import { verifySignature } from '../../shared/webhook-signature.js'
 import type { Ingress } from '../ingress.js'
+import { type RefusedSignatures, watchRefusedSignatures } from '../refused-signatures.js'
 import { requestId } from '../request-context.js'
 
 const BODY_LIMIT = 1024 * 1024
 
 /** POST /api/stripe/webhook: checks the signature, stores the event, and acknowledges it after the commit. */
 export function webhookRoute(ingress: Ingress): Router {
+  const signatures = watchRefusedSignatures(ingress)
   const readBody = express.raw({ type: () => true, limit: BODY_LIMIT, inflate: false })
   const handle: RequestHandler = async (request, response) => {
     const id = requestId(request)
     const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0)
-    const payload = verify(ingress, id, body, request.get('stripe-signature'))
+    const payload = verify(ingress, signatures, id, body, request.get('stripe-signature'))
     const event = readEvent(ingress, payload, id)
     const isNew = await ingress.storeEvent(event)
     response.json(isNew ? { received: true } : { received: true, duplicate: true })
@@ -25,9 +27,19 @@ export function webhookRoute(ingress: Ingress): Router {
   return Router().post('/api/stripe/webhook', readBody, handle)
 }
 
-function verify(ingress: Ingress, id: string, body: Buffer, signature: string | undefined): string {
+function verify(
+  ingress: Ingress,
+  signatures: RefusedSignatures,
+  id: string,
+  body: Buffer,
+  signature: string | undefined
+): string {
   const verified = verifySignature(body, signature, ingress.config.stripe.webhookSecrets, ingress.now())
-  if (verified.valid) return verified.payload
+  if (verified.valid) {
+    signatures.accepted()
+    return verified.payload
+  }
+  signatures.refused(verified)
   ingress.log.warn({ requestId: id, reason: verified.reason }, 'webhook refused')
   throw new Problem('invalid_signature', { detail: `${verified.reason} Nothing was stored.` })
 }

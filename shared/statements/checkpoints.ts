@@ -13,3 +13,29 @@ export async function reachCheckpoint(db: Queryable, name: string, at: Date): Pr
     [name, at]
   )
 }
+
+const RUN = ['started', 'ended', 'failed'] as const
+
+/** Writes down that a run of a scheduled job has begun or ended. */
+export async function markRun(db: Queryable, job: string, what: (typeof RUN)[number], at: Date): Promise<void> {
+  await reachCheckpoint(db, runName(job, what), at)
+}
+
+/** What is written down of these jobs' runs. */
+export async function readRuns(
+  db: Queryable,
+  jobs: string[]
+): Promise<Map<string, Partial<Record<(typeof RUN)[number], Date>>>> {
+  const { rows } = await db.query<{ name: string; at: Date }>({
+    name: 'read-runs',
+    text: 'SELECT "name", "at" FROM "Checkpoint" WHERE "name" = ANY($1)',
+    values: [jobs.flatMap(job => RUN.map(what => runName(job, what)))]
+  })
+  const at = new Map(rows.map(row => [row.name, row.at]))
+  return new Map(jobs.map(job => [job, Object.fromEntries(RUN.map(what => [what, at.get(runName(job, what))]))]))
+}
+
+/** The one that ended well stands under the schedule's own name. */
+function runName(job: string, what: (typeof RUN)[number]): string {
+  return what === 'ended' ? `schedule:${job}` : `schedule:${job}:${what}`
+}

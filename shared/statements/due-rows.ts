@@ -28,10 +28,10 @@ export async function findDueRows(db: Queryable, before: Date, limit: number): P
   return rows
 }
 
-/** Counts another requeue of a stuck checkout and returns how many there were. */
+/** Counts another requeue of a stuck checkout and returns how many there were; one that waits for Stripe is not counted. */
 export async function countRequeue(db: Queryable, checkoutId: string): Promise<number> {
   const { rows } = await db.query(
-    'UPDATE "Checkout" SET "requeues" = "requeues" + 1 WHERE "id" = $1 RETURNING "requeues"',
+    'UPDATE "Checkout" SET "requeues" = "requeues" + 1 WHERE "id" = $1 AND "stripeAwaySince" IS NULL RETURNING "requeues"',
     [checkoutId]
   )
   return rows[0]?.requeues ?? 0
@@ -49,6 +49,55 @@ export async function countServerError(
     `UPDATE "${table}" SET "serverErrors" = "serverErrors" + 1${at} WHERE "id" = $1`,
     at ? [id, now] : [id]
   )
+}
+
+/** The table whose row a job works on, where the job asks Stripe for something. */
+const ASKING: Partial<Record<RowJobName, 'Checkout' | 'WebhookEvent' | 'Refund'>> = {
+  'price-verification': 'Checkout',
+  'session-creation': 'Checkout',
+  'webhook-processing': 'WebhookEvent',
+  'refund-creation': 'Refund'
+}
+
+/** A job's try has failed: because Stripe was away, and since when that has been so, or for another reason. */
+export async function markStripeAway(
+  db: Queryable,
+  row: DueRow,
+  failure: { isAway: boolean; now: Date }
+): Promise<void> {
+  const table = ASKING[row.job]
+  if (table === undefined) return
+  await db.query(
+    `UPDATE "${table}" SET "stripeAwaySince" = CASE WHEN $2::boolean THEN COALESCE("stripeAwaySince", $3) END
+     WHERE "id" = $1 AND ("stripeAwaySince" IS NULL) = $2`,
+    [row.id, failure.isAway, failure.now]
+  )
+}
+
+export interface WaitingForStripe {
+  checkouts: number
+  events: number
+  refunds: number
+  /** Null when nothing waits. */
+  since: Date | null
+}
+
+/** What has to ask Stripe for something and could not, because Stripe was away. */
+export async function countWaitingForStripe(db: Queryable): Promise<WaitingForStripe> {
+  const { rows } = await db.query<WaitingForStripe>({
+    name: 'count-waiting-for-stripe',
+    text: `
+    WITH waiting AS (
+      SELECT 'checkout' AS what, "stripeAwaySince" AS at FROM "Checkout" WHERE "status" IN ('RECEIVED', 'VERIFIED') AND "stripeAwaySince" IS NOT NULL
+      UNION ALL
+      SELECT 'event', "stripeAwaySince" FROM "WebhookEvent" WHERE "status" = 'RECEIVED' AND "stripeAwaySince" IS NOT NULL
+      UNION ALL
+      SELECT 'refund', "stripeAwaySince" FROM "Refund" WHERE "status" = 'REQUESTED' AND "stripeAwaySince" IS NOT NULL
+    )
+    SELECT count(*) FILTER (WHERE what = 'checkout')::int AS checkouts, count(*) FILTER (WHERE what = 'event')::int AS events,
+      count(*) FILTER (WHERE what = 'refund')::int AS refunds, min(at) AS since FROM waiting`
+  })
+  return rows[0] ?? { checkouts: 0, events: 0, refunds: 0, since: null }
 }
 
 /** Deletes one batch of expired idempotency keys in a transaction of its own and returns how many it deleted. */

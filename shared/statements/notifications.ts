@@ -67,6 +67,30 @@ export async function failNotification(
   )
 }
 
+export interface Undelivered {
+  /** How many notifications wait or have failed, from `from` on, and the oldest of them; at most a thousand are counted. */
+  waiting: number
+  failed: number
+  since: Date | null
+  /** The shop has taken another one since. */
+  isTaking: boolean
+}
+
+export async function readUndelivered(db: Queryable, from: Date): Promise<Undelivered> {
+  const { rows } = await db.query<Undelivered>(
+    `WITH undelivered AS (
+       (SELECT "status", "createdAt" FROM "Notification" WHERE "status" = 'PENDING' LIMIT 1000)
+       UNION ALL
+       (SELECT "status", "createdAt" FROM "Notification" WHERE "status" = 'FAILED' AND "createdAt" >= $1 LIMIT 1000)
+     )
+     SELECT count(*) FILTER (WHERE "status" = 'PENDING')::int AS waiting, count(*) FILTER (WHERE "status" = 'FAILED')::int AS failed,
+       min("createdAt") AS since, EXISTS (SELECT FROM "Notification" WHERE "deliveredAt" > $1) AS "isTaking"
+     FROM undelivered`,
+    [from]
+  )
+  return rows[0] ?? { waiting: 0, failed: 0, since: null, isTaking: false }
+}
+
 /** An operator sends a notification again, under its old id. False when it is waiting already or does not exist. */
 export async function replayNotification(db: Queryable, id: string, now: Date, audit: AuditEntry): Promise<boolean> {
   const { rowCount } = await db.query(

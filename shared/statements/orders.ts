@@ -89,17 +89,23 @@ export interface OrderMove {
   captured: number
   refunded: number
   now: Date
-  /** The id of the notification to write with it; null for none. */
-  notificationId: string | null
+  /** The id of the notification to write with it, if the shop is to be told. */
+  notificationId: string
+  /** This process knows that the shop is told (ORDER_WEBHOOK_URL); when it does not, the workers' word counts. */
+  notifies: boolean
   audit: AuditEntry
 }
 
 /**
- * Moves an order by compare-and-set with its audit row and its notification. False, and no effect, when its state is
- * another than `from`.
+ * Moves an order by compare-and-set with its audit row and, when the shop is told of its orders, its notification. Not
+ * `moved`, and no effect, when its state is another than `from`.
  */
-export async function moveOrder(db: Queryable, id: string, move: OrderMove): Promise<boolean> {
-  const { rowCount } = await db.query({
+export async function moveOrder(
+  db: Queryable,
+  id: string,
+  move: OrderMove
+): Promise<{ moved: boolean; notified: boolean }> {
+  const { rows } = await db.query<{ notified: boolean }>({
     name: 'move-order',
     text: `
     WITH moved AS (
@@ -113,9 +119,10 @@ export async function moveOrder(db: Queryable, id: string, move: OrderMove): Pro
       SELECT $8, "id", "sequence", 'order.' || lower("status"::text), jsonb_build_object(
         'orderId', "id", 'userId', "userId", 'sequence', "sequence", 'status', "status", 'previousStatus', $2::text, 'currency', "currency",
         'subtotal', "subtotal", 'shipping', "shipping", 'total', "total", 'captured', "captured", 'refunded', "refunded"), $6, $6
-      FROM moved WHERE $8::text IS NOT NULL
+      FROM moved WHERE $9 OR EXISTS (SELECT FROM "Switch" WHERE "name" = 'notifications' AND "value"->>'on' = 'true')
+      RETURNING "id"
     )
-    SELECT "id" FROM moved`,
+    SELECT EXISTS (SELECT FROM notified) AS notified FROM moved`,
     values: [
       id,
       move.from,
@@ -124,10 +131,11 @@ export async function moveOrder(db: Queryable, id: string, move: OrderMove): Pro
       move.refunded,
       move.now,
       auditParameter({ ...move.audit, before: move.from, after: move.to }),
-      move.notificationId
+      move.notificationId,
+      move.notifies
     ]
   })
-  return rowCount === 1
+  return { moved: rows.length === 1, notified: rows[0]?.notified === true }
 }
 
 /** Marks an order as cancelled; its state follows. */

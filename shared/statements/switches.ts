@@ -24,6 +24,20 @@ export async function switchMaintenance(db: Queryable, value: Maintenance, by: s
   )
 }
 
+/**
+ * Whether the shop is told of its orders, as the workers' settings say: a command in a shell without them moves orders,
+ * too. True when that is news: it was otherwise before, or is on for the first time.
+ */
+export async function switchNotifications(db: Queryable, on: boolean, now: Date): Promise<boolean> {
+  const { rows } = await db.query<{ isFirst: boolean }>(
+    `INSERT INTO "Switch" AS s ("name", "value", "updatedAt", "updatedBy") VALUES ('notifications', $1, $2, 'workers')
+     ON CONFLICT ("name") DO UPDATE SET "value" = EXCLUDED."value", "updatedAt" = EXCLUDED."updatedAt", "updatedBy" = EXCLUDED."updatedBy"
+     WHERE s."value" <> EXCLUDED."value" RETURNING xmax = 0 AS "isFirst"`,
+    [JSON.stringify({ on }), now]
+  )
+  return rows.some(({ isFirst }) => on || !isFirst)
+}
+
 /** What a deploy should wait for: rows that a job is working off. */
 export async function countUnderWay(db: Queryable): Promise<number> {
   const { rows } = await db.query<{ count: number }>(

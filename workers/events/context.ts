@@ -4,7 +4,10 @@ import { type CheckoutRow, lockCheckout, readCheckout } from '../../shared/state
 import { findPayment, recordPayment } from '../../shared/statements/payments.js'
 import type { WebhookEventRow } from '../../shared/statements/webhook-events.js'
 import type { Change } from '../settlement.js'
+import { idOf, ownIdOf, refuse } from './fields.js'
 import type { Lookups } from './lookups.js'
+
+export * from './fields.js'
 
 /** A stored event, before anything is known about its object. */
 export interface StripeEvent {
@@ -38,38 +41,14 @@ export const NOT_OURS: AppliedEvent = { status: 'IGNORED', checkoutId: null, not
 /** The event's object, which has to be of this kind and to have an id. */
 export function objectOf<T>(context: EventContext, kind: string): T {
   const object = context.event.data?.object as { object?: unknown; id?: unknown } | null | undefined
-  if (object?.object !== kind || typeof object.id !== 'string' || !/^\w{3,255}$/.test(object.id)) {
-    throw new TerminalError(`the event holds no ${kind}`)
-  }
+  if (object?.object !== kind) refuse('object', object?.object, `a ${kind}`)
+  if (idOf(object.id, 'id') === null) refuse('id', object.id, 'an id')
   return object as T
-}
-
-/** An amount of an event, in minor units. */
-export function amountOf(value: unknown, what: string): number {
-  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0) {
-    throw new TerminalError(`the event's ${what} is ${JSON.stringify(value)}, not an amount in minor units`)
-  }
-  return value
-}
-
-/** A currency of an event, in upper case. */
-export function currencyOf(value: unknown): string {
-  if (typeof value !== 'string' || !/^[a-z]{3}$/i.test(value)) {
-    throw new TerminalError(`the event's currency is ${JSON.stringify(value)}, not a currency code`)
-  }
-  return value.toUpperCase()
-}
-
-/** The id of something that may be expanded. */
-export function idOf(reference: string | { id: string } | null | undefined): string | null {
-  if (reference === null || reference === undefined) return null
-  return typeof reference === 'string' ? reference : reference.id
 }
 
 /** The checkout that an object says it is for; only what can be an id of ours counts. */
 export function markOf(object: { metadata?: Stripe.Metadata | null }): string | undefined {
-  const mark: unknown = object.metadata?.checkoutId
-  return typeof mark === 'string' && /^c[0-9a-z]{24}$/.test(mark) ? mark : undefined
+  return ownIdOf(object.metadata?.checkoutId)
 }
 
 export interface OwnCheckout extends CheckoutRow {

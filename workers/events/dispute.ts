@@ -1,9 +1,7 @@
 import type Stripe from 'stripe'
 import { alert } from '../../shared/alerts.js'
 import { writeAudit } from '../../shared/audit.js'
-import { SECOND } from '../../shared/duration.js'
-import { TerminalError } from '../../shared/errors.js'
-import { disputeEntries, postEntries } from '../../shared/ledger.js'
+import { type BalanceFigures, disputeEntries, postEntries } from '../../shared/ledger.js'
 import { disputeRank } from '../../shared/order-status.js'
 import { recordDispute } from '../../shared/statements/disputes.js'
 import { settleOrder } from '../settlement.js'
@@ -16,11 +14,17 @@ import {
   type EventHandler,
   ensurePayment,
   idOf,
+  listOf,
   lockPaid,
+  movementOf,
   NOT_OURS,
   type OwnCheckout,
   objectOf,
-  processed
+  optional,
+  processed,
+  refuse,
+  textOf,
+  timeOf
 } from './context.js'
 
 /** https://docs.stripe.com/disputes/api */
@@ -34,9 +38,10 @@ export const disputeHandlers: Record<string, EventHandler> = {
 
 async function onDispute(context: EventContext): Promise<AppliedEvent> {
   const dispute = objectOf<Stripe.Dispute>(context, 'dispute')
-  const chargeId = idOf(dispute.charge)
+  const chargeId = idOf(dispute.charge, 'charge')
   const intent =
-    idOf(dispute.payment_intent) ?? (chargeId === null ? null : idOf(context.lookups.charge(chargeId)?.payment_intent))
+    idOf(dispute.payment_intent, 'payment_intent') ??
+    (chargeId === null ? null : idOf(context.lookups.charge(chargeId)?.payment_intent, 'payment_intent'))
   const checkout = intent === null ? undefined : await lockPaid(context, intent)
   if (intent === null || checkout === undefined) return NOT_OURS
   const inner = about(context, checkout)
@@ -56,44 +61,54 @@ async function takeDispute(
   const now = services.now()
   const amount = amountOf(dispute.amount, 'amount')
   const currency = currencyOf(dispute.currency)
-  if (typeof dispute.status !== 'string') throw new TerminalError('the dispute has no status')
+  const status = textOf(dispute.status, 'status')
+  const disputeReason = textOf(dispute.reason, 'reason')
   await ensurePayment(context, checkout, { paymentIntentId, amount, currency })
-  const dueBy = dispute.evidence_details?.due_by
+  const dueBy = optional(timeOf, dispute.evidence_details?.due_by, 'evidence_details.due_by')
   const { before, isNewest } = await recordDispute(client, {
     id: dispute.id,
     paymentIntentId,
     orderId,
-    status: dispute.status,
-    reason: dispute.reason,
+    status,
+    reason: disputeReason,
     amount,
     currency,
-    evidenceDueBy: dueBy ? new Date(dueBy * SECOND) : null,
-    toldAt: new Date(event.created * SECOND),
-    toldRank: disputeRank(dispute.status),
+    evidenceDueBy: dueBy ?? null,
+    toldAt: timeOf(event.created, 'created'),
+    toldRank: disputeRank(status),
     now
   })
   // Money that a dispute moved is told whole by each event: every balance transaction is booked once.
-  const booked = dispute.balance_transactions ?? []
+  const booked = listOf(dispute.balance_transactions, 'balance_transactions').map(figuresOf)
   await postEntries(
     client,
-    booked.flatMap(transaction => disputeEntries(orderId, transaction)),
+    booked.flatMap(figures => disputeEntries(orderId, figures)),
     now
   )
-  if (!isNewest || before === dispute.status) return
+  if (!isNewest || before === status) return
   await writeAudit(client, {
-    action: `dispute_${dispute.status}`.slice(0, 100),
-    status: dispute.status === 'won' || dispute.status === 'prevented' ? 'SUCCESS' : 'FAILED',
+    action: `dispute_${status}`.slice(0, 100),
+    status: status === 'won' || status === 'prevented' ? 'SUCCESS' : 'FAILED',
     ...trail,
     amount,
     currency,
     before,
-    after: dispute.status,
-    metadata: { dispute: dispute.id, reason: dispute.reason, evidenceDueBy: dueBy ?? null }
+    after: status,
+    metadata: { dispute: dispute.id, reason: disputeReason, evidenceDueBy: dueBy ?? null }
   })
   // Once the evidence is in, nobody can do anything but wait.
   const isQuiet = ['won', 'prevented', 'warning_closed', 'under_review', 'warning_under_review', 'appeal_under_review']
-  if (isQuiet.includes(dispute.status)) return
-  const deadline = dueBy ? `; evidence by ${new Date(dueBy * SECOND).toISOString()}` : ''
-  const reason = `dispute ${dispute.id} of ${paymentIntentId} is ${dispute.status} (${dispute.reason})${deadline}`
-  await alert(client, services.log, dispute.status === 'lost' ? 'dispute_lost' : 'dispute_open', { ...trail, reason })
+  if (isQuiet.includes(status)) return
+  const deadline = dueBy === undefined ? '' : `; evidence by ${dueBy.toISOString()}`
+  const reason = `dispute ${dispute.id} of ${paymentIntentId} is ${status} (${disputeReason})${deadline}`
+  await alert(client, services.log, status === 'lost' ? 'dispute_lost' : 'dispute_open', { ...trail, reason })
+}
+
+function figuresOf(moved: Stripe.BalanceTransaction): BalanceFigures {
+  return {
+    id: idOf(moved, 'balance_transactions.id') ?? refuse('balance_transactions.id', moved.id, 'an id'),
+    amount: movementOf(moved.amount, 'balance_transactions.amount'),
+    fee: movementOf(moved.fee, 'balance_transactions.fee'),
+    currency: currencyOf(moved.currency, 'balance_transactions.currency')
+  }
 }

@@ -1,5 +1,5 @@
 import type Stripe from 'stripe'
-import { type EventContext, type EventHandler, idOf, objectOf } from './context.js'
+import { type EventContext, type EventHandler, flagOf, idOf, objectOf, optional, textOf } from './context.js'
 import { disputeHandlers } from './dispute.js'
 import { paymentHandlers, takeSignal } from './payment.js'
 import { refundHandlers } from './refund.js'
@@ -23,25 +23,29 @@ export const eventHandlers: Record<string, EventHandler | undefined> = {
 /** https://docs.stripe.com/disputes/prevention/fraud-types#early-fraud-warnings */
 async function onWarning(context: EventContext) {
   const warning = objectOf<Stripe.Radar.EarlyFraudWarning>(context, 'radar.early_fraud_warning')
+  const fraudType = textOf(warning.fraud_type, 'fraud_type')
+  const actionable = flagOf(warning.actionable, 'actionable')
   return await takeSignal(context, 'EARLY_FRAUD_WARNING', {
     id: warning.id,
-    paymentIntentId: idOf(warning.payment_intent),
-    chargeId: idOf(warning.charge),
-    code: warning.fraud_type,
-    open: warning.actionable,
-    detail: { fraudType: warning.fraud_type, actionable: warning.actionable }
+    paymentIntentId: idOf(warning.payment_intent, 'payment_intent'),
+    chargeId: idOf(warning.charge, 'charge'),
+    code: fraudType,
+    open: actionable,
+    detail: { fraudType, actionable }
   })
 }
 
 /** https://docs.stripe.com/radar/reviews */
 async function onReview(context: EventContext) {
   const review = objectOf<Stripe.Review>(context, 'review')
+  const reason = textOf(review.reason, 'reason')
+  const closedReason = optional(textOf, review.closed_reason, 'closed_reason') ?? null
   return await takeSignal(context, 'REVIEW', {
     id: review.id,
-    paymentIntentId: idOf(review.payment_intent),
-    chargeId: idOf(review.charge),
-    code: review.closed_reason ?? review.reason,
-    open: review.open,
-    detail: { reason: review.reason, openedReason: review.opened_reason, closedReason: review.closed_reason }
+    paymentIntentId: idOf(review.payment_intent, 'payment_intent'),
+    chargeId: idOf(review.charge, 'charge'),
+    code: closedReason ?? reason,
+    open: flagOf(review.open, 'open'),
+    detail: { reason, openedReason: optional(textOf, review.opened_reason, 'opened_reason') ?? null, closedReason }
   })
 }

@@ -27,7 +27,7 @@ export async function recordIntent(
     amount: amountOf(intent.amount, 'amount'),
     currency: currencyOf(intent.currency),
     ...(status === 'SUCCEEDED' ? { captured: amountOf(intent.amount_received, 'amount_received') } : {}),
-    ...(hasCharge ? { chargeId: idOf(intent.latest_charge) } : {}),
+    ...(hasCharge ? { chargeId: idOf(intent.latest_charge, 'latest_charge') } : {}),
     now: services.now()
   })
   return changed

@@ -1,7 +1,6 @@
 import type Stripe from 'stripe'
 import { alert } from '../../shared/alerts.js'
 import { writeAudit } from '../../shared/audit.js'
-import { SECOND } from '../../shared/duration.js'
 import { lockSubject } from '../../shared/statements/fraud.js'
 import { findPayment, recordPayment, recordSignal } from '../../shared/statements/payments.js'
 import { refundedAtStripe } from '../../shared/statements/refunds.js'
@@ -15,6 +14,7 @@ import {
   currencyOf,
   type EventContext,
   type EventHandler,
+  flagOf,
   idOf,
   lockMarked,
   lockPaid,
@@ -22,8 +22,11 @@ import {
   NOT_OURS,
   type OwnCheckout,
   objectOf,
+  optional,
   processed,
-  readMarked
+  readMarked,
+  textOf,
+  timeOf
 } from './context.js'
 import { recordIntent } from './intent.js'
 import { takeRefund } from './refund.js'
@@ -65,9 +68,13 @@ async function decline(context: EventContext): Promise<AppliedEvent> {
   const { services, client } = context
   await lockSubject(client, checkout)
   const error = intent.last_payment_error
-  const code = error?.decline_code ?? error?.code ?? 'unknown'
+  const method = error?.payment_method
+  const errorCode = optional(textOf, error?.code, 'last_payment_error.code') ?? null
+  const declineCode = optional(textOf, error?.decline_code, 'last_payment_error.decline_code') ?? null
+  const message = optional(textOf, error?.message, 'last_payment_error.message') ?? null
+  const code = declineCode ?? errorCode ?? 'unknown'
   const first = await recordSignal(client, {
-    id: error?.charge ?? context.row.id,
+    id: idOf(error?.charge, 'last_payment_error.charge') ?? context.row.id,
     kind: 'DECLINE',
     orderId: checkout.orderId,
     checkoutId: checkout.id,
@@ -75,11 +82,11 @@ async function decline(context: EventContext): Promise<AppliedEvent> {
     code,
     open: false,
     detail: {
-      code: error?.code ?? null,
-      declineCode: error?.decline_code ?? null,
-      message: error?.message ?? null,
+      code: errorCode,
+      declineCode,
+      message,
       // Stripe's name for the number of the card or account; it tells nothing of the number itself.
-      fingerprint: error?.payment_method?.card?.fingerprint ?? error?.payment_method?.sepa_debit?.fingerprint ?? null
+      fingerprint: optional(textOf, method?.card?.fingerprint ?? method?.sepa_debit?.fingerprint, 'fingerprint') ?? null
     },
     now: services.now()
   })
@@ -91,10 +98,10 @@ async function decline(context: EventContext): Promise<AppliedEvent> {
       action: 'payment_declined',
       status: 'FAILED',
       ...inner.trail,
-      amount: intent.amount,
+      amount: amountOf(intent.amount, 'amount'),
       currency: checkout.currency,
-      error: error?.message ?? code,
-      metadata: { code: error?.code ?? null, declineCode: error?.decline_code ?? null }
+      error: message ?? code,
+      metadata: { code: errorCode, declineCode }
     })
     if (passed !== undefined) await reportTesting(inner, checkout, passed)
   }
@@ -103,14 +110,14 @@ async function decline(context: EventContext): Promise<AppliedEvent> {
 
 async function onCharge(context: EventContext): Promise<AppliedEvent> {
   const charge = objectOf<Stripe.Charge>(context, 'charge')
-  const intent = idOf(charge.payment_intent)
+  const intent = idOf(charge.payment_intent, 'payment_intent')
   if (intent === null) return NOT_OURS
   const mark = markOf(charge)
   const checkout = mark === undefined ? await lockPaid(context, intent) : await lockMarked(context, mark, charge.id)
   if (checkout === undefined) return NOT_OURS
   const changed = await recordCharge(context, checkout, charge, intent)
   const inner = about(context, checkout)
-  const followed = charge.captured && (await followRefunds(inner, checkout, charge, intent))
+  const followed = flagOf(charge.captured, 'captured') && (await followRefunds(inner, checkout, charge, intent))
   if (!changed && !followed) return processed(checkout, KNOWN)
   await settleOrder(inner, checkout.orderId)
   return processed(checkout)
@@ -123,19 +130,20 @@ async function recordCharge(
   charge: Stripe.Charge,
   paymentIntentId: string
 ): Promise<boolean> {
-  if (charge.status !== 'succeeded') return false
-  const before = charge.payment_method_details?.card?.capture_before
+  if (textOf(charge.status, 'status') !== 'succeeded') return false
+  const captured = flagOf(charge.captured, 'captured')
+  const before = optional(timeOf, charge.payment_method_details?.card?.capture_before, 'capture_before')
   const { changed } = await recordPayment(client, {
     teller: 'charge',
     paymentIntentId,
     orderId: checkout.orderId,
     checkoutId: checkout.id,
-    status: charge.captured ? 'SUCCEEDED' : 'AUTHORIZED',
+    status: captured ? 'SUCCEEDED' : 'AUTHORIZED',
     amount: amountOf(charge.amount, 'amount'),
     currency: currencyOf(charge.currency),
-    ...(charge.captured ? { captured: amountOf(charge.amount_captured, 'amount_captured') } : {}),
+    ...(captured ? { captured: amountOf(charge.amount_captured, 'amount_captured') } : {}),
     chargeId: charge.id,
-    captureBefore: before === undefined ? null : new Date(before * SECOND),
+    captureBefore: before ?? null,
     now: services.now()
   })
   return changed
@@ -152,7 +160,8 @@ async function followRefunds(
   paymentIntentId: string
 ): Promise<boolean> {
   // What a partial capture leaves counts as refunded, though no refund says so.
-  const told = amountOf(charge.amount_refunded, 'amount_refunded') - (charge.amount - charge.amount_captured)
+  const left = amountOf(charge.amount, 'amount') - amountOf(charge.amount_captured, 'amount_captured')
+  const told = amountOf(charge.amount_refunded, 'amount_refunded') - left
   if (told === 0 || told === (await refundedAtStripe(context.client, paymentIntentId))) return false
   for (const refund of context.lookups.refunds(paymentIntentId)) await takeRefund(context, checkout, refund)
   return true
@@ -173,7 +182,7 @@ export async function takeSignal(
 ): Promise<AppliedEvent> {
   const charge =
     signal.paymentIntentId === null && signal.chargeId !== null ? context.lookups.charge(signal.chargeId) : null
-  const intent = signal.paymentIntentId ?? idOf(charge?.payment_intent)
+  const intent = signal.paymentIntentId ?? idOf(charge?.payment_intent, 'payment_intent')
   const checkout = intent === null ? undefined : await lockPaid(context, intent)
   if (intent === null || checkout === undefined) return NOT_OURS
   const { client, services } = context

@@ -18,7 +18,11 @@ import {
   NOT_OURS,
   type OwnCheckout,
   objectOf,
-  processed
+  optional,
+  ownIdOf,
+  processed,
+  refuse,
+  textOf
 } from './context.js'
 
 /** https://docs.stripe.com/refunds#refund-events */
@@ -31,7 +35,7 @@ export const refundHandlers: Record<string, EventHandler> = {
 
 async function onRefund(context: EventContext) {
   const refund = objectOf<Stripe.Refund>(context, 'refund')
-  const intent = idOf(refund.payment_intent)
+  const intent = idOf(refund.payment_intent, 'payment_intent')
   const checkout = intent === null ? undefined : await lockPaid(context, intent)
   if (checkout === undefined) return NOT_OURS
   const inner = about(context, checkout)
@@ -47,21 +51,22 @@ export async function takeRefund(
   refund: Stripe.Refund
 ): Promise<void> {
   const { client, services, trail } = context
-  const paymentIntentId = idOf(refund.payment_intent) as string
+  const paymentIntentId = idOf(refund.payment_intent, 'payment_intent') as string
   const currency = currencyOf(refund.currency)
   const amount = amountOf(refund.amount, 'amount')
+  if (amount === 0) refuse('amount', amount, 'more than nothing')
   await ensurePayment(context, checkout, { paymentIntentId, amount, currency })
   const known = await recordRefund(client, {
     stripeId: refund.id,
-    ownId: refund.metadata?.refundId ?? null,
+    ownId: ownIdOf(refund.metadata?.refundId) ?? null,
     newId: newId(),
     paymentIntentId,
     orderId: checkout.orderId,
     status: statusOf(refund),
     amount,
     currency,
-    reason: refund.reason,
-    failureReason: refund.failure_reason ?? null,
+    reason: optional(textOf, refund.reason, 'reason') ?? null,
+    failureReason: optional(textOf, refund.failure_reason, 'failure_reason') ?? null,
     restock: parseRestock(refund.metadata?.restock),
     now: services.now()
   })
@@ -89,7 +94,8 @@ export async function takeRefund(
 }
 
 /** https://docs.stripe.com/api/refunds/object#refund_object-status; what is not known yet is taken for pending. */
-export function statusOf({ status }: Stripe.Refund): Exclude<RefundStatus, 'REQUESTED' | 'REFUSED'> {
+export function statusOf(refund: Stripe.Refund): Exclude<RefundStatus, 'REQUESTED' | 'REFUSED'> {
+  const status = optional(textOf, refund.status, 'status')
   if (status === 'succeeded') return 'SUCCEEDED'
   if (status === 'failed') return 'FAILED'
   if (status === 'canceled') return 'CANCELLED'

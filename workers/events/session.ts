@@ -1,6 +1,4 @@
 import type Stripe from 'stripe'
-import { SECOND } from '../../shared/duration.js'
-import { TerminalError } from '../../shared/errors.js'
 import { termsOf } from '../../shared/session-terms.js'
 import { findSessionCheckout, moveCheckout } from '../../shared/statements/checkouts.js'
 import { recordPayment } from '../../shared/statements/payments.js'
@@ -19,8 +17,11 @@ import {
   NOT_OURS,
   type OwnCheckout,
   objectOf,
+  optional,
   ownCheckout,
-  processed
+  processed,
+  refuse,
+  timeOf
 } from './context.js'
 import { intentStatus, recordIntent, type ToldIntent } from './intent.js'
 import { sessionDifference } from './session-difference.js'
@@ -38,7 +39,7 @@ interface SessionContext extends EventContext {
 /** https://docs.stripe.com/checkout/fulfillment */
 export const sessionHandlers: Record<string, EventHandler> = {
   'checkout.session.completed': onSession(async context => {
-    if (context.session.payment_status !== 'unpaid') return await complete(context, 'PAID', 'SUCCEEDED')
+    if (isPaid(context.session)) return await complete(context, 'PAID', 'SUCCEEDED')
     return await complete(context, 'PROCESSING', unpaidStatus(context))
   }),
   'checkout.session.async_payment_succeeded': onSession(context => complete(context, 'PAID', 'SUCCEEDED')),
@@ -51,11 +52,28 @@ function unpaidStatus({ checkout, services }: SessionContext): PaymentStatus {
   return termsOf(checkout, services.config).captureMethod === 'manual' ? 'AUTHORIZED' : 'PROCESSING'
 }
 
+/** https://docs.stripe.com/api/checkout/sessions/object#checkout_session_object-payment_status; another one is not believed. */
+function isPaid({ payment_status: status }: Stripe.Checkout.Session): boolean {
+  if (status !== 'paid' && status !== 'no_payment_required' && status !== 'unpaid') {
+    refuse('payment_status', status, 'paid, unpaid or no_payment_required')
+  }
+  return status !== 'unpaid'
+}
+
+/** The PaymentIntent, or the Session itself when there was nothing to pay. Money without a PaymentIntent is not believed. */
+function paymentOf(session: Stripe.Checkout.Session): string {
+  const intent = idOf(session.payment_intent, 'payment_intent')
+  if (intent === null && amountOf(session.amount_total, 'amount_total') > 0) {
+    refuse('payment_intent', session.payment_intent, 'the id of a PaymentIntent')
+  }
+  return intent ?? session.id
+}
+
 /** Finds the checkout of the event's Session and hands both on; a Session that is not ours is IGNORED. */
 function onSession(apply: (context: SessionContext) => Promise<AppliedEvent>): EventHandler {
   return async context => {
     const session = objectOf<Stripe.Checkout.Session>(context, 'checkout.session')
-    if (!session.id.startsWith('cs_')) throw new TerminalError('the event holds no Checkout Session')
+    if (!session.id.startsWith('cs_')) refuse('id', session.id, 'that of a Checkout Session')
     const mark = markOf(session)
     const found = await findSessionCheckout(context.client, session.id, mark ?? null)
     if (found === undefined && mark === undefined) return NOT_OURS
@@ -80,9 +98,11 @@ async function complete(context: SessionContext, to: CheckoutStatus, status: Pay
 /** Its payment becomes known, and is a case for review once it is money (shared/unexpected-payments.ts). */
 async function completeStray(context: SessionContext, status: PaymentStatus): Promise<AppliedEvent> {
   const { session, checkout } = context
+  const note = `Session ${session.id} is not the one that was opened for checkout ${checkout.id}`
+  if (session.payment_status === 'no_payment_required') return processed(checkout, note)
   await recordSession(context, status, null)
   await settleOrder(context, checkout.orderId)
-  return processed(checkout, `Session ${session.id} is not the one that was opened for checkout ${checkout.id}`)
+  return processed(checkout, note)
 }
 
 /**
@@ -91,11 +111,10 @@ async function completeStray(context: SessionContext, status: PaymentStatus): Pr
  */
 async function recordSession(context: SessionContext, status: PaymentStatus, mismatch: string | null): Promise<void> {
   const { client, services, session, checkout } = context
-  const paymentIntentId = idOf(session.payment_intent)
+  const paymentIntentId = paymentOf(session)
   const { captured } = await recordPayment(client, {
     teller: 'session',
-    // A Session of which a promotion code has left nothing to pay has no PaymentIntent.
-    paymentIntentId: paymentIntentId ?? session.id,
+    paymentIntentId,
     orderId: checkout.orderId,
     checkoutId: checkout.id,
     status,
@@ -103,11 +122,11 @@ async function recordSession(context: SessionContext, status: PaymentStatus, mis
     currency: currencyOf(session.currency),
     sessionId: session.id,
     mismatch,
-    discount: session.total_details?.amount_discount,
-    tax: session.total_details?.amount_tax,
+    discount: optional(amountOf, session.total_details?.amount_discount, 'total_details.amount_discount'),
+    tax: optional(amountOf, session.total_details?.amount_tax, 'total_details.amount_tax'),
     now: services.now()
   })
-  if (status !== 'SUCCEEDED' || paymentIntentId === null || captured > 0) return
+  if (status !== 'SUCCEEDED' || paymentIntentId === session.id || captured > 0) return
   const intent = context.lookups.intent(paymentIntentId) ?? unknownIntent(context, paymentIntentId)
   if (intent !== undefined) await recordIntent(context, checkout, intent, intentStatus(intent))
 }
@@ -135,14 +154,14 @@ function move(context: SessionContext, to: CheckoutStatus): Promise<boolean> {
     now: context.services.now(),
     // The event can come before our own commit of the Session: what it tells is stored too.
     sessionId: session.id,
-    sessionExpiresAt: new Date(session.expires_at * SECOND),
-    paymentIntentId: idOf(session.payment_intent),
+    sessionExpiresAt: timeOf(session.expires_at, 'expires_at'),
+    paymentIntentId: idOf(session.payment_intent, 'payment_intent'),
     audit: [
       {
         action: `checkout_${to.toLowerCase()}`,
         status: to === 'PAID' ? 'SUCCESS' : to === 'PROCESSING' ? 'PROCESSING' : 'FAILED',
         ...context.trail,
-        amount: session.amount_total,
+        amount: optional(amountOf, session.amount_total, 'amount_total'),
         currency: checkout.currency,
         before: checkout.status,
         after: to

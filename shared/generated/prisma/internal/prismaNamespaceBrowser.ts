@@ -166,6 +166,7 @@ export const CheckoutScalarFieldEnum = {
   askedAt: 'askedAt',
   risk: 'risk',
   requeues: 'requeues',
+  stripeAwaySince: 'stripeAwaySince',
   serverErrors: 'serverErrors',
   sessionParams: 'sessionParams',
   expireReason: 'expireReason',
@@ -234,6 +235,7 @@ export const RefundScalarFieldEnum = {
   requestedBy: 'requestedBy',
   serverErrors: 'serverErrors',
   serverErrorAt: 'serverErrorAt',
+  stripeAwaySince: 'stripeAwaySince',
   balanceTransactionId: 'balanceTransactionId',
   returnTransactionId: 'returnTransactionId',
   askedAt: 'askedAt',
@@ -342,7 +344,8 @@ export const WebhookEventScalarFieldEnum = {
   receivedAt: 'receivedAt',
   processedAt: 'processedAt',
   resolvedBy: 'resolvedBy',
-  note: 'note'
+  note: 'note',
+  stripeAwaySince: 'stripeAwaySince'
 } as const
 
 export type WebhookEventScalarFieldEnum = (typeof WebhookEventScalarFieldEnum)[keyof typeof WebhookEventScalarFieldEnum]
@@ -404,6 +407,7 @@ export const AlertScalarFieldEnum = {
   id: 'id',
   name: 'name',
   context: 'context',
+  onceKey: 'onceKey',
   createdAt: 'createdAt',
   resolvedAt: 'resolvedAt',
   resolvedBy: 'resolvedBy',

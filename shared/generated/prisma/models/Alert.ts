@@ -27,6 +27,7 @@ export type AggregateAlert = {
 export type AlertMinAggregateOutputType = {
   id: string | null
   name: string | null
+  onceKey: string | null
   createdAt: Date | null
   resolvedAt: Date | null
   resolvedBy: string | null
@@ -36,6 +37,7 @@ export type AlertMinAggregateOutputType = {
 export type AlertMaxAggregateOutputType = {
   id: string | null
   name: string | null
+  onceKey: string | null
   createdAt: Date | null
   resolvedAt: Date | null
   resolvedBy: string | null
@@ -46,6 +48,7 @@ export type AlertCountAggregateOutputType = {
   id: number
   name: number
   context: number
+  onceKey: number
   createdAt: number
   resolvedAt: number
   resolvedBy: number
@@ -57,6 +60,7 @@ export type AlertCountAggregateOutputType = {
 export type AlertMinAggregateInputType = {
   id?: true
   name?: true
+  onceKey?: true
   createdAt?: true
   resolvedAt?: true
   resolvedBy?: true
@@ -66,6 +70,7 @@ export type AlertMinAggregateInputType = {
 export type AlertMaxAggregateInputType = {
   id?: true
   name?: true
+  onceKey?: true
   createdAt?: true
   resolvedAt?: true
   resolvedBy?: true
@@ -76,6 +81,7 @@ export type AlertCountAggregateInputType = {
   id?: true
   name?: true
   context?: true
+  onceKey?: true
   createdAt?: true
   resolvedAt?: true
   resolvedBy?: true
@@ -159,6 +165,7 @@ export type AlertGroupByOutputType = {
   id: string
   name: string
   context: runtime.JsonValue
+  onceKey: string | null
   createdAt: Date
   resolvedAt: Date | null
   resolvedBy: string | null
@@ -190,6 +197,7 @@ export type AlertWhereInput = {
   id?: Prisma.StringFilter<"Alert"> | string
   name?: Prisma.StringFilter<"Alert"> | string
   context?: Prisma.JsonFilter<"Alert">
+  onceKey?: Prisma.StringNullableFilter<"Alert"> | string | null
   createdAt?: Prisma.DateTimeFilter<"Alert"> | Date | string
   resolvedAt?: Prisma.DateTimeNullableFilter<"Alert"> | Date | string | null
   resolvedBy?: Prisma.StringNullableFilter<"Alert"> | string | null
@@ -200,6 +208,7 @@ export type AlertOrderByWithRelationInput = {
   id?: Prisma.SortOrder
   name?: Prisma.SortOrder
   context?: Prisma.SortOrder
+  onceKey?: Prisma.SortOrderInput | Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   resolvedAt?: Prisma.SortOrderInput | Prisma.SortOrder
   resolvedBy?: Prisma.SortOrderInput | Prisma.SortOrder
@@ -213,6 +222,7 @@ export type AlertWhereUniqueInput = Prisma.AtLeast<{
   NOT?: Prisma.AlertWhereInput | Prisma.AlertWhereInput[]
   name?: Prisma.StringFilter<"Alert"> | string
   context?: Prisma.JsonFilter<"Alert">
+  onceKey?: Prisma.StringNullableFilter<"Alert"> | string | null
   createdAt?: Prisma.DateTimeFilter<"Alert"> | Date | string
   resolvedAt?: Prisma.DateTimeNullableFilter<"Alert"> | Date | string | null
   resolvedBy?: Prisma.StringNullableFilter<"Alert"> | string | null
@@ -223,6 +233,7 @@ export type AlertOrderByWithAggregationInput = {
   id?: Prisma.SortOrder
   name?: Prisma.SortOrder
   context?: Prisma.SortOrder
+  onceKey?: Prisma.SortOrderInput | Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   resolvedAt?: Prisma.SortOrderInput | Prisma.SortOrder
   resolvedBy?: Prisma.SortOrderInput | Prisma.SortOrder
@@ -239,6 +250,7 @@ export type AlertScalarWhereWithAggregatesInput = {
   id?: Prisma.StringWithAggregatesFilter<"Alert"> | string
   name?: Prisma.StringWithAggregatesFilter<"Alert"> | string
   context?: Prisma.JsonWithAggregatesFilter<"Alert">
+  onceKey?: Prisma.StringNullableWithAggregatesFilter<"Alert"> | string | null
   createdAt?: Prisma.DateTimeWithAggregatesFilter<"Alert"> | Date | string
   resolvedAt?: Prisma.DateTimeNullableWithAggregatesFilter<"Alert"> | Date | string | null
   resolvedBy?: Prisma.StringNullableWithAggregatesFilter<"Alert"> | string | null
@@ -249,6 +261,7 @@ export type AlertCreateInput = {
   id?: string
   name: string
   context: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  onceKey?: string | null
   createdAt?: Date | string
   resolvedAt?: Date | string | null
   resolvedBy?: string | null
@@ -259,6 +272,7 @@ export type AlertUncheckedCreateInput = {
   id?: string
   name: string
   context: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  onceKey?: string | null
   createdAt?: Date | string
   resolvedAt?: Date | string | null
   resolvedBy?: string | null
@@ -269,6 +283,7 @@ export type AlertUpdateInput = {
   id?: Prisma.StringFieldUpdateOperationsInput | string
   name?: Prisma.StringFieldUpdateOperationsInput | string
   context?: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  onceKey?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   resolvedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   resolvedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -279,6 +294,7 @@ export type AlertUncheckedUpdateInput = {
   id?: Prisma.StringFieldUpdateOperationsInput | string
   name?: Prisma.StringFieldUpdateOperationsInput | string
   context?: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  onceKey?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   resolvedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   resolvedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -289,6 +305,7 @@ export type AlertCreateManyInput = {
   id?: string
   name: string
   context: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  onceKey?: string | null
   createdAt?: Date | string
   resolvedAt?: Date | string | null
   resolvedBy?: string | null
@@ -299,6 +316,7 @@ export type AlertUpdateManyMutationInput = {
   id?: Prisma.StringFieldUpdateOperationsInput | string
   name?: Prisma.StringFieldUpdateOperationsInput | string
   context?: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  onceKey?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   resolvedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   resolvedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -309,6 +327,7 @@ export type AlertUncheckedUpdateManyInput = {
   id?: Prisma.StringFieldUpdateOperationsInput | string
   name?: Prisma.StringFieldUpdateOperationsInput | string
   context?: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  onceKey?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   resolvedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   resolvedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -319,6 +338,7 @@ export type AlertCountOrderByAggregateInput = {
   id?: Prisma.SortOrder
   name?: Prisma.SortOrder
   context?: Prisma.SortOrder
+  onceKey?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   resolvedAt?: Prisma.SortOrder
   resolvedBy?: Prisma.SortOrder
@@ -328,6 +348,7 @@ export type AlertCountOrderByAggregateInput = {
 export type AlertMaxOrderByAggregateInput = {
   id?: Prisma.SortOrder
   name?: Prisma.SortOrder
+  onceKey?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   resolvedAt?: Prisma.SortOrder
   resolvedBy?: Prisma.SortOrder
@@ -337,6 +358,7 @@ export type AlertMaxOrderByAggregateInput = {
 export type AlertMinOrderByAggregateInput = {
   id?: Prisma.SortOrder
   name?: Prisma.SortOrder
+  onceKey?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   resolvedAt?: Prisma.SortOrder
   resolvedBy?: Prisma.SortOrder
@@ -349,6 +371,7 @@ export type AlertSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = 
   id?: boolean
   name?: boolean
   context?: boolean
+  onceKey?: boolean
   createdAt?: boolean
   resolvedAt?: boolean
   resolvedBy?: boolean
@@ -359,6 +382,7 @@ export type AlertSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extensi
   id?: boolean
   name?: boolean
   context?: boolean
+  onceKey?: boolean
   createdAt?: boolean
   resolvedAt?: boolean
   resolvedBy?: boolean
@@ -369,6 +393,7 @@ export type AlertSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extensi
   id?: boolean
   name?: boolean
   context?: boolean
+  onceKey?: boolean
   createdAt?: boolean
   resolvedAt?: boolean
   resolvedBy?: boolean
@@ -379,13 +404,14 @@ export type AlertSelectScalar = {
   id?: boolean
   name?: boolean
   context?: boolean
+  onceKey?: boolean
   createdAt?: boolean
   resolvedAt?: boolean
   resolvedBy?: boolean
   note?: boolean
 }
 
-export type AlertOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "name" | "context" | "createdAt" | "resolvedAt" | "resolvedBy" | "note", ExtArgs["result"]["alert"]>
+export type AlertOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "name" | "context" | "onceKey" | "createdAt" | "resolvedAt" | "resolvedBy" | "note", ExtArgs["result"]["alert"]>
 
 export type $AlertPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   name: "Alert"
@@ -394,6 +420,10 @@ export type $AlertPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs 
     id: string
     name: string
     context: runtime.JsonValue
+    /**
+     * Whom and what it is about, when one open alert of it is enough: unique with the name among the open ones.
+     */
+    onceKey: string | null
     createdAt: Date
     resolvedAt: Date | null
     resolvedBy: string | null
@@ -824,6 +854,7 @@ export interface AlertFieldRefs {
   readonly id: Prisma.FieldRef<"Alert", 'String'>
   readonly name: Prisma.FieldRef<"Alert", 'String'>
   readonly context: Prisma.FieldRef<"Alert", 'Json'>
+  readonly onceKey: Prisma.FieldRef<"Alert", 'String'>
   readonly createdAt: Prisma.FieldRef<"Alert", 'DateTime'>
   readonly resolvedAt: Prisma.FieldRef<"Alert", 'DateTime'>
   readonly resolvedBy: Prisma.FieldRef<"Alert", 'String'>

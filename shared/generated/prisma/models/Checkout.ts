@@ -59,6 +59,7 @@ export type CheckoutMinAggregateOutputType = {
   askedAt: Date | null
   risk: string | null
   requeues: number | null
+  stripeAwaySince: Date | null
   serverErrors: number | null
   expireReason: string | null
   expireFailedAt: Date | null
@@ -87,6 +88,7 @@ export type CheckoutMaxAggregateOutputType = {
   askedAt: Date | null
   risk: string | null
   requeues: number | null
+  stripeAwaySince: Date | null
   serverErrors: number | null
   expireReason: string | null
   expireFailedAt: Date | null
@@ -117,6 +119,7 @@ export type CheckoutCountAggregateOutputType = {
   askedAt: number
   risk: number
   requeues: number
+  stripeAwaySince: number
   serverErrors: number
   sessionParams: number
   expireReason: number
@@ -160,6 +163,7 @@ export type CheckoutMinAggregateInputType = {
   askedAt?: true
   risk?: true
   requeues?: true
+  stripeAwaySince?: true
   serverErrors?: true
   expireReason?: true
   expireFailedAt?: true
@@ -188,6 +192,7 @@ export type CheckoutMaxAggregateInputType = {
   askedAt?: true
   risk?: true
   requeues?: true
+  stripeAwaySince?: true
   serverErrors?: true
   expireReason?: true
   expireFailedAt?: true
@@ -218,6 +223,7 @@ export type CheckoutCountAggregateInputType = {
   askedAt?: true
   risk?: true
   requeues?: true
+  stripeAwaySince?: true
   serverErrors?: true
   sessionParams?: true
   expireReason?: true
@@ -336,6 +342,7 @@ export type CheckoutGroupByOutputType = {
   askedAt: Date | null
   risk: string | null
   requeues: number
+  stripeAwaySince: Date | null
   serverErrors: number
   sessionParams: runtime.JsonValue | null
   expireReason: string | null
@@ -390,6 +397,7 @@ export type CheckoutWhereInput = {
   askedAt?: Prisma.DateTimeNullableFilter<"Checkout"> | Date | string | null
   risk?: Prisma.StringNullableFilter<"Checkout"> | string | null
   requeues?: Prisma.IntFilter<"Checkout"> | number
+  stripeAwaySince?: Prisma.DateTimeNullableFilter<"Checkout"> | Date | string | null
   serverErrors?: Prisma.IntFilter<"Checkout"> | number
   sessionParams?: Prisma.JsonNullableFilter<"Checkout">
   expireReason?: Prisma.StringNullableFilter<"Checkout"> | string | null
@@ -424,6 +432,7 @@ export type CheckoutOrderByWithRelationInput = {
   askedAt?: Prisma.SortOrderInput | Prisma.SortOrder
   risk?: Prisma.SortOrderInput | Prisma.SortOrder
   requeues?: Prisma.SortOrder
+  stripeAwaySince?: Prisma.SortOrderInput | Prisma.SortOrder
   serverErrors?: Prisma.SortOrder
   sessionParams?: Prisma.SortOrderInput | Prisma.SortOrder
   expireReason?: Prisma.SortOrderInput | Prisma.SortOrder
@@ -461,6 +470,7 @@ export type CheckoutWhereUniqueInput = Prisma.AtLeast<{
   askedAt?: Prisma.DateTimeNullableFilter<"Checkout"> | Date | string | null
   risk?: Prisma.StringNullableFilter<"Checkout"> | string | null
   requeues?: Prisma.IntFilter<"Checkout"> | number
+  stripeAwaySince?: Prisma.DateTimeNullableFilter<"Checkout"> | Date | string | null
   serverErrors?: Prisma.IntFilter<"Checkout"> | number
   sessionParams?: Prisma.JsonNullableFilter<"Checkout">
   expireReason?: Prisma.StringNullableFilter<"Checkout"> | string | null
@@ -495,6 +505,7 @@ export type CheckoutOrderByWithAggregationInput = {
   askedAt?: Prisma.SortOrderInput | Prisma.SortOrder
   risk?: Prisma.SortOrderInput | Prisma.SortOrder
   requeues?: Prisma.SortOrder
+  stripeAwaySince?: Prisma.SortOrderInput | Prisma.SortOrder
   serverErrors?: Prisma.SortOrder
   sessionParams?: Prisma.SortOrderInput | Prisma.SortOrder
   expireReason?: Prisma.SortOrderInput | Prisma.SortOrder
@@ -534,6 +545,7 @@ export type CheckoutScalarWhereWithAggregatesInput = {
   askedAt?: Prisma.DateTimeNullableWithAggregatesFilter<"Checkout"> | Date | string | null
   risk?: Prisma.StringNullableWithAggregatesFilter<"Checkout"> | string | null
   requeues?: Prisma.IntWithAggregatesFilter<"Checkout"> | number
+  stripeAwaySince?: Prisma.DateTimeNullableWithAggregatesFilter<"Checkout"> | Date | string | null
   serverErrors?: Prisma.IntWithAggregatesFilter<"Checkout"> | number
   sessionParams?: Prisma.JsonNullableWithAggregatesFilter<"Checkout">
   expireReason?: Prisma.StringNullableWithAggregatesFilter<"Checkout"> | string | null
@@ -564,6 +576,7 @@ export type CheckoutCreateInput = {
   askedAt?: Date | string | null
   risk?: string | null
   requeues?: number
+  stripeAwaySince?: Date | string | null
   serverErrors?: number
   sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   expireReason?: string | null
@@ -598,6 +611,7 @@ export type CheckoutUncheckedCreateInput = {
   askedAt?: Date | string | null
   risk?: string | null
   requeues?: number
+  stripeAwaySince?: Date | string | null
   serverErrors?: number
   sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   expireReason?: string | null
@@ -630,6 +644,7 @@ export type CheckoutUpdateInput = {
   askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   risk?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requeues?: Prisma.IntFieldUpdateOperationsInput | number
+  stripeAwaySince?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   serverErrors?: Prisma.IntFieldUpdateOperationsInput | number
   sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   expireReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -664,6 +679,7 @@ export type CheckoutUncheckedUpdateInput = {
   askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   risk?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requeues?: Prisma.IntFieldUpdateOperationsInput | number
+  stripeAwaySince?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   serverErrors?: Prisma.IntFieldUpdateOperationsInput | number
   sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   expireReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -697,6 +713,7 @@ export type CheckoutCreateManyInput = {
   askedAt?: Date | string | null
   risk?: string | null
   requeues?: number
+  stripeAwaySince?: Date | string | null
   serverErrors?: number
   sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   expireReason?: string | null
@@ -727,6 +744,7 @@ export type CheckoutUpdateManyMutationInput = {
   askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   risk?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requeues?: Prisma.IntFieldUpdateOperationsInput | number
+  stripeAwaySince?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   serverErrors?: Prisma.IntFieldUpdateOperationsInput | number
   sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   expireReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -758,6 +776,7 @@ export type CheckoutUncheckedUpdateManyInput = {
   askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   risk?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requeues?: Prisma.IntFieldUpdateOperationsInput | number
+  stripeAwaySince?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   serverErrors?: Prisma.IntFieldUpdateOperationsInput | number
   sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   expireReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -799,6 +818,7 @@ export type CheckoutCountOrderByAggregateInput = {
   askedAt?: Prisma.SortOrder
   risk?: Prisma.SortOrder
   requeues?: Prisma.SortOrder
+  stripeAwaySince?: Prisma.SortOrder
   serverErrors?: Prisma.SortOrder
   sessionParams?: Prisma.SortOrder
   expireReason?: Prisma.SortOrder
@@ -834,6 +854,7 @@ export type CheckoutMaxOrderByAggregateInput = {
   askedAt?: Prisma.SortOrder
   risk?: Prisma.SortOrder
   requeues?: Prisma.SortOrder
+  stripeAwaySince?: Prisma.SortOrder
   serverErrors?: Prisma.SortOrder
   expireReason?: Prisma.SortOrder
   expireFailedAt?: Prisma.SortOrder
@@ -862,6 +883,7 @@ export type CheckoutMinOrderByAggregateInput = {
   askedAt?: Prisma.SortOrder
   risk?: Prisma.SortOrder
   requeues?: Prisma.SortOrder
+  stripeAwaySince?: Prisma.SortOrder
   serverErrors?: Prisma.SortOrder
   expireReason?: Prisma.SortOrder
   expireFailedAt?: Prisma.SortOrder
@@ -976,6 +998,7 @@ export type CheckoutCreateWithoutOrderInput = {
   askedAt?: Date | string | null
   risk?: string | null
   requeues?: number
+  stripeAwaySince?: Date | string | null
   serverErrors?: number
   sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   expireReason?: string | null
@@ -1008,6 +1031,7 @@ export type CheckoutUncheckedCreateWithoutOrderInput = {
   askedAt?: Date | string | null
   risk?: string | null
   requeues?: number
+  stripeAwaySince?: Date | string | null
   serverErrors?: number
   sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   expireReason?: string | null
@@ -1070,6 +1094,7 @@ export type CheckoutScalarWhereInput = {
   askedAt?: Prisma.DateTimeNullableFilter<"Checkout"> | Date | string | null
   risk?: Prisma.StringNullableFilter<"Checkout"> | string | null
   requeues?: Prisma.IntFilter<"Checkout"> | number
+  stripeAwaySince?: Prisma.DateTimeNullableFilter<"Checkout"> | Date | string | null
   serverErrors?: Prisma.IntFilter<"Checkout"> | number
   sessionParams?: Prisma.JsonNullableFilter<"Checkout">
   expireReason?: Prisma.StringNullableFilter<"Checkout"> | string | null
@@ -1100,6 +1125,7 @@ export type CheckoutCreateWithoutReservationsInput = {
   askedAt?: Date | string | null
   risk?: string | null
   requeues?: number
+  stripeAwaySince?: Date | string | null
   serverErrors?: number
   sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   expireReason?: string | null
@@ -1133,6 +1159,7 @@ export type CheckoutUncheckedCreateWithoutReservationsInput = {
   askedAt?: Date | string | null
   risk?: string | null
   requeues?: number
+  stripeAwaySince?: Date | string | null
   serverErrors?: number
   sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   expireReason?: string | null
@@ -1180,6 +1207,7 @@ export type CheckoutUpdateWithoutReservationsInput = {
   askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   risk?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requeues?: Prisma.IntFieldUpdateOperationsInput | number
+  stripeAwaySince?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   serverErrors?: Prisma.IntFieldUpdateOperationsInput | number
   sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   expireReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -1213,6 +1241,7 @@ export type CheckoutUncheckedUpdateWithoutReservationsInput = {
   askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   risk?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requeues?: Prisma.IntFieldUpdateOperationsInput | number
+  stripeAwaySince?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   serverErrors?: Prisma.IntFieldUpdateOperationsInput | number
   sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   expireReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -1244,6 +1273,7 @@ export type CheckoutCreateWithoutPaymentsInput = {
   askedAt?: Date | string | null
   risk?: string | null
   requeues?: number
+  stripeAwaySince?: Date | string | null
   serverErrors?: number
   sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   expireReason?: string | null
@@ -1277,6 +1307,7 @@ export type CheckoutUncheckedCreateWithoutPaymentsInput = {
   askedAt?: Date | string | null
   risk?: string | null
   requeues?: number
+  stripeAwaySince?: Date | string | null
   serverErrors?: number
   sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   expireReason?: string | null
@@ -1324,6 +1355,7 @@ export type CheckoutUpdateWithoutPaymentsInput = {
   askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   risk?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requeues?: Prisma.IntFieldUpdateOperationsInput | number
+  stripeAwaySince?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   serverErrors?: Prisma.IntFieldUpdateOperationsInput | number
   sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   expireReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -1357,6 +1389,7 @@ export type CheckoutUncheckedUpdateWithoutPaymentsInput = {
   askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   risk?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requeues?: Prisma.IntFieldUpdateOperationsInput | number
+  stripeAwaySince?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   serverErrors?: Prisma.IntFieldUpdateOperationsInput | number
   sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   expireReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -1388,6 +1421,7 @@ export type CheckoutCreateManyOrderInput = {
   askedAt?: Date | string | null
   risk?: string | null
   requeues?: number
+  stripeAwaySince?: Date | string | null
   serverErrors?: number
   sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   expireReason?: string | null
@@ -1418,6 +1452,7 @@ export type CheckoutUpdateWithoutOrderInput = {
   askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   risk?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requeues?: Prisma.IntFieldUpdateOperationsInput | number
+  stripeAwaySince?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   serverErrors?: Prisma.IntFieldUpdateOperationsInput | number
   sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   expireReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -1450,6 +1485,7 @@ export type CheckoutUncheckedUpdateWithoutOrderInput = {
   askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   risk?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requeues?: Prisma.IntFieldUpdateOperationsInput | number
+  stripeAwaySince?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   serverErrors?: Prisma.IntFieldUpdateOperationsInput | number
   sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   expireReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -1482,6 +1518,7 @@ export type CheckoutUncheckedUpdateManyWithoutOrderInput = {
   askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   risk?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requeues?: Prisma.IntFieldUpdateOperationsInput | number
+  stripeAwaySince?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   serverErrors?: Prisma.IntFieldUpdateOperationsInput | number
   sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   expireReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -1553,6 +1590,7 @@ export type CheckoutSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs
   askedAt?: boolean
   risk?: boolean
   requeues?: boolean
+  stripeAwaySince?: boolean
   serverErrors?: boolean
   sessionParams?: boolean
   expireReason?: boolean
@@ -1588,6 +1626,7 @@ export type CheckoutSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Exte
   askedAt?: boolean
   risk?: boolean
   requeues?: boolean
+  stripeAwaySince?: boolean
   serverErrors?: boolean
   sessionParams?: boolean
   expireReason?: boolean
@@ -1620,6 +1659,7 @@ export type CheckoutSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Exte
   askedAt?: boolean
   risk?: boolean
   requeues?: boolean
+  stripeAwaySince?: boolean
   serverErrors?: boolean
   sessionParams?: boolean
   expireReason?: boolean
@@ -1652,6 +1692,7 @@ export type CheckoutSelectScalar = {
   askedAt?: boolean
   risk?: boolean
   requeues?: boolean
+  stripeAwaySince?: boolean
   serverErrors?: boolean
   sessionParams?: boolean
   expireReason?: boolean
@@ -1660,7 +1701,7 @@ export type CheckoutSelectScalar = {
   updatedAt?: boolean
 }
 
-export type CheckoutOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "userId" | "email" | "orderId" | "ownsOrder" | "status" | "cart" | "currency" | "amount" | "sessionId" | "sessionUrl" | "sessionExpiresAt" | "paymentIntentId" | "refusal" | "idempotencyKey" | "requestId" | "ipAddress" | "network" | "userAgent" | "askedAt" | "risk" | "requeues" | "serverErrors" | "sessionParams" | "expireReason" | "expireFailedAt" | "createdAt" | "updatedAt", ExtArgs["result"]["checkout"]>
+export type CheckoutOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "userId" | "email" | "orderId" | "ownsOrder" | "status" | "cart" | "currency" | "amount" | "sessionId" | "sessionUrl" | "sessionExpiresAt" | "paymentIntentId" | "refusal" | "idempotencyKey" | "requestId" | "ipAddress" | "network" | "userAgent" | "askedAt" | "risk" | "requeues" | "stripeAwaySince" | "serverErrors" | "sessionParams" | "expireReason" | "expireFailedAt" | "createdAt" | "updatedAt", ExtArgs["result"]["checkout"]>
 export type CheckoutInclude<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   order?: boolean | Prisma.Checkout$orderArgs<ExtArgs>
   reservations?: boolean | Prisma.Checkout$reservationsArgs<ExtArgs>
@@ -1713,6 +1754,10 @@ export type $CheckoutPayload<ExtArgs extends runtime.Types.Extensions.InternalAr
      */
     risk: string | null
     requeues: number
+    /**
+     * Since when Stripe has been away whenever a job of this row needed it; null when the last try failed otherwise.
+     */
+    stripeAwaySince: Date | null
     /**
      * How often Stripe met an error of its own while it created the Session: each needs another idempotency key.
      */
@@ -2179,6 +2224,7 @@ export interface CheckoutFieldRefs {
   readonly askedAt: Prisma.FieldRef<"Checkout", 'DateTime'>
   readonly risk: Prisma.FieldRef<"Checkout", 'String'>
   readonly requeues: Prisma.FieldRef<"Checkout", 'Int'>
+  readonly stripeAwaySince: Prisma.FieldRef<"Checkout", 'DateTime'>
   readonly serverErrors: Prisma.FieldRef<"Checkout", 'Int'>
   readonly sessionParams: Prisma.FieldRef<"Checkout", 'Json'>
   readonly expireReason: Prisma.FieldRef<"Checkout", 'String'>

@@ -51,6 +51,7 @@ export type RefundMinAggregateOutputType = {
   requestedBy: string | null
   serverErrors: number | null
   serverErrorAt: Date | null
+  stripeAwaySince: Date | null
   balanceTransactionId: string | null
   returnTransactionId: string | null
   askedAt: Date | null
@@ -73,6 +74,7 @@ export type RefundMaxAggregateOutputType = {
   requestedBy: string | null
   serverErrors: number | null
   serverErrorAt: Date | null
+  stripeAwaySince: Date | null
   balanceTransactionId: string | null
   returnTransactionId: string | null
   askedAt: Date | null
@@ -96,6 +98,7 @@ export type RefundCountAggregateOutputType = {
   requestedBy: number
   serverErrors: number
   serverErrorAt: number
+  stripeAwaySince: number
   balanceTransactionId: number
   returnTransactionId: number
   askedAt: number
@@ -130,6 +133,7 @@ export type RefundMinAggregateInputType = {
   requestedBy?: true
   serverErrors?: true
   serverErrorAt?: true
+  stripeAwaySince?: true
   balanceTransactionId?: true
   returnTransactionId?: true
   askedAt?: true
@@ -152,6 +156,7 @@ export type RefundMaxAggregateInputType = {
   requestedBy?: true
   serverErrors?: true
   serverErrorAt?: true
+  stripeAwaySince?: true
   balanceTransactionId?: true
   returnTransactionId?: true
   askedAt?: true
@@ -175,6 +180,7 @@ export type RefundCountAggregateInputType = {
   requestedBy?: true
   serverErrors?: true
   serverErrorAt?: true
+  stripeAwaySince?: true
   balanceTransactionId?: true
   returnTransactionId?: true
   askedAt?: true
@@ -285,6 +291,7 @@ export type RefundGroupByOutputType = {
   requestedBy: string | null
   serverErrors: number
   serverErrorAt: Date | null
+  stripeAwaySince: Date | null
   balanceTransactionId: string | null
   returnTransactionId: string | null
   askedAt: Date | null
@@ -331,6 +338,7 @@ export type RefundWhereInput = {
   requestedBy?: Prisma.StringNullableFilter<"Refund"> | string | null
   serverErrors?: Prisma.IntFilter<"Refund"> | number
   serverErrorAt?: Prisma.DateTimeNullableFilter<"Refund"> | Date | string | null
+  stripeAwaySince?: Prisma.DateTimeNullableFilter<"Refund"> | Date | string | null
   balanceTransactionId?: Prisma.StringNullableFilter<"Refund"> | string | null
   returnTransactionId?: Prisma.StringNullableFilter<"Refund"> | string | null
   askedAt?: Prisma.DateTimeNullableFilter<"Refund"> | Date | string | null
@@ -356,6 +364,7 @@ export type RefundOrderByWithRelationInput = {
   requestedBy?: Prisma.SortOrderInput | Prisma.SortOrder
   serverErrors?: Prisma.SortOrder
   serverErrorAt?: Prisma.SortOrderInput | Prisma.SortOrder
+  stripeAwaySince?: Prisma.SortOrderInput | Prisma.SortOrder
   balanceTransactionId?: Prisma.SortOrderInput | Prisma.SortOrder
   returnTransactionId?: Prisma.SortOrderInput | Prisma.SortOrder
   askedAt?: Prisma.SortOrderInput | Prisma.SortOrder
@@ -384,6 +393,7 @@ export type RefundWhereUniqueInput = Prisma.AtLeast<{
   requestedBy?: Prisma.StringNullableFilter<"Refund"> | string | null
   serverErrors?: Prisma.IntFilter<"Refund"> | number
   serverErrorAt?: Prisma.DateTimeNullableFilter<"Refund"> | Date | string | null
+  stripeAwaySince?: Prisma.DateTimeNullableFilter<"Refund"> | Date | string | null
   balanceTransactionId?: Prisma.StringNullableFilter<"Refund"> | string | null
   returnTransactionId?: Prisma.StringNullableFilter<"Refund"> | string | null
   askedAt?: Prisma.DateTimeNullableFilter<"Refund"> | Date | string | null
@@ -409,6 +419,7 @@ export type RefundOrderByWithAggregationInput = {
   requestedBy?: Prisma.SortOrderInput | Prisma.SortOrder
   serverErrors?: Prisma.SortOrder
   serverErrorAt?: Prisma.SortOrderInput | Prisma.SortOrder
+  stripeAwaySince?: Prisma.SortOrderInput | Prisma.SortOrder
   balanceTransactionId?: Prisma.SortOrderInput | Prisma.SortOrder
   returnTransactionId?: Prisma.SortOrderInput | Prisma.SortOrder
   askedAt?: Prisma.SortOrderInput | Prisma.SortOrder
@@ -440,6 +451,7 @@ export type RefundScalarWhereWithAggregatesInput = {
   requestedBy?: Prisma.StringNullableWithAggregatesFilter<"Refund"> | string | null
   serverErrors?: Prisma.IntWithAggregatesFilter<"Refund"> | number
   serverErrorAt?: Prisma.DateTimeNullableWithAggregatesFilter<"Refund"> | Date | string | null
+  stripeAwaySince?: Prisma.DateTimeNullableWithAggregatesFilter<"Refund"> | Date | string | null
   balanceTransactionId?: Prisma.StringNullableWithAggregatesFilter<"Refund"> | string | null
   returnTransactionId?: Prisma.StringNullableWithAggregatesFilter<"Refund"> | string | null
   askedAt?: Prisma.DateTimeNullableWithAggregatesFilter<"Refund"> | Date | string | null
@@ -461,6 +473,7 @@ export type RefundCreateInput = {
   requestedBy?: string | null
   serverErrors?: number
   serverErrorAt?: Date | string | null
+  stripeAwaySince?: Date | string | null
   balanceTransactionId?: string | null
   returnTransactionId?: string | null
   askedAt?: Date | string | null
@@ -486,6 +499,7 @@ export type RefundUncheckedCreateInput = {
   requestedBy?: string | null
   serverErrors?: number
   serverErrorAt?: Date | string | null
+  stripeAwaySince?: Date | string | null
   balanceTransactionId?: string | null
   returnTransactionId?: string | null
   askedAt?: Date | string | null
@@ -507,6 +521,7 @@ export type RefundUpdateInput = {
   requestedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   serverErrors?: Prisma.IntFieldUpdateOperationsInput | number
   serverErrorAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  stripeAwaySince?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   balanceTransactionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   returnTransactionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
@@ -532,6 +547,7 @@ export type RefundUncheckedUpdateInput = {
   requestedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   serverErrors?: Prisma.IntFieldUpdateOperationsInput | number
   serverErrorAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  stripeAwaySince?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   balanceTransactionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   returnTransactionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
@@ -555,6 +571,7 @@ export type RefundCreateManyInput = {
   requestedBy?: string | null
   serverErrors?: number
   serverErrorAt?: Date | string | null
+  stripeAwaySince?: Date | string | null
   balanceTransactionId?: string | null
   returnTransactionId?: string | null
   askedAt?: Date | string | null
@@ -576,6 +593,7 @@ export type RefundUpdateManyMutationInput = {
   requestedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   serverErrors?: Prisma.IntFieldUpdateOperationsInput | number
   serverErrorAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  stripeAwaySince?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   balanceTransactionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   returnTransactionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
@@ -599,6 +617,7 @@ export type RefundUncheckedUpdateManyInput = {
   requestedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   serverErrors?: Prisma.IntFieldUpdateOperationsInput | number
   serverErrorAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  stripeAwaySince?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   balanceTransactionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   returnTransactionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
@@ -632,6 +651,7 @@ export type RefundCountOrderByAggregateInput = {
   requestedBy?: Prisma.SortOrder
   serverErrors?: Prisma.SortOrder
   serverErrorAt?: Prisma.SortOrder
+  stripeAwaySince?: Prisma.SortOrder
   balanceTransactionId?: Prisma.SortOrder
   returnTransactionId?: Prisma.SortOrder
   askedAt?: Prisma.SortOrder
@@ -659,6 +679,7 @@ export type RefundMaxOrderByAggregateInput = {
   requestedBy?: Prisma.SortOrder
   serverErrors?: Prisma.SortOrder
   serverErrorAt?: Prisma.SortOrder
+  stripeAwaySince?: Prisma.SortOrder
   balanceTransactionId?: Prisma.SortOrder
   returnTransactionId?: Prisma.SortOrder
   askedAt?: Prisma.SortOrder
@@ -681,6 +702,7 @@ export type RefundMinOrderByAggregateInput = {
   requestedBy?: Prisma.SortOrder
   serverErrors?: Prisma.SortOrder
   serverErrorAt?: Prisma.SortOrder
+  stripeAwaySince?: Prisma.SortOrder
   balanceTransactionId?: Prisma.SortOrder
   returnTransactionId?: Prisma.SortOrder
   askedAt?: Prisma.SortOrder
@@ -795,6 +817,7 @@ export type RefundCreateWithoutOrderInput = {
   requestedBy?: string | null
   serverErrors?: number
   serverErrorAt?: Date | string | null
+  stripeAwaySince?: Date | string | null
   balanceTransactionId?: string | null
   returnTransactionId?: string | null
   askedAt?: Date | string | null
@@ -818,6 +841,7 @@ export type RefundUncheckedCreateWithoutOrderInput = {
   requestedBy?: string | null
   serverErrors?: number
   serverErrorAt?: Date | string | null
+  stripeAwaySince?: Date | string | null
   balanceTransactionId?: string | null
   returnTransactionId?: string | null
   askedAt?: Date | string | null
@@ -870,6 +894,7 @@ export type RefundScalarWhereInput = {
   requestedBy?: Prisma.StringNullableFilter<"Refund"> | string | null
   serverErrors?: Prisma.IntFilter<"Refund"> | number
   serverErrorAt?: Prisma.DateTimeNullableFilter<"Refund"> | Date | string | null
+  stripeAwaySince?: Prisma.DateTimeNullableFilter<"Refund"> | Date | string | null
   balanceTransactionId?: Prisma.StringNullableFilter<"Refund"> | string | null
   returnTransactionId?: Prisma.StringNullableFilter<"Refund"> | string | null
   askedAt?: Prisma.DateTimeNullableFilter<"Refund"> | Date | string | null
@@ -891,6 +916,7 @@ export type RefundCreateWithoutPaymentInput = {
   requestedBy?: string | null
   serverErrors?: number
   serverErrorAt?: Date | string | null
+  stripeAwaySince?: Date | string | null
   balanceTransactionId?: string | null
   returnTransactionId?: string | null
   askedAt?: Date | string | null
@@ -914,6 +940,7 @@ export type RefundUncheckedCreateWithoutPaymentInput = {
   requestedBy?: string | null
   serverErrors?: number
   serverErrorAt?: Date | string | null
+  stripeAwaySince?: Date | string | null
   balanceTransactionId?: string | null
   returnTransactionId?: string | null
   askedAt?: Date | string | null
@@ -962,6 +989,7 @@ export type RefundCreateManyOrderInput = {
   requestedBy?: string | null
   serverErrors?: number
   serverErrorAt?: Date | string | null
+  stripeAwaySince?: Date | string | null
   balanceTransactionId?: string | null
   returnTransactionId?: string | null
   askedAt?: Date | string | null
@@ -983,6 +1011,7 @@ export type RefundUpdateWithoutOrderInput = {
   requestedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   serverErrors?: Prisma.IntFieldUpdateOperationsInput | number
   serverErrorAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  stripeAwaySince?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   balanceTransactionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   returnTransactionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
@@ -1006,6 +1035,7 @@ export type RefundUncheckedUpdateWithoutOrderInput = {
   requestedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   serverErrors?: Prisma.IntFieldUpdateOperationsInput | number
   serverErrorAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  stripeAwaySince?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   balanceTransactionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   returnTransactionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
@@ -1028,6 +1058,7 @@ export type RefundUncheckedUpdateManyWithoutOrderInput = {
   requestedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   serverErrors?: Prisma.IntFieldUpdateOperationsInput | number
   serverErrorAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  stripeAwaySince?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   balanceTransactionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   returnTransactionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
@@ -1050,6 +1081,7 @@ export type RefundCreateManyPaymentInput = {
   requestedBy?: string | null
   serverErrors?: number
   serverErrorAt?: Date | string | null
+  stripeAwaySince?: Date | string | null
   balanceTransactionId?: string | null
   returnTransactionId?: string | null
   askedAt?: Date | string | null
@@ -1071,6 +1103,7 @@ export type RefundUpdateWithoutPaymentInput = {
   requestedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   serverErrors?: Prisma.IntFieldUpdateOperationsInput | number
   serverErrorAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  stripeAwaySince?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   balanceTransactionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   returnTransactionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
@@ -1094,6 +1127,7 @@ export type RefundUncheckedUpdateWithoutPaymentInput = {
   requestedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   serverErrors?: Prisma.IntFieldUpdateOperationsInput | number
   serverErrorAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  stripeAwaySince?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   balanceTransactionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   returnTransactionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
@@ -1116,6 +1150,7 @@ export type RefundUncheckedUpdateManyWithoutPaymentInput = {
   requestedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   serverErrors?: Prisma.IntFieldUpdateOperationsInput | number
   serverErrorAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  stripeAwaySince?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   balanceTransactionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   returnTransactionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   askedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
@@ -1141,6 +1176,7 @@ export type RefundSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs =
   requestedBy?: boolean
   serverErrors?: boolean
   serverErrorAt?: boolean
+  stripeAwaySince?: boolean
   balanceTransactionId?: boolean
   returnTransactionId?: boolean
   askedAt?: boolean
@@ -1166,6 +1202,7 @@ export type RefundSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extens
   requestedBy?: boolean
   serverErrors?: boolean
   serverErrorAt?: boolean
+  stripeAwaySince?: boolean
   balanceTransactionId?: boolean
   returnTransactionId?: boolean
   askedAt?: boolean
@@ -1191,6 +1228,7 @@ export type RefundSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extens
   requestedBy?: boolean
   serverErrors?: boolean
   serverErrorAt?: boolean
+  stripeAwaySince?: boolean
   balanceTransactionId?: boolean
   returnTransactionId?: boolean
   askedAt?: boolean
@@ -1216,6 +1254,7 @@ export type RefundSelectScalar = {
   requestedBy?: boolean
   serverErrors?: boolean
   serverErrorAt?: boolean
+  stripeAwaySince?: boolean
   balanceTransactionId?: boolean
   returnTransactionId?: boolean
   askedAt?: boolean
@@ -1223,7 +1262,7 @@ export type RefundSelectScalar = {
   updatedAt?: boolean
 }
 
-export type RefundOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "stripeId" | "paymentIntentId" | "orderId" | "status" | "amount" | "currency" | "reason" | "failureReason" | "restock" | "restockedAt" | "requestKey" | "requestedBy" | "serverErrors" | "serverErrorAt" | "balanceTransactionId" | "returnTransactionId" | "askedAt" | "createdAt" | "updatedAt", ExtArgs["result"]["refund"]>
+export type RefundOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "stripeId" | "paymentIntentId" | "orderId" | "status" | "amount" | "currency" | "reason" | "failureReason" | "restock" | "restockedAt" | "requestKey" | "requestedBy" | "serverErrors" | "serverErrorAt" | "stripeAwaySince" | "balanceTransactionId" | "returnTransactionId" | "askedAt" | "createdAt" | "updatedAt", ExtArgs["result"]["refund"]>
 export type RefundInclude<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   payment?: boolean | Prisma.PaymentDefaultArgs<ExtArgs>
   order?: boolean | Prisma.OrderDefaultArgs<ExtArgs>
@@ -1268,6 +1307,10 @@ export type $RefundPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs
      */
     serverErrors: number
     serverErrorAt: Date | null
+    /**
+     * As on the checkout.
+     */
+    stripeAwaySince: Date | null
     /**
      * Where Stripe booked it, and its return after it failed, when the account settles in another currency.
      */
@@ -1719,6 +1762,7 @@ export interface RefundFieldRefs {
   readonly requestedBy: Prisma.FieldRef<"Refund", 'String'>
   readonly serverErrors: Prisma.FieldRef<"Refund", 'Int'>
   readonly serverErrorAt: Prisma.FieldRef<"Refund", 'DateTime'>
+  readonly stripeAwaySince: Prisma.FieldRef<"Refund", 'DateTime'>
   readonly balanceTransactionId: Prisma.FieldRef<"Refund", 'String'>
   readonly returnTransactionId: Prisma.FieldRef<"Refund", 'String'>
   readonly askedAt: Prisma.FieldRef<"Refund", 'DateTime'>

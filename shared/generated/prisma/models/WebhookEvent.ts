@@ -50,6 +50,7 @@ export type WebhookEventMinAggregateOutputType = {
   processedAt: Date | null
   resolvedBy: string | null
   note: string | null
+  stripeAwaySince: Date | null
 }
 
 export type WebhookEventMaxAggregateOutputType = {
@@ -68,6 +69,7 @@ export type WebhookEventMaxAggregateOutputType = {
   processedAt: Date | null
   resolvedBy: string | null
   note: string | null
+  stripeAwaySince: Date | null
 }
 
 export type WebhookEventCountAggregateOutputType = {
@@ -86,6 +88,7 @@ export type WebhookEventCountAggregateOutputType = {
   processedAt: number
   resolvedBy: number
   note: number
+  stripeAwaySince: number
   _all: number
 }
 
@@ -114,6 +117,7 @@ export type WebhookEventMinAggregateInputType = {
   processedAt?: true
   resolvedBy?: true
   note?: true
+  stripeAwaySince?: true
 }
 
 export type WebhookEventMaxAggregateInputType = {
@@ -132,6 +136,7 @@ export type WebhookEventMaxAggregateInputType = {
   processedAt?: true
   resolvedBy?: true
   note?: true
+  stripeAwaySince?: true
 }
 
 export type WebhookEventCountAggregateInputType = {
@@ -150,6 +155,7 @@ export type WebhookEventCountAggregateInputType = {
   processedAt?: true
   resolvedBy?: true
   note?: true
+  stripeAwaySince?: true
   _all?: true
 }
 
@@ -255,6 +261,7 @@ export type WebhookEventGroupByOutputType = {
   processedAt: Date | null
   resolvedBy: string | null
   note: string | null
+  stripeAwaySince: Date | null
   _count: WebhookEventCountAggregateOutputType | null
   _avg: WebhookEventAvgAggregateOutputType | null
   _sum: WebhookEventSumAggregateOutputType | null
@@ -296,6 +303,7 @@ export type WebhookEventWhereInput = {
   processedAt?: Prisma.DateTimeNullableFilter<"WebhookEvent"> | Date | string | null
   resolvedBy?: Prisma.StringNullableFilter<"WebhookEvent"> | string | null
   note?: Prisma.StringNullableFilter<"WebhookEvent"> | string | null
+  stripeAwaySince?: Prisma.DateTimeNullableFilter<"WebhookEvent"> | Date | string | null
 }
 
 export type WebhookEventOrderByWithRelationInput = {
@@ -314,6 +322,7 @@ export type WebhookEventOrderByWithRelationInput = {
   processedAt?: Prisma.SortOrderInput | Prisma.SortOrder
   resolvedBy?: Prisma.SortOrderInput | Prisma.SortOrder
   note?: Prisma.SortOrderInput | Prisma.SortOrder
+  stripeAwaySince?: Prisma.SortOrderInput | Prisma.SortOrder
 }
 
 export type WebhookEventWhereUniqueInput = Prisma.AtLeast<{
@@ -335,6 +344,7 @@ export type WebhookEventWhereUniqueInput = Prisma.AtLeast<{
   processedAt?: Prisma.DateTimeNullableFilter<"WebhookEvent"> | Date | string | null
   resolvedBy?: Prisma.StringNullableFilter<"WebhookEvent"> | string | null
   note?: Prisma.StringNullableFilter<"WebhookEvent"> | string | null
+  stripeAwaySince?: Prisma.DateTimeNullableFilter<"WebhookEvent"> | Date | string | null
 }, "id">
 
 export type WebhookEventOrderByWithAggregationInput = {
@@ -353,6 +363,7 @@ export type WebhookEventOrderByWithAggregationInput = {
   processedAt?: Prisma.SortOrderInput | Prisma.SortOrder
   resolvedBy?: Prisma.SortOrderInput | Prisma.SortOrder
   note?: Prisma.SortOrderInput | Prisma.SortOrder
+  stripeAwaySince?: Prisma.SortOrderInput | Prisma.SortOrder
   _count?: Prisma.WebhookEventCountOrderByAggregateInput
   _avg?: Prisma.WebhookEventAvgOrderByAggregateInput
   _max?: Prisma.WebhookEventMaxOrderByAggregateInput
@@ -379,6 +390,7 @@ export type WebhookEventScalarWhereWithAggregatesInput = {
   processedAt?: Prisma.DateTimeNullableWithAggregatesFilter<"WebhookEvent"> | Date | string | null
   resolvedBy?: Prisma.StringNullableWithAggregatesFilter<"WebhookEvent"> | string | null
   note?: Prisma.StringNullableWithAggregatesFilter<"WebhookEvent"> | string | null
+  stripeAwaySince?: Prisma.DateTimeNullableWithAggregatesFilter<"WebhookEvent"> | Date | string | null
 }
 
 export type WebhookEventCreateInput = {
@@ -397,6 +409,7 @@ export type WebhookEventCreateInput = {
   processedAt?: Date | string | null
   resolvedBy?: string | null
   note?: string | null
+  stripeAwaySince?: Date | string | null
 }
 
 export type WebhookEventUncheckedCreateInput = {
@@ -415,6 +428,7 @@ export type WebhookEventUncheckedCreateInput = {
   processedAt?: Date | string | null
   resolvedBy?: string | null
   note?: string | null
+  stripeAwaySince?: Date | string | null
 }
 
 export type WebhookEventUpdateInput = {
@@ -433,6 +447,7 @@ export type WebhookEventUpdateInput = {
   processedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   resolvedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   note?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  stripeAwaySince?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
 }
 
 export type WebhookEventUncheckedUpdateInput = {
@@ -451,6 +466,7 @@ export type WebhookEventUncheckedUpdateInput = {
   processedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   resolvedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   note?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  stripeAwaySince?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
 }
 
 export type WebhookEventCreateManyInput = {
@@ -469,6 +485,7 @@ export type WebhookEventCreateManyInput = {
   processedAt?: Date | string | null
   resolvedBy?: string | null
   note?: string | null
+  stripeAwaySince?: Date | string | null
 }
 
 export type WebhookEventUpdateManyMutationInput = {
@@ -487,6 +504,7 @@ export type WebhookEventUpdateManyMutationInput = {
   processedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   resolvedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   note?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  stripeAwaySince?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
 }
 
 export type WebhookEventUncheckedUpdateManyInput = {
@@ -505,6 +523,7 @@ export type WebhookEventUncheckedUpdateManyInput = {
   processedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   resolvedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   note?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  stripeAwaySince?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
 }
 
 export type WebhookEventCountOrderByAggregateInput = {
@@ -523,6 +542,7 @@ export type WebhookEventCountOrderByAggregateInput = {
   processedAt?: Prisma.SortOrder
   resolvedBy?: Prisma.SortOrder
   note?: Prisma.SortOrder
+  stripeAwaySince?: Prisma.SortOrder
 }
 
 export type WebhookEventAvgOrderByAggregateInput = {
@@ -545,6 +565,7 @@ export type WebhookEventMaxOrderByAggregateInput = {
   processedAt?: Prisma.SortOrder
   resolvedBy?: Prisma.SortOrder
   note?: Prisma.SortOrder
+  stripeAwaySince?: Prisma.SortOrder
 }
 
 export type WebhookEventMinOrderByAggregateInput = {
@@ -563,6 +584,7 @@ export type WebhookEventMinOrderByAggregateInput = {
   processedAt?: Prisma.SortOrder
   resolvedBy?: Prisma.SortOrder
   note?: Prisma.SortOrder
+  stripeAwaySince?: Prisma.SortOrder
 }
 
 export type WebhookEventSumOrderByAggregateInput = {
@@ -591,6 +613,7 @@ export type WebhookEventSelect<ExtArgs extends runtime.Types.Extensions.Internal
   processedAt?: boolean
   resolvedBy?: boolean
   note?: boolean
+  stripeAwaySince?: boolean
 }, ExtArgs["result"]["webhookEvent"]>
 
 export type WebhookEventSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -609,6 +632,7 @@ export type WebhookEventSelectCreateManyAndReturn<ExtArgs extends runtime.Types.
   processedAt?: boolean
   resolvedBy?: boolean
   note?: boolean
+  stripeAwaySince?: boolean
 }, ExtArgs["result"]["webhookEvent"]>
 
 export type WebhookEventSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -627,6 +651,7 @@ export type WebhookEventSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.
   processedAt?: boolean
   resolvedBy?: boolean
   note?: boolean
+  stripeAwaySince?: boolean
 }, ExtArgs["result"]["webhookEvent"]>
 
 export type WebhookEventSelectScalar = {
@@ -645,9 +670,10 @@ export type WebhookEventSelectScalar = {
   processedAt?: boolean
   resolvedBy?: boolean
   note?: boolean
+  stripeAwaySince?: boolean
 }
 
-export type WebhookEventOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "type" | "apiVersion" | "livemode" | "created" | "payload" | "status" | "attempts" | "error" | "requestId" | "checkoutId" | "receivedAt" | "processedAt" | "resolvedBy" | "note", ExtArgs["result"]["webhookEvent"]>
+export type WebhookEventOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "type" | "apiVersion" | "livemode" | "created" | "payload" | "status" | "attempts" | "error" | "requestId" | "checkoutId" | "receivedAt" | "processedAt" | "resolvedBy" | "note" | "stripeAwaySince", ExtArgs["result"]["webhookEvent"]>
 
 export type $WebhookEventPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   name: "WebhookEvent"
@@ -668,6 +694,10 @@ export type $WebhookEventPayload<ExtArgs extends runtime.Types.Extensions.Intern
     processedAt: Date | null
     resolvedBy: string | null
     note: string | null
+    /**
+     * As on the checkout.
+     */
+    stripeAwaySince: Date | null
   }, ExtArgs["result"]["webhookEvent"]>
   composites: {}
 }
@@ -1106,6 +1136,7 @@ export interface WebhookEventFieldRefs {
   readonly processedAt: Prisma.FieldRef<"WebhookEvent", 'DateTime'>
   readonly resolvedBy: Prisma.FieldRef<"WebhookEvent", 'String'>
   readonly note: Prisma.FieldRef<"WebhookEvent", 'String'>
+  readonly stripeAwaySince: Prisma.FieldRef<"WebhookEvent", 'DateTime'>
 }
     
 
