@@ -1,5 +1,5 @@
 import { alertUnlessOpen } from '../shared/alerts.js'
-import { HOUR, MINUTE } from '../shared/duration.js'
+import { HOUR, MINUTE, SECOND } from '../shared/duration.js'
 import { messageOf } from '../shared/errors.js'
 import type { Services } from '../shared/services.js'
 import type { SignatureFault } from '../shared/webhook-signature.js'
@@ -34,9 +34,9 @@ export function watchRefusedSignatures({ db, log, now }: Services): RefusedSigna
 
   const current = (): Second => {
     const time = now().getTime()
-    seconds = seconds.filter(second => time - second.at < WINDOW)
     const last = seconds.at(-1)
-    if (last !== undefined && time - last.at < 1_000) return last
+    if (last !== undefined && time - last.at < SECOND) return last
+    seconds = seconds.filter(second => time - second.at < WINDOW)
     const next = { at: time, accepted: 0, refused: 0, faults: [] }
     seconds.push(next)
     return next

@@ -81,12 +81,6 @@ export async function alertUnlessOpen(
   return await raise(db, log, name, context, [userId, orderId, subject].map(part => part ?? '').join('|'))
 }
 
-/** As alert(), but nothing is written while one of this name is open: its cause is one for all. */
-export async function alertIfNone(db: Queryable, log: Logger, name: AlertName, context: AlertContext): Promise<void> {
-  const { rowCount } = await db.query('SELECT FROM "Alert" WHERE "name" = $1 AND "resolvedAt" IS NULL LIMIT 1', [name])
-  if (rowCount === 0) await alert(db, log, name, context)
-}
-
 /** Raises an alert: an audit row, an error line, and an entry that `ops attention` lists until it is resolved. */
 export async function alert(db: Queryable, log: Logger, name: AlertName, context: AlertContext): Promise<void> {
   await raise(db, log, name, context, null)

@@ -1,5 +1,5 @@
 import Stripe from 'stripe'
-import { alertIfNone } from './alerts.js'
+import { alertUnlessOpen } from './alerts.js'
 import { messageOf } from './errors.js'
 import type { Services } from './services.js'
 
@@ -10,5 +10,7 @@ import type { Services } from './services.js'
 export async function reportRefusedKey({ db, log }: Services, error: unknown): Promise<void> {
   const { StripeAuthenticationError, StripePermissionError } = Stripe.errors
   if (!(error instanceof StripeAuthenticationError) && !(error instanceof StripePermissionError)) return
-  await alertIfNone(db.pool, log, 'stripe_key_refused', { reason: messageOf(error) })
+  await alertUnlessOpen(db.pool, log, 'stripe_key_refused', { reason: messageOf(error) }).catch(reason =>
+    log.warn({ reason: messageOf(reason) }, 'an alert about the API key waits for the database')
+  )
 }

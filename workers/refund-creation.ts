@@ -4,7 +4,6 @@ import { writeAudit } from '../shared/audit.js'
 import { transaction } from '../shared/database.js'
 import { HOUR, MINUTE } from '../shared/duration.js'
 import { messageOf } from '../shared/errors.js'
-import { reportRefusedKey } from '../shared/refused-key.js'
 import { formatRestock } from '../shared/restock.js'
 import type { Services } from '../shared/services.js'
 import { countServerError } from '../shared/statements/due-rows.js'
@@ -58,10 +57,7 @@ async function makeRefund(services: Services, refund: RefundRow): Promise<Stripe
     return await create(services, refund)
   } catch (error) {
     if (isKeySpent(error)) await countServerError(db.pool, 'Refund', refund.id, now())
-    if (classifyStripeError(error) !== 'refused') {
-      await reportRefusedKey(services, error)
-      throw error
-    }
+    if (classifyStripeError(error) !== 'refused') throw error
     return (await findMade(services, refund)) ?? (error as Error)
   }
 }

@@ -1,6 +1,7 @@
 import { alertUnlessOpen } from '../shared/alerts.js'
 import { isDatabaseUnavailable } from '../shared/database.js'
 import { messageOf } from '../shared/errors.js'
+import { reportRefusedKey } from '../shared/refused-key.js'
 import type { ScheduledJobName } from '../shared/schedules.js'
 import type { Services } from '../shared/services.js'
 import { markRun } from '../shared/statements/checkpoints.js'
@@ -26,6 +27,7 @@ export async function reportFailedRun(services: Services, name: ScheduledJobName
   const { db, log } = services
   try {
     await markRun(db.pool, name, 'failed', services.now())
+    await reportRefusedKey(services, error.cause ?? error)
     if ([error, error.cause].some(each => isStripeAway(each) || isDatabaseUnavailable(each))) return
     await alertUnlessOpen(db.pool, log, 'schedule_failed', {
       subject: name,

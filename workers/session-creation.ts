@@ -4,7 +4,6 @@ import { checkoutOutcome, type Refusal } from '../shared/checkout-outcome.js'
 import { transaction } from '../shared/database.js'
 import { SECOND } from '../shared/duration.js'
 import { messageOf } from '../shared/errors.js'
-import { reportRefusedKey } from '../shared/refused-key.js'
 import type { Services } from '../shared/services.js'
 import { type CheckoutRow, lockCheckout, moveCheckout, readCheckout } from '../shared/statements/checkouts.js'
 import { countServerError, type DueRow } from '../shared/statements/due-rows.js'
@@ -43,10 +42,7 @@ async function createSession(services: Services, checkout: CheckoutRow): Promise
     return await services.stripe.checkout.sessions.create(params, { idempotencyKey: idempotencyKeyOf(checkout) })
   } catch (error) {
     if (isKeySpent(error)) await countServerError(services.db.pool, 'Checkout', checkout.id, services.now())
-    if (classifyStripeError(error) !== 'refused') {
-      await reportRefusedKey(services, error)
-      throw error
-    }
+    if (classifyStripeError(error) !== 'refused') throw error
     return (await findMade(services, checkout)) ?? (error as Error)
   }
 }
