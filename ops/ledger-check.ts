@@ -3,7 +3,13 @@ import { DAY, SECOND } from '../shared/duration.js'
 import { type MinorUnits, toDecimalString } from '../shared/money.js'
 import { inPages } from '../shared/pages.js'
 import type { Services } from '../shared/services.js'
-import { type Bookings, findBookedSources, findBookings, findUnbalanced } from '../shared/statements/ledger.js'
+import {
+  type Bookings,
+  findBookedSources,
+  findBookings,
+  findUnbalanced,
+  type Posting
+} from '../shared/statements/ledger.js'
 
 export interface LedgerReport {
   /** Balance transactions of Stripe that were compared. */
@@ -14,6 +20,8 @@ export interface LedgerReport {
 }
 
 const PAGE = 100
+/** Rows of our own at a time. */
+const SLICE = 5_000
 
 /**
  * Compares the ledger with Stripe's balance transactions of a period, both ways: what Stripe booked and the ledger did
@@ -29,18 +37,33 @@ export async function checkLedger(services: Services, since: Date, until: Date):
     for (const each of page) compare(each, bookings, seen, report)
   }
 
-  // A day at both ends: we book when the event comes, Stripe when it happens.
-  const inner = [new Date(since.getTime() + DAY), new Date(until.getTime() - DAY)] as const
-  for (const posting of await findBookedSources(services.db.pool, ...inner)) {
-    if (!seen.has(posting.entry)) {
-      const amount = money(posting.amount, posting.currency)
-      report.differences.push(`${posting.entry}: the ledger has ${amount}, Stripe has nothing`)
-    }
-  }
-  for (const { orderId, currency, sum } of await findUnbalanced(services.db.pool)) {
-    report.differences.push(`order ${orderId}: its postings sum to ${money(sum, currency)}, not to zero`)
-  }
+  await addBookedOnly(services, since, until, seen, report)
+  await addUnbalanced(services, report)
   return report
+}
+
+async function addBookedOnly({ db }: Services, since: Date, until: Date, seen: Set<string>, report: LedgerReport) {
+  // A day at both ends: we book when the event comes, Stripe when it happens.
+  const inner = { since: new Date(since.getTime() + DAY), until: new Date(until.getTime() - DAY) }
+  for (let last: Posting | undefined; ; ) {
+    const postings = await findBookedSources(db.pool, inner, last, SLICE)
+    for (const { entry, amount, currency } of postings.filter(posting => !seen.has(posting.entry))) {
+      report.differences.push(`${entry}: the ledger has ${money(amount, currency)}, Stripe has nothing`)
+    }
+    last = postings.at(-1)
+    if (postings.length < SLICE) return
+  }
+}
+
+async function addUnbalanced({ db }: Services, report: LedgerReport): Promise<void> {
+  let after: string | null = null
+  do {
+    const { unbalanced, last } = await findUnbalanced(db.pool, after, SLICE)
+    for (const { orderId, currency, sum } of unbalanced) {
+      report.differences.push(`order ${orderId}: its postings sum to ${money(sum, currency)}, not to zero`)
+    }
+    after = last
+  } while (after !== null)
 }
 
 function sourceOf({ source }: Stripe.BalanceTransaction): string {

@@ -51,6 +51,8 @@ export async function findUnbookedRefunds(db: Queryable, limit: number): Promise
     `SELECT r."id", r."stripeId", r."orderId", r."amount", r."currency" FROM "Refund" r JOIN "Payment" p USING ("paymentIntentId")
      WHERE r."stripeId" IS NOT NULL AND p."balanceTransactionId" IS NOT NULL
        AND (r."balanceTransactionId" IS NULL OR (r."returnTransactionId" IS NULL AND r."status" IN ('FAILED', 'CANCELLED')))
+       -- The first condition has an index of its own, which is empty where no payment was exchanged.
+       AND r."orderId" IN (SELECT "orderId" FROM "LedgerPosting" WHERE "account" = 'EXCHANGE')
        AND EXISTS (SELECT FROM "LedgerPosting" l WHERE l."entry" = 'exchange:' || p."balanceTransactionId")
      ORDER BY r."askedAt" NULLS FIRST, r."createdAt" LIMIT $1`,
     [limit]
@@ -119,21 +121,46 @@ export async function findBookings(db: Queryable, keys: string[], paymentIntentI
   return { entries, intents }
 }
 
-/** Orders whose postings do not sum to zero in a currency; the database keeps this empty. */
-export async function findUnbalanced(db: Queryable): Promise<{ orderId: string; currency: string; sum: number }[]> {
-  const { rows } = await db.query<{ orderId: string; currency: string; sum: number }>(
-    `SELECT "orderId", "currency", sum("amount")::bigint AS sum FROM "LedgerPosting"
-     GROUP BY "orderId", "currency" HAVING sum("amount") <> 0`
-  )
-  return rows
+export interface UnbalancedOrder {
+  orderId: string
+  currency: string
+  sum: number
 }
 
-/** Captures, refunds and disputes that were booked in a period: what Stripe should have too. */
-export async function findBookedSources(db: Queryable, since: Date, until: Date): Promise<Posting[]> {
+/**
+ * Orders whose postings do not sum to zero in a currency, among the next `most` orders after one; the database keeps this
+ * empty. `last` is null when no order was left.
+ */
+export async function findUnbalanced(
+  db: Queryable,
+  after: string | null,
+  most: number
+): Promise<{ unbalanced: UnbalancedOrder[]; last: string | null }> {
+  const { rows } = await db.query<{ unbalanced: UnbalancedOrder[]; last: string | null }>(
+    `WITH slice AS MATERIALIZED (
+       SELECT "id" FROM "Order" WHERE "id" > $1 ORDER BY "id" LIMIT $2
+     ), wrong AS (
+       SELECT "orderId", "currency", sum("amount")::bigint AS sum FROM "LedgerPosting" WHERE "orderId" IN (SELECT "id" FROM slice)
+       GROUP BY "orderId", "currency" HAVING sum("amount") <> 0
+     )
+     SELECT (SELECT COALESCE(json_agg(wrong ORDER BY "orderId"), '[]') FROM wrong) AS unbalanced, (SELECT max("id") FROM slice) AS last`,
+    [after ?? '', most]
+  )
+  return rows[0] ?? { unbalanced: [], last: null }
+}
+
+/** Captures, refunds and disputes that were booked in a period: what Stripe should have too. The next ones after one. */
+export async function findBookedSources(
+  db: Queryable,
+  { since, until }: { since: Date; until: Date },
+  after: Posting | undefined,
+  limit: number
+): Promise<Posting[]> {
   const { rows } = await db.query<Posting>(
     `SELECT * FROM "LedgerPosting" WHERE "account" = 'STRIPE' AND "createdAt" >= $1 AND "createdAt" < $2
-       AND "entry" NOT LIKE 'exchange:%' AND "entry" NOT LIKE 'fee:%' ORDER BY "createdAt", "entry"`,
-    [since, until]
+       AND "entry" NOT LIKE 'exchange:%' AND "entry" NOT LIKE 'fee:%' AND ("createdAt", "entry", "currency") > ($1, $3, $4)
+     ORDER BY "createdAt", "entry", "currency" LIMIT $5`,
+    [after?.createdAt ?? since, until, after?.entry ?? '', after?.currency ?? '', limit]
   )
   return rows
 }

@@ -1,4 +1,5 @@
 import type { Queryable } from '../database.js'
+import { maskText, maskValue } from '../masking.js'
 import { type PaymentStatus, paymentRules, sourcesOf } from '../transitions.js'
 
 /** What an event tells about a PaymentIntent; what it does not tell is left out. Amounts in minor units. */
@@ -108,7 +109,7 @@ export async function reviewPayment(
   const { rowCount } = await db.query(
     `UPDATE "Payment" SET "reviewReason" = $2, "reviewAction" = $3, "updatedAt" = $4
      WHERE "paymentIntentId" = $1 AND "reviewReason" IS NULL`,
-    [paymentIntentId, review.reason, review.action, review.now]
+    [paymentIntentId, maskText(review.reason), review.action, review.now]
   )
   return rowCount === 1
 }
@@ -162,7 +163,7 @@ export async function recordSignal(db: Queryable, signal: SignalRecord): Promise
       signal.paymentIntentId,
       signal.code,
       signal.open,
-      JSON.stringify(signal.detail),
+      JSON.stringify(maskValue(signal.detail)),
       signal.now
     ]
   )
