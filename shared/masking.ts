@@ -6,12 +6,17 @@ import { maskCardNumbers } from './card-numbers.js'
 
 /** The text without card numbers, e-mail addresses, telephone numbers, and IP addresses of the internet. */
 export function maskText(text: string): string {
-  return maskRest(maskEmails(text, 'plain'))
+  return maskRest(maskEmails(text))
 }
 
-/** As maskText(), for text that is JSON and stays so. */
+/** As maskValue(), for JSON as text, such as a log line. Most hold nothing that could be masked and stay as they are. */
 export function maskJson(json: string): string {
-  return maskRest(maskEmails(json, 'json'))
+  if (json.search(AT) === -1 && maskRest(json) === json) return json
+  try {
+    return JSON.stringify(masked(JSON.parse(json))) + (json.endsWith('\n') ? '\n' : '')
+  } catch {
+    return maskText(json)
+  }
 }
 
 /** As maskText(), null and undefined as they are. */
@@ -43,6 +48,7 @@ export function maskValue<T>(value: T): T {
 
 function masked(value: unknown): unknown {
   if (typeof value === 'string') return maskText(value)
+  if (typeof value === 'number') return maskCardNumbers(String(value)) === String(value) ? value : CARD
   if (Array.isArray(value)) return value.map(masked)
   if (typeof value !== 'object' || value === null || value instanceof Date) return value
   return Object.fromEntries(Object.entries(value).map(([name, inner]) => [maskText(name), maskedField(name, inner)]))
@@ -62,18 +68,18 @@ function maskRest(text: string): string {
 // RFC 5321, section 4.1.2, and RFC 6531 for other scripts; in texts that are escaped for a URL, for JSON or for HTML, too.
 
 const E_MAIL = '[e-mail]'
+const CARD = '[card number]'
 const AT = /@|\uFF20|%(?:25)*40|\\u0040|&#(?:64|x40);|&commat;/gi
 const DOMAIN = /(?:[\p{L}\p{N}\p{M}_.-]|%(?:2[de]|5f|[89a-f][0-9a-f])|\\u(?!00[0-7])[0-9a-f]{4})+/iuy
-const LITERAL = /\[[\w.:%-]{2,60}\]/y
+const LITERAL = /(?:\[|%5b)[\w.:%-]{2,60}?(?:\]|%5d)/iy
 /** What ends a local part that is not quoted. */
 const STOP = /[\s"<>()[\],;:@\uFF20\p{Cc}]/u
-/** How far away the quote that opens a local part is looked for; it has at most 64 characters. */
-const QUOTED_WITHIN = 200
-
-type Form = 'plain' | 'json'
+const ENDS_QUOTED = /(?:"|%(?:25)*22)$/
+/** How far away the quote that opens a local part is looked for: 64 characters, each of which may be escaped. */
+const QUOTED_WITHIN = 256
 
 /** From the right, so that the quotes of a local part are met before what stands between them. Linear in the length. */
-function maskEmails(text: string, form: Form): string {
+function maskEmails(text: string): string {
   let rest = text
   const parts: string[] = []
   for (const match of [...text.matchAll(AT)].reverse()) {
@@ -81,7 +87,9 @@ function maskEmails(text: string, form: Form): string {
     if (at >= rest.length) continue
     const end = endOfDomain(rest, at + match[0].length)
     const joined = end === at + match[0].length && end === rest.length && parts.length > 0
-    const start = text[at - 1] === '"' ? startOfQuoted(rest, at, form) : startOfAtom(rest, at)
+    const start = ENDS_QUOTED.test(rest.slice(Math.max(0, at - 8), at))
+      ? startOfQuoted(rest, at)
+      : startOfAtom(rest, at)
     if (start === at || !(joined || isDomain(rest, start, at, rest.slice(at + match[0].length, end)))) continue
     parts.push(joined ? '' : rest.slice(end), E_MAIL)
     rest = rest.slice(0, start)
@@ -99,7 +107,7 @@ function endOfDomain(text: string, from: number): number {
 
 /** A version (pg@8.23.1) and the folder of a package (node_modules/@prisma/client) are none. */
 function isDomain(text: string, start: number, at: number, domain: string): boolean {
-  if (domain.startsWith('[') || isIP(domain) === 4) return true
+  if (/^(?:\[|%5b)/i.test(domain) || isIP(domain) === 4) return true
   const [last = '', ...before] = domain.split('.').reverse()
   if (last === '' || /^\d/.test(last)) return false
   return before.length > 0 || !text.slice(start, at).endsWith('/')
@@ -121,23 +129,11 @@ function startOfAtom(text: string, at: number): number {
   return start
 }
 
-/** In JSON the quotes are escaped; those that are not are JSON's own. Both quotes are escaped alike, those between more. */
-function startOfQuoted(text: string, at: number, form: Form): number {
-  const level = backslashesBefore(text, at - 1)
-  if (form === 'json' && level === 0) return at
-  for (let quote = at - 2 - level; quote >= 0 && quote > at - QUOTED_WITHIN; quote--) {
-    if (text[quote] !== '"' || backslashesBefore(text, quote) !== level) continue
-    const start = quote - level
-    const before = text[start - 1]
-    return before === undefined || /[\s<([{,;:='"]/.test(before) ? start : at
-  }
-  return at
-}
-
-function backslashesBefore(text: string, index: number): number {
-  let count = 0
-  while (text[index - 1 - count] === '\\') count++
-  return count
+/** The first quote within reach, whichever it is: there are few such addresses, and many ways to escape quotes. */
+function startOfQuoted(text: string, at: number): number {
+  const from = Math.max(0, at - QUOTED_WITHIN)
+  const quote = text.slice(from, at - 1).search(/\\*"|%(?:25)*22(?!$)/)
+  return quote === -1 ? at : from + quote
 }
 
 // ── Telephone numbers and IP addresses ───────────────────────────────────────────────────────────────────────────────
