@@ -212,7 +212,7 @@ describe('a customer who is forgotten', () => {
       userId: 'z',
       email
     })
-    const headers = { 'X-Forwarded-For': IP, 'User-Agent': BROWSER }
+    const headers = { 'X-Forwarded-For': IP, 'User-Agent': BROWSER, 'X-Request-Id': IP }
     return {
       ...shopper,
       buy: (body: unknown, key: string) => shopper.checkout(body, { ...headers, 'Idempotency-Key': key }),
