@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto'
 import type { Request, RequestHandler } from 'express'
 import { pinoHttp } from 'pino-http'
 import { networkOf, plainAddress } from '../shared/address.js'
-import { containsCardNumber } from '../shared/card-numbers.js'
 import type { Logger } from '../shared/logger.js'
+import { maskText } from '../shared/masking.js'
 import { answers } from '../shared/metrics.js'
 import { plainUserAgent } from '../shared/user-agent.js'
 
@@ -27,7 +27,7 @@ export function requestContext(log: Logger): RequestHandler {
   })
   return (request, response, next) => {
     const given = request.get('x-request-id')
-    const isPlain = given !== undefined && CALLERS_ID.test(given) && !containsCardNumber(given)
+    const isPlain = given !== undefined && CALLERS_ID.test(given) && maskText(given) === given
     const id = isPlain ? given : randomUUID()
     request.id = id
     response.setHeader('X-Request-Id', id)

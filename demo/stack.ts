@@ -1,6 +1,7 @@
 import type { Router } from 'express'
 import { type RunningApi, startApi } from '../api/start.js'
 import { seedCatalogue } from '../prisma/catalogue.js'
+import { setAuditPolicy } from '../shared/audit-policy.js'
 import { type Config, loadConfig } from '../shared/config.js'
 import { SECOND } from '../shared/duration.js'
 import type { Logger } from '../shared/logger.js'
@@ -59,6 +60,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   try {
     const config = loadConfig(env)
     await applyMigrations(config.database.url)
+    await setAuditPolicy(config.database.url, config.retention)
     const services = await openServices(config, { name: 'tillworks', log: options.log })
     await seedCatalogue(services.db)
     const workers = await startWorkers(services)

@@ -1,19 +1,23 @@
 import { parseArgs } from 'node:util'
 import { DAY, MINUTE } from '../shared/duration.js'
+import { messageOf } from '../shared/errors.js'
 import type { PaymentAuditLog, Prisma } from '../shared/generated/prisma/client.js'
 import { minorFromBigInt, toDecimalString } from '../shared/money.js'
 import type { Services } from '../shared/services.js'
-import { countAuditRows, findAuditProblems, readTombstones } from '../shared/statements/audit-trail.js'
-import { isSigned } from '../shared/tombstone.js'
+import { keepBookmark, readBookmark, removeBookmark } from '../shared/statements/checkpoints.js'
+import { type VerificationState, verifyTrail } from '../shared/trail-verification.js'
 import { withServices } from './environment.js'
 import { print, printed, printTable } from './print.js'
 import { dateArgument, required, UsageError } from './usage-error.js'
 
 const PAGE = 1_000
 const HISTORY_DAYS = 30
+const MOST_MINUTES = 7 * 24 * 60
+const BOOKMARK = 'audit verify'
+/** Neither sound nor wrong: the verification was broken off, or lacks a key. */
+const UNDECIDED = 3
 
 const actions: Record<string, ((services: Services, args: string[]) => Promise<void>) | undefined> = {
-  verify,
   order: (services, args) => list(services, { orderId: required(args[0], 'The order’s id') }),
   user: history,
   suspicious,
@@ -21,24 +25,85 @@ const actions: Record<string, ((services: Services, args: string[]) => Promise<v
 }
 
 export async function audit([action = '', ...args]: string[]): Promise<void> {
+  if (action === 'verify') return await verify(args)
   const run = actions[action]
-  if (run === undefined) throw new UsageError(`audit takes ${Object.keys(actions).join(', ')}.`)
+  if (run === undefined) throw new UsageError(`audit takes verify, ${Object.keys(actions).join(', ')}.`)
   await withServices(services => run(services, args))
 }
 
-/** Recomputes every hash; names each row that was changed, removed or moved. The exit code is 1 when there is one. */
-async function verify({ db, config }: Services): Promise<void> {
-  const problems = await findAuditProblems(db.pool)
-  for (const { chain, id, problem } of problems) print(`chain ${chain}, row ${id ?? '?'}: ${problem}`)
-  const tombstones = await readTombstones(db.pool)
-  const forged = tombstones.filter(tombstone => !isSigned(tombstone, config.auth.secret))
-  for (const { chain } of forged) print(`chain ${chain}: its tombstone is not signed by this AUTH_SECRET`)
-  const { rows, chains } = await countAuditRows(db.pool)
-  const wrong = problems.length + forged.length
-  print(
-    `${rows} rows in ${chains} chains, ${tombstones.length} tombstones: ${wrong === 0 ? 'sound' : `${wrong} problems`}.`
-  )
+/**
+ * Recomputes every hash, slice by slice; names each row that was changed, removed or moved. The exit code is 1 when there
+ * is one, and 3 when the verification could not finish or lacks a key: then nothing is known to be wrong.
+ */
+async function verify(args: string[]): Promise<void> {
+  const { values } = parseArgs({ args, options: { resume: { type: 'boolean', default: false } } })
+  const reached: { state?: VerificationState } = {}
+  try {
+    await withServices(services => verifyAll(services, values.resume, reached))
+  } catch (error) {
+    const { rows = 0, wrong = 0 } = reached.state ?? {}
+    const goOn = reached.state === undefined ? 'Run it again.' : 'Go on with: npm run ops -- audit verify --resume'
+    process.stderr.write(
+      `The verification could not finish, after ${rows} rows with ${wrong} problems: ${messageOf(error)}. ${goOn}\n`
+    )
+    process.exitCode = wrong > 0 ? 1 : UNDECIDED
+  }
+}
+
+async function verifyAll(services: Services, resume: boolean, reached: { state?: VerificationState }): Promise<void> {
+  const { db, config, now } = services
+  const bookmark = resume ? await readBookmark<VerificationState>(db.pool, BOOKMARK) : undefined
+  if (resume && bookmark === undefined) print('No verification was broken off: this one begins with the first row.')
+  if (bookmark !== undefined) print(`Going on from ${bookmark.at.toISOString()}, after ${bookmark.value.rows} rows.`)
+  const progress = showProgress()
+  const interrupt = catchInterrupt()
+  try {
+    for await (const { state, findings } of verifyTrail(db, config, { from: bookmark?.value })) {
+      for (const finding of findings) print(finding)
+      await keepBookmark(db.pool, BOOKMARK, now(), state)
+      reached.state = state
+      progress.show(`${state.rows} rows in ${state.chains} chains, ${state.wrong} problems (${state.phase})`)
+      if (interrupt.came && state.phase !== 'done') throw new Error('it was interrupted')
+    }
+  } finally {
+    interrupt.ignore()
+    progress.clear()
+  }
+  await removeBookmark(db.pool, BOOKMARK)
+  if (reached.state !== undefined) conclude(reached.state)
+}
+
+function conclude({ rows, chains, tombstones, wrong, unknown }: VerificationState): void {
+  const found = [
+    ...(wrong > 0 ? [`${wrong} problems`] : []),
+    ...(unknown > 0 ? [`${unknown} tombstones cannot be told for the lack of a key`] : [])
+  ]
+  print(`${rows} rows in ${chains} chains, ${tombstones} tombstones: ${found.join(', ') || 'sound'}.`)
   if (wrong > 0) process.exitCode = 1
+  else if (unknown > 0) process.exitCode = UNDECIDED
+}
+
+/** One line at a terminal that is written over; nothing elsewhere. */
+function showProgress() {
+  const write = (line: string) => {
+    if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${line}`)
+  }
+  return { show: write, clear: () => write('') }
+}
+
+/** The slice that is under way is finished and kept before the command ends. */
+function catchInterrupt() {
+  const caught = {
+    came: false,
+    ignore: () => {
+      for (const signal of ['SIGINT', 'SIGTERM'] as const) process.off(signal, take)
+    }
+  }
+  const take = () => {
+    caught.came = true
+  }
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, take)
+  return caught
 }
 
 async function history(services: Services, args: string[]): Promise<void> {
@@ -50,7 +115,12 @@ async function history(services: Services, args: string[]): Promise<void> {
 }
 
 async function list({ db }: Services, where: Prisma.PaymentAuditLogWhereInput): Promise<void> {
-  const rows = await db.prisma.paymentAuditLog.findMany({ where, orderBy: { id: 'desc' }, take: PAGE })
+  const rows = await db.prisma.paymentAuditLog.findMany({
+    where,
+    // By the index of the order or the user; by id alone the whole trail would be searched backwards for them.
+    orderBy: [{ createdAt: 'desc' }, { id: 'desc' }],
+    take: PAGE
+  })
   if (rows.length === 0) return print('The trail has no such row.')
   if (rows.length === PAGE) print(`The newest ${PAGE} rows; all of them: npm run ops -- audit export`)
   rows.reverse()
@@ -81,14 +151,17 @@ function amountIn({ amount, currency }: PaymentAuditLog): string {
 /** Users with more than 5 checkout rows, or more than 3 failed ones, in the last minutes (10). */
 async function suspicious({ db, now }: Services, args: string[]): Promise<void> {
   const { values } = parseArgs({ args, options: { minutes: { type: 'string', default: '10' } } })
-  const since = new Date(now().getTime() - Number(values.minutes) * MINUTE)
+  const minutes = Number(values.minutes)
+  if (!(minutes > 0 && minutes <= MOST_MINUTES))
+    throw new UsageError(`--minutes takes a number of minutes, at most ${MOST_MINUTES} (a week).`)
+  const since = new Date(now().getTime() - minutes * MINUTE)
   const { rows } = await db.pool.query<{ userId: string; attempts: number; failures: number }>(
     `SELECT "userId", count(*) FILTER (WHERE "action" = 'checkout_received')::int AS attempts,
        count(*) FILTER (WHERE "status" = 'FAILED')::int AS failures
      FROM "PaymentAuditLog" WHERE "createdAt" >= $1 AND "userId" IS NOT NULL AND ("action" LIKE 'checkout%' OR "action" = 'payment_declined')
      GROUP BY 1 HAVING count(*) FILTER (WHERE "action" = 'checkout_received') > 5 OR count(*) FILTER (WHERE "status" = 'FAILED') > 3
-     ORDER BY failures DESC, attempts DESC`,
-    [since]
+     ORDER BY failures DESC, attempts DESC LIMIT $2`,
+    [since, PAGE]
   )
   if (rows.length === 0) return print(`Nobody is suspicious in the last ${values.minutes} minutes.`)
   printTable([
@@ -104,32 +177,44 @@ async function exportRows({ db }: Services, args: string[]): Promise<void> {
     options: { format: { type: 'string', default: 'jsonl' }, since: { type: 'string' }, until: { type: 'string' } }
   })
   if (values.format !== 'jsonl' && values.format !== 'csv') throw new UsageError('--format takes jsonl or csv.')
-  const createdAt = {
-    ...(values.since === undefined ? {} : { gte: dateArgument(values.since, '--since') }),
-    ...(values.until === undefined ? {} : { lt: dateArgument(values.until, '--until') })
-  }
+  const since = values.since === undefined ? undefined : dateArgument(values.since, '--since')
+  const until = values.until === undefined ? undefined : dateArgument(values.until, '--until')
   let header = values.format === 'csv'
-  for (let after = 0n; ; ) {
-    const rows = await db.prisma.paymentAuditLog.findMany({
-      where: { createdAt, id: { gt: after } },
-      orderBy: { id: 'asc' },
-      take: PAGE
-    })
+  for (let last: ExportedRow | undefined; ; ) {
+    const rows = await nextRows(db, last, since, until)
     if (header && rows[0] !== undefined) print(Object.keys(rows[0]).join(','))
     header = header && rows.length === 0
     for (const row of rows) print(values.format === 'csv' ? csvLine(row) : jsonLine(row))
     await printed()
-    const last = rows.at(-1)
+    last = rows.at(-1)
     if (last === undefined || rows.length < PAGE) return
-    after = last.id
   }
 }
 
-function jsonLine(row: PaymentAuditLog): string {
-  return JSON.stringify(row, (_key, value) => (typeof value === 'bigint' ? Number(value) : value))
+type ExportedRow = Omit<PaymentAuditLog, 'id' | 'amount'> & { id: number; amount: number | null }
+
+/** By the index of times: by ids, all that is older than `since` would be read first. */
+async function nextRows(
+  { pool }: Services['db'],
+  last: ExportedRow | undefined,
+  since: Date | undefined,
+  until: Date | undefined
+): Promise<ExportedRow[]> {
+  const { rows } = await pool.query<ExportedRow>(
+    `SELECT "id", "createdAt", "action", "status", "userId", "orderId", "checkoutId", "eventId", "amount", "currency", "before", "after",
+       "error", "ipAddress", "userAgent", "requestId", "metadata", "chain", "sequence", "previousHash", "hash", "personalSalt", "personalHash"
+     FROM "PaymentAuditLog" WHERE "createdAt" >= COALESCE($1, '-infinity'::timestamptz) AND "createdAt" < COALESCE($2, 'infinity'::timestamptz)
+       AND ("createdAt", "id") > (COALESCE($1, '-infinity'::timestamptz), $3::bigint) ORDER BY "createdAt", "id" LIMIT $4`,
+    [last?.createdAt ?? since ?? null, until ?? null, last?.id ?? -1, PAGE]
+  )
+  return rows
 }
 
-function csvLine(row: PaymentAuditLog): string {
+function jsonLine(row: ExportedRow): string {
+  return JSON.stringify(row)
+}
+
+function csvLine(row: ExportedRow): string {
   return Object.values(row).map(csvCell).join(',')
 }
 

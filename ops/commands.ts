@@ -80,7 +80,7 @@ export const commands: Record<string, Command | undefined> = {
   },
   audit: {
     usage:
-      'audit verify | order ID | user ID [--days 30] | suspicious [--minutes 10] | export [--format csv] [--since DATE]',
+      'audit verify [--resume] | order ID | user ID [--days 30] | suspicious [--minutes 10] | export [--format csv] [--since DATE]',
     what: 'the audit trail: whether it is sound, whose it is, all of it',
     run: audit
   },

@@ -28,6 +28,8 @@ export async function fraud([action, ...args]: string[]): Promise<void> {
           action: 'fraud_unblocked',
           status: 'SUCCESS',
           userId: user,
+          // In the columns that can be forgotten; the metadata's texts are masked.
+          ipAddress: subject.startsWith('ip:') ? ip : null,
           metadata: { subject, operator: operator(), note }
         })
       }

@@ -8,7 +8,8 @@ import {
   type Bookings,
   findBookedSources,
   findBookings,
-  findUnbalanced
+  findUnbalanced,
+  type PostingCursor
 } from '../shared/statements/ledger.js'
 import { movementOf } from './ledger-movement.js'
 
@@ -23,6 +24,8 @@ export interface LedgerReport {
 const PAGE = 100
 /** Entries of another time than their balance transactions, each asked for by itself. */
 const MAX_ASKED = 500
+/** Rows of our own at a time. */
+const SLICE = 5_000
 
 /**
  * Compares the ledger with Stripe's balance transactions of a period, both ways: what Stripe booked and the ledger did
@@ -38,14 +41,46 @@ export async function checkLedger(services: Services, since: Date, until: Date):
     for (const each of page) compare(each, bookings, seen, report)
   }
 
-  // A day at both ends: we book when the event comes, Stripe when it happens.
-  const inner = [new Date(since.getTime() + DAY), new Date(until.getTime() - DAY)] as const
-  const unseen = (await findBookedSources(services.db.pool, ...inner)).filter(({ entry }) => !seen.has(entry))
-  for (const [index, booked] of unseen.entries()) await compareUnseen(services, booked, index < MAX_ASKED, report)
-  for (const { orderId, currency, sum } of await findUnbalanced(services.db.pool)) {
-    report.differences.push(`order ${orderId}: its postings sum to ${money(sum, currency)}, not to zero`)
-  }
+  await addBookedOnly(services, since, until, seen, report)
+  await addUnbalanced(services, report)
   return report
+}
+
+async function addBookedOnly(
+  services: Services,
+  since: Date,
+  until: Date,
+  seen: Set<string>,
+  report: LedgerReport
+): Promise<void> {
+  // A day at both ends: we book when the event comes, Stripe when it happens.
+  const inner = { since: new Date(since.getTime() + DAY), until: new Date(until.getTime() - DAY) }
+  let asked = 0
+  let after: PostingCursor | null = null
+  do {
+    const { booked, last }: Awaited<ReturnType<typeof findBookedSources>> = await findBookedSources(
+      services.db.pool,
+      inner,
+      after,
+      SLICE
+    )
+    for (const each of booked.filter(({ entry, currency }) => !seen.has(entry) && !seen.has(`${entry} ${currency}`))) {
+      seen.add(`${each.entry} ${each.currency}`)
+      await compareUnseen(services, each, asked++ < MAX_ASKED, report)
+    }
+    after = last
+  } while (after !== null)
+}
+
+async function addUnbalanced({ db }: Services, report: LedgerReport): Promise<void> {
+  let after: string | null = null
+  do {
+    const { unbalanced, last } = await findUnbalanced(db.pool, after, SLICE)
+    for (const { orderId, currency, sum } of unbalanced) {
+      report.differences.push(`order ${orderId}: its postings sum to ${money(sum, currency)}, not to zero`)
+    }
+    after = last
+  } while (after !== null)
 }
 
 function sourceOf({ source }: Stripe.BalanceTransaction): string {

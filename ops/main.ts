@@ -12,6 +12,11 @@ try {
   if (command === undefined) throw new UsageError(`There is no command "${name}".`)
   await command.run(args)
 } catch (error) {
-  process.stderr.write(`${messageOf(error)}\n${error instanceof UsageError ? 'See: npm run ops -- help\n' : ''}`)
-  process.exitCode = error instanceof UsageError ? 2 : 1
+  process.stderr.write(`${messageOf(error)}\n${isUsageError(error) ? 'See: npm run ops -- help\n' : ''}`)
+  process.exitCode = isUsageError(error) ? 2 : 1
+}
+
+/** Ours, or that of util.parseArgs. */
+function isUsageError(error: unknown): boolean {
+  return error instanceof UsageError || String((error as { code?: string } | null)?.code).startsWith('ERR_PARSE_ARGS')
 }

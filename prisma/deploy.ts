@@ -1,4 +1,7 @@
-// npm run db:migrate: applies to DATABASE_URL the migrations that it has not had yet.
+// npm run db:migrate: applies to DATABASE_URL the migrations that it has not had yet, and sets how long the audit trail is
+// kept at least from LOG_RETENTION_DAYS and DATA_RETENTION_DAYS, where they are set: whoever migrates owns the database.
+import { setAuditPolicy } from '../shared/audit-policy.js'
+import { readRetentionDays } from '../shared/config.js'
 import { messageOf } from '../shared/errors.js'
 import { applyMigrations } from '../shared/migrations.js'
 
@@ -10,8 +13,13 @@ try {
       'DATABASE_URL is not set: it says which PostgreSQL to migrate, such as postgresql://user:password@host:5432/name'
     )
   }
+  const days = readRetentionDays(process.env)
   const applied = await applyMigrations(url)
   process.stdout.write(applied.length === 0 ? 'The database is up to date.\n' : `Applied: ${applied.join(', ')}\n`)
+  const { chainDays, addressDays } = await setAuditPolicy(url, days)
+  process.stdout.write(
+    `The audit trail is kept for at least ${chainDays} days, the addresses in it for ${addressDays}.\n`
+  )
 } catch (error) {
   process.stderr.write(`${messageOf(error)}\n`)
   code = 1

@@ -2,6 +2,7 @@ import { type AuditEntry, writeAudit } from './audit.js'
 import type { Queryable } from './database.js'
 import { newId } from './ids.js'
 import type { Logger } from './logger.js'
+import { maskText } from './masking.js'
 
 /** Every alert there is, with what an operator should do about it. */
 export const alerts = {
@@ -94,7 +95,8 @@ async function raise(
   context: AlertContext,
   onceKey: string | null
 ): Promise<boolean> {
-  const { from: _private, ...known } = context
+  const { from: _private, ...told } = context
+  const known = { ...told, reason: maskText(told.reason) }
   const { rowCount } = await db.query(
     `INSERT INTO "Alert" ("id", "name", "context", "onceKey") VALUES ($1, $2, $3, $4)
      ON CONFLICT ("name", "onceKey") WHERE "resolvedAt" IS NULL DO NOTHING`,
@@ -114,7 +116,7 @@ export async function resolveAlert(
 ): Promise<boolean> {
   const { rowCount } = await db.query(
     'UPDATE "Alert" SET "resolvedAt" = $2, "resolvedBy" = $3, "note" = $4 WHERE "id" = $1 AND "resolvedAt" IS NULL',
-    [id, end.now, end.by, end.note]
+    [id, end.now, end.by, maskText(end.note)]
   )
   if (rowCount === 0) return false
   await writeAudit(db, {

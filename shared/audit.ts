@@ -1,5 +1,5 @@
-import { maskCardNumbers } from './card-numbers.js'
 import type { Queryable } from './database.js'
+import { maskText, maskValue } from './masking.js'
 
 /** One line of the audit trail; amounts in minor units. */
 export interface AuditEntry {
@@ -37,9 +37,14 @@ export function auditInsert(parameter: number, onlyIf = 'true'): string {
     WHERE ${onlyIf}`
 }
 
+/** Nobody can change what is in the trail: what tells who somebody is, beyond the user's id, does not come into it. */
 export function auditParameter(...entries: AuditEntry[]): string {
   return JSON.stringify(
-    entries.map(entry => ({ ...entry, error: entry.error && maskCardNumbers(entry.error).slice(0, 255) }))
+    entries.map(entry => ({
+      ...entry,
+      error: entry.error && maskText(entry.error).slice(0, 255),
+      metadata: maskValue(entry.metadata)
+    }))
   )
 }
 

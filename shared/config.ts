@@ -167,6 +167,14 @@ const environment = z.object({
       secrets => secrets.length > 0 && secrets.every(secret => secret.length >= 32),
       'expected at least 32 characters, such as the output of: openssl rand -base64 33; several with commas while one is being replaced'
     ),
+  AUDIT_SIGNING_KEY: z
+    .string()
+    .transform(list)
+    .refine(
+      keys => keys.length > 0 && keys.every(key => key.length >= 32),
+      'expected at least 32 characters, such as the output of: openssl rand -base64 33; several with commas, the newest first, to read what an old one has signed'
+    )
+    .optional(),
   AUTH_JWKS_URL: web('https://login.example/.well-known/jwks.json').optional(),
   AUTH_JWT_ISSUER: z.string().min(1).optional(),
   AUTH_JWT_AUDIENCE: z.string().min(1).optional(),
@@ -259,6 +267,24 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
   return readSettings(read.data)
 }
 
+/**
+ * The days for which things are kept, undefined where they are not set: for whoever migrates, who needs no other setting.
+ * Throws a ConfigError.
+ */
+export function readRetentionDays(env: NodeJS.ProcessEnv): { dataDays?: number; logDays?: number } {
+  const { DATA_RETENTION_DAYS: data, LOG_RETENTION_DAYS: log } = env
+  const read = environment
+    .pick({ DATA_RETENTION_DAYS: true, LOG_RETENTION_DAYS: true })
+    .safeParse({ DATA_RETENTION_DAYS: data || undefined, LOG_RETENTION_DAYS: log || undefined })
+  if (!read.success) {
+    throw new ConfigError(read.error.issues.map(issue => `${issue.path.join('.')}: ${issue.message}`))
+  }
+  return {
+    ...(data ? { dataDays: read.data.DATA_RETENTION_DAYS } : {}),
+    ...(log ? { logDays: read.data.LOG_RETENTION_DAYS } : {})
+  }
+}
+
 /** Settings that a file may hold, named by NAME_FILE, as container secrets do. */
 const SECRETS = [
   'DATABASE_URL',
@@ -266,6 +292,7 @@ const SECRETS = [
   'STRIPE_SECRET_KEY',
   'STRIPE_WEBHOOK_SECRET',
   'AUTH_SECRET',
+  'AUDIT_SIGNING_KEY',
   'OPS_PASSWORD',
   'OPS_VIEWER_PASSWORD',
   'ORDER_WEBHOOK_SECRET'
@@ -420,6 +447,8 @@ function readSettings(env: z.output<typeof environment>) {
               algorithms: env.AUTH_JWT_ALGORITHMS
             }
     },
+    /** What signs removed chains of the audit trail, the newest first; none: AUTH_SECRET does. */
+    audit: { signingKeys: env.AUDIT_SIGNING_KEY ?? [] },
     trustProxy: env.TRUST_PROXY,
     /** Requests in a minute; 0 for no limit. */
     rateLimits: { perIp: env.RATE_LIMIT_PER_IP, perUser: env.RATE_LIMIT_PER_USER },

@@ -1,5 +1,5 @@
 import { type Logger, type LoggerOptions, pino, stdTimeFunctions } from 'pino'
-import { maskCardNumbers } from './card-numbers.js'
+import { maskJson, PERSONAL_FIELDS } from './masking.js'
 
 export type { Logger }
 
@@ -12,12 +12,7 @@ const SECRET_FIELDS = [
   'password',
   'secret',
   'token',
-  'email',
-  'address',
-  'phone',
-  'customer_details',
-  'ip',
-  'ipAddress'
+  ...PERSONAL_FIELDS
 ]
 
 /** JSON lines; in a terminal outside production, readable ones. */
@@ -36,7 +31,7 @@ export function createLogger(options: {
     base: { pid: process.pid },
     formatters: { level: label => ({ level: label }) },
     serializers: { err: errorFields },
-    hooks: { streamWrite: maskCardNumbers },
+    hooks: { streamWrite: maskJson },
     redact: {
       paths: SECRET_FIELDS.flatMap(field => [`["${field}"]`, `*["${field}"]`, `*.*["${field}"]`]),
       censor: '[redacted]'

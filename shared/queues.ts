@@ -16,6 +16,7 @@ import { SECOND } from './duration.js'
 import { messageOf, TerminalError } from './errors.js'
 import { type JobName, type JobPayloads, jobNames, type RowJobName, rowJob } from './jobs.js'
 import type { Logger } from './logger.js'
+import { maskText } from './masking.js'
 import { createPool } from './postgres-pool.js'
 
 /** The queues as producers see them, the same on Redis and on PostgreSQL. */
@@ -157,7 +158,7 @@ export async function openWorkers(config: QueueConfig, log: Logger): Promise<Wor
           const context = { id: job.id ?? '', attempt, isLastAttempt: attempt >= attempts }
           await withinTime(handler(job.data, context), timeLimitMs, `the job took longer than ${timeLimitMs} ms`)
         } catch (error) {
-          throw error instanceof TerminalError ? new UnrecoverableError(error.message) : error
+          throw error instanceof TerminalError ? new UnrecoverableError(maskText(error.message)) : withoutPeople(error)
         }
       }
       const worker = engine.worker(name, processor, { concurrency, ...TAKE_OVER, autorun: false })
@@ -226,7 +227,7 @@ function redisConsumer(config: QueueConfig, log: Logger) {
 const OnPostgres = withBackend(createPostgresBackend)
 
 function openPool(config: QueueConfig, log: Logger, max: number): pg.Pool {
-  return createPool(
+  const pool = createPool(
     {
       connectionString: config.databaseUrl,
       options: `-c search_path=${POSTGRES_SCHEMA}`,
@@ -237,6 +238,9 @@ function openPool(config: QueueConfig, log: Logger, max: number): pg.Pool {
     },
     log
   )
+  // Each queue and each worker listens to the one pool that they share; Node warns of more than ten.
+  pool.setMaxListeners(2 * jobNames.length)
+  return pool
 }
 
 async function postgresProducer(config: QueueConfig, log: Logger) {
@@ -275,6 +279,14 @@ function postgresConsumer(config: QueueConfig, log: Logger) {
     },
     close: () => pool.end()
   }
+}
+
+/** The queue store keeps the message and the stack of a failed job, and Bull Board shows them. */
+function withoutPeople(error: unknown): unknown {
+  if (!(error instanceof Error)) return maskText(String(error))
+  error.message = maskText(error.message)
+  error.stack = error.stack && maskText(error.stack)
+  return error
 }
 
 async function answered<T>(work: Promise<T>, what: string, ms = ANSWER_TIMEOUT_MS): Promise<T> {

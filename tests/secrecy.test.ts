@@ -1,14 +1,21 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import fc from 'fast-check'
 import { Redis } from 'ioredis'
 import pg from 'pg'
 import Stripe from 'stripe'
-import { address, data, lineOf } from '../demo/shopper.js'
+import { eventually } from '../demo/eventually.js'
+import { address, createShopper, data, lineOf } from '../demo/shopper.js'
+import { alert } from '../shared/alerts.js'
 import { containsCardNumber, maskCardNumbers } from '../shared/card-numbers.js'
 import { loadConfig } from '../shared/config.js'
 import { createLogger } from '../shared/logger.js'
-import { engines, openShop, WEBHOOK_SECRET } from './support/shop.js'
+import { maskJson, maskText, maskValue } from '../shared/masking.js'
+import { buryEvent } from '../shared/statements/webhook-events.js'
+import { retention } from '../workers/retention.js'
+import { runOps } from './support/ops.js'
+import { asOwner, engines, openShop, type Shop, WEBHOOK_SECRET } from './support/shop.js'
 
 const PAN = '4242424242424242'
 const GROUPED = '5555 5555 5555 4444'
@@ -24,6 +31,332 @@ it.each([
 ])('knows what looks like a card number: %s', (text, expected) => {
   expect(containsCardNumber(text)).toBe(expected)
   expect(maskCardNumbers(text).includes('[card number]')).toBe(expected)
+})
+
+describe('the mask', () => {
+  const letters = (alphabet: string, max: number) =>
+    fc.string({ unit: fc.constantFrom(...alphabet), minLength: 1, maxLength: max })
+  const local = fc.oneof(
+    letters("abcxyz0189!#$%&'*+/=?^_`{|}~-", 20),
+    letters('abcåøüñéßжя字.+_-', 12).filter(text => !/^\.|\.$|\.\./.test(text)),
+    fc.array(letters('abz09', 6), { minLength: 2, maxLength: 4 }).map(parts => parts.join('.')),
+    // RFC 5321: Quoted-string
+    fc
+      .array(fc.oneof(letters('ab @.,;:<>()[]', 8), fc.constantFrom('\\"', '\\\\')), { minLength: 1, maxLength: 3 })
+      .map(parts => `"${parts.join('')}"`)
+  )
+  const label = letters('abcz09', 8)
+  const domain = fc.oneof(
+    fc.tuple(label, fc.constantFrom('example', 'com', 'co.uk', 'xn--p1ai')).map(([name, end]) => `${name}.${end}`),
+    fc.constantFrom('müller.example', 'пример.рф', '例え.テスト', 'localhost', '[203.0.113.7]', '[IPv6:2001:db8::1]')
+  )
+  const eMail = fc
+    .tuple(local, domain)
+    .map(([name, where]) => `${name}@${where}`)
+    // It reads as the folder of a package does: node_modules/@localhost.
+    .filter(text => !text.endsWith('/@localhost'))
+  const around = fc.constantFrom(
+    ['Invalid email address: ', ''],
+    ['to <', '>, again'],
+    ['', '.'],
+    ['(', ')'],
+    ['two\nlines\n', '\nand more'],
+    ['«', '»'],
+    ['mailto:', '; x']
+  )
+  /** The forms in which texts carry texts. What a form makes of the address must be gone. */
+  const forms: [name: string, write: (text: string) => string, mask: (text: string) => string][] = [
+    ['as it is', text => text, maskText],
+    ['in JSON', text => JSON.stringify({ err: { message: text }, '@id': '@type' }), maskJson],
+    ['in JSON within a text', text => JSON.stringify({ message: text }), maskText],
+    ['in JSON within JSON', text => JSON.stringify({ body: JSON.stringify({ message: text }) }), maskJson],
+    [
+      'in ASCII JSON',
+      text =>
+        JSON.stringify(text).replace(
+          /[\u0080-\uffff]/g,
+          char => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`
+        ),
+      maskJson
+    ],
+    ['in a URL', text => encodeURIComponent(text), maskText]
+  ]
+
+  it.each(forms)('leaves nothing of an e-mail address %s', (_name, write, mask) => {
+    fc.assert(
+      fc.property(eMail, around, (email, [before, after]) => {
+        const masked = mask(write(`${before}${email}${after}`))
+        expect(masked).toContain('[e-mail]')
+        expect(masked).not.toMatch(/@(?!id|type)|%40/)
+        const word = /[a-z0-9]{4,}/.exec(email.slice(0, email.lastIndexOf('@')))?.[0]
+        if (word !== undefined) expect(masked).not.toContain(word)
+        if (mask === maskJson) JSON.parse(masked)
+        expect(mask(masked)).toBe(masked)
+      }),
+      { numRuns: 1_000 }
+    )
+  })
+
+  it('leaves JSON what it is, whatever it holds', () => {
+    fc.assert(
+      fc.property(
+        fc.jsonValue(),
+        fc.array(fc.string({ unit: fc.constantFrom('"', '@', '\\', 'a', '.', ' ', '%40', '\n') })),
+        (value, texts) => {
+          JSON.parse(maskJson(JSON.stringify([value, texts])))
+        }
+      ),
+      { numRuns: 500 }
+    )
+  })
+
+  it('is done in time that follows the length', () => {
+    for (const text of [
+      'a'.repeat(300_000),
+      '@'.repeat(300_000),
+      '"@'.repeat(150_000),
+      '1 '.repeat(150_000),
+      '2001:'.repeat(60_000),
+      '\\'.repeat(300_000)
+    ]) {
+      expect(typeof maskText(text)).toBe('string')
+    }
+  })
+
+  it.each([
+    ['call +33 6 12 34 56 78', 'call [phone number]'],
+    ['call (555) 123-4567 or 06 12 34 56 78', 'call [phone number] or [phone number]'],
+    ['from 203.0.113.7:443', 'from [IP address]:443'],
+    ['from 2001:db8::1 and ::ffff:198.51.100.1', 'from [IP address] and ::ffff:[IP address]'],
+    ['connect ECONNREFUSED 127.0.0.1:5432', 'connect ECONNREFUSED 127.0.0.1:5432'],
+    ['node_modules/@prisma/client/index.js:12:34', 'node_modules/@prisma/client/index.js:12:34'],
+    ['.pnpm/pg@8.23.1/node_modules', '.pnpm/pg@8.23.1/node_modules'],
+    ['order clx1 for 1999 EUR at 2026-11-25T08:00:00.000Z', 'order clx1 for 1999 EUR at 2026-11-25T08:00:00.000Z'],
+    [`card ${PAN}`, 'card [card number]']
+  ])('makes of "%s" "%s"', (text, expected) => {
+    expect(maskText(text)).toBe(expected)
+  })
+
+  it('knows fields that are about a person, and leaves who ran a command', () => {
+    expect(
+      maskValue({
+        operator: 'olga@shop.example',
+        reason: 'asked by ada@shop.example',
+        customer_details: { name: 'Ada' },
+        of: [{ phone: '1' }]
+      })
+    ).toEqual({
+      operator: 'olga@shop.example',
+      reason: 'asked by [e-mail]',
+      customer_details: '[personal data]',
+      of: [{ phone: '[personal data]' }]
+    })
+  })
+})
+
+describe('a customer who is forgotten', () => {
+  const EMAIL = 'zelda.quirk+77@mail.example'
+  const REFUSED_EMAIL = 'zelda.quirk+77@nowhere'
+  const IP = '203.0.113.201'
+  const BROWSER = 'Zeldascape/77'
+  const traces = ['zelda.quirk', '203.0.113.201', 'Zeldascape', 'Rue Zelda']
+  const lines: string[] = []
+  let shop: Shop
+
+  beforeAll(async () => {
+    const log = createLogger({
+      level: 'trace',
+      production: true,
+      name: 'erase',
+      destination: { write: line => lines.push(line) }
+    })
+    shop = await openShop(
+      'postgres',
+      {
+        TRUST_PROXY: 'loopback',
+        ORDER_WEBHOOK_URL: 'http://127.0.0.1:1/',
+        ORDER_WEBHOOK_SECRET: `whsec_${'x'.repeat(32)}`
+      },
+      { log }
+    )
+  })
+  afterAll(() => shop.close())
+
+  /** Everything that the database holds, in every schema, a line a row. */
+  async function everything(): Promise<string> {
+    const owner = new pg.Client({ connectionString: shop.stack.config.database.url })
+    await owner.connect()
+    try {
+      const { rows } = await owner.query<{ name: string }>(
+        `SELECT format('%I.%I', table_schema, table_name) AS name FROM information_schema.tables WHERE table_schema IN ('public', 'bullmq') AND table_type = 'BASE TABLE'`
+      )
+      const texts: string[] = []
+      for (const { name } of rows) {
+        const found = await owner.query<{ text: string | null }>(
+          `SELECT string_agg('${name.replace(/"/g, '')} ' || t::text, E'\\n') AS text FROM ${name} t`
+        )
+        texts.push(found.rows[0]?.text ?? '')
+      }
+      return texts.join('\n')
+    } finally {
+      await owner.end()
+    }
+  }
+
+  const linesWith = (text: string) => text.split('\n').filter(line => traces.some(trace => line.includes(trace)))
+
+  async function customerWith(email: string) {
+    const shopper = await createShopper({
+      port: shop.stack.api.port,
+      authSecret: shop.stack.config.auth.secret,
+      userId: 'z',
+      email
+    })
+    const headers = { 'X-Forwarded-For': IP, 'User-Agent': BROWSER, 'X-Request-Id': IP }
+    return {
+      ...shopper,
+      buy: (body: unknown, key: string) => shopper.checkout(body, { ...headers, 'Idempotency-Key': key }),
+      headers
+    }
+  }
+
+  async function deliver(event: { id: string; type: string; object: object }): Promise<void> {
+    const payload = JSON.stringify({
+      id: event.id,
+      object: 'event',
+      livemode: false,
+      created: Math.floor(Date.now() / 1000),
+      type: event.type,
+      data: { object: event.object }
+    })
+    const signature = Stripe.webhooks.generateTestHeaderString({ payload, secret: WEBHOOK_SECRET })
+    const url = `http://127.0.0.1:${shop.stack.api.port}/api/stripe/webhook`
+    expect(
+      (await fetch(url, { method: 'POST', body: payload, headers: { 'Stripe-Signature': signature } })).status
+    ).toBe(200)
+    const { prisma } = shop.stack.services.db
+    const status = async () => (await prisma.webhookEvent.findUniqueOrThrow({ where: { id: event.id } })).status
+    await eventually(status, seen => seen !== 'RECEIVED')
+  }
+
+  it('does everything that a customer can', async () => {
+    const zelda = await customerWith(EMAIL)
+    const { services, simulator } = shop.stack
+    const { prisma, pool } = services.db
+    const line = lineOf(await zelda.product('stoneware-mug'), 1)
+
+    // Stripe's 400 quotes the address; a cart is refused with what it said.
+    const refused = await (await customerWith(REFUSED_EMAIL)).buy({ items: [line] }, 'refused')
+    expect(refused.status).toBe(502)
+    expect((await zelda.buy({ items: [{ ...line, name: `Mug for ${EMAIL}` }] }, 'wrong')).status).toBe(400)
+
+    const order = {
+      items: [line],
+      address: { ...address, email: EMAIL, street: '1 Rue Zelda' },
+      subtotal: line.price,
+      shipping: 0
+    }
+    await zelda.createOrder(order, zelda.headers)
+
+    const paid = data(await zelda.buy({ items: [{ ...line, description: `gift of ${EMAIL}` }] }, 'paid'))
+    await zelda.pay(paid.url ?? '', '4000000000000002')
+    await zelda.pay(paid.url ?? '')
+    await zelda.orderBecomes(paid.orderId ?? '', 'PAID')
+
+    // A decline whose message quotes the customer, events that change nothing, and one that cannot be applied.
+    const intent = [...(simulator?.store.table('payment_intent').values() ?? [])].find(
+      each => each.metadata.orderId === paid.orderId
+    )
+    const error = { code: 'card_declined', message: `The card of ${EMAIL} was declined.`, charge: 'ch_declined' }
+    await deliver({
+      id: 'evt_decline',
+      type: 'payment_intent.payment_failed',
+      object: { ...intent, last_payment_error: error }
+    })
+    await deliver({
+      id: 'evt_customer',
+      type: 'customer.updated',
+      object: { id: 'cus_1', object: 'customer', email: EMAIL }
+    })
+    await deliver({ id: 'evt_intent', type: 'payment_intent.created', object: { ...intent, note: BROWSER } })
+    await pool.query(
+      `INSERT INTO "WebhookEvent" ("id", "type", "livemode", "created", "payload", "requestId") VALUES ('evt_dead', 'x', false, now(), '{}', 'r')`
+    )
+    await buryEvent(pool, 'evt_dead', `No such customer: ${EMAIL}`, new Date())
+
+    // A person types what a person knows, and Stripe refuses a refund with words of its own.
+    const reason = `asked by ${EMAIL}, from ${IP}, +33 6 12 34 56 78`
+    const refunded = await runOps(shop, 'order', 'refund', paid.orderId ?? '', '--amount', '1.00', '--reason', reason)
+    expect(refunded).toMatchObject({ code: 0 })
+    await alert(pool, services.log, 'refund_refused', { orderId: paid.orderId, reason: `refund of ${EMAIL} refused` })
+    const { id } = await prisma.alert.findFirstOrThrow({ where: { name: 'refund_refused' } })
+    expect((await runOps(shop, 'resolve', id, '--note', `wrote to ${EMAIL}`)).code).toBe(0)
+    expect((await runOps(shop, 'fraud', 'unblock', '--user', 'z', '--note', `${EMAIL} called`)).code).toBe(0)
+    await eventually(
+      () => prisma.refund.findFirstOrThrow(),
+      refund => refund.status === 'SUCCEEDED'
+    )
+    expect(await prisma.alert.count({ where: { name: 'session_refused' } })).toBe(1)
+  })
+
+  it('is in nothing that cannot be erased, and in no log line', async () => {
+    const trail = linesWith(await everything()).filter(line => line.startsWith('public.PaymentAuditLog'))
+    // What is left of the traces in the trail stands in the two columns that can be forgotten.
+    const { prisma } = shop.stack.services.db
+    const rows = await prisma.paymentAuditLog.findMany({ omit: { ipAddress: true, userAgent: true } })
+    expect(trail.length).toBeGreaterThan(0)
+    expect(
+      linesWith(
+        rows
+          .map(row =>
+            JSON.stringify(row, (_k, value) =>
+              String(value) === '[object Object]' ? value : typeof value === 'bigint' ? Number(value) : value
+            )
+          )
+          .join('\n')
+      )
+    ).toEqual([])
+    expect(rows.map(row => row.error)).toContain('Invalid email address: [e-mail]')
+    expect(linesWith(lines.join('\n'))).toEqual([])
+    expect(lines.join('\n')).toContain('[e-mail]')
+  })
+
+  it('is nowhere after `ops privacy erase`, not even in what was written before texts were masked', async () => {
+    const old = `'Invalid email address: ${EMAIL}, ${BROWSER}'`
+    await asOwner(
+      shop,
+      `UPDATE "Refund" SET "failureReason" = ${old}; UPDATE "Payment" SET "reviewReason" = ${old}, "acceptedAt" = now();
+       UPDATE "WebhookEvent" SET "error" = ${old} WHERE "checkoutId" IS NOT NULL;
+       UPDATE "Notification" SET "status" = 'FAILED', "error" = ${old};
+       UPDATE "Checkout" SET "sessionParams" = '{"mode":"payment","customer_email":"${EMAIL}"}';
+       UPDATE "Alert" SET "context" = jsonb_set("context", '{reason}', to_jsonb(${old}::text)), "note" = ${old};
+       UPDATE "IdempotencyKey" SET "response" = '{"detail":"${EMAIL}"}' WHERE "status" >= 400`
+    )
+    expect(linesWith(await everything()).length).toBeGreaterThan(20)
+    const erased = await runOps(shop, 'privacy', 'erase', '--user', 'z', '--reason', `${EMAIL} wants it`)
+    expect(erased).toMatchObject({ code: 0, output: expect.stringContaining('Erased from 4 orders') })
+    expect(linesWith(await everything())).toEqual([])
+    const { prisma } = shop.stack.services.db
+    expect(await prisma.checkout.findFirstOrThrow({ where: { userId: 'z', status: 'PAID' } })).toMatchObject({
+      sessionParams: { mode: 'payment' }
+    })
+    expect(await runOps(shop, 'audit', 'verify')).toMatchObject({ code: 0 })
+  })
+
+  it('is forgotten by age, too', async () => {
+    const zelda = await customerWith(EMAIL)
+    const paid = data(await zelda.buy({ items: [lineOf(await zelda.product('stoneware-mug'), 1)] }, 'old'))
+    await zelda.pay(paid.url ?? '')
+    await zelda.orderBecomes(paid.orderId ?? '', 'PAID')
+    await asOwner(
+      shop,
+      `UPDATE "Checkout" SET "updatedAt" = now() - interval '91 days', "sessionParams" = '{"customer_email":"${EMAIL}"}' WHERE "orderId" = '${paid.orderId}';
+       UPDATE "Order" SET "updatedAt" = now() - interval '91 days'; UPDATE "WebhookEvent" SET "receivedAt" = now() - interval '91 days';
+       SET session_replication_role = replica; UPDATE "PaymentAuditLog" SET "createdAt" = now() - interval '91 days'`
+    )
+    await retention.handle(shop.stack.services, {}, { id: 'test', attempt: 1, isLastAttempt: true })
+    expect(linesWith(await everything()).filter(line => !line.startsWith('public.IdempotencyKey'))).toEqual([])
+  })
 })
 
 it.each(engines)(

@@ -1,53 +1,126 @@
 import { writeAudit } from '../shared/audit.js'
-import { DAY } from '../shared/duration.js'
+import { transaction } from '../shared/database.js'
+import { DAY, MINUTE } from '../shared/duration.js'
+import { messageOf } from '../shared/errors.js'
 import type { Services } from '../shared/services.js'
-import { findExpiredChains, removeChain } from '../shared/statements/audit-trail.js'
-import { prunePersonalData } from '../shared/statements/personal-data.js'
+import {
+  type AuditPolicy,
+  type ExpiredChain,
+  findAuditProblems,
+  findExpiredChains,
+  forgetOldAddresses,
+  readAuditPolicy,
+  removeChain
+} from '../shared/statements/audit-trail.js'
+import { prunings } from '../shared/statements/personal-data.js'
 import { signTombstone } from '../shared/tombstone.js'
 import type { Job } from './job.js'
 
 const BATCH = 500
 const MAX_BATCHES = 200
+/** A chain can be long. */
+const CHAIN_TIMEOUT_MS = 10 * MINUTE
+/** As many chains that fail tell enough; what is behind it is not with them. */
+const MAX_FAILURES = 100
 
 /**
- * Forgets what is old: personal data and event payloads after DATA_RETENTION_DAYS, whole and sound chains of the audit
- * trail after LOG_RETENTION_DAYS. Each batch is short and by itself.
+ * Forgets what is old: personal data and event payloads after DATA_RETENTION_DAYS, and the addresses and browsers of the
+ * audit trail with them; whole and sound chains of the trail after LOG_RETENTION_DAYS. Each batch is short and by itself.
+ * What fails does not keep the rest from its turn; the job fails at the end and says what it was.
  */
 export const retention: Job<'retention'> = {
   name: 'retention',
   async handle(services) {
-    const pruned = await prune(services)
-    const removed = await removeChains(services)
-    if (pruned === 0 && removed === 0) return
-    services.log.info({ pruned, removed }, 'old data was forgotten')
-    await writeAudit(services.db.pool, { action: 'retention', status: 'SUCCESS', metadata: { pruned, removed } })
+    const policy = await readAuditPolicy(services.db.pool)
+    const failures: string[] = []
+    const pruned = (await prune(services, failures)) + (await forgetAddresses(services, policy, failures))
+    const removed = await removeChains(services, policy, failures)
+    if (pruned > 0 || removed > 0) {
+      services.log.info({ pruned, removed }, 'old data was forgotten')
+      await writeAudit(services.db.pool, {
+        action: 'retention',
+        status: failures.length === 0 ? 'SUCCESS' : 'FAILED',
+        metadata: { pruned, removed, failed: failures.length }
+      })
+    }
+    if (failures.length > 0) throw new Error(`retention was not complete: ${failures.join('; ')}`)
   }
 }
 
-async function prune({ config, db, now }: Services): Promise<number> {
+async function prune({ config, db, now }: Services, failures: string[]): Promise<number> {
   const before = new Date(now().getTime() - config.retention.dataDays * DAY)
   let pruned = 0
-  for (let batch = 0; batch < MAX_BATCHES; batch++) {
-    const count = await prunePersonalData(db.pool, before, BATCH)
-    pruned += count
-    if (count === 0) break
+  for (const { what, prune } of prunings) {
+    pruned += await inBatches(what, failures, () => prune(db.pool, before, BATCH))
   }
   return pruned
 }
 
-/** A chain that is not sound stays, for `ops audit verify` to name. */
-async function removeChains({ config, db, now, log }: Services): Promise<number> {
-  const before = new Date(now().getTime() - config.retention.logDays * DAY)
-  let removed = 0
-  const seen = new Set<string>()
-  for (let batch = 0; batch < MAX_BATCHES; batch++) {
-    const chains = (await findExpiredChains(db.pool, before, BATCH)).filter(each => !seen.has(each.chain))
-    if (chains.length === 0) break
-    for (const chain of chains) {
-      seen.add(chain.chain)
-      if (await removeChain(db.pool, chain, before, signTombstone(chain, config.auth.secret))) removed++
-      else log.warn({ chain: chain.chain }, 'a chain of the audit trail is not sound and stays')
+async function forgetAddresses({ config, db, now, log }: Services, policy: AuditPolicy, failures: string[]) {
+  const { dataDays } = config.retention
+  if (dataDays < policy.addressDays) {
+    log.warn(
+      { set: dataDays, policy: policy.addressDays },
+      'DATA_RETENTION_DAYS is less than the database keeps addresses in the audit trail: run npm run db:migrate with this setting'
+    )
+  }
+  const before = new Date(now().getTime() - dataDays * DAY)
+  return await inBatches('addresses of the audit trail', failures, () => forgetOldAddresses(db.pool, before, BATCH))
+}
+
+async function inBatches(what: string, failures: string[], batch: () => Promise<number>): Promise<number> {
+  let total = 0
+  try {
+    for (let round = 0; round < MAX_BATCHES; round++) {
+      const count = await batch()
+      total += count
+      if (count < BATCH) break
     }
+  } catch (error) {
+    failures.push(`${what}: ${messageOf(error)}`)
+  }
+  return total
+}
+
+async function removeChains(services: Services, policy: AuditPolicy, failures: string[]): Promise<number> {
+  const { config, db, now, log } = services
+  const { logDays } = config.retention
+  if (logDays < policy.chainDays) {
+    log.warn(
+      { set: logDays, policy: policy.chainDays },
+      'LOG_RETENTION_DAYS is less than the database keeps the audit trail: run npm run db:migrate with this setting'
+    )
+  }
+  const before = new Date(now().getTime() - Math.max(logDays, policy.chainDays) * DAY)
+  let removed = 0
+  let last: ExpiredChain | undefined
+  for (let batch = 0; batch < MAX_BATCHES && failures.length < MAX_FAILURES; batch++) {
+    const chains = await findExpiredChains(db.pool, before, BATCH, last)
+    for (const chain of chains) {
+      if (failures.length >= MAX_FAILURES) break
+      try {
+        if (await removeOne(services, chain, before)) removed++
+      } catch (error) {
+        failures.push(`chain ${chain.chain}: ${messageOf(error)}`)
+      }
+    }
+    last = chains.at(-1)
+    if (chains.length < BATCH) break
   }
   return removed
+}
+
+/** A chain that is not sound stays, for `ops audit verify` to name. */
+async function removeOne({ config, db }: Services, chain: ExpiredChain, before: Date): Promise<boolean> {
+  const options = { statementTimeoutMs: CHAIN_TIMEOUT_MS }
+  return await transaction(
+    db.pool,
+    async client => {
+      if (await removeChain(client, chain, before, signTombstone(chain, config))) return true
+      const [problem] = await findAuditProblems(client, chain.chain)
+      if (problem === undefined) return false
+      throw new Error(`it is not sound and stays: ${problem.problem}. See npm run ops -- audit verify`)
+    },
+    options
+  )
 }

@@ -3,6 +3,7 @@ import { writeAudit } from '../shared/audit.js'
 import type { Client } from '../shared/database.js'
 import { TerminalError } from '../shared/errors.js'
 import { newId } from '../shared/ids.js'
+import { maskText } from '../shared/masking.js'
 import { afterEnds, checkoutEnds, stockEnd } from '../shared/order-consequences.js'
 import { orderState, type PaymentFacts } from '../shared/order-status.js'
 import type { Services } from '../shared/services.js'
@@ -98,7 +99,8 @@ async function endCheckouts(change: Change, orderId: string, known: KnownOrder):
  */
 async function reviewUnexpected(change: Change, orderId: string, known: KnownOrder): Promise<KnownOrder> {
   const reasons = new Map<string, string>()
-  for (const { payment, reason, couldCount } of unexpectedPayments(known)) {
+  for (const { payment, reason: why, couldCount } of unexpectedPayments(known)) {
+    const reason = maskText(why)
     reasons.set(payment.id, reason)
     const isFirst = payment.reviewReason === null
     const action = await suggestion(change, payment, { couldCount, isNews: payment.reviewReason !== reason })

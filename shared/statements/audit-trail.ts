@@ -1,4 +1,5 @@
 import type { Queryable } from '../database.js'
+import { maskText } from '../masking.js'
 
 export interface AuditProblem {
   chain: string
@@ -7,30 +8,139 @@ export interface AuditProblem {
   problem: string
 }
 
-/** Everything that is wrong with the trail, or with one chain of it. Nothing is a sound trail. */
-export async function findAuditProblems(db: Queryable, chain?: string): Promise<AuditProblem[]> {
-  const { rows } = await db.query<AuditProblem>('SELECT * FROM "audit_problems"($1) ORDER BY 1, 2', [chain ?? null])
-  return rows
+/** Where a slice of the trail ended: the row that the next one follows. Null before the first row. */
+export interface RowCursor {
+  chain: string
+  sequence: number
+  hash: string
 }
 
-export interface ExpiredChain {
+export interface Slice<C> {
+  /** How many rows, or registered ends, were looked at. */
+  checked: number
+  problems: AuditProblem[]
+  /** Null when nothing was left. */
+  last: C | null
+}
+
+/** Recomputes the next `most` rows of all chains, or of one, in the order of chain and sequence. */
+export async function checkRows(
+  db: Queryable,
+  after: RowCursor | null,
+  most: number,
+  onlyChain?: string
+): Promise<Slice<RowCursor> & { chains: number }> {
+  const { rows } = await db.query<{
+    checked: number
+    chains: number
+    lastChain: string | null
+    lastSequence: number
+    lastHash: string
+    problems: AuditProblem[]
+  }>('SELECT * FROM "audit_row_problems"($1, $2, $3, $4, $5)', [
+    after?.chain ?? null,
+    after?.sequence ?? null,
+    after?.hash ?? null,
+    most,
+    onlyChain ?? null
+  ])
+  const row = rows[0]
+  if (row === undefined) throw new Error('audit_row_problems returned nothing')
+  const { checked, chains, problems, lastChain: chain, lastSequence: sequence, lastHash: hash } = row
+  return { checked, chains, problems, last: chain === null ? null : { chain, sequence, hash } }
+}
+
+/** Compares the registered ends of the next `most` chains with their last rows, in the order of their names. */
+export async function checkEnds(
+  db: Queryable,
+  after: string | null,
+  most: number,
+  onlyChain?: string
+): Promise<Slice<string>> {
+  const { rows } = await db.query<{ checked: number; lastChain: string | null; problems: AuditProblem[] }>(
+    'SELECT * FROM "audit_end_problems"($1, $2, $3)',
+    [after, most, onlyChain ?? null]
+  )
+  const row = rows[0]
+  if (row === undefined) throw new Error('audit_end_problems returned nothing')
+  return { checked: row.checked, problems: row.problems, last: row.lastChain }
+}
+
+const SLICE = 10_000
+
+/** Everything that is wrong with the trail, or with one chain of it, in slices. Nothing is a sound trail. */
+export async function findAuditProblems(db: Queryable, chain?: string): Promise<AuditProblem[]> {
+  const problems: AuditProblem[] = []
+  for (let after: RowCursor | null = null; ; ) {
+    const slice: Slice<RowCursor> = await checkRows(db, after, SLICE, chain)
+    problems.push(...slice.problems)
+    if (slice.last === null) break
+    after = slice.last
+  }
+  for (let after: string | null = null; ; ) {
+    const slice: Slice<string> = await checkEnds(db, after, SLICE, chain)
+    problems.push(...slice.problems)
+    if (slice.last === null || chain !== undefined) return problems
+    after = slice.last
+  }
+}
+
+/** The fewest days that the database keeps chains, and addresses in them. Only its owner can change it. */
+export interface AuditPolicy {
+  chainDays: number
+  addressDays: number
+}
+
+export async function readAuditPolicy(db: Queryable): Promise<AuditPolicy> {
+  const { rows } = await db.query<AuditPolicy>('SELECT "chainDays", "addressDays" FROM "AuditPolicy"')
+  if (rows[0] === undefined) throw new Error('The table AuditPolicy is empty: run npm run db:migrate')
+  return rows[0]
+}
+
+/** Sets what is given, as the owner of the database. */
+export async function writeAuditPolicy(db: Queryable, policy: Partial<AuditPolicy>): Promise<AuditPolicy> {
+  const { rows } = await db.query<AuditPolicy>(
+    `INSERT INTO "AuditPolicy" AS p ("id", "chainDays", "addressDays") VALUES (1, COALESCE($1, 365), COALESCE($2, 90))
+     ON CONFLICT ("id") DO UPDATE SET "chainDays" = COALESCE($1, p."chainDays"), "addressDays" = COALESCE($2, p."addressDays")
+     RETURNING "chainDays", "addressDays"`,
+    [policy.chainDays ?? null, policy.addressDays ?? null]
+  )
+  return rows[0] as AuditPolicy
+}
+
+/** What the signature of a tombstone is over. */
+export interface SignedChain {
   chain: string
   rows: number
   lastHash: string
 }
 
-/** Chains without a row since `before`, oldest first. */
-export async function findExpiredChains(db: Queryable, before: Date, limit: number): Promise<ExpiredChain[]> {
+export interface ExpiredChain extends SignedChain {
+  /** When its last row was written. */
+  endedAt: Date
+}
+
+/** The next chains without a row since `before` after one of them, those first that ended first. */
+export async function findExpiredChains(
+  db: Queryable,
+  before: Date,
+  limit: number,
+  after?: ExpiredChain
+): Promise<ExpiredChain[]> {
   const { rows } = await db.query<ExpiredChain>(
-    `SELECT c."chain", c."length" AS rows, c."hash" AS "lastHash" FROM "AuditChain" c
-     WHERE c."updatedAt" < $1 AND NOT EXISTS (SELECT FROM "PaymentAuditLog" l WHERE l."chain" = c."chain" AND l."createdAt" >= $1)
-     ORDER BY c."updatedAt" LIMIT $2`,
-    [before, limit]
+    `SELECT "chain", "length" AS rows, "hash" AS "lastHash", "updatedAt" AS "endedAt" FROM "AuditChain"
+     WHERE "updatedAt" < $1 AND "updatedAt" >= COALESCE($3, '-infinity'::timestamptz)
+       AND ("updatedAt", "chain") > (COALESCE($3, '-infinity'::timestamptz), COALESCE($4, ''))
+     ORDER BY "updatedAt", "chain" LIMIT $2`,
+    [before, limit, after?.endedAt ?? null, after?.chain ?? null]
   )
   return rows
 }
 
-/** Removes a whole chain and leaves a tombstone. False, and nothing is removed, when the chain is not sound. */
+/**
+ * Removes a whole chain and leaves a tombstone. False, and nothing is removed, when the chain is not sound, has another
+ * last row by now, or is younger than `before` or than the database's own policy allows.
+ */
 export async function removeChain(
   db: Queryable,
   chain: ExpiredChain,
@@ -46,24 +156,45 @@ export async function removeChain(
   return rows[0]?.removed === true
 }
 
-export interface Tombstone extends ExpiredChain {
+export interface Tombstone extends SignedChain {
+  removedAt: Date
   signature: string
 }
 
-export async function readTombstones(db: Queryable): Promise<Tombstone[]> {
-  const { rows } = await db.query<Tombstone>('SELECT "chain", "rows", "lastHash", "signature" FROM "AuditTombstone"')
+/** The next tombstones after one, in the order of their keys. */
+export async function readTombstones(db: Queryable, after: SignedChain | null, limit: number): Promise<Tombstone[]> {
+  const { rows } = await db.query<Tombstone>(
+    `SELECT "chain", "rows", "lastHash", "removedAt", "signature" FROM "AuditTombstone"
+     WHERE ("chain", "lastHash") > ($1, $2) ORDER BY "chain", "lastHash" LIMIT $3`,
+    [after?.chain ?? '', after?.lastHash ?? '', limit]
+  )
   return rows
 }
 
-export async function countAuditRows(db: Queryable): Promise<{ rows: number; chains: number }> {
-  const { rows } = await db.query<{ rows: number; chains: number }>(
-    'SELECT (SELECT count(*)::int FROM "PaymentAuditLog") AS rows, (SELECT count(*)::int FROM "AuditChain") AS chains'
-  )
-  return rows[0] ?? { rows: 0, chains: 0 }
+/**
+ * Forgets the addresses and browsers in up to `most` rows of one user, which the database writes into the trail with who
+ * wanted it. Returns how many rows had some.
+ */
+export async function forgetAddresses(
+  db: Queryable,
+  userId: string,
+  by: { operator: string; reason: string },
+  most: number
+): Promise<number> {
+  const { rows } = await db.query<{ forgotten: number }>('SELECT "audit_forget"($1, $2, $3, $4)::int AS forgotten', [
+    userId,
+    by.operator,
+    maskText(by.reason),
+    most
+  ])
+  return rows[0]?.forgotten ?? 0
 }
 
-/** Forgets the addresses and browsers in the rows of one user. Returns how many rows had some. */
-export async function forgetAddresses(db: Queryable, userId: string): Promise<number> {
-  const { rows } = await db.query<{ forgotten: number }>('SELECT "audit_forget"($1) AS forgotten', [userId])
+/** Forgets those in up to `most` rows that are older than `before`, and than the database's own policy. */
+export async function forgetOldAddresses(db: Queryable, before: Date, most: number): Promise<number> {
+  const { rows } = await db.query<{ forgotten: number }>('SELECT "audit_forget_before"($1, $2)::int AS forgotten', [
+    before,
+    most
+  ])
   return rows[0]?.forgotten ?? 0
 }

@@ -4,6 +4,7 @@ import { type AuditEntry, auditInsert, auditParameter } from '../audit.js'
 import type { Cart } from '../cart.js'
 import type { AnswerableCheckout, CheckoutOutcome, Refusal } from '../checkout-outcome.js'
 import type { Queryable } from '../database.js'
+import { maskValue } from '../masking.js'
 import { type CheckoutStatus, checkoutRules, isPayable, sourcesOf } from '../transitions.js'
 
 /** PostgreSQL tells every listening ingress that a checkout changed; the payload is its id. */
@@ -244,11 +245,11 @@ export async function moveCheckout(db: Queryable, id: string, move: CheckoutMove
       move.sessionUrl ?? null,
       move.sessionExpiresAt ?? null,
       move.paymentIntentId ?? null,
-      move.refusal ? JSON.stringify(move.refusal) : null,
+      move.refusal ? JSON.stringify(maskValue(move.refusal)) : null,
       sourcesOf(checkoutRules, move.to, { operator: move.byOperator }),
       forgetKey,
       forgetDerivedKey,
-      move.outcome ? JSON.stringify(move.outcome.body) : null,
+      move.outcome ? JSON.stringify(keptBody(move.outcome)) : null,
       move.outcome?.status ?? null,
       auditParameter(...move.audit),
       move.risk ?? null,
@@ -256,6 +257,11 @@ export async function moveCheckout(db: Queryable, id: string, move: CheckoutMove
     ]
   })
   return rowCount === 1
+}
+
+/** A refusal can quote what the client has sent. */
+function keptBody({ body }: CheckoutOutcome): CheckoutOutcome['body'] {
+  return body.success ? body : maskValue(body)
 }
 
 /** The checkout of a Session, locked: by the Session's id, or by our mark while its Session is not stored yet. */

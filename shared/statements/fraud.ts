@@ -1,6 +1,7 @@
 import type { Queryable } from '../database.js'
 import { DAY, HOUR, MINUTE } from '../duration.js'
 import type { FraudSignals } from '../fraud.js'
+import { maskText } from '../masking.js'
 
 export interface FraudSubject {
   userId: string
@@ -70,7 +71,7 @@ export async function clearFraud(
   await db.query(
     `INSERT INTO "FraudClearance" ("subject", "clearedAt", "clearedBy", "note") VALUES ($1, $2, $3, $4)
      ON CONFLICT ("subject") DO UPDATE SET "clearedAt" = EXCLUDED."clearedAt", "clearedBy" = EXCLUDED."clearedBy", "note" = EXCLUDED."note"`,
-    [subject, by.now, by.operator, by.note]
+    [subject, by.now, by.operator, maskText(by.note)]
   )
 }
 

@@ -51,6 +51,8 @@ export async function findUnbookedRefunds(db: Queryable, limit: number): Promise
     `SELECT r."id", r."stripeId", r."orderId", r."amount", r."currency" FROM "Refund" r JOIN "Payment" p USING ("paymentIntentId")
      WHERE r."stripeId" IS NOT NULL AND p."balanceTransactionId" IS NOT NULL
        AND (r."balanceTransactionId" IS NULL OR (r."returnTransactionId" IS NULL AND r."status" IN ('FAILED', 'CANCELLED')))
+       -- The first condition has an index of its own, which is empty where no payment was exchanged.
+       AND r."orderId" IN (SELECT "orderId" FROM "LedgerPosting" WHERE "account" = 'EXCHANGE')
        AND EXISTS (SELECT FROM "LedgerPosting" l WHERE l."entry" = 'exchange:' || p."balanceTransactionId")
      ORDER BY r."askedAt" NULLS FIRST, r."createdAt" LIMIT $1`,
     [limit]
@@ -152,13 +154,32 @@ export async function findBookings(db: Queryable, keys: string[], paymentIntentI
   return { entries, intents }
 }
 
-/** Orders whose postings do not sum to zero in a currency; the database keeps this empty. */
-export async function findUnbalanced(db: Queryable): Promise<{ orderId: string; currency: string; sum: number }[]> {
-  const { rows } = await db.query<{ orderId: string; currency: string; sum: number }>(
-    `SELECT "orderId", "currency", sum("amount")::bigint AS sum FROM "LedgerPosting"
-     GROUP BY "orderId", "currency" HAVING sum("amount") <> 0`
+export interface UnbalancedOrder {
+  orderId: string
+  currency: string
+  sum: number
+}
+
+/**
+ * Orders whose postings do not sum to zero in a currency, among the next `most` orders after one; the database keeps this
+ * empty. `last` is null when no order was left.
+ */
+export async function findUnbalanced(
+  db: Queryable,
+  after: string | null,
+  most: number
+): Promise<{ unbalanced: UnbalancedOrder[]; last: string | null }> {
+  const { rows } = await db.query<{ unbalanced: UnbalancedOrder[]; last: string | null }>(
+    `WITH slice AS MATERIALIZED (
+       SELECT "id" FROM "Order" WHERE "id" > $1 ORDER BY "id" LIMIT $2
+     ), wrong AS (
+       SELECT "orderId", "currency", sum("amount")::bigint AS sum FROM "LedgerPosting" WHERE "orderId" IN (SELECT "id" FROM slice)
+       GROUP BY "orderId", "currency" HAVING sum("amount") <> 0
+     )
+     SELECT (SELECT COALESCE(json_agg(wrong ORDER BY "orderId"), '[]') FROM wrong) AS unbalanced, (SELECT max("id") FROM slice) AS last`,
+    [after ?? '', most]
   )
-  return rows
+  return rows[0] ?? { unbalanced: [], last: null }
 }
 
 /** What STRIPE has for one entry, in one currency. */
@@ -168,24 +189,42 @@ export interface BookedEntry {
   amount: number
 }
 
+/** A posting, by which the next page of a list begins. */
+export type PostingCursor = Pick<Posting, 'entry' | 'currency'> & { createdAt: string }
+
 /**
  * Captures, refunds and disputes that were booked or corrected in a period, with all their corrections: what Stripe should
- * have too. What was corrected to nothing is left out.
+ * have too. What was corrected to nothing is left out. A page of postings at a time, so that one that was corrected can
+ * come twice; `last` is null on the last page.
  */
-export async function findBookedSources(db: Queryable, since: Date, until: Date): Promise<BookedEntry[]> {
-  const { rows } = await db.query<BookedEntry>(
-    `WITH named AS (
-       SELECT DISTINCT ${COUNTS_FOR} AS entry FROM "LedgerPosting" WHERE "account" = 'STRIPE' AND "createdAt" >= $1 AND "createdAt" < $2
+export async function findBookedSources(
+  db: Queryable,
+  { since, until }: { since: Date; until: Date },
+  after: PostingCursor | null,
+  limit: number
+): Promise<{ booked: BookedEntry[]; last: PostingCursor | null }> {
+  const { rows } = await db.query<{ booked: BookedEntry[]; last: PostingCursor | null }>(
+    `WITH page AS MATERIALIZED (
+       SELECT "createdAt", "entry", "currency", ${COUNTS_FOR} AS name FROM "LedgerPosting" WHERE "account" = 'STRIPE' AND "createdAt" >= $1
+         AND "createdAt" < $2 AND "entry" NOT LIKE 'exchange:%' AND "entry" NOT LIKE 'fee:%' AND ("createdAt", "entry", "currency") > ($3, $4, $5)
+       ORDER BY "createdAt", "entry", "currency" LIMIT $6
+     ), named AS (
+       SELECT DISTINCT name AS entry FROM page WHERE name NOT LIKE 'exchange:%' AND name NOT LIKE 'fee:%'
      ), posting AS (
        SELECT named.entry, l."currency", l."amount" FROM named JOIN "LedgerPosting" l ON l."entry" = named.entry AND l."account" = 'STRIPE'
        UNION ALL
+       SELECT named.entry, l."currency", l."amount" FROM named JOIN "LedgerPosting" l ON l."source" = substr(named.entry, 9)
+         AND l."account" = 'STRIPE' AND l."entry" LIKE named.entry || ':%' WHERE named.entry LIKE 'capture:%'
+       UNION ALL
        SELECT named.entry, l."currency", l."amount" FROM named JOIN "LedgerPosting" l ON l."source" = named.entry
          AND l."account" = 'STRIPE' AND l."entry" LIKE 'correction:%'
+     ), summed AS (
+       SELECT entry, "currency", sum("amount")::bigint AS amount FROM posting GROUP BY entry, "currency" HAVING sum("amount") <> 0
      )
-     SELECT entry, "currency", sum("amount")::bigint AS amount FROM posting
-     WHERE entry NOT LIKE 'exchange:%' AND entry NOT LIKE 'fee:%'
-     GROUP BY entry, "currency" HAVING sum("amount") <> 0 ORDER BY entry, "currency"`,
-    [since, until]
+     SELECT (SELECT COALESCE(json_agg(summed ORDER BY entry, "currency"), '[]') FROM summed) AS booked,
+       (SELECT json_build_object('createdAt', "createdAt", 'entry', "entry", 'currency', "currency") FROM page
+        ORDER BY "createdAt" DESC, "entry" DESC, "currency" DESC OFFSET 0 LIMIT CASE WHEN (SELECT count(*) FROM page) < $6 THEN 0 ELSE 1 END) AS last`,
+    [since, until, after?.createdAt ?? since, after?.entry ?? '', after?.currency ?? '', limit]
   )
-  return rows
+  return rows[0] ?? { booked: [], last: null }
 }

@@ -1,6 +1,7 @@
 import type { AuditEntry } from '../audit.js'
 import { auditInsert, auditParameter } from '../audit.js'
 import type { Queryable } from '../database.js'
+import { maskText } from '../masking.js'
 import { type NotificationStatus, notificationRules, sourcesOf } from '../transitions.js'
 
 export interface NotificationRow {
@@ -63,7 +64,7 @@ export async function failNotification(
     `UPDATE "Notification" SET "status" = CASE WHEN $3::timestamptz IS NULL THEN 'FAILED' ELSE "status" END::"NotificationStatus",
        "nextAttemptAt" = COALESCE($3, "nextAttemptAt"), "leasedUntil" = NULL, "error" = $2
      WHERE "id" = $1 AND "status" = 'PENDING'`,
-    [id, failure.error.slice(0, 500), failure.nextAttemptAt]
+    [id, maskText(failure.error).slice(0, 500), failure.nextAttemptAt]
   )
 }
 

@@ -1,4 +1,5 @@
 import type { Queryable } from '../database.js'
+import { maskText, maskValue } from '../masking.js'
 import { decidedFields, isFinalCapture, type PaymentRecord } from '../payment-authority.js'
 import { type PaymentStatus, paymentRules, sourcesOf } from '../transitions.js'
 
@@ -112,7 +113,7 @@ export async function reviewPayment(
   await db.query(
     `UPDATE "Payment" SET "reviewReason" = $2, "reviewAction" = $3, "updatedAt" = $4
      WHERE "paymentIntentId" = $1 AND "acceptedAt" IS NULL`,
-    [paymentIntentId, review.reason, review.action, review.now]
+    [paymentIntentId, maskText(review.reason), review.action, review.now]
   )
 }
 
@@ -175,7 +176,7 @@ export async function recordSignal(db: Queryable, signal: SignalRecord): Promise
       signal.paymentIntentId,
       signal.code,
       signal.open,
-      JSON.stringify(signal.detail),
+      JSON.stringify(maskValue(signal.detail)),
       signal.now
     ]
   )

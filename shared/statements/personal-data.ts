@@ -1,84 +1,258 @@
 import type { Queryable } from '../database.js'
-import { forgetAddresses } from './audit-trail.js'
 
-/** Stripe's name for a card is the same wherever it is used. */
-const FORGOTTEN_CARD = `jsonb_set("detail", '{fingerprint}', 'null')`
-
-export interface Erasure {
-  orders: number
-  checkouts: number
-  events: number
-  auditRows: number
-}
-
+/** What stands in place of an e-mail that is forgotten; the index of what is not repeats it. */
 const ERASED = 'erased@invalid'
 
 const CLOSED_CHECKOUT = `"status" NOT IN ('RECEIVED', 'VERIFIED', 'OPEN', 'PROCESSING')`
 /** Orders that are being paid or looked at keep what that needs; one that nobody is paying was abandoned. */
 const CLOSED_ORDER = `("status" NOT IN ('PENDING', 'PROCESSING', 'AUTHORIZED', 'NEEDS_REVIEW') OR ("status" = 'PENDING'
   AND NOT EXISTS (SELECT FROM "Checkout" c WHERE c."orderId" = "Order"."id" AND NOT (c.${CLOSED_CHECKOUT}))))`
+const CLOSED_EVENT = `"status" IN ('PROCESSED', 'IGNORED', 'RESOLVED')`
 
-/**
- * Takes e-mail, address, IP address and browser of one user out of everything that is closed, and the payloads of their
- * events; amounts, items and states stay, as the financial record.
- */
-export async function erasePersonalData(db: Queryable, userId: string): Promise<Erasure> {
-  const orders = await db.query(
-    `UPDATE "Order" SET "email" = NULL, "address" = NULL WHERE "userId" = $1 AND ${CLOSED_ORDER} AND ("email" IS NOT NULL OR "address" IS NOT NULL)`,
-    [userId]
-  )
-  const events = await db.query(
-    `UPDATE "WebhookEvent" SET "payload" = '{}' WHERE "status" IN ('PROCESSED', 'IGNORED', 'RESOLVED') AND "payload" <> '{}'
-       AND ("checkoutId" IN (SELECT "id" FROM "Checkout" WHERE "userId" = $1 AND ${CLOSED_CHECKOUT})
-         -- Events that changed nothing are tied to no checkout; what they are about stands in them.
-         OR EXISTS (SELECT FROM "Checkout" c LEFT JOIN "Payment" p ON p."checkoutId" = c."id" WHERE c."userId" = $1 AND c.${CLOSED_CHECKOUT}
-           AND (position(c."sessionId" IN "payload") > 0 OR position(p."paymentIntentId" IN "payload") > 0)))`,
-    [userId]
-  )
-  const checkouts = await db.query(
-    `UPDATE "Checkout" SET "email" = '${ERASED}', "ipAddress" = NULL, "network" = NULL, "userAgent" = NULL
-     WHERE "userId" = $1 AND ${CLOSED_CHECKOUT} AND ("email" <> '${ERASED}' OR "ipAddress" IS NOT NULL OR "userAgent" IS NOT NULL)`,
-    [userId]
-  )
-  await db.query(
-    `UPDATE "PaymentSignal" SET "detail" = ${FORGOTTEN_CARD} WHERE "orderId" IN (SELECT "id" FROM "Order" WHERE "userId" = $1) AND "detail"->>'fingerprint' IS NOT NULL`,
-    [userId]
-  )
+const FORGET_EVENT = `"payload" = '{}', "error" = NULL, "note" = NULL`
+const FORGET_ORDER = `"email" = NULL, "address" = NULL`
+/** A cart and its refusal hold texts that the customer's browser has sent, the Session's parameters their e-mail. */
+const FORGET_CHECKOUT = `"email" = '${ERASED}', "ipAddress" = NULL, "network" = NULL, "userAgent" = NULL,
+  "sessionParams" = "sessionParams" - 'customer_email',
+  "cart" = jsonb_set("cart", '{items}', COALESCE((SELECT jsonb_agg(item - 'name' - 'description' - 'image')
+    FROM jsonb_array_elements("cart"->'items') AS item), '[]')),
+  "refusal" = CASE WHEN "refusal" IS NOT NULL THEN jsonb_build_object('code', "refusal"->'code', 'extras', '{}'::jsonb) END`
+/** Stripe's name for a card is the same wherever it is used; its message can quote the customer. */
+const FORGET_SIGNAL = `"detail" = "detail" || '{"fingerprint": null, "message": null}'`
+const SIGNAL_TELLS = `("detail"->>'fingerprint' IS NOT NULL OR "detail"->>'message' IS NOT NULL)`
+
+/** One batch of what is older than a moment; returns how many rows it took. */
+export interface Pruning {
+  what: string
+  prune(db: Queryable, before: Date, batch: number): Promise<number>
+}
+
+function pruning(what: string, statement: string): Pruning {
   return {
-    orders: orders.rowCount ?? 0,
-    checkouts: checkouts.rowCount ?? 0,
-    events: events.rowCount ?? 0,
-    auditRows: await forgetAddresses(db, userId)
+    what,
+    async prune(db, before, batch) {
+      const { rowCount } = await db.query(statement, [before, batch])
+      return rowCount ?? 0
+    }
   }
 }
 
-/** One batch of each kind of what is older than `before`: payloads, addresses, e-mails. Returns how many rows it took. */
-export async function prunePersonalData(db: Queryable, before: Date, batch: number): Promise<number> {
-  const counts = await Promise.all([
-    db.query(
-      `UPDATE "WebhookEvent" SET "payload" = '{}' WHERE "id" IN (SELECT "id" FROM "WebhookEvent"
-         WHERE "receivedAt" < $1 AND "status" IN ('PROCESSED', 'IGNORED', 'RESOLVED') AND "payload" <> '{}' LIMIT $2)`,
-      [before, batch]
-    ),
-    db.query(
-      `UPDATE "Order" SET "email" = NULL, "address" = NULL WHERE "id" IN (SELECT "id" FROM "Order"
-         WHERE "updatedAt" < $1 AND ${CLOSED_ORDER} AND ("email" IS NOT NULL OR "address" IS NOT NULL) LIMIT $2)`,
-      [before, batch]
-    ),
-    db.query(
-      `UPDATE "Checkout" SET "email" = '${ERASED}', "ipAddress" = NULL, "network" = NULL, "userAgent" = NULL WHERE "id" IN (SELECT "id" FROM "Checkout"
-         WHERE "updatedAt" < $1 AND ${CLOSED_CHECKOUT} AND "email" <> '${ERASED}' LIMIT $2)`,
-      [before, batch]
-    ),
-    db.query(
-      `UPDATE "PaymentSignal" SET "detail" = ${FORGOTTEN_CARD} WHERE "id" IN (SELECT "id" FROM "PaymentSignal"
-         WHERE "createdAt" < $1 AND "detail"->>'fingerprint' IS NOT NULL LIMIT $2)`,
-      [before, batch]
-    ),
-    db.query(
-      `DELETE FROM "Notification" WHERE "id" IN (SELECT "id" FROM "Notification" WHERE "createdAt" < $1 AND "status" <> 'PENDING' LIMIT $2)`,
-      [before, batch]
-    )
-  ])
-  return counts.reduce((sum, { rowCount }) => sum + (rowCount ?? 0), 0)
+/** Each finds its rows by an index of those that still have something to forget. */
+export const prunings: readonly Pruning[] = [
+  pruning(
+    'payloads of events',
+    `UPDATE "WebhookEvent" SET ${FORGET_EVENT} WHERE "id" IN (SELECT "id" FROM "WebhookEvent"
+       WHERE "receivedAt" < $1 AND ${CLOSED_EVENT} AND "payload" <> '{}' ORDER BY "receivedAt" LIMIT $2)`
+  ),
+  pruning(
+    'orders',
+    `UPDATE "Order" SET ${FORGET_ORDER} WHERE "id" IN (SELECT "id" FROM "Order"
+       WHERE "updatedAt" < $1 AND ${CLOSED_ORDER} AND ("email" IS NOT NULL OR "address" IS NOT NULL) ORDER BY "updatedAt" LIMIT $2)`
+  ),
+  pruning(
+    'checkouts',
+    `UPDATE "Checkout" SET ${FORGET_CHECKOUT} WHERE "id" IN (SELECT "id" FROM "Checkout"
+       WHERE "updatedAt" < $1 AND ${CLOSED_CHECKOUT} AND "email" <> '${ERASED}' ORDER BY "updatedAt" LIMIT $2)`
+  ),
+  pruning(
+    'signals',
+    `UPDATE "PaymentSignal" SET ${FORGET_SIGNAL} WHERE "id" IN (SELECT "id" FROM "PaymentSignal"
+       WHERE "createdAt" < $1 AND ${SIGNAL_TELLS} ORDER BY "createdAt" LIMIT $2)`
+  ),
+  pruning(
+    'notifications',
+    `DELETE FROM "Notification" WHERE "id" IN (SELECT "id" FROM "Notification"
+       WHERE "createdAt" < $1 AND "status" <> 'PENDING' ORDER BY "createdAt" LIMIT $2)`
+  ),
+  // The rules look back for a day; the address of an old one has no use.
+  pruning(
+    'clearances of the fraud rules',
+    `DELETE FROM "FraudClearance" WHERE "subject" IN (SELECT "subject" FROM "FraudClearance" WHERE "clearedAt" < $1 LIMIT $2)`
+  )
+]
+
+/** What tells a user in texts and payloads: where to look for it, and what to take out. */
+export interface Traces {
+  /** Of Stripe's objects: Sessions, PaymentIntents, charges, refunds, disputes. */
+  objectIds: string[]
+  emails: string[]
+  addresses: string[]
+  browsers: string[]
 }
+
+/** As much as is looked for at once. Whoever has more is erased by several runs. */
+const MOST_TRACES = 10_000
+
+/** Read it before anything is erased. */
+export async function readTraces(db: Queryable, userId: string): Promise<Traces> {
+  const { rows } = await db.query<Traces>(
+    `WITH closed AS (
+       SELECT * FROM "Checkout" WHERE "userId" = $1 AND ${CLOSED_CHECKOUT} ORDER BY "createdAt" LIMIT $2
+     ), payment AS (
+       SELECT p."paymentIntentId", p."chargeId" FROM "Payment" p JOIN closed c ON c."id" = p."checkoutId"
+     )
+     SELECT ARRAY(SELECT "sessionId" FROM closed WHERE "sessionId" IS NOT NULL
+         UNION SELECT "paymentIntentId" FROM payment UNION SELECT "chargeId" FROM payment WHERE "chargeId" IS NOT NULL
+         UNION SELECT r."stripeId" FROM "Refund" r JOIN payment USING ("paymentIntentId") WHERE r."stripeId" IS NOT NULL
+         UNION SELECT d."id" FROM "Dispute" d JOIN payment USING ("paymentIntentId")) AS "objectIds",
+       ARRAY(SELECT lower("email") FROM closed WHERE "email" <> '${ERASED}'
+         UNION SELECT lower("email") FROM "Order" WHERE "userId" = $1 AND "email" IS NOT NULL) AS emails,
+       ARRAY(SELECT DISTINCT "ipAddress" FROM closed WHERE "ipAddress" IS NOT NULL) AS addresses,
+       ARRAY(SELECT DISTINCT "userAgent" FROM closed WHERE "userAgent" IS NOT NULL) AS browsers`,
+    [userId, MOST_TRACES]
+  )
+  return rows[0] as Traces
+}
+
+function erasing(statement: string) {
+  return async (db: Queryable, userId: string, batch: number): Promise<number> => {
+    const { rowCount } = await db.query(statement, [userId, batch])
+    return rowCount ?? 0
+  }
+}
+
+const OF_USER = `"orderId" IN (SELECT "id" FROM "Order" WHERE "userId" = $1)`
+
+/** One batch of events that are tied to a closed checkout of the user. */
+export const eraseEvents = erasing(
+  `UPDATE "WebhookEvent" SET ${FORGET_EVENT} WHERE "id" IN (SELECT e."id" FROM "WebhookEvent" e JOIN "Checkout" c ON c."id" = e."checkoutId"
+     WHERE c."userId" = $1 AND c.${CLOSED_CHECKOUT} AND e.${CLOSED_EVENT} AND (e."payload" <> '{}' OR e."error" IS NOT NULL OR e."note" IS NOT NULL) LIMIT $2)`
+)
+
+export const eraseOrders = erasing(
+  `UPDATE "Order" SET ${FORGET_ORDER} WHERE "id" IN (SELECT "id" FROM "Order" WHERE "userId" = $1 AND ${CLOSED_ORDER}
+     AND ("email" IS NOT NULL OR "address" IS NOT NULL) LIMIT $2)`
+)
+
+export const eraseCheckouts = erasing(
+  `UPDATE "Checkout" SET ${FORGET_CHECKOUT} WHERE "id" IN (SELECT "id" FROM "Checkout" WHERE "userId" = $1 AND ${CLOSED_CHECKOUT}
+     AND ("email" <> '${ERASED}' OR "ipAddress" IS NOT NULL OR "userAgent" IS NOT NULL OR "sessionParams" ? 'customer_email') LIMIT $2)`
+)
+
+export const eraseSignals = erasing(
+  `UPDATE "PaymentSignal" SET ${FORGET_SIGNAL} WHERE "id" IN (SELECT "id" FROM "PaymentSignal" WHERE ${OF_USER} AND ${SIGNAL_TELLS} LIMIT $2)`
+)
+
+/** What the shop's answer said; the notification itself tells ids and amounts. */
+export const eraseNotificationErrors = erasing(
+  `UPDATE "Notification" SET "error" = NULL WHERE "id" IN (SELECT "id" FROM "Notification" WHERE ${OF_USER}
+     AND "status" <> 'PENDING' AND "error" IS NOT NULL LIMIT $2)`
+)
+
+/** The key itself stays for its time, so that the same request is still not a second one. */
+export const eraseKeys = erasing(
+  `UPDATE "IdempotencyKey" SET "request" = '{}', "response" = CASE WHEN "status" >= 400
+       THEN ("response"::jsonb - 'detail' - 'details' - 'errors')::json ELSE "response" END
+   WHERE "key" IN (SELECT k."key" FROM "IdempotencyKey" k LEFT JOIN "Checkout" c ON c."id" = k."checkoutId"
+     WHERE k."userId" = $1 AND k."request" <> '{}' AND (c."id" IS NULL OR c.${CLOSED_CHECKOUT}) LIMIT $2)`
+)
+
+export interface EventCursor {
+  receivedAt: Date
+  id: string
+}
+
+export interface EventSlice {
+  erased: number
+  /** Null when no event was left. */
+  last: EventCursor | null
+}
+
+/**
+ * Looks through the next `most` closed events that still have a payload, and erases those that hold one of the traces:
+ * events that changed nothing are tied to no checkout, and what they are about stands in them alone.
+ */
+export async function eraseUntiedEvents(
+  db: Queryable,
+  traces: Pick<Traces, 'objectIds' | 'emails'>,
+  after: EventCursor | null,
+  most: number
+): Promise<EventSlice> {
+  const { rows } = await db.query<{ erased: number; receivedAt: Date | null; id: string | null }>(
+    String.raw`WITH slice AS MATERIALIZED (
+       SELECT "id", "receivedAt", "payload" FROM "WebhookEvent"
+       WHERE ("receivedAt", "id") > (COALESCE($1, '-infinity'::timestamptz), $2) AND ${CLOSED_EVENT} AND "payload" <> '{}'
+       ORDER BY "receivedAt", "id" LIMIT $3
+     ), erased AS (
+       UPDATE "WebhookEvent" SET ${FORGET_EVENT} WHERE "id" IN (
+         SELECT s."id" FROM slice s
+         WHERE EXISTS (SELECT FROM regexp_matches(s."payload", '\m[a-z]+_[A-Za-z0-9_]+', 'g') AS found(id) WHERE found.id[1] = ANY($4))
+           OR EXISTS (SELECT FROM unnest($5::text[]) AS email WHERE position(email IN lower(s."payload")) > 0)) RETURNING 1
+     )
+     SELECT (SELECT count(*)::int FROM erased) AS erased, ending."receivedAt", ending."id"
+     FROM (SELECT) AS one LEFT JOIN (SELECT "receivedAt", "id" FROM slice ORDER BY "receivedAt" DESC, "id" DESC LIMIT 1) AS ending ON true`,
+    [after?.receivedAt ?? null, after?.id ?? '', most, traces.objectIds, traces.emails]
+  )
+  const { erased = 0, receivedAt = null, id = null } = rows[0] ?? {}
+  return { erased, last: receivedAt === null || id === null ? null : { receivedAt, id } }
+}
+
+/** A row with texts that people have written or that quote them. */
+export interface TextRow {
+  id: string
+  texts: Record<string, unknown>
+}
+
+export interface TextTable {
+  /** The next rows of the user after one, in the order of their ids. */
+  read(db: Queryable, userId: string, traces: Traces, after: string, limit: number): Promise<TextRow[]>
+  write(db: Queryable, row: TextRow): Promise<void>
+}
+
+/** Reasons and notes, which are masked as they come in since 2026-11-25; before that they were not. */
+export const textTables: readonly TextTable[] = [
+  {
+    async read(db, userId, { emails }, after, limit) {
+      const { rows } = await db.query<TextRow & { isOfUser: boolean }>(
+        `WITH slice AS MATERIALIZED (SELECT "id", "context", "note" FROM "Alert" WHERE "id" > $3 ORDER BY "id" LIMIT $4)
+         SELECT "id", jsonb_build_object('reason', "context"->'reason', 'note', "note") AS texts,
+           "context"->>'userId' = $1 OR "context"->>'orderId' IN (SELECT "id" FROM "Order" WHERE "userId" = $1)
+             OR "context"->>'checkoutId' IN (SELECT "id" FROM "Checkout" WHERE "userId" = $1)
+             OR EXISTS (SELECT FROM unnest($2::text[]) AS email WHERE position(email IN lower("context"::text || COALESCE("note", ''))) > 0
+             ) AS "isOfUser" FROM slice ORDER BY "id"`,
+        [userId, emails, after, limit]
+      )
+      return rows.map(({ isOfUser, ...row }) => (isOfUser ? row : { ...row, texts: {} }))
+    },
+    async write(db, { id, texts }) {
+      await db.query(
+        `UPDATE "Alert" SET "context" = jsonb_set("context", '{reason}', $2::jsonb), "note" = $3 WHERE "id" = $1`,
+        [id, JSON.stringify(texts.reason), texts.note]
+      )
+    }
+  },
+  {
+    async read(db, userId, _traces, after, limit) {
+      const { rows } = await db.query<TextRow>(
+        `SELECT "id", jsonb_build_object('reason', "reason", 'failureReason', "failureReason") AS texts FROM "Refund"
+         WHERE ${OF_USER} AND "id" > $2 ORDER BY "id" LIMIT $3`,
+        [userId, after, limit]
+      )
+      return rows
+    },
+    async write(db, { id, texts }) {
+      await db.query('UPDATE "Refund" SET "reason" = $2, "failureReason" = $3 WHERE "id" = $1', [
+        id,
+        texts.reason,
+        texts.failureReason
+      ])
+    }
+  },
+  {
+    async read(db, userId, _traces, after, limit) {
+      const { rows } = await db.query<TextRow>(
+        `SELECT "paymentIntentId" AS id, jsonb_build_object('reviewReason', "reviewReason", 'mismatch', "mismatch") AS texts FROM "Payment"
+         WHERE ${OF_USER} AND "paymentIntentId" > $2 ORDER BY "paymentIntentId" LIMIT $3`,
+        [userId, after, limit]
+      )
+      return rows
+    },
+    async write(db, { id, texts }) {
+      await db.query('UPDATE "Payment" SET "reviewReason" = $2, "mismatch" = $3 WHERE "paymentIntentId" = $1', [
+        id,
+        texts.reviewReason,
+        texts.mismatch
+      ])
+    }
+  }
+]

@@ -1,4 +1,5 @@
 import type { Queryable } from '../database.js'
+import { maskOptional, maskText } from '../masking.js'
 import { type RefundStatus, refundRules, sourcesOf } from '../transitions.js'
 
 /** Which of the refunded goods go back on the shelf. */
@@ -47,7 +48,7 @@ export async function requestRefund(db: Queryable, r: RefundRequest): Promise<vo
       r.orderId,
       r.amount,
       r.currency,
-      r.reason,
+      maskOptional(r.reason),
       r.restock === null ? null : JSON.stringify(r.restock),
       r.requestKey,
       r.requestedBy,
@@ -110,8 +111,8 @@ export async function recordRefund(
             r.status,
             r.amount,
             r.currency,
-            r.reason,
-            r.failureReason,
+            maskOptional(r.reason),
+            maskOptional(r.failureReason),
             restock,
             r.now
           ]
@@ -120,7 +121,15 @@ export async function recordRefund(
           `UPDATE "Refund" SET "stripeId" = $2, "failureReason" = COALESCE($4, "failureReason"), "restock" = COALESCE("restock", $5),
              "status" = CASE WHEN "status" = ANY($6::"RefundStatus"[]) THEN $3 ELSE "status" END, "updatedAt" = $7
            WHERE "id" = $1 RETURNING *`,
-          [before.id, r.stripeId, r.status, r.failureReason, restock, sourcesOf(refundRules, r.status), r.now]
+          [
+            before.id,
+            r.stripeId,
+            r.status,
+            maskOptional(r.failureReason),
+            restock,
+            sourcesOf(refundRules, r.status),
+            r.now
+          ]
         )
   const refund = rows[0] as RefundRow
   await db.query(
@@ -145,7 +154,7 @@ export async function recordRefund(
 export async function refuseRefund(db: Queryable, id: string, reason: string, now: Date): Promise<boolean> {
   const { rowCount } = await db.query(
     `UPDATE "Refund" SET "status" = 'REFUSED', "failureReason" = $2, "updatedAt" = $3 WHERE "id" = $1 AND "status" = 'REQUESTED'`,
-    [id, reason.slice(0, 500), now]
+    [id, maskText(reason).slice(0, 500), now]
   )
   return rowCount === 1
 }

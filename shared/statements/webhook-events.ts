@@ -1,5 +1,6 @@
 import { type AuditEntry, auditInsert, auditParameter } from '../audit.js'
 import type { Queryable } from '../database.js'
+import { maskOptional, maskText } from '../masking.js'
 import type { WebhookEventStatus } from '../transitions.js'
 
 export interface NewWebhookEvent {
@@ -67,7 +68,7 @@ export async function finishEvent(
       WHERE "id" = $1 AND "status" = 'RECEIVED' RETURNING "id"
     )
     ${auditInsert(6, 'EXISTS (SELECT FROM finished)')}`,
-    values: [id, end.status, end.checkoutId, end.note, end.now, auditParameter(end.audit)]
+    values: [id, end.status, end.checkoutId, maskOptional(end.note), end.now, auditParameter(end.audit)]
   })
 }
 
@@ -75,7 +76,7 @@ export async function finishEvent(
 export async function recordEventFailure(db: Queryable, id: string, error: string): Promise<number> {
   const { rows } = await db.query<{ attempts: number }>(
     `UPDATE "WebhookEvent" SET "attempts" = "attempts" + 1, "error" = $2 WHERE "id" = $1 AND "status" = 'RECEIVED' RETURNING "attempts"`,
-    [id, error.slice(0, 1_000)]
+    [id, maskText(error).slice(0, 1_000)]
   )
   return rows[0]?.attempts ?? 0
 }
@@ -85,7 +86,7 @@ export async function buryEvent(db: Queryable, id: string, error: string, now: D
   const { rowCount } = await db.query(
     `UPDATE "WebhookEvent" SET "status" = 'DEAD', "attempts" = "attempts" + 1, "error" = $2, "processedAt" = $3
      WHERE "id" = $1 AND "status" = 'RECEIVED'`,
-    [id, error.slice(0, 1_000), now]
+    [id, maskText(error).slice(0, 1_000), now]
   )
   return rowCount === 1
 }
@@ -130,7 +131,7 @@ export async function resolveEvent(
        UPDATE "WebhookEvent" SET "status" = 'RESOLVED', "resolvedBy" = $2, "note" = $3 WHERE "id" = $1 AND "status" = 'DEAD' RETURNING "id"
      ), audited AS (${auditInsert(4, 'EXISTS (SELECT FROM resolved)')})
      SELECT FROM resolved`,
-    [id, end.by, end.note, auditParameter(end.audit)]
+    [id, end.by, maskText(end.note), auditParameter(end.audit)]
   )
   return rowCount === 1
 }

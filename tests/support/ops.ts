@@ -5,8 +5,13 @@ import type { Shop } from './shop.js'
 export async function runOps(shop: Shop, ...args: string[]): Promise<{ code: number; output: string }> {
   return await new Promise(resolve => {
     const env = { ...process.env, ...shop.stack.env, OPS_OPERATOR: 'olga', NODE_OPTIONS: '' }
-    execFile(process.execPath, ['--import', 'tsx', 'ops/main.ts', ...args], { env }, (error, stdout, stderr) => {
-      resolve({ code: error === null ? 0 : Number(error.code ?? 1), output: stdout + stderr })
-    })
+    execFile(
+      process.execPath,
+      ['--import', 'tsx', 'ops/main.ts', ...args],
+      { env, maxBuffer: 2 ** 26 },
+      (error, stdout, stderr) => {
+        resolve({ code: error === null ? 0 : Number(error.code ?? 1), output: stdout + stderr })
+      }
+    )
   })
 }

@@ -118,8 +118,14 @@ export type PaymentAuditLog = Prisma.PaymentAuditLogModel
  */
 export type AuditChain = Prisma.AuditChainModel
 /**
+ * Model AuditPolicy
+ * The fewest days that chains of the trail, and the addresses and browsers in it, are kept. One row, which only the owner of
+ * the database can change (npm run db:migrate does, from LOG_RETENTION_DAYS and DATA_RETENTION_DAYS).
+ */
+export type AuditPolicy = Prisma.AuditPolicyModel
+/**
  * Model AuditTombstone
- * What is left of a chain that was removed after LOG_RETENTION_DAYS; signed by the application.
+ * What is left of a chain that was removed after LOG_RETENTION_DAYS; signed by the application. A chain can begin again.
  */
 export type AuditTombstone = Prisma.AuditTombstoneModel
 /**
@@ -139,7 +145,7 @@ export type RateLimit = Prisma.RateLimitModel
 export type FraudClearance = Prisma.FraudClearanceModel
 /**
  * Model Checkpoint
- * How far a repeating job has come.
+ * How far a repeating job, or a long command, has come.
  */
 export type Checkpoint = Prisma.CheckpointModel
 /**

@@ -412,6 +412,7 @@ export const ModelName = {
   WebhookEvent: 'WebhookEvent',
   PaymentAuditLog: 'PaymentAuditLog',
   AuditChain: 'AuditChain',
+  AuditPolicy: 'AuditPolicy',
   AuditTombstone: 'AuditTombstone',
   Alert: 'Alert',
   RateLimit: 'RateLimit',
@@ -433,7 +434,7 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
     omit: GlobalOmitOptions
   }
   meta: {
-    modelProps: "product" | "order" | "orderItem" | "checkout" | "reservation" | "payment" | "refund" | "dispute" | "paymentSignal" | "ledgerPosting" | "notification" | "idempotencyKey" | "webhookEvent" | "paymentAuditLog" | "auditChain" | "auditTombstone" | "alert" | "rateLimit" | "fraudClearance" | "checkpoint" | "switch"
+    modelProps: "product" | "order" | "orderItem" | "checkout" | "reservation" | "payment" | "refund" | "dispute" | "paymentSignal" | "ledgerPosting" | "notification" | "idempotencyKey" | "webhookEvent" | "paymentAuditLog" | "auditChain" | "auditPolicy" | "auditTombstone" | "alert" | "rateLimit" | "fraudClearance" | "checkpoint" | "switch"
     txIsolationLevel: TransactionIsolationLevel
   }
   model: {
@@ -1547,6 +1548,80 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
         }
       }
     }
+    AuditPolicy: {
+      payload: Prisma.$AuditPolicyPayload<ExtArgs>
+      fields: Prisma.AuditPolicyFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.AuditPolicyFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$AuditPolicyPayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.AuditPolicyFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$AuditPolicyPayload>
+        }
+        findFirst: {
+          args: Prisma.AuditPolicyFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$AuditPolicyPayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.AuditPolicyFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$AuditPolicyPayload>
+        }
+        findMany: {
+          args: Prisma.AuditPolicyFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$AuditPolicyPayload>[]
+        }
+        create: {
+          args: Prisma.AuditPolicyCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$AuditPolicyPayload>
+        }
+        createMany: {
+          args: Prisma.AuditPolicyCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.AuditPolicyCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$AuditPolicyPayload>[]
+        }
+        delete: {
+          args: Prisma.AuditPolicyDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$AuditPolicyPayload>
+        }
+        update: {
+          args: Prisma.AuditPolicyUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$AuditPolicyPayload>
+        }
+        deleteMany: {
+          args: Prisma.AuditPolicyDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.AuditPolicyUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.AuditPolicyUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$AuditPolicyPayload>[]
+        }
+        upsert: {
+          args: Prisma.AuditPolicyUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$AuditPolicyPayload>
+        }
+        aggregate: {
+          args: Prisma.AuditPolicyAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateAuditPolicy>
+        }
+        groupBy: {
+          args: Prisma.AuditPolicyGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AuditPolicyGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.AuditPolicyCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AuditPolicyCountAggregateOutputType> | number
+        }
+      }
+    }
     AuditTombstone: {
       payload: Prisma.$AuditTombstonePayload<ExtArgs>
       fields: Prisma.AuditTombstoneFieldRefs
@@ -2330,6 +2405,15 @@ export const AuditChainScalarFieldEnum = {
 export type AuditChainScalarFieldEnum = (typeof AuditChainScalarFieldEnum)[keyof typeof AuditChainScalarFieldEnum]
 
 
+export const AuditPolicyScalarFieldEnum = {
+  id: 'id',
+  chainDays: 'chainDays',
+  addressDays: 'addressDays'
+} as const
+
+export type AuditPolicyScalarFieldEnum = (typeof AuditPolicyScalarFieldEnum)[keyof typeof AuditPolicyScalarFieldEnum]
+
+
 export const AuditTombstoneScalarFieldEnum = {
   chain: 'chain',
   rows: 'rows',
@@ -2378,7 +2462,8 @@ export type FraudClearanceScalarFieldEnum = (typeof FraudClearanceScalarFieldEnu
 
 export const CheckpointScalarFieldEnum = {
   name: 'name',
-  at: 'at'
+  at: 'at',
+  value: 'value'
 } as const
 
 export type CheckpointScalarFieldEnum = (typeof CheckpointScalarFieldEnum)[keyof typeof CheckpointScalarFieldEnum]
@@ -2844,6 +2929,7 @@ export type GlobalOmitConfig = {
   webhookEvent?: Prisma.WebhookEventOmit
   paymentAuditLog?: Prisma.PaymentAuditLogOmit
   auditChain?: Prisma.AuditChainOmit
+  auditPolicy?: Prisma.AuditPolicyOmit
   auditTombstone?: Prisma.AuditTombstoneOmit
   alert?: Prisma.AlertOmit
   rateLimit?: Prisma.RateLimitOmit

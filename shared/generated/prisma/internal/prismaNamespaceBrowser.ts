@@ -66,6 +66,7 @@ export const ModelName = {
   WebhookEvent: 'WebhookEvent',
   PaymentAuditLog: 'PaymentAuditLog',
   AuditChain: 'AuditChain',
+  AuditPolicy: 'AuditPolicy',
   AuditTombstone: 'AuditTombstone',
   Alert: 'Alert',
   RateLimit: 'RateLimit',
@@ -390,6 +391,15 @@ export const AuditChainScalarFieldEnum = {
 export type AuditChainScalarFieldEnum = (typeof AuditChainScalarFieldEnum)[keyof typeof AuditChainScalarFieldEnum]
 
 
+export const AuditPolicyScalarFieldEnum = {
+  id: 'id',
+  chainDays: 'chainDays',
+  addressDays: 'addressDays'
+} as const
+
+export type AuditPolicyScalarFieldEnum = (typeof AuditPolicyScalarFieldEnum)[keyof typeof AuditPolicyScalarFieldEnum]
+
+
 export const AuditTombstoneScalarFieldEnum = {
   chain: 'chain',
   rows: 'rows',
@@ -438,7 +448,8 @@ export type FraudClearanceScalarFieldEnum = (typeof FraudClearanceScalarFieldEnu
 
 export const CheckpointScalarFieldEnum = {
   name: 'name',
-  at: 'at'
+  at: 'at',
+  value: 'value'
 } as const
 
 export type CheckpointScalarFieldEnum = (typeof CheckpointScalarFieldEnum)[keyof typeof CheckpointScalarFieldEnum]

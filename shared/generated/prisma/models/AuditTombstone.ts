@@ -14,7 +14,7 @@ import type * as Prisma from "../internal/prismaNamespace.js"
 
 /**
  * Model AuditTombstone
- * What is left of a chain that was removed after LOG_RETENTION_DAYS; signed by the application.
+ * What is left of a chain that was removed after LOG_RETENTION_DAYS; signed by the application. A chain can begin again.
  */
 export type AuditTombstoneModel = runtime.Types.Result.DefaultSelection<Prisma.$AuditTombstonePayload>
 
@@ -245,17 +245,18 @@ export type AuditTombstoneOrderByWithRelationInput = {
 }
 
 export type AuditTombstoneWhereUniqueInput = Prisma.AtLeast<{
-  chain?: string
+  chain_lastHash?: Prisma.AuditTombstoneChainLastHashCompoundUniqueInput
   AND?: Prisma.AuditTombstoneWhereInput | Prisma.AuditTombstoneWhereInput[]
   OR?: Prisma.AuditTombstoneWhereInput[]
   NOT?: Prisma.AuditTombstoneWhereInput | Prisma.AuditTombstoneWhereInput[]
+  chain?: Prisma.StringFilter<"AuditTombstone"> | string
   rows?: Prisma.IntFilter<"AuditTombstone"> | number
   firstAt?: Prisma.DateTimeFilter<"AuditTombstone"> | Date | string
   lastAt?: Prisma.DateTimeFilter<"AuditTombstone"> | Date | string
   lastHash?: Prisma.StringFilter<"AuditTombstone"> | string
   removedAt?: Prisma.DateTimeFilter<"AuditTombstone"> | Date | string
   signature?: Prisma.StringFilter<"AuditTombstone"> | string
-}, "chain">
+}, "chain_lastHash">
 
 export type AuditTombstoneOrderByWithAggregationInput = {
   chain?: Prisma.SortOrder
@@ -353,6 +354,11 @@ export type AuditTombstoneUncheckedUpdateManyInput = {
   lastHash?: Prisma.StringFieldUpdateOperationsInput | string
   removedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   signature?: Prisma.StringFieldUpdateOperationsInput | string
+}
+
+export type AuditTombstoneChainLastHashCompoundUniqueInput = {
+  chain: string
+  lastHash: string
 }
 
 export type AuditTombstoneCountOrderByAggregateInput = {

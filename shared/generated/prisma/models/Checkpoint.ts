@@ -14,7 +14,7 @@ import type * as Prisma from "../internal/prismaNamespace.js"
 
 /**
  * Model Checkpoint
- * How far a repeating job has come.
+ * How far a repeating job, or a long command, has come.
  */
 export type CheckpointModel = runtime.Types.Result.DefaultSelection<Prisma.$CheckpointPayload>
 
@@ -37,6 +37,7 @@ export type CheckpointMaxAggregateOutputType = {
 export type CheckpointCountAggregateOutputType = {
   name: number
   at: number
+  value: number
   _all: number
 }
 
@@ -54,6 +55,7 @@ export type CheckpointMaxAggregateInputType = {
 export type CheckpointCountAggregateInputType = {
   name?: true
   at?: true
+  value?: true
   _all?: true
 }
 
@@ -132,6 +134,7 @@ export type CheckpointGroupByArgs<ExtArgs extends runtime.Types.Extensions.Inter
 export type CheckpointGroupByOutputType = {
   name: string
   at: Date
+  value: runtime.JsonValue | null
   _count: CheckpointCountAggregateOutputType | null
   _min: CheckpointMinAggregateOutputType | null
   _max: CheckpointMaxAggregateOutputType | null
@@ -158,11 +161,13 @@ export type CheckpointWhereInput = {
   NOT?: Prisma.CheckpointWhereInput | Prisma.CheckpointWhereInput[]
   name?: Prisma.StringFilter<"Checkpoint"> | string
   at?: Prisma.DateTimeFilter<"Checkpoint"> | Date | string
+  value?: Prisma.JsonNullableFilter<"Checkpoint">
 }
 
 export type CheckpointOrderByWithRelationInput = {
   name?: Prisma.SortOrder
   at?: Prisma.SortOrder
+  value?: Prisma.SortOrderInput | Prisma.SortOrder
 }
 
 export type CheckpointWhereUniqueInput = Prisma.AtLeast<{
@@ -171,11 +176,13 @@ export type CheckpointWhereUniqueInput = Prisma.AtLeast<{
   OR?: Prisma.CheckpointWhereInput[]
   NOT?: Prisma.CheckpointWhereInput | Prisma.CheckpointWhereInput[]
   at?: Prisma.DateTimeFilter<"Checkpoint"> | Date | string
+  value?: Prisma.JsonNullableFilter<"Checkpoint">
 }, "name">
 
 export type CheckpointOrderByWithAggregationInput = {
   name?: Prisma.SortOrder
   at?: Prisma.SortOrder
+  value?: Prisma.SortOrderInput | Prisma.SortOrder
   _count?: Prisma.CheckpointCountOrderByAggregateInput
   _max?: Prisma.CheckpointMaxOrderByAggregateInput
   _min?: Prisma.CheckpointMinOrderByAggregateInput
@@ -187,46 +194,55 @@ export type CheckpointScalarWhereWithAggregatesInput = {
   NOT?: Prisma.CheckpointScalarWhereWithAggregatesInput | Prisma.CheckpointScalarWhereWithAggregatesInput[]
   name?: Prisma.StringWithAggregatesFilter<"Checkpoint"> | string
   at?: Prisma.DateTimeWithAggregatesFilter<"Checkpoint"> | Date | string
+  value?: Prisma.JsonNullableWithAggregatesFilter<"Checkpoint">
 }
 
 export type CheckpointCreateInput = {
   name: string
   at: Date | string
+  value?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
 }
 
 export type CheckpointUncheckedCreateInput = {
   name: string
   at: Date | string
+  value?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
 }
 
 export type CheckpointUpdateInput = {
   name?: Prisma.StringFieldUpdateOperationsInput | string
   at?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  value?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
 }
 
 export type CheckpointUncheckedUpdateInput = {
   name?: Prisma.StringFieldUpdateOperationsInput | string
   at?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  value?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
 }
 
 export type CheckpointCreateManyInput = {
   name: string
   at: Date | string
+  value?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
 }
 
 export type CheckpointUpdateManyMutationInput = {
   name?: Prisma.StringFieldUpdateOperationsInput | string
   at?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  value?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
 }
 
 export type CheckpointUncheckedUpdateManyInput = {
   name?: Prisma.StringFieldUpdateOperationsInput | string
   at?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  value?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
 }
 
 export type CheckpointCountOrderByAggregateInput = {
   name?: Prisma.SortOrder
   at?: Prisma.SortOrder
+  value?: Prisma.SortOrder
 }
 
 export type CheckpointMaxOrderByAggregateInput = {
@@ -244,24 +260,28 @@ export type CheckpointMinOrderByAggregateInput = {
 export type CheckpointSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
   name?: boolean
   at?: boolean
+  value?: boolean
 }, ExtArgs["result"]["checkpoint"]>
 
 export type CheckpointSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
   name?: boolean
   at?: boolean
+  value?: boolean
 }, ExtArgs["result"]["checkpoint"]>
 
 export type CheckpointSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
   name?: boolean
   at?: boolean
+  value?: boolean
 }, ExtArgs["result"]["checkpoint"]>
 
 export type CheckpointSelectScalar = {
   name?: boolean
   at?: boolean
+  value?: boolean
 }
 
-export type CheckpointOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"name" | "at", ExtArgs["result"]["checkpoint"]>
+export type CheckpointOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"name" | "at" | "value", ExtArgs["result"]["checkpoint"]>
 
 export type $CheckpointPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   name: "Checkpoint"
@@ -269,6 +289,10 @@ export type $CheckpointPayload<ExtArgs extends runtime.Types.Extensions.Internal
   scalars: runtime.Types.Extensions.GetPayloadResult<{
     name: string
     at: Date
+    /**
+     * Where to go on, for work that a time alone does not tell.
+     */
+    value: runtime.JsonValue | null
   }, ExtArgs["result"]["checkpoint"]>
   composites: {}
 }
@@ -694,6 +718,7 @@ export interface Prisma__CheckpointClient<T, Null = never, ExtArgs extends runti
 export interface CheckpointFieldRefs {
   readonly name: Prisma.FieldRef<"Checkpoint", 'String'>
   readonly at: Prisma.FieldRef<"Checkpoint", 'DateTime'>
+  readonly value: Prisma.FieldRef<"Checkpoint", 'Json'>
 }
     
 

@@ -1,0 +1,127 @@
+import { isDeepStrictEqual } from 'node:util'
+import type pg from 'pg'
+import { writeAudit } from './audit.js'
+import { type Client, transaction } from './database.js'
+import { MINUTE } from './duration.js'
+import { maskValue } from './masking.js'
+import { forgetAddresses } from './statements/audit-trail.js'
+import {
+  type EventCursor,
+  eraseCheckouts,
+  eraseEvents,
+  eraseKeys,
+  eraseNotificationErrors,
+  eraseOrders,
+  eraseSignals,
+  eraseUntiedEvents,
+  readTraces,
+  type Traces,
+  textTables
+} from './statements/personal-data.js'
+
+export interface Erasure {
+  orders: number
+  checkouts: number
+  events: number
+  texts: number
+  auditRows: number
+}
+
+/** Why, and who wants it. */
+export interface ErasureRequest {
+  userId: string
+  operator: string
+  reason: string
+}
+
+const BATCH = 1_000
+const BATCH_TIMEOUT_MS = MINUTE
+
+/**
+ * Takes e-mail, postal and IP address, browser and payloads of one user out of everything that is closed; amounts, items
+ * and states stay, as the financial record. Each batch is a transaction of its own. What tells where to look goes last,
+ * so that a run that was broken off can be run again.
+ */
+export async function erasePersonalData(pool: pg.Pool, request: ErasureRequest): Promise<Erasure> {
+  const { userId, operator, reason } = request
+  const inBatch = <T>(work: (client: Client) => Promise<T>) =>
+    transaction(pool, work, { statementTimeoutMs: BATCH_TIMEOUT_MS })
+  const all = async (erase: (client: Client) => Promise<number>) => {
+    let total = 0
+    for (;;) {
+      const count = await inBatch(erase)
+      total += count
+      if (count < BATCH) return total
+    }
+  }
+
+  await writeAudit(pool, {
+    action: 'personal_data_erasure_begun',
+    status: 'PROCESSING',
+    userId,
+    metadata: { operator, reason }
+  })
+  const traces = await inBatch(client => readTraces(client, userId))
+  const tied = await all(client => eraseEvents(client, userId, BATCH))
+  const untied = await eraseInPayloads(traces, inBatch)
+  const texts = await eraseInTexts(userId, traces, inBatch)
+  await all(client => eraseSignals(client, userId, BATCH))
+  await all(client => eraseNotificationErrors(client, userId, BATCH))
+  await all(client => eraseKeys(client, userId, BATCH))
+  const auditRows = await all(client => forgetAddresses(client, userId, { operator, reason }, BATCH))
+  const orders = await all(client => eraseOrders(client, userId, BATCH))
+  const checkouts = await all(client => eraseCheckouts(client, userId, BATCH))
+  const erased = { orders, checkouts, events: tied + untied, texts, auditRows }
+  await writeAudit(pool, {
+    action: 'personal_data_erased',
+    status: 'SUCCESS',
+    userId,
+    metadata: { ...erased, operator, reason }
+  })
+  return erased
+}
+
+type InBatch = <T>(work: (client: Client) => Promise<T>) => Promise<T>
+
+async function eraseInPayloads(traces: Traces, inBatch: InBatch): Promise<number> {
+  if (traces.objectIds.length === 0 && traces.emails.length === 0) return 0
+  let erased = 0
+  let last: EventCursor | null = null
+  do {
+    const slice = await inBatch(client => eraseUntiedEvents(client, traces, last, BATCH))
+    erased += slice.erased
+    last = slice.last
+  } while (last !== null)
+  return erased
+}
+
+async function eraseInTexts(userId: string, traces: Traces, inBatch: InBatch): Promise<number> {
+  let changed = 0
+  for (const table of textTables) {
+    for (let after: string | undefined = ''; after !== undefined; ) {
+      const from: string = after
+      after = await inBatch(async client => {
+        const rows = await table.read(client, userId, traces, from, BATCH)
+        for (const row of rows) {
+          const texts = withoutTraces(row.texts, traces)
+          if (isDeepStrictEqual(texts, row.texts)) continue
+          await table.write(client, { id: row.id, texts })
+          changed++
+        }
+        return rows.at(-1)?.id
+      })
+    }
+  }
+  return changed
+}
+
+/** Masks by form, and the user's own by name: an address of a private network, a browser. */
+function withoutTraces(texts: Record<string, unknown>, traces: Traces): Record<string, unknown> {
+  let json = JSON.stringify(maskValue(texts))
+  for (const trace of [...traces.emails, ...traces.addresses, ...traces.browsers]) {
+    const escaped = JSON.stringify(trace).slice(1, -1)
+    const pattern = new RegExp(escaped.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'), 'gi')
+    json = json.replace(pattern, '[erased]')
+  }
+  return JSON.parse(json)
+}
