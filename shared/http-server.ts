@@ -1,6 +1,7 @@
 import type { Server } from 'node:http'
+import type { Server as TcpServer } from 'node:net'
 
-export function portOf(server: Server): number {
+export function portOf(server: TcpServer): number {
   const address = server.address()
   return typeof address === 'object' && address !== null ? address.port : 0
 }

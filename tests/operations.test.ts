@@ -86,7 +86,10 @@ it('gives metrics, and pages that load nothing from elsewhere', async () => {
 it('shows what workers count when they run apart', async () => {
   const { services } = shop.stack
   const ops = { ...services.config.ops, workersPort: await freePort() }
-  const listener = await startMetricsListener({ ...services, config: { ...services.config, ops } })
+  const listener = await startMetricsListener(
+    { ...services, config: { ...services.config, ops } },
+    { troubles: () => [] }
+  )
   try {
     const get = (path: string, headers: Record<string, string> = {}) =>
       fetch(`http://127.0.0.1:${listener?.port}${path}`, { headers })
@@ -95,7 +98,7 @@ it('shows what workers count when they run apart', async () => {
     expect(text).toContain('tillworks_fraud_decisions_total')
     expect(text).toMatch(/tillworks_open_alerts\{name="dead_event"\} \d/)
     expect((await get('/ops/board', { authorization: OPERATOR })).status).toBe(404)
-    expect(await startMetricsListener(services)).toBeUndefined()
+    expect(await startMetricsListener(services, { troubles: () => [] })).toBeUndefined()
   } finally {
     await listener?.close()
   }

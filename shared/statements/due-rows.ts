@@ -82,8 +82,11 @@ export async function markAsked(db: Queryable, table: keyof typeof KEYS, id: str
   await db.query(`UPDATE "${table}" SET "askedAt" = $2 WHERE "${KEYS[table]}" = $1`, [id, now])
 }
 
-/** Deletes the counts of rate limits that are over. */
+/** Deletes the counts of rate limits that are over, but for those that a request is counting at this moment. */
 export async function deleteExpiredLimits(db: Queryable, now: Date): Promise<number> {
-  const { rowCount } = await db.query('DELETE FROM "RateLimit" WHERE "expire" < $1', [now.getTime()])
+  const { rowCount } = await db.query(
+    `DELETE FROM "RateLimit" WHERE "key" IN (SELECT "key" FROM "RateLimit" WHERE "expire" < $1 FOR UPDATE SKIP LOCKED)`,
+    [now.getTime()]
+  )
   return rowCount ?? 0
 }

@@ -20,13 +20,9 @@ const CLOSED_ORDER = `("status" NOT IN ('PENDING', 'PROCESSING', 'AUTHORIZED', '
 
 /**
  * Takes e-mail, address, IP address and browser of one user out of everything that is closed, and the payloads of their
- * events; amounts, items and states stay, as the financial record.
+ * events; amounts, items and states stay, as the financial record. Events, checkouts, orders: in the order in which all lock.
  */
 export async function erasePersonalData(db: Queryable, userId: string): Promise<Erasure> {
-  const orders = await db.query(
-    `UPDATE "Order" SET "email" = NULL, "address" = NULL WHERE "userId" = $1 AND ${CLOSED_ORDER} AND ("email" IS NOT NULL OR "address" IS NOT NULL)`,
-    [userId]
-  )
   const events = await db.query(
     `UPDATE "WebhookEvent" SET "payload" = '{}' WHERE "status" IN ('PROCESSED', 'IGNORED', 'RESOLVED') AND "payload" <> '{}'
        AND ("checkoutId" IN (SELECT "id" FROM "Checkout" WHERE "userId" = $1 AND ${CLOSED_CHECKOUT})
@@ -38,6 +34,10 @@ export async function erasePersonalData(db: Queryable, userId: string): Promise<
   const checkouts = await db.query(
     `UPDATE "Checkout" SET "email" = '${ERASED}', "ipAddress" = NULL, "network" = NULL, "userAgent" = NULL
      WHERE "userId" = $1 AND ${CLOSED_CHECKOUT} AND ("email" <> '${ERASED}' OR "ipAddress" IS NOT NULL OR "userAgent" IS NOT NULL)`,
+    [userId]
+  )
+  const orders = await db.query(
+    `UPDATE "Order" SET "email" = NULL, "address" = NULL WHERE "userId" = $1 AND ${CLOSED_ORDER} AND ("email" IS NOT NULL OR "address" IS NOT NULL)`,
     [userId]
   )
   await db.query(
@@ -52,31 +52,34 @@ export async function erasePersonalData(db: Queryable, userId: string): Promise<
   }
 }
 
-/** One batch of each kind of what is older than `before`: payloads, addresses, e-mails. Returns how many rows it took. */
+/**
+ * One batch of each kind of what is older than `before`: payloads, addresses, e-mails. Returns how many rows it took. What
+ * another transaction has locked is left for the next call, so that none of these waits for a row while it holds others.
+ */
 export async function prunePersonalData(db: Queryable, before: Date, batch: number): Promise<number> {
   const counts = await Promise.all([
     db.query(
       `UPDATE "WebhookEvent" SET "payload" = '{}' WHERE "id" IN (SELECT "id" FROM "WebhookEvent"
-         WHERE "receivedAt" < $1 AND "status" IN ('PROCESSED', 'IGNORED', 'RESOLVED') AND "payload" <> '{}' LIMIT $2)`,
+         WHERE "receivedAt" < $1 AND "status" IN ('PROCESSED', 'IGNORED', 'RESOLVED') AND "payload" <> '{}' LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED)`,
       [before, batch]
     ),
     db.query(
       `UPDATE "Order" SET "email" = NULL, "address" = NULL WHERE "id" IN (SELECT "id" FROM "Order"
-         WHERE "updatedAt" < $1 AND ${CLOSED_ORDER} AND ("email" IS NOT NULL OR "address" IS NOT NULL) LIMIT $2)`,
+         WHERE "updatedAt" < $1 AND ${CLOSED_ORDER} AND ("email" IS NOT NULL OR "address" IS NOT NULL) LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED)`,
       [before, batch]
     ),
     db.query(
       `UPDATE "Checkout" SET "email" = '${ERASED}', "ipAddress" = NULL, "network" = NULL, "userAgent" = NULL WHERE "id" IN (SELECT "id" FROM "Checkout"
-         WHERE "updatedAt" < $1 AND ${CLOSED_CHECKOUT} AND "email" <> '${ERASED}' LIMIT $2)`,
+         WHERE "updatedAt" < $1 AND ${CLOSED_CHECKOUT} AND "email" <> '${ERASED}' LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED)`,
       [before, batch]
     ),
     db.query(
       `UPDATE "PaymentSignal" SET "detail" = ${FORGOTTEN_CARD} WHERE "id" IN (SELECT "id" FROM "PaymentSignal"
-         WHERE "createdAt" < $1 AND "detail"->>'fingerprint' IS NOT NULL LIMIT $2)`,
+         WHERE "createdAt" < $1 AND "detail"->>'fingerprint' IS NOT NULL LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED)`,
       [before, batch]
     ),
     db.query(
-      `DELETE FROM "Notification" WHERE "id" IN (SELECT "id" FROM "Notification" WHERE "createdAt" < $1 AND "status" <> 'PENDING' LIMIT $2)`,
+      `DELETE FROM "Notification" WHERE "id" IN (SELECT "id" FROM "Notification" WHERE "createdAt" < $1 AND "status" <> 'PENDING' LIMIT $2 FOR UPDATE SKIP LOCKED)`,
       [before, batch]
     )
   ])
