@@ -1,7 +1,6 @@
 import type { Server } from 'node:http'
-import type { Server as TcpServer } from 'node:net'
 
-export function portOf(server: TcpServer): number {
+export function portOf(server: Server): number {
   const address = server.address()
   return typeof address === 'object' && address !== null ? address.port : 0
 }

@@ -75,7 +75,7 @@ type QueueConfig = Config['queue'] & { databaseUrl: string }
 const ANSWER_TIMEOUT_MS = 2 * SECOND
 const START_TIMEOUT_MS = 20 * SECOND
 /** Of one statement of BullMQ's on PostgreSQL: all are short, and what it waits for comes as a notification. */
-const STATEMENT_TIMEOUT_MS = 20 * SECOND
+const STATEMENT_WITHIN = { producer: 5 * SECOND, worker: 10 * SECOND }
 const MIGRATION_TIMEOUT_MS = 10 * MINUTE
 /** A Redis that says nothing for so long is gone. Workers wait up to ten seconds for a job (BullMQ's maximumBlockTimeout). */
 const REDIS_SILENCE = { producer: 4 * SECOND, worker: 20 * SECOND }
@@ -251,14 +251,14 @@ function redisConsumer(config: QueueConfig, log: Logger) {
 
 const OnPostgres = withBackend(createPostgresBackend)
 
-function openPool(config: QueueConfig, log: Logger, max: number): pg.Pool {
+function openPool(config: QueueConfig, log: Logger, max: number, statementWithinMs: number): pg.Pool {
   return createPool(
     {
       connectionString: config.databaseUrl,
       options: `-c search_path=${POSTGRES_SCHEMA}`,
       application_name: 'tillworks-queue',
       connectionTimeoutMillis: 5 * SECOND,
-      query_timeout: STATEMENT_TIMEOUT_MS,
+      query_timeout: statementWithinMs,
       keepAlive: true,
       max
     },
@@ -267,7 +267,7 @@ function openPool(config: QueueConfig, log: Logger, max: number): pg.Pool {
 }
 
 async function postgresProducer(config: QueueConfig, log: Logger) {
-  const pool = openPool(config, log, 4)
+  const pool = openPool(config, log, 4, STATEMENT_WITHIN.producer)
   const client = await pool.connect()
   try {
     allowAnswers(client, MIGRATION_TIMEOUT_MS)
@@ -289,7 +289,7 @@ async function postgresProducer(config: QueueConfig, log: Logger) {
 
 function postgresConsumer(config: QueueConfig, log: Logger) {
   const listeners = jobNames.length
-  const pool = openPool(config, log, listeners + 8)
+  const pool = openPool(config, log, listeners + 8, STATEMENT_WITHIN.worker)
   probeHeldConnections(pool)
   return {
     worker: (name: JobName, processor: Processor, options: WorkerOptions) =>

@@ -18,6 +18,8 @@ import { asOwner, engines, openShop, type Shop } from './support/shop.js'
 import { startTcpProxy, type TcpProxy } from './support/tcp-proxy.js'
 
 const POSTGRES = () => process.env.TILLWORKS_TEST_POSTGRES ?? ''
+/** The first bytes of the pool's connections, and of no others. */
+const POOL = 'application_name\0tillworks\0'
 /** Longer than anything may take, and shorter than the hour or the half minute that it would take otherwise. */
 const PATIENCE = 40_000
 
@@ -95,11 +97,7 @@ describe('a connection that is gone without a word', () => {
   let shop: Shop
   beforeAll(async () => {
     proxy = await startTcpProxy(POSTGRES())
-    shop = await openShop(
-      'postgres',
-      { CHECKOUT_WAIT_MS: '30000', SWEEP_AFTER_SECONDS: '3600' },
-      { database: proxy.url }
-    )
+    shop = await openShop('postgres', { CHECKOUT_WAIT_MS: '30000' }, { database: proxy.url })
   })
   afterAll(async () => {
     proxy.heal()
@@ -187,6 +185,14 @@ describe('a connection that is gone without a word', () => {
     expect(ready).toBe(200)
     const statuses = await Promise.all(Array.from({ length: 30 }, () => get('/api/products')))
     expect(statuses.map(answer => answer.status)).toEqual(Array(30).fill(200))
+    // The workers, too, are back.
+    const accepted = data(await customer.checkout({ items }, { 'Idempotency-Key': 'found', Prefer: 'respond-async' }))
+    const found = await eventually(
+      async () => data(await customer.checkoutStatus(accepted.checkoutId)).status,
+      status => status === 'OPEN',
+      PATIENCE
+    )
+    expect(found).toBe('OPEN')
   })
 
   it('leaves no statement, transaction or Prisma call waiting, and no connection in the pool', async () => {
@@ -446,7 +452,8 @@ it('lets no request of a burst through maintenance in a new process, nor one who
   try {
     await switchMaintenance(services.db.pool, { on: true, message: 'Back at noon', until: null }, 'olga', new Date())
     expect(await burst()).toEqual(['503 Maintenance in progress'])
-    proxy.silence()
+    await shop.stack.stopWorkers()
+    proxy.silence(POOL)
     expect(await burst()).toEqual(['503 Service unavailable'])
   } finally {
     proxy.heal()

@@ -1,10 +1,8 @@
 import { connect, createServer, type Socket } from 'node:net'
 import { freePort } from '../../demo/free-port.js'
-import { portOf } from '../../shared/http-server.js'
 
 /** Stands between us and a server, and can lose connections the way a network does: without a word to either side. */
 export interface TcpProxy {
-  port: number
   /** The connection string, with this proxy in the place of its server. */
   url(original: string): string
   /**
@@ -18,38 +16,43 @@ export interface TcpProxy {
 
 /** `change` sees and may change what goes to the server. */
 export async function startTcpProxy(target: string, change = (data: Buffer): Buffer => data): Promise<TcpProxy> {
-  const { hostname, port: targetPort } = new URL(target)
-  let silenced: string | undefined
+  const { hostname: host, port: targetPort } = new URL(target)
+  const port = await freePort()
   const sockets = new Set<Socket>()
+  const links = new Set<{ hello: string; isLost: boolean }>()
+  let silenced: string | undefined
+
   const server = createServer({ allowHalfOpen: true }, client => {
-    const upstream = connect({ port: Number(targetPort), host: hostname, allowHalfOpen: true })
-    let hello: string | undefined
-    let isLost = false
-    const passes = () => {
-      isLost ||= silenced !== undefined && (hello ?? '').includes(silenced)
-      return !isLost
-    }
-    for (const [from, to] of [
-      [client, upstream],
-      [upstream, client]
-    ] as const) {
-      sockets.add(from)
-      from.on('data', data => {
-        hello ??= data.toString('latin1')
-        if (passes()) to.write(from === client ? change(data) : data)
-      })
+    const link = { hello: '', isLost: false }
+    links.add(link)
+    client.on('close', () => links.delete(link))
+    const passes = () => !link.isLost
+    const join = (from: Socket, to: Socket, pass: (data: Buffer) => Buffer) => {
+      from.on('data', data => passes() && to.write(pass(data)))
       from.on('end', () => passes() && to.end())
-      from.on('error', () => passes() && to.destroy())
-      from.on('close', () => {
-        sockets.delete(from)
-        if (passes()) to.destroy()
-      })
+      from.on('close', () => passes() && to.destroy())
     }
+    const keep = (socket: Socket) => {
+      sockets.add(socket)
+      // A connection that breaks is closed, too.
+      socket.on('error', () => undefined)
+      socket.on('close', () => sockets.delete(socket))
+    }
+    keep(client)
+    client.once('data', first => {
+      link.hello = first.toString('latin1')
+      link.isLost = silenced !== undefined && link.hello.includes(silenced)
+      // The server would wait for the rest of a lost hello, and others for it.
+      if (!passes()) return
+      const upstream = connect({ port: Number(targetPort), host, allowHalfOpen: true })
+      keep(upstream)
+      upstream.write(change(first))
+      join(client, upstream, change)
+      join(upstream, client, data => data)
+    })
   })
-  await new Promise<void>(resolve => void freePort().then(free => server.listen(free, '127.0.0.1', resolve)))
-  const port = portOf(server)
+  await new Promise<void>(resolve => server.listen(port, '127.0.0.1', resolve))
   return {
-    port,
     url(original) {
       const url = new URL(original)
       url.hostname = '127.0.0.1'
@@ -58,6 +61,7 @@ export async function startTcpProxy(target: string, change = (data: Buffer): Buf
     },
     silence(text = '') {
       silenced = text
+      for (const link of links) link.isLost ||= link.hello.includes(text)
     },
     heal() {
       silenced = undefined
