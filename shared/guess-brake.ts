@@ -40,10 +40,7 @@ interface Guesser {
  * Slows guessing down and locks nobody out (docs/decisions/0018). After ten different wrong credentials of an address in a
  * quarter of an hour, others of that address are compared one after the other, each after a delay that grows to four seconds.
  */
-export function createGuessBrake<T>({
-  wait = sleep as (ms: number) => Promise<unknown>,
-  now = Date.now
-} = {}): GuessBrake<T> {
+export function createGuessBrake<T>({ wait = unheld, now = Date.now } = {}): GuessBrake<T> {
   const known = new Set<string>()
   const guessers = new Map<string, Guesser>()
 
@@ -91,4 +88,9 @@ export function createGuessBrake<T>({
 function dropOldest(all: Set<string> | Map<string, unknown>, max: number): void {
   const [oldest] = all.keys()
   if (all.size > max && oldest !== undefined) all.delete(oldest)
+}
+
+/** A process that ends does not wait for it. */
+function unheld(ms: number): Promise<unknown> {
+  return sleep(ms, undefined, { ref: false })
 }

@@ -105,6 +105,8 @@ describe('a connection that is gone without a word', () => {
     await proxy.close()
   })
 
+  afterEach(() => proxy.heal())
+
   const buy = async (key: string) => {
     const customer = await shop.customer('ada')
     const items = [lineOf(await customer.product('stoneware-mug'), 1)]
