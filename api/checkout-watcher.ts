@@ -1,8 +1,7 @@
-import pg from 'pg'
 import { SECOND } from '../shared/duration.js'
-import { messageOf } from '../shared/errors.js'
-import type { Logger } from '../shared/logger.js'
+import type { Services } from '../shared/services.js'
 import { CHECKOUT_CHANGED } from '../shared/statements/checkouts.js'
+import { createProvenListener } from './proven-listener.js'
 
 /** Hears from PostgreSQL which checkouts changed, on one connection for the whole process. */
 export interface CheckoutWatcher {
@@ -12,65 +11,35 @@ export interface CheckoutWatcher {
 
 export interface Watch {
   /**
-   * Resolves when the checkout changed since the last call, or after `ms` milliseconds at most. Sooner while the
-   * notifications are interrupted: then the caller has to look.
+   * Resolves when the checkout changed since the last call, or after `ms` milliseconds at most. Sooner while notifications
+   * may be missed: then the caller has to look.
    */
   changed(ms: number): Promise<void>
-  /** Ends a wait that is under way. */
+  /** Ends a wait that is under way; later ones end at once. */
   stop(): void
 }
 
-const POLL_WHILE_DEAF = SECOND / 4
-const RECONNECT_AFTER = SECOND / 2
+const POLL_IN_DOUBT = SECOND / 4
+/** While somebody waits; a checkout is settled before that, as a rule, and nothing is sent. */
+const PROVE_EVERY = SECOND
 
-export function createCheckoutWatcher(connectionString: string, log: Logger): CheckoutWatcher {
+export function createCheckoutWatcher({ config, db, log }: Pick<Services, 'config' | 'db' | 'log'>): CheckoutWatcher {
   const watched = new Map<string, Set<() => void>>()
-  let client: pg.Client | undefined
-  let listening = false
-  let closed = false
-  let reconnect: NodeJS.Timeout | undefined
-
-  async function connect(): Promise<void> {
-    if (closed) return
-    const connection = new pg.Client({
-      connectionString,
-      application_name: 'tillworks-watcher',
-      keepAlive: true,
-      connectionTimeoutMillis: 5 * SECOND
-    })
-    client = connection
-    connection.on('notification', message => wake(message.payload))
-    connection.on('error', error => lost(connection, error))
-    connection.on('end', () => lost(connection, new Error('the connection ended')))
-    try {
-      await connection.connect()
-      await connection.query(`LISTEN ${CHECKOUT_CHANGED}`)
-      listening = true
-      // What changed while nobody listened.
-      for (const wakers of watched.values()) for (const waker of wakers) waker()
-    } catch (error) {
-      lost(connection, error)
-    }
-  }
-
-  function lost(connection: pg.Client, error: unknown): void {
-    if (closed || client !== connection) return
-    client = undefined
-    listening = false
-    log.warn({ reason: messageOf(error) }, 'checkout notifications are interrupted; polling until they are back')
-    connection.end().catch(() => log.debug('the broken notification connection could not be ended'))
-    reconnect = setTimeout(connect, RECONNECT_AFTER)
-  }
-
-  function wake(checkoutId: string | undefined): void {
-    for (const waker of watched.get(checkoutId ?? '') ?? []) waker()
-  }
-
-  void connect()
+  let prover: NodeJS.Timeout | undefined
+  const listener = createProvenListener({
+    connectionString: config.database.url,
+    channel: CHECKOUT_CHANGED,
+    db: db.pool,
+    log,
+    onHeard: checkoutId => wake(watched.get(checkoutId ?? '')),
+    // What changed while nobody listened; or nobody knows how long the others would wait.
+    onChange: () => watched.forEach(wake)
+  })
 
   return {
     watch(checkoutId) {
       let pending = false
+      let stopped = false
       let resolveWait: (() => void) | undefined
       const waker = () => {
         pending = true
@@ -78,10 +47,11 @@ export function createCheckoutWatcher(connectionString: string, log: Logger): Ch
       }
       const wakers = watched.get(checkoutId) ?? new Set()
       watched.set(checkoutId, wakers.add(waker))
+      prover ??= setInterval(() => listener.prove(), PROVE_EVERY)
       return {
         async changed(ms) {
-          if (!pending) {
-            const wait = listening ? ms : Math.min(ms, POLL_WHILE_DEAF)
+          if (!pending && !stopped) {
+            const wait = listener.isSure() ? ms : Math.min(ms, POLL_IN_DOUBT)
             await new Promise<void>(resolve => {
               const timer = setTimeout(resolve, wait)
               resolveWait = () => {
@@ -94,16 +64,24 @@ export function createCheckoutWatcher(connectionString: string, log: Logger): Ch
           resolveWait = undefined
         },
         stop() {
+          stopped = true
           wakers.delete(waker)
-          if (wakers.size === 0) watched.delete(checkoutId)
+          if (wakers.size === 0 && watched.get(checkoutId) === wakers) watched.delete(checkoutId)
+          if (watched.size === 0) {
+            clearInterval(prover)
+            prover = undefined
+          }
           resolveWait?.()
         }
       }
     },
     async close() {
-      closed = true
-      clearTimeout(reconnect)
-      await client?.end()
+      clearInterval(prover)
+      await listener.close()
     }
   }
+}
+
+function wake(wakers: Set<() => void> | undefined): void {
+  for (const waker of wakers ?? []) waker()
 }

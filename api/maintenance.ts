@@ -2,28 +2,38 @@ import type { RequestHandler } from 'express'
 import { SECOND } from '../shared/duration.js'
 import { messageOf, Problem } from '../shared/errors.js'
 import type { Services } from '../shared/services.js'
+import { createSharedRead } from '../shared/shared-read.js'
 import { type Maintenance, readMaintenance } from '../shared/statements/switches.js'
 
 const RETRY_AFTER_SECONDS = 120
 /** Every process sees a switch within a second. */
 const LOOK_EVERY = SECOND / 2
+const LOOK_WITHIN = SECOND
 
 /**
  * Refuses new checkouts and orders while MAINTENANCE=true or `ops maintenance on` holds; webhooks and workers go on. The
- * switch is read at most twice a second; while the database is away, what was read last holds.
+ * switch is read at most twice a second, and whoever comes meanwhile waits for that read. While the database is away, what
+ * was read last holds; a process that has read nothing yet takes nothing (503): it could not write it down either.
  */
 export function refuseInMaintenance(services: Services): RequestHandler {
   const { config, db, log, now } = services
-  let known: Maintenance | undefined
-  let looked = 0
+  let known: { value: Maintenance | undefined } | undefined
+  const read = createSharedRead(
+    async () => {
+      try {
+        known = { value: await readMaintenance(db.pool) }
+      } catch (error) {
+        log.warn({ reason: messageOf(error) }, 'the maintenance switch could not be read')
+        throw error
+      }
+    },
+    { everyMs: LOOK_EVERY, withinMs: LOOK_WITHIN, what: 'the maintenance switch' }
+  )
   const look = async (): Promise<Maintenance | undefined> => {
-    if (Date.now() - looked < LOOK_EVERY) return known
-    looked = Date.now()
-    known = await readMaintenance(db.pool).catch(error => {
-      log.warn({ reason: messageOf(error) }, 'the maintenance switch could not be read')
-      return known
+    await read().catch(error => {
+      if (known === undefined) throw error
     })
-    return known
+    return known?.value
   }
   return async (_request, _response, next) => {
     if (config.maintenance) throw closed('Checkouts are closed for a moment.', RETRY_AFTER_SECONDS)

@@ -2,6 +2,7 @@ import type { ErrorRequestHandler, RequestHandler, Response } from 'express'
 import { isDatabaseUnavailable } from '../shared/database.js'
 import { Problem, type ProblemBody, problemBody } from '../shared/errors.js'
 import type { Logger } from '../shared/logger.js'
+import { TimeLimitError } from '../shared/within-time.js'
 import { requestId } from './request-context.js'
 
 const RETRY_AFTER_SECONDS = '5'
@@ -13,7 +14,10 @@ export function renderProblems(log: Logger): ErrorRequestHandler {
     if (problem.code === 'internal')
       log.error({ err: error, requestId: requestId(request) }, 'a request failed unexpectedly')
     if (problem.code === 'unavailable')
-      log.warn({ err: error, requestId: requestId(request) }, 'the database is not available')
+      log.warn(
+        { err: error, requestId: requestId(request) },
+        'a request was not accepted: something it needs is not available'
+      )
     if (response.headersSent) {
       response.destroy()
       return
@@ -44,7 +48,7 @@ export function sendProblem(response: Response, body: ProblemBody): void {
 
 function problemOf(error: unknown): Problem {
   if (error instanceof Problem) return error
-  if (isDatabaseUnavailable(error)) {
+  if (isDatabaseUnavailable(error) || error instanceof TimeLimitError) {
     return new Problem(
       'unavailable',
       { detail: 'The request was not accepted. Try again.' },

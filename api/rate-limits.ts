@@ -1,5 +1,6 @@
 import type { RequestHandler, Response } from 'express'
 import { Redis } from 'ioredis'
+import type { QueryConfig } from 'pg'
 import {
   type RateLimiterAbstract,
   RateLimiterMemory,
@@ -10,10 +11,13 @@ import {
 import { MINUTE, SECOND } from '../shared/duration.js'
 import { Problem } from '../shared/errors.js'
 import type { Services } from '../shared/services.js'
+import { withinTime } from '../shared/within-time.js'
 import { clientOf } from './request-context.js'
 
 const WINDOW_SECONDS = MINUTE / SECOND
 const STORE_TIMEOUT = 500
+/** Redis that says nothing for so long is gone; ioredis then connects anew. */
+const STORE_SILENCE = 4 * SECOND
 
 export interface RateLimits {
   /** Counts a request of this address, or of this user. Throws the 429 when there were too many in a minute. */
@@ -80,8 +84,12 @@ function limiter(
   }
   if (redis !== undefined) return new RateLimiterRedis({ ...shared, storeClient: redis, rejectIfRedisNotReady: true })
   return new RateLimiterPostgres({
+    storeType: 'pool',
     ...shared,
-    storeClient: db.pool,
+    storeClient: {
+      query: (statement: QueryConfig) =>
+        withinTime(db.pool.query(statement), STORE_TIMEOUT, 'PostgreSQL did not count in time')
+    },
     tableName: 'RateLimit',
     tableCreated: true,
     clearExpiredByTimeout: false
@@ -93,7 +101,8 @@ function connect(url: string, { log }: Services): Redis {
     enableOfflineQueue: false,
     maxRetriesPerRequest: 1,
     commandTimeout: STORE_TIMEOUT,
-    connectTimeout: STORE_TIMEOUT * 4
+    connectTimeout: STORE_TIMEOUT * 4,
+    socketTimeout: STORE_SILENCE
   })
   redis.on('error', error => log.debug({ err: error }, 'Redis connection error'))
   return redis

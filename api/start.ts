@@ -6,6 +6,7 @@ import { listen, portOf, stopAccepting } from '../shared/http-server.js'
 import { watchSchedules } from '../shared/schedule-watch.js'
 import type { Services } from '../shared/services.js'
 import { type NewWebhookEvent, storeEvents } from '../shared/statements/webhook-events.js'
+import { withinTime } from '../shared/within-time.js'
 import { createApp } from './app.js'
 import { createAuthenticator } from './authentication.js'
 import { createCheckoutWatcher } from './checkout-watcher.js'
@@ -24,6 +25,8 @@ export interface RunningApi {
 }
 
 const MAX_EVENT_BATCH = 200
+/** A delivery can wait for the batch before its own. One that is stored after all is a duplicate when Stripe tries again. */
+const STORE_WITHIN = 25 * SECOND
 
 /** Starts the ingress on `port`; 0 takes a free one. */
 export async function startApi(
@@ -31,7 +34,7 @@ export async function startApi(
   port: number,
   options: { pages?: Router; host?: string } = {}
 ): Promise<RunningApi> {
-  const watcher = createCheckoutWatcher(services.config.database.url, services.log)
+  const watcher = createCheckoutWatcher(services)
   const limits = createRateLimits(services)
   const identify = createAuthenticator(services.config, services.log)
   const authenticate: Ingress['authenticate'] = async (request, response) => {
@@ -80,14 +83,13 @@ export async function startApi(
 
 /** One insert for the deliveries that arrive together; the same event twice in one batch is new once. */
 function eventStore(services: Services): Ingress['storeEvent'] {
-  return createBatcher<NewWebhookEvent, boolean>(
+  const store = createBatcher<NewWebhookEvent, boolean>(
     async events => {
       const firstOfEach = new Map(events.map(event => [event.id, event]).reverse() as [string, NewWebhookEvent][])
-      // In id order, so that two inserts that share events cannot deadlock.
-      const ordered = [...firstOfEach.values()].sort((a, b) => (a.id < b.id ? -1 : 1))
-      const stored = await storeEvents(services.db.pool, ordered)
+      const stored = await storeEvents(services.db.pool, [...firstOfEach.values()])
       return events.map(event => stored.has(event.id) && firstOfEach.get(event.id) === event)
     },
     { maxBatch: MAX_EVENT_BATCH, maxConcurrent: 2 }
   )
+  return event => withinTime(store(event), STORE_WITHIN, 'the event was not stored in time')
 }

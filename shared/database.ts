@@ -1,5 +1,7 @@
 import { PrismaPg } from '@prisma/adapter-pg'
 import pg from 'pg'
+import { allowAnswers, isNotAnswered } from './bounded-client.js'
+import { SECOND } from './duration.js'
 import { PrismaClient } from './generated/prisma/client.js'
 import type { Logger } from './logger.js'
 import { createPool } from './postgres-pool.js'
@@ -18,6 +20,8 @@ const CONNECT_TIMEOUT_MS = 5_000
 const STATEMENT_TIMEOUT_MS = 15_000
 const LOCK_TIMEOUT_MS = 10_000
 const IDLE_IN_TRANSACTION_TIMEOUT_MS = 30_000
+/** So much later than the server, which ends a statement by itself, we stop waiting for one that does not answer. */
+const ANSWER_MARGIN_MS = 2 * SECOND
 
 /** bigint columns hold amounts, which stay far below 2^53; one that does not is refused rather than rounded. */
 const types: pg.CustomTypesConfig = {
@@ -33,14 +37,18 @@ export function openDatabase(options: {
   role: string | undefined
   log: Logger
   name: string
+  /** How long a statement may take, in milliseconds; two seconds later we stop waiting for it. */
+  statementTimeoutMs?: number
 }): Database {
+  const { statementTimeoutMs = STATEMENT_TIMEOUT_MS } = options
   const pool = createPool(
     {
       connectionString: options.url,
       max: options.poolSize,
       connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
       idleTimeoutMillis: 30_000,
-      statement_timeout: STATEMENT_TIMEOUT_MS,
+      statement_timeout: statementTimeoutMs,
+      query_timeout: statementTimeoutMs + ANSWER_MARGIN_MS,
       lock_timeout: LOCK_TIMEOUT_MS,
       idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_TIMEOUT_MS,
       application_name: options.name,
@@ -70,9 +78,10 @@ export async function transaction<T>(
   options: { statementTimeoutMs?: number } = {}
 ): Promise<T> {
   const client = await pool.connect()
+  const { statementTimeoutMs } = options
   let broken: Error | undefined
   try {
-    const { statementTimeoutMs } = options
+    if (statementTimeoutMs !== undefined) allowAnswers(client, statementTimeoutMs + ANSWER_MARGIN_MS)
     await client.query(
       statementTimeoutMs === undefined ? 'BEGIN' : `BEGIN; SET LOCAL statement_timeout = ${statementTimeoutMs}`
     )
@@ -85,6 +94,7 @@ export async function transaction<T>(
     })
     throw error
   } finally {
+    allowAnswers(client, undefined)
     client.release(broken)
   }
 }
@@ -100,6 +110,7 @@ const CONNECTION_KINDS = ['DatabaseNotReachable', 'ConnectionClosed', 'SocketTim
 /** The connection or the server is gone, or it is starting or stopping: the same statement may work in a moment. */
 export function isDatabaseUnavailable(error: unknown): boolean {
   if (!(error instanceof Error)) return false
+  if (isNotAnswered(error)) return true
   const prisma = (error as PrismaError).meta?.driverAdapterError?.cause
   if (prisma?.kind !== undefined && CONNECTION_KINDS.includes(prisma.kind)) return true
   const code = prisma?.originalCode ?? (error as { code?: string }).code ?? ''

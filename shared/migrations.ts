@@ -13,6 +13,8 @@ import {
 } from '@prisma/driver-adapter-utils'
 import type { MigrationList, SchemaEngine } from '@prisma/schema-engine-wasm'
 import pg from 'pg'
+import { BoundedClient } from './bounded-client.js'
+import { SECOND } from './duration.js'
 import { migrationNames, migrationsDir } from './migration-names.js'
 import { projectRoot } from './project-root.js'
 
@@ -21,6 +23,8 @@ declare const WebAssembly: {
 }
 
 const SCHEMA_PATH = join(projectRoot, 'prisma/schema.prisma')
+const BOUNDS = { connectionTimeoutMillis: 5 * SECOND, keepAlive: true, keepAliveInitialDelayMillis: 10 * SECOND }
+const ANSWER_WITHIN = 30 * SECOND
 const NO_FILTERS = { externalTables: [], externalEnums: [] }
 
 /** Applies the migrations that the database has not had yet and returns their names. */
@@ -34,7 +38,9 @@ export async function applyMigrations(connectionString: string): Promise<string[
 
 /** Spares the engine, which leaves a timer of ten seconds behind, when there is nothing to do. */
 async function isUpToDate(connectionString: string): Promise<boolean> {
-  const client = new pg.Client({ connectionString })
+  const client = new BoundedClient({ connectionString, ...BOUNDS, query_timeout: ANSWER_WITHIN })
+  // What breaks the connection fails the statement under way, too; without a listener it would end the process.
+  client.on('error', () => undefined)
   await client.connect()
   try {
     const { rows } = await client.query<{ name: string }>(
@@ -88,7 +94,9 @@ async function withEngine<T>(connectionString: string, work: (engine: SchemaEngi
   const { SchemaEngine } = await loadEngine()
   const datamodels: [string, string][] = [[SCHEMA_PATH, readFileSync(SCHEMA_PATH, 'utf8')]]
   // A pool of our own, so that its connections end with the work.
-  const pool = new pg.Pool({ connectionString })
+  const pool = new pg.Pool({ connectionString, ...BOUNDS })
+  // As above. A migration takes as long as it takes.
+  pool.on('error', () => undefined)
   const adapter = bindMigrationAwareSqlAdapterFactory(new CatalogueReadingPrismaPg(pool))
   const engine = await SchemaEngine.new({ datamodels }, () => undefined, adapter)
   try {

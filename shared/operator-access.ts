@@ -1,60 +1,79 @@
-import { createHash, timingSafeEqual } from 'node:crypto'
-import { BlockList, isIPv6 } from 'node:net'
 import type { Request, RequestHandler, Response } from 'express'
-import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible'
 import { networkOf, plainAddress } from './address.js'
 import { writeAudit } from './audit.js'
-import type { Config } from './config.js'
-import { MINUTE, SECOND } from './duration.js'
+import { isGone } from './client-gone.js'
+import { DAY, SECOND } from './duration.js'
+import { createGuessBrake, type GuessBrake, type Verdict } from './guess-brake.js'
+import { type Operator, type OperatorAccounts, operatorAccounts } from './operator-accounts.js'
 import type { Services } from './services.js'
 import { plainUserAgent } from './user-agent.js'
 
-export interface Operator {
-  name: string
-  role: 'operator' | 'viewer'
-}
-
-const FAILURES = 10
-const WINDOW = 15 * MINUTE
 const SAFE_METHODS = ['GET', 'HEAD', 'OPTIONS']
+/** What a browser that was let in is known by; see `isKnownBrowser`. */
+const PASS_COOKIE = 'tillworks.operations'
 
 /**
- * Who may come in: the operator and the viewer by password (RFC 7617), or whoever a trusted proxy has signed in. An
- * address with ten wrong passwords waits for a quarter of an hour.
+ * Who may come in: the operator and the viewer by password (RFC 7617), or whoever a trusted proxy has signed in. Guessing is
+ * slowed down and nobody is locked out (docs/decisions/0018).
  */
-export function admit({ config, log, db }: Services): RequestHandler {
-  const failures = new RateLimiterMemory({ points: FAILURES, duration: WINDOW / SECOND })
-  const identify = identifier(config)
+export function admit(services: Services, brake: GuessBrake<Operator> = createGuessBrake()): RequestHandler {
+  const accounts = operatorAccounts(services.config)
   return async (request, response, next) => {
-    const { remoteAddress = '' } = request.socket
-    const address = networkOf(remoteAddress) ?? 'unknown'
-    const signedIn = identify.byProxy(request)
-    // Whoever guesses passwords through the proxy does not keep those out whom it has signed in.
-    const tried = signedIn === undefined ? await failures.get(address) : null
-    if (tried !== null && tried.remainingPoints <= 0) return refuseForNow(response, tried.msBeforeNext)
-    const operator = signedIn ?? identify.byPassword(request)
-    if (operator !== undefined) {
-      response.locals.operator = operator
-      return next()
+    const credentials = accounts.credentialsOf(request)
+    const operator = accounts.byProxy(request)
+    if (operator !== undefined) return enter(response, operator, next)
+    if (credentials === undefined) return askForPassword(response)
+    const verdict = isKnownBrowser(request, accounts, credentials)
+      ? compare(accounts, credentials)
+      : await brake.judge({
+          address: networkOf(request.socket.remoteAddress ?? '') ?? 'unknown',
+          digest: credentials.toString('base64'),
+          compare: () => accounts.byPassword(credentials),
+          isGone: () => isGone(response)
+        })
+    if (verdict.is === 'gone') return
+    if (verdict.is === 'busy') return refuseForNow(response, verdict.retryAfterMs)
+    if (verdict.is === 'right') {
+      response.cookie(PASS_COOKIE, accounts.passFor(credentials), { httpOnly: true, sameSite: 'strict', maxAge: DAY })
+      return enter(response, verdict.who, next)
     }
-    if (request.get('authorization') !== undefined) {
-      const left = await failures.consume(address).catch((refused: unknown) => refused)
-      log.warn(
-        { address, left: left instanceof RateLimiterRes ? left.remainingPoints : 0 },
-        'a wrong password for operations'
-      )
-      // PCI DSS 4.0, requirement 10.2.1.4. At most ten rows of an address, since the next tries end above.
-      await writeAudit(db.pool, {
-        action: 'operator_refused',
-        status: 'FAILED',
-        error: 'wrong password',
-        ipAddress: plainAddress(remoteAddress),
-        userAgent: plainUserAgent(request.get('user-agent'))
-      })
-    }
-    response.status(401).setHeader('WWW-Authenticate', 'Basic realm="Tillworks operations", charset="UTF-8"')
-    response.type('text/plain').send('The operations pages need OPS_USER and OPS_PASSWORD.\n')
+    if (!verdict.known) await report(services, request, verdict.count)
+    askForPassword(response)
   }
+}
+
+function enter(response: Response, operator: Operator, next: () => void): void {
+  response.locals.operator = operator
+  next()
+}
+
+/**
+ * A browser that has given these very credentials before, and that they let in, is not slowed down by what others try at its
+ * address: it would be locked out of pages that ask every few seconds. Whoever guesses has no pass for what they guess.
+ */
+function isKnownBrowser(request: Request, accounts: OperatorAccounts, credentials: Buffer): boolean {
+  const pass = new RegExp(`(?:^|; *)${PASS_COOKIE.replace('.', '\\.')}=([\\w-]+)`).exec(
+    request.get('cookie') ?? ''
+  )?.[1]
+  return pass !== undefined && pass === accounts.passFor(credentials)
+}
+
+function compare(accounts: OperatorAccounts, credentials: Buffer): Verdict<Operator> {
+  const who = accounts.byPassword(credentials)
+  return who === undefined ? { is: 'wrong', known: true, count: 0 } : { is: 'right', who }
+}
+
+/** PCI DSS 4.0, requirement 10.2.1.4. A row for each that is new: ten at once, and then no more than one in four seconds. */
+async function report({ log, db }: Services, request: Request, count: number): Promise<void> {
+  const { remoteAddress = '' } = request.socket
+  log.warn({ address: networkOf(remoteAddress) ?? 'unknown', count }, 'a wrong password for operations')
+  await writeAudit(db.pool, {
+    action: 'operator_refused',
+    status: 'FAILED',
+    error: 'wrong password',
+    ipAddress: plainAddress(remoteAddress),
+    userAgent: plainUserAgent(request.get('user-agent'))
+  })
 }
 
 /** A viewer changes nothing, and no other site can make an operator's browser do so. */
@@ -78,47 +97,9 @@ function isOwnPage(request: Request): boolean {
   return origin === undefined || (URL.canParse(origin) && new URL(origin).host === request.get('host'))
 }
 
-type Identify = (request: Request) => Operator | undefined
-
-function identifier({ ops }: Config): { byProxy: Identify; byPassword: Identify } {
-  const accounts: { credentials: Buffer; operator: Operator }[] = [
-    { credentials: digest(`${ops.user}:${ops.password}`), operator: { name: ops.user, role: 'operator' } }
-  ]
-  if (ops.viewerPassword !== undefined) {
-    const { viewerUser: name, viewerPassword } = ops
-    accounts.push({ credentials: digest(`${name}:${viewerPassword}`), operator: { name, role: 'viewer' } })
-  }
-  const proxies = networks(ops.trustProxy)
-  return {
-    byProxy(request) {
-      const name = ops.proxyUserHeader === undefined ? undefined : request.get(ops.proxyUserHeader)
-      if (!name || !isFrom(proxies, request.socket.remoteAddress ?? '')) return undefined
-      return { name, role: ops.operators.includes(name) ? 'operator' : 'viewer' }
-    },
-    byPassword(request) {
-      const given = /^Basic +(\S+)$/i.exec(request.get('authorization') ?? '')?.[1]
-      if (given === undefined) return undefined
-      const credentials = digest(Buffer.from(given, 'base64').toString())
-      // Every account is compared, in constant time.
-      return accounts.filter(account => timingSafeEqual(account.credentials, credentials))[0]?.operator
-    }
-  }
-}
-
-function networks(list: readonly string[]): BlockList {
-  const blocks = new BlockList()
-  for (const entry of list) {
-    const [address = '', bits] = entry.split('/')
-    const family = isIPv6(address) ? 'ipv6' : 'ipv4'
-    if (bits === undefined) blocks.addAddress(address, family)
-    else blocks.addSubnet(address, Number(bits), family)
-  }
-  return blocks
-}
-
-function isFrom(blocks: BlockList, remote: string): boolean {
-  const address = plainAddress(remote) ?? ''
-  return blocks.check(address, isIPv6(address) ? 'ipv6' : 'ipv4')
+function askForPassword(response: Response): void {
+  response.status(401).setHeader('WWW-Authenticate', 'Basic realm="Tillworks operations", charset="UTF-8"')
+  response.type('text/plain').send('The operations pages need OPS_USER and OPS_PASSWORD.\n')
 }
 
 function refuse(response: Response, reason: string): void {
@@ -127,9 +108,5 @@ function refuse(response: Response, reason: string): void {
 
 function refuseForNow(response: Response, ms: number): void {
   response.status(429).setHeader('Retry-After', String(Math.ceil(ms / SECOND)))
-  response.type('text/plain').send('Too many wrong passwords from this address.\n')
-}
-
-function digest(text: string): Buffer {
-  return createHash('sha256').update(text).digest()
+  response.type('text/plain').send('Too many passwords from this address wait to be looked at. Try again.\n')
 }

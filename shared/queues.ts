@@ -11,13 +11,15 @@ import {
 import { Redis } from 'ioredis'
 import type pg from 'pg'
 import { createBatcher } from './batcher.js'
+import { allowAnswers } from './bounded-client.js'
 import type { Config } from './config.js'
-import { SECOND } from './duration.js'
+import { MINUTE, SECOND } from './duration.js'
 import { messageOf, TerminalError } from './errors.js'
 import { type JobName, type JobPayloads, jobNames, type RowJobName, rowJob } from './jobs.js'
 import type { Logger } from './logger.js'
 import { maskText } from './masking.js'
-import { createPool } from './postgres-pool.js'
+import { createPool, probeHeldConnections } from './postgres-pool.js'
+import { withinTime } from './within-time.js'
 
 /** The queues as producers see them, the same on Redis and on PostgreSQL. */
 export interface Queues {
@@ -48,6 +50,8 @@ export interface Workers {
     handler: (payload: JobPayloads[N], job: JobContext) => Promise<void>,
     options: WorkerTuning
   ): Promise<void>
+  /** The workers that take no jobs any more although nobody has closed them, each with the reason. */
+  ended(): string[]
   /** Lets running jobs finish. */
   close(): Promise<void>
 }
@@ -73,6 +77,11 @@ type QueueConfig = Config['queue'] & { databaseUrl: string }
 
 const ANSWER_TIMEOUT_MS = 2 * SECOND
 const START_TIMEOUT_MS = 20 * SECOND
+/** Of one statement of BullMQ's on PostgreSQL: all are short, and what it waits for comes as a notification. */
+const STATEMENT_WITHIN = { producer: 5 * SECOND, worker: 10 * SECOND }
+const MIGRATION_TIMEOUT_MS = 10 * MINUTE
+/** A Redis that says nothing for so long is gone. Workers wait up to ten seconds for a job (BullMQ's maximumBlockTimeout). */
+const REDIS_SILENCE = { producer: 4 * SECOND, worker: 20 * SECOND }
 const MAX_BATCH = 500
 /**
  * How long the jobs of a killed worker wait until another one takes them. A worker that is only slow may lose a job, which
@@ -146,9 +155,23 @@ export async function openQueues(config: QueueConfig, log: Logger): Promise<Queu
   }
 }
 
-export async function openWorkers(config: QueueConfig, log: Logger): Promise<Workers> {
+/** `onEnded` hears of a worker that takes no jobs any more although nobody has closed it. */
+export async function openWorkers(
+  config: QueueConfig,
+  log: Logger,
+  onEnded: (reason: string) => void = () => undefined
+): Promise<Workers> {
   const engine = config.engine === 'redis' ? redisConsumer(config, log) : postgresConsumer(config, log)
   const workers: Worker[] = []
+  const ended: string[] = []
+  let isClosing = false
+  const end = (name: JobName, why: string) => {
+    if (isClosing) return
+    const reason = `the worker of ${name} has stopped: ${why}`
+    ended.push(reason)
+    log.error({ queue: name, reason: why }, 'a worker has stopped')
+    onEnded(reason)
+  }
   return {
     async start(name, handler, { concurrency, timeLimitMs, onFailed }) {
       const processor: Processor = async job => {
@@ -169,9 +192,14 @@ export async function openWorkers(config: QueueConfig, log: Logger): Promise<Wor
         onFailed?.(error)
       })
       await engine.ready(worker)
-      worker.run().catch(error => log.error({ queue: name, err: error }, 'a worker has stopped'))
+      worker.run().then(
+        () => end(name, 'its loop has ended'),
+        error => end(name, messageOf(error))
+      )
     },
+    ended: () => [...ended],
     async close() {
+      isClosing = true
       await Promise.allSettled(workers.map(worker => worker.close()))
       await engine.close()
     }
@@ -197,7 +225,8 @@ async function redisProducer(config: QueueConfig, log: Logger) {
     enableOfflineQueue: false,
     maxRetriesPerRequest: 1,
     commandTimeout: ANSWER_TIMEOUT_MS,
-    connectTimeout: ANSWER_TIMEOUT_MS
+    connectTimeout: ANSWER_TIMEOUT_MS,
+    socketTimeout: REDIS_SILENCE.producer
   })
   await answered(once(connection, 'ready'), 'connect').catch(error => {
     log.warn({ reason: messageOf(error) }, 'Redis is away; jobs are enqueued by the sweep once it is back')
@@ -212,7 +241,7 @@ async function redisProducer(config: QueueConfig, log: Logger) {
 
 /** Workers wait for Redis to come back. */
 function redisConsumer(config: QueueConfig, log: Logger) {
-  const connection = connectRedis(config, log, { maxRetriesPerRequest: null })
+  const connection = connectRedis(config, log, { maxRetriesPerRequest: null, socketTimeout: REDIS_SILENCE.worker })
   return {
     worker: (name: JobName, processor: Processor, options: WorkerOptions) =>
       new Worker(name, processor, { connection, prefix: redisPrefix(config), ...options }),
@@ -226,13 +255,14 @@ function redisConsumer(config: QueueConfig, log: Logger) {
 
 const OnPostgres = withBackend(createPostgresBackend)
 
-function openPool(config: QueueConfig, log: Logger, max: number): pg.Pool {
+function openPool(config: QueueConfig, log: Logger, max: number, statementWithinMs: number): pg.Pool {
   const pool = createPool(
     {
       connectionString: config.databaseUrl,
       options: `-c search_path=${POSTGRES_SCHEMA}`,
       application_name: 'tillworks-queue',
       connectionTimeoutMillis: 5 * SECOND,
+      query_timeout: statementWithinMs,
       keepAlive: true,
       max
     },
@@ -244,11 +274,13 @@ function openPool(config: QueueConfig, log: Logger, max: number): pg.Pool {
 }
 
 async function postgresProducer(config: QueueConfig, log: Logger) {
-  const pool = openPool(config, log, 4)
+  const pool = openPool(config, log, 4, STATEMENT_WITHIN.producer)
   const client = await pool.connect()
   try {
+    allowAnswers(client, MIGRATION_TIMEOUT_MS)
     await runMigrations(client, POSTGRES_SCHEMA)
   } finally {
+    allowAnswers(client, undefined)
     client.release()
   }
   return {
@@ -264,7 +296,8 @@ async function postgresProducer(config: QueueConfig, log: Logger) {
 
 function postgresConsumer(config: QueueConfig, log: Logger) {
   const listeners = jobNames.length
-  const pool = openPool(config, log, listeners + 8)
+  const pool = openPool(config, log, listeners + 8, STATEMENT_WITHIN.worker)
+  probeHeldConnections(pool)
   return {
     worker: (name: JobName, processor: Processor, options: WorkerOptions) =>
       new OnPostgres.Worker(name, processor, {
@@ -291,16 +324,4 @@ function withoutPeople(error: unknown): unknown {
 
 async function answered<T>(work: Promise<T>, what: string, ms = ANSWER_TIMEOUT_MS): Promise<T> {
   return await withinTime(work, ms, `the queue store did not answer ${what} in ${ms} ms`)
-}
-
-async function withinTime<T>(work: Promise<T>, ms: number, message: string): Promise<T> {
-  let timer: NodeJS.Timeout | undefined
-  const timeout = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(message)), ms)
-  })
-  try {
-    return await Promise.race([work, timeout])
-  } finally {
-    clearTimeout(timer)
-  }
 }

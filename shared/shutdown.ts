@@ -28,22 +28,31 @@ export async function runShutdown(phases: ShutdownPhase[], log: Logger): Promise
   }
 }
 
-/** Ends the process in order on SIGTERM or SIGINT; a second signal ends it at once. */
-export function shutdownOnSignal(phases: ShutdownPhase[], log: Logger): void {
+/**
+ * Ends the process in order on SIGTERM or SIGINT; a second signal ends it at once. The function that it returns ends it in
+ * order, too, with exit code 1: something that the process is for has failed, and whoever supervises it starts it anew.
+ */
+export function shutdownOnSignal(phases: ShutdownPhase[], log: Logger): (reason: string) => void {
   let stopping = false
-  const onSignal = async (signal: NodeJS.Signals) => {
+  const stop = async (context: object, exitCode: number) => {
+    stopping = true
+    log.info(context, 'stopping')
+    await runShutdown(phases, log)
+    log.info('stopped')
+    process.exit(exitCode)
+  }
+  const onSignal = (signal: NodeJS.Signals) => {
     if (stopping) {
       log.warn({ signal }, 'second signal: leaving at once')
       process.exit(1)
     }
-    stopping = true
-    log.info({ signal }, 'stopping')
-    await runShutdown(phases, log)
-    log.info('stopped')
-    process.exit(0)
+    void stop({ signal }, 0)
   }
   process.on('SIGTERM', onSignal)
   process.on('SIGINT', onSignal)
+  return reason => {
+    if (!stopping) void stop({ reason }, 1)
+  }
 }
 
 export const CLOSE_CAP = 10 * SECOND

@@ -10,9 +10,11 @@ import { startWorkers } from './start.js'
 try {
   const config = loadConfig(process.env)
   const services = await openServices(config, { name: 'tillworks-workers' })
-  const workers = await startWorkers(services)
-  const metrics = await startMetricsListener(services)
-  shutdownOnSignal(
+  // A worker that has ended by itself takes the process with it (docs/decisions/0017).
+  let leave: ((reason: string) => void) | undefined
+  const workers = await startWorkers(services, reason => leave?.(reason))
+  const metrics = await startMetricsListener(services, workers)
+  leave = shutdownOnSignal(
     [
       // A job that does not end in time is taken over by another worker once its lock has run out.
       { name: 'finish jobs', capMs: 25 * SECOND, run: () => workers.stop() },
@@ -22,6 +24,8 @@ try {
     ],
     services.log
   )
+  const [endedMeanwhile] = workers.troubles()
+  if (endedMeanwhile !== undefined) leave(endedMeanwhile)
   const { engine, concurrency } = config.queue
   services.log.info({ engine, concurrency, port: metrics?.port }, 'the workers are running')
 } catch (error) {

@@ -6,6 +6,7 @@ import { listen, portOf, stopAccepting } from '../shared/http-server.js'
 import { collectMetrics } from '../shared/metrics.js'
 import { admit } from '../shared/operator-access.js'
 import type { Services } from '../shared/services.js'
+import type { RunningWorkers } from './start.js'
 
 export interface MetricsListener {
   port: number
@@ -14,16 +15,23 @@ export interface MetricsListener {
 
 /**
  * /metrics, for operators, and /healthz of workers that run apart from the ingress; undefined unless WORKERS_PORT is set.
+ * /healthz is 503 when a worker or the timer of the schedules has stopped, and says which.
  * What this process counts by itself, such as the decisions of the fraud rules, no ingress can show.
  */
-export async function startMetricsListener(services: Services): Promise<MetricsListener | undefined> {
+export async function startMetricsListener(
+  services: Services,
+  workers: Pick<RunningWorkers, 'troubles'>
+): Promise<MetricsListener | undefined> {
   const { config } = services
   if (config.ops.workersPort === undefined) return undefined
   const app = express()
   app.disable('x-powered-by')
   app.use(helmet())
   app.get('/healthz', (_request, response) => {
-    response.json({ status: 'ok' })
+    const troubles = workers.troubles()
+    response.setHeader('Cache-Control', 'no-store')
+    if (troubles.length === 0) response.json({ status: 'ok' })
+    else response.status(503).json({ status: 'failing', troubles })
   })
   app.get('/metrics', admit(services), async (_request, response) => {
     const { contentType, text } = await collectMetrics(services)

@@ -15,11 +15,18 @@ import { noteStripeAway } from './stripe-outage.js'
 /** Far beyond the bounds of the calls and the statements that a job makes. */
 const ROW_LIMIT = 5 * MINUTE
 
-/** Starts every worker and the schedules. `stop` lets the running jobs finish. */
-export async function startWorkers(services: Services): Promise<{ stop(): Promise<void> }> {
+export interface RunningWorkers {
+  /** What this process should do and does not do any more; empty while all is well. */
+  troubles(): string[]
+  /** Lets the running jobs finish. */
+  stop(): Promise<void>
+}
+
+/** Starts every worker and the schedules. `onEnded` hears of a worker that has ended by itself. */
+export async function startWorkers(services: Services, onEnded?: (reason: string) => void): Promise<RunningWorkers> {
   const { config, log } = services
   await tellWhetherShopIsNotified(services)
-  const workers = await openWorkers({ ...config.queue, databaseUrl: config.database.url }, log)
+  const workers = await openWorkers({ ...config.queue, databaseUrl: config.database.url }, log, onEnded)
   try {
     await Promise.all(
       (jobs as readonly Job<JobName>[]).map(job => {
@@ -29,6 +36,7 @@ export async function startWorkers(services: Services): Promise<{ stop(): Promis
     )
     const schedules = await startSchedules(services)
     return {
+      troubles: () => [...workers.ended(), schedules.trouble()].filter(trouble => trouble !== undefined),
       async stop() {
         schedules.stop()
         await workers.close()

@@ -1,5 +1,6 @@
 import { type Request, type Response, Router } from 'express'
 import { type CheckoutData, checkoutData } from '../../shared/checkout-outcome.js'
+import { isGone, whenGone } from '../../shared/client-gone.js'
 import { MINUTE, SECOND } from '../../shared/duration.js'
 import { Problem, type ProblemExtras, problems } from '../../shared/errors.js'
 import { type CheckoutRow, readCheckout } from '../../shared/statements/checkouts.js'
@@ -31,6 +32,7 @@ export function checkoutStatusRoutes(ingress: Ingress): Router {
 
   router.get('/api/stripe/checkout/:id/events', async (request, response) => {
     const { id, userId } = await ownCheckout(ingress, request, response)
+    if (isGone(response)) return
     const count = (streams.get(userId) ?? 0) + 1
     if (count > MAX_STREAMS) {
       throw new Problem(
@@ -40,23 +42,31 @@ export function checkoutStatusRoutes(ingress: Ingress): Router {
       )
     }
     streams.set(userId, count)
-    const watch = ingress.watcher.watch(id)
-    const end = Date.now() + MAX_STREAM
-    let gone = false
-    response.on('close', () => {
-      gone = true
-      watch.stop()
+    try {
+      await streamStatus(ingress, response, id)
+    } finally {
       const left = (streams.get(userId) ?? 1) - 1
       if (left === 0) streams.delete(userId)
       else streams.set(userId, left)
-    })
+    }
+  })
+
+  return router
+}
+
+/** Writes each state of the checkout until it is settled, the time is up, or nobody listens any more. */
+async function streamStatus(ingress: Ingress, response: Response, id: string): Promise<void> {
+  const watch = ingress.watcher.watch(id)
+  whenGone(response, () => watch.stop())
+  try {
     response.writeHead(200, {
       'Content-Type': 'text/event-stream',
       'Cache-Control': 'no-store',
       'X-Accel-Buffering': 'no'
     })
+    const end = Date.now() + MAX_STREAM
     let last = ''
-    while (!gone && Date.now() < end) {
+    while (!isGone(response) && Date.now() < end) {
       const checkout = await readCheckout(ingress.db.pool, id)
       if (checkout === undefined) break
       const data = JSON.stringify(await statusData(ingress, checkout))
@@ -65,11 +75,10 @@ export function checkoutStatusRoutes(ingress: Ingress): Router {
       if (isSettled(checkout.status)) break
       await watch.changed(HEARTBEAT)
     }
-    watch.stop()
     response.end()
-  })
-
-  return router
+  } finally {
+    watch.stop()
+  }
 }
 
 /** Another customer's checkout is as missing as one that does not exist. */

@@ -1,6 +1,7 @@
 import { type Request, type RequestHandler, type Response, Router } from 'express'
 import type { Cart } from '../../shared/cart.js'
 import { type CheckoutOutcome, checkoutOutcome } from '../../shared/checkout-outcome.js'
+import { isGone, whenGone } from '../../shared/client-gone.js'
 import type { Customer } from '../../shared/customer-claims.js'
 import { HOUR, MINUTE } from '../../shared/duration.js'
 import { Problem } from '../../shared/errors.js'
@@ -146,20 +147,22 @@ async function answerWhenSettled(
   waitMs: number,
   lookFirst = false
 ): Promise<void> {
-  const settled = await waitUntilSettled(ingress, watch, id, waitMs, lookFirst)
+  whenGone(response, () => watch.stop())
+  const settled = await waitUntilSettled(ingress, response, watch, id, waitMs, lookFirst)
   send(response, settled === undefined ? accepted(id) : checkoutOutcome(settled), id)
 }
 
-/** The checkout once the workers are done with it, or undefined when `waitMs` is over first. */
+/** The checkout once the workers are done with it, or undefined when `waitMs` is over or the client is gone first. */
 async function waitUntilSettled(
   ingress: Ingress,
+  response: Response,
   watch: Watch,
   id: string,
   waitMs: number,
   lookFirst: boolean
 ): Promise<CheckoutRow | undefined> {
   const deadline = Date.now() + waitMs
-  for (let look = lookFirst; ; look = true) {
+  for (let look = lookFirst; !isGone(response); look = true) {
     if (look) {
       const checkout = await readCheckout(ingress.db.pool, id)
       if (checkout !== undefined && !isInFlight(checkout.status)) return checkout
@@ -168,6 +171,7 @@ async function waitUntilSettled(
     if (left <= 0) return undefined
     await watch.changed(left)
   }
+  return undefined
 }
 
 /** RFC 7240. */

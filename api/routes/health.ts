@@ -1,39 +1,44 @@
 import { Router } from 'express'
+import type { QueryConfig } from 'pg'
 import { SECOND } from '../../shared/duration.js'
 import { messageOf } from '../../shared/errors.js'
 import { migrationNames } from '../../shared/migration-names.js'
+import { createSharedRead } from '../../shared/shared-read.js'
+import { withinTime } from '../../shared/within-time.js'
 import type { Ingress } from '../ingress.js'
 
 type Check = { ok: true } | { ok: false; reason: string }
 
+/**
+ * `degraded` is a 200: without the queue store the ingress still writes down events, orders and checkouts, which the sweep
+ * enqueues later. Without the database, or with another schema than ours, it can take nothing.
+ */
 interface Readiness {
-  ready: boolean
+  status: 'ready' | 'degraded' | 'not ready'
   checks: { database: Check; queue: Check }
 }
 
 /** Everybody may ask: however many do, the stores are asked once in this time. */
 const ASK_EVERY = SECOND / 2
+const ANSWER_WITHIN = 1.5 * SECOND
 
 /** /healthz: the process runs. /readyz: it can do its work: database, schema version, queue store. */
 export function healthRoutes(ingress: Ingress): Router {
   const expected = migrationNames().at(-1)
-  let asked = 0
-  let answer: Promise<Readiness> | undefined
-  const readiness = (): Promise<Readiness> => {
-    if (answer !== undefined && Date.now() - asked < ASK_EVERY) return answer
-    asked = Date.now()
-    answer = askStores(ingress, expected)
-    return answer
-  }
+  const readiness = createSharedRead(() => askStores(ingress, expected), {
+    everyMs: ASK_EVERY,
+    withinMs: 2 * ANSWER_WITHIN,
+    what: 'the readiness check'
+  })
 
   const router = Router()
   router.get('/healthz', (_request, response) => {
     response.json({ status: 'ok' })
   })
   router.get('/readyz', async (_request, response) => {
-    const { ready, checks } = await readiness()
+    const { status, checks } = await readiness()
     response.setHeader('Cache-Control', 'no-store')
-    response.status(ready ? 200 : 503).json({ status: ready ? 'ready' : 'not ready', checks })
+    response.status(status === 'not ready' ? 503 : 200).json({ status, checks })
   })
   return router
 }
@@ -43,23 +48,26 @@ async function askStores(ingress: Ingress, expected: string | undefined): Promis
     check(ingress, 'database', () => checkSchema(ingress, expected)),
     check(ingress, 'queue store', () => ingress.queues.ping())
   ])
-  return { ready: database.ok && queue.ok, checks: { database, queue } }
+  const status = !database.ok ? 'not ready' : queue.ok ? 'ready' : 'degraded'
+  return { status, checks: { database, queue } }
 }
 
 /** What may be told to everybody; a driver's own message can name hosts and users. */
 class NotReady extends Error {}
 
 async function checkSchema(ingress: Ingress, expected: string | undefined): Promise<void> {
-  const { rowCount } = await ingress.db.pool.query(
-    'SELECT FROM "_prisma_migrations" WHERE "migration_name" = $1 AND "finished_at" IS NOT NULL',
-    [expected]
-  )
+  const statement: QueryConfig & { query_timeout: number } = {
+    text: 'SELECT FROM "_prisma_migrations" WHERE "migration_name" = $1 AND "finished_at" IS NOT NULL',
+    values: [expected],
+    query_timeout: ANSWER_WITHIN
+  }
+  const { rowCount } = await ingress.db.pool.query(statement)
   if (rowCount === 0) throw new NotReady(`migration ${expected} is missing; run: npm run db:migrate`)
 }
 
 async function check({ log }: Ingress, what: string, work: () => Promise<void>): Promise<Check> {
   try {
-    await work()
+    await withinTime(work(), ANSWER_WITHIN, `it did not answer in ${ANSWER_WITHIN} ms`)
     return { ok: true }
   } catch (error) {
     log.warn({ reason: messageOf(error) }, `the ${what} is not ready`)

@@ -143,7 +143,7 @@ export async function markAsked(db: Queryable, table: keyof typeof KEYS, id: str
   await db.query(`UPDATE "${table}" SET "askedAt" = $2 WHERE "${KEYS[table]}" = $1`, [id, now])
 }
 
-/** Deletes one batch of the counts of rate limits that are over. */
+/** Deletes one batch of the counts of rate limits that are over, but for those that a request is counting at this moment. */
 export async function deleteExpiredLimits(db: Queryable, now: Date, batch: number): Promise<number> {
   const { rowCount } = await db.query(
     'DELETE FROM "RateLimit" WHERE "key" IN (SELECT "key" FROM "RateLimit" WHERE "expire" < $1 LIMIT $2 FOR UPDATE SKIP LOCKED)',

@@ -137,14 +137,18 @@ export async function abandonPayments(db: Queryable, checkoutId: string, now: Da
   return rows
 }
 
-/** Authorizations that lapse before `before` and about which nobody was told; they count as told from now on. */
+/**
+ * Authorizations that lapse before `before` and about which nobody was told; they count as told from now on. What another
+ * transaction is changing has its turn at the next call; orders come in id order, as their audit chains are then locked.
+ */
 export async function takeLapsingPayments(db: Queryable, before: Date, now: Date): Promise<PaymentRow[]> {
   const { rows } = await db.query<PaymentRow>(
-    `UPDATE "Payment" SET "lapseAlertedAt" = $2 WHERE "status" = 'AUTHORIZED' AND "lapseAlertedAt" IS NULL
-       AND COALESCE("captureBefore", "createdAt" + interval '7 days') < $1 RETURNING *`,
+    `UPDATE "Payment" SET "lapseAlertedAt" = $2 WHERE "paymentIntentId" IN (
+       SELECT "paymentIntentId" FROM "Payment" WHERE "status" = 'AUTHORIZED' AND "lapseAlertedAt" IS NULL
+         AND COALESCE("captureBefore", "createdAt" + interval '7 days') < $1 FOR NO KEY UPDATE SKIP LOCKED) RETURNING *`,
     [before, now]
   )
-  return rows
+  return rows.sort((a, b) => (a.orderId < b.orderId ? -1 : 1))
 }
 
 export interface SignalRecord {

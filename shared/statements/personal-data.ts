@@ -37,37 +37,37 @@ function pruning(what: string, statement: string): Pruning {
   }
 }
 
-/** Each finds its rows by an index of those that still have something to forget. */
+/** Each finds its rows by an index of those that still have something to forget; what is locked has its turn in a later batch. */
 export const prunings: readonly Pruning[] = [
   pruning(
     'payloads of events',
     `UPDATE "WebhookEvent" SET ${FORGET_EVENT} WHERE "id" IN (SELECT "id" FROM "WebhookEvent"
-       WHERE "receivedAt" < $1 AND ${CLOSED_EVENT} AND "payload" <> '{}' ORDER BY "receivedAt" LIMIT $2)`
+       WHERE "receivedAt" < $1 AND ${CLOSED_EVENT} AND "payload" <> '{}' ORDER BY "receivedAt" LIMIT $2 FOR UPDATE SKIP LOCKED)`
   ),
   pruning(
     'orders',
     `UPDATE "Order" SET ${FORGET_ORDER} WHERE "id" IN (SELECT "id" FROM "Order"
-       WHERE "updatedAt" < $1 AND ${CLOSED_ORDER} AND ("email" IS NOT NULL OR "address" IS NOT NULL) ORDER BY "updatedAt" LIMIT $2)`
+       WHERE "updatedAt" < $1 AND ${CLOSED_ORDER} AND ("email" IS NOT NULL OR "address" IS NOT NULL) ORDER BY "updatedAt" LIMIT $2 FOR UPDATE SKIP LOCKED)`
   ),
   pruning(
     'checkouts',
     `UPDATE "Checkout" SET ${FORGET_CHECKOUT} WHERE "id" IN (SELECT "id" FROM "Checkout"
-       WHERE "updatedAt" < $1 AND ${CLOSED_CHECKOUT} AND "email" <> '${ERASED}' ORDER BY "updatedAt" LIMIT $2)`
+       WHERE "updatedAt" < $1 AND ${CLOSED_CHECKOUT} AND "email" <> '${ERASED}' ORDER BY "updatedAt" LIMIT $2 FOR UPDATE SKIP LOCKED)`
   ),
   pruning(
     'signals',
     `UPDATE "PaymentSignal" SET ${FORGET_SIGNAL} WHERE "id" IN (SELECT "id" FROM "PaymentSignal"
-       WHERE "createdAt" < $1 AND ${SIGNAL_TELLS} ORDER BY "createdAt" LIMIT $2)`
+       WHERE "createdAt" < $1 AND ${SIGNAL_TELLS} ORDER BY "createdAt" LIMIT $2 FOR UPDATE SKIP LOCKED)`
   ),
   pruning(
     'notifications',
     `DELETE FROM "Notification" WHERE "id" IN (SELECT "id" FROM "Notification"
-       WHERE "createdAt" < $1 AND "status" <> 'PENDING' ORDER BY "createdAt" LIMIT $2)`
+       WHERE "createdAt" < $1 AND "status" <> 'PENDING' ORDER BY "createdAt" LIMIT $2 FOR UPDATE SKIP LOCKED)`
   ),
   // The rules look back for a day; the address of an old one has no use.
   pruning(
     'clearances of the fraud rules',
-    `DELETE FROM "FraudClearance" WHERE "subject" IN (SELECT "subject" FROM "FraudClearance" WHERE "clearedAt" < $1 LIMIT $2)`
+    `DELETE FROM "FraudClearance" WHERE "subject" IN (SELECT "subject" FROM "FraudClearance" WHERE "clearedAt" < $1 LIMIT $2 FOR UPDATE SKIP LOCKED)`
   )
 ]
 
@@ -116,27 +116,27 @@ const OF_USER = `"orderId" IN (SELECT "id" FROM "Order" WHERE "userId" = $1)`
 /** One batch of events that are tied to a closed checkout of the user. */
 export const eraseEvents = erasing(
   `UPDATE "WebhookEvent" SET ${FORGET_EVENT} WHERE "id" IN (SELECT e."id" FROM "WebhookEvent" e JOIN "Checkout" c ON c."id" = e."checkoutId"
-     WHERE c."userId" = $1 AND c.${CLOSED_CHECKOUT} AND e.${CLOSED_EVENT} AND (e."payload" <> '{}' OR e."error" IS NOT NULL OR e."note" IS NOT NULL) LIMIT $2)`
+     WHERE c."userId" = $1 AND c.${CLOSED_CHECKOUT} AND e.${CLOSED_EVENT} AND (e."payload" <> '{}' OR e."error" IS NOT NULL OR e."note" IS NOT NULL) ORDER BY e."id" LIMIT $2 FOR UPDATE OF e)`
 )
 
 export const eraseOrders = erasing(
   `UPDATE "Order" SET ${FORGET_ORDER} WHERE "id" IN (SELECT "id" FROM "Order" WHERE "userId" = $1 AND ${CLOSED_ORDER}
-     AND ("email" IS NOT NULL OR "address" IS NOT NULL) LIMIT $2)`
+     AND ("email" IS NOT NULL OR "address" IS NOT NULL) ORDER BY "id" LIMIT $2 FOR UPDATE)`
 )
 
 export const eraseCheckouts = erasing(
   `UPDATE "Checkout" SET ${FORGET_CHECKOUT} WHERE "id" IN (SELECT "id" FROM "Checkout" WHERE "userId" = $1 AND ${CLOSED_CHECKOUT}
-     AND ("email" <> '${ERASED}' OR "ipAddress" IS NOT NULL OR "userAgent" IS NOT NULL OR "sessionParams" ? 'customer_email') LIMIT $2)`
+     AND ("email" <> '${ERASED}' OR "ipAddress" IS NOT NULL OR "userAgent" IS NOT NULL OR "sessionParams" ? 'customer_email') ORDER BY "id" LIMIT $2 FOR UPDATE)`
 )
 
 export const eraseSignals = erasing(
-  `UPDATE "PaymentSignal" SET ${FORGET_SIGNAL} WHERE "id" IN (SELECT "id" FROM "PaymentSignal" WHERE ${OF_USER} AND ${SIGNAL_TELLS} LIMIT $2)`
+  `UPDATE "PaymentSignal" SET ${FORGET_SIGNAL} WHERE "id" IN (SELECT "id" FROM "PaymentSignal" WHERE ${OF_USER} AND ${SIGNAL_TELLS} ORDER BY "id" LIMIT $2 FOR UPDATE)`
 )
 
 /** What the shop's answer said; the notification itself tells ids and amounts. */
 export const eraseNotificationErrors = erasing(
   `UPDATE "Notification" SET "error" = NULL WHERE "id" IN (SELECT "id" FROM "Notification" WHERE ${OF_USER}
-     AND "status" <> 'PENDING' AND "error" IS NOT NULL LIMIT $2)`
+     AND "status" <> 'PENDING' AND "error" IS NOT NULL ORDER BY "id" LIMIT $2 FOR UPDATE)`
 )
 
 /** The key itself stays for its time, so that the same request is still not a second one. */
@@ -144,7 +144,7 @@ export const eraseKeys = erasing(
   `UPDATE "IdempotencyKey" SET "request" = '{}', "response" = CASE WHEN "status" >= 400
        THEN ("response"::jsonb - 'detail' - 'details' - 'errors')::json ELSE "response" END
    WHERE "key" IN (SELECT k."key" FROM "IdempotencyKey" k LEFT JOIN "Checkout" c ON c."id" = k."checkoutId"
-     WHERE k."userId" = $1 AND k."request" <> '{}' AND (c."id" IS NULL OR c.${CLOSED_CHECKOUT}) LIMIT $2)`
+     WHERE k."userId" = $1 AND k."request" <> '{}' AND (c."id" IS NULL OR c.${CLOSED_CHECKOUT}) ORDER BY k."key" LIMIT $2 FOR UPDATE OF k)`
 )
 
 export interface EventCursor {

@@ -23,8 +23,12 @@ export interface WebhookEventRow extends NewWebhookEvent {
   processedAt: Date | null
 }
 
-/** Stores many deliveries in one statement and returns the ids that were new. */
-export async function storeEvents(db: Queryable, events: NewWebhookEvent[]): Promise<Set<string>> {
+/**
+ * Stores many deliveries in one statement and returns the ids that were new. In id order whatever the caller's was, so that
+ * two inserts that share events cannot wait for each other.
+ */
+export async function storeEvents(db: Queryable, given: NewWebhookEvent[]): Promise<Set<string>> {
+  const events = [...given].sort((a, b) => (a.id < b.id ? -1 : 1))
   const { rows } = await db.query<{ id: string }>({
     name: 'store-events',
     text: `

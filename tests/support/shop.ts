@@ -26,12 +26,19 @@ export const WEBHOOK_SECRET = 'whsec_of_the_tests'
 export async function openShop(
   engine: Engine,
   env: Record<string, string> = {},
-  options: { pages?: (authSecret: string) => Router; simulator?: Partial<SimulatorOptions>; log?: Logger } = {}
+  options: {
+    pages?: (authSecret: string) => Router
+    simulator?: Partial<SimulatorOptions>
+    log?: Logger
+    /** The way to the database, from the connection string of its server. */
+    database?: (url: string) => string
+  } = {}
 ): Promise<Shop> {
   const name = `test_${randomBytes(6).toString('hex')}`
   const server = process.env.TILLWORKS_TEST_POSTGRES ?? ''
   await administer(server, `CREATE DATABASE "${name}" TEMPLATE template_tillworks`)
-  const databaseUrl = server.replace(/\/postgres$/, `/${name}`)
+  const ownUrl = server.replace(/\/postgres$/, `/${name}`)
+  const databaseUrl = options.database?.(ownUrl) ?? ownUrl
   const stack = await startStack({
     port: env.PORT === undefined ? await freePort() : Number(env.PORT),
     pages: options.pages?.(AUTH_SECRET),

@@ -1,0 +1,72 @@
+import pg from 'pg'
+import { SECOND } from './duration.js'
+
+/** What pg says when `query_timeout` is over (pg/lib/client.js). */
+const NOT_ANSWERED = 'Query read timeout'
+const END_WITHIN = 2 * SECOND
+
+type Query = (...args: unknown[]) => unknown
+
+/**
+ * A connection to PostgreSQL that waits for nothing without an end. `query_timeout` bounds each statement on our side, for a
+ * server that is gone without a word; a connection that it ran out on is ended, since its answer could still come and be
+ * taken for that of the next statement. Farewells are bounded, too.
+ */
+export class BoundedClient extends pg.Client {
+  /** In milliseconds; undefined for the `query_timeout` of the connection. */
+  answerWithinMs: number | undefined
+
+  constructor(config?: pg.ClientConfig) {
+    super(config)
+    const query = super.query.bind(this) as Query
+    const bounded: Query = (statement, ...rest) => {
+      const callback = rest.at(-1)
+      if (typeof callback === 'function') {
+        rest[rest.length - 1] = (error: unknown, result: unknown) => {
+          callback(error, result)
+          this.#endWhenSilent(error)
+        }
+      }
+      const answer = query(this.#withBound(statement), ...rest)
+      if (answer instanceof Promise) answer.catch(error => this.#endWhenSilent(error))
+      return answer
+    }
+    this.query = bounded as typeof this.query
+    const end = super.end.bind(this) as Query
+    this.end = ((...args: unknown[]) => {
+      const timer = setTimeout(() => this.connection.stream.destroy(), END_WITHIN)
+      this.connection.once('end', () => clearTimeout(timer))
+      return end(...args)
+    }) as typeof this.end
+  }
+
+  #withBound(statement: unknown): unknown {
+    if (this.answerWithinMs === undefined || isSubmittable(statement)) return statement
+    const config = typeof statement === 'string' ? { text: statement } : (statement as object)
+    return { query_timeout: this.answerWithinMs, ...config }
+  }
+
+  #endWhenSilent(error: unknown): void {
+    if (isNotAnswered(error)) this.connection.stream.destroy(error as Error)
+  }
+}
+
+/** Whether `error` says that PostgreSQL did not answer a statement in time. */
+export function isNotAnswered(error: unknown): boolean {
+  return error instanceof Error && error.message === NOT_ANSWERED
+}
+
+/** Lets the statements of a client of our pools take so long; undefined for as long as others do. */
+export function allowAnswers(client: pg.ClientBase, withinMs: number | undefined): void {
+  if (client instanceof BoundedClient) client.answerWithinMs = withinMs
+}
+
+/** Asks whether the server is still there; a connection that does not answer within `withinMs` milliseconds is ended. */
+export async function askForLife(client: pg.ClientBase, withinMs: number): Promise<void> {
+  const statement: pg.QueryConfig & { query_timeout: number } = { text: 'SELECT 1', query_timeout: withinMs }
+  await client.query(statement)
+}
+
+function isSubmittable(statement: unknown): boolean {
+  return typeof (statement as { submit?: unknown }).submit === 'function'
+}
