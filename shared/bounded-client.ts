@@ -34,7 +34,7 @@ export class BoundedClient extends pg.Client {
     this.query = bounded as typeof this.query
     const end = super.end.bind(this) as Query
     this.end = ((...args: unknown[]) => {
-      const timer = setTimeout(() => this.connection.stream.destroy(), END_WITHIN)
+      const timer = setTimeout(() => this.connection.stream.destroy(), END_WITHIN).unref()
       this.connection.once('end', () => clearTimeout(timer))
       return end(...args)
     }) as typeof this.end
