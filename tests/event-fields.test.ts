@@ -11,6 +11,8 @@ import { openShop, type Shop, WEBHOOK_SECRET } from './support/shop.js'
 const SEED = Number(process.env.FIELD_SEED ?? Math.floor(Math.random() * 2 ** 31))
 /** How many odd values each field of each body gets, besides being left out. */
 const VALUES = Number(process.env.FIELD_VALUES ?? 1)
+/** Fewer fields for a person who waits. */
+const EVERY = process.env.CI === 'true' ? 1 : 3
 const PLAYED = [
   'declines, then pays',
   'bank debit that pays',
@@ -172,6 +174,7 @@ it('applies an event with an odd field, or gives it up at once and names the fie
   for (const body of bodies) {
     await reset(body)
     for (const [index, path] of pathsOf(body.object).entries()) {
+      if ((index + SEED) % EVERY !== 0) continue
       const values = fc.sample(odd, { seed: SEED + number, numRuns: VALUES })
       for (const value of index % 2 === 0 ? [LEFT_OUT, ...values] : values) {
         const id = `evt_odd_${number++}`

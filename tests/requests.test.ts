@@ -179,6 +179,7 @@ it('asks for a password at the board and lists the queues behind it', async () =
     'refund-creation',
     'retention',
     'session-creation',
+    'session-expiry',
     'sweep',
     'webhook-processing'
   ])

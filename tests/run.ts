@@ -1,8 +1,17 @@
 // npm test: starts one PostgreSQL and one Redis for the whole run, hands them to Jest, and stops them after it.
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
+import { rmSync } from 'node:fs'
 import { startPrivateRedis } from '../demo/private-redis.js'
 import { startThrowAwayPostgres } from '../demo/throw-away-postgres.js'
 import { applyMigrations } from '../shared/migrations.js'
+
+// Commands and workers that are processes of their own start in half the time when they are compiled once. The folder is
+// within the project, so that packages are found, and of this run alone.
+const build = `node_modules/.cache/tillworks-tests-${process.pid}`
+execFileSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json', '--outDir', build], {
+  stdio: 'inherit'
+})
+process.on('exit', () => rmSync(build, { recursive: true, force: true }))
 
 const postgres = await startThrowAwayPostgres()
 // Each test file gets a database of its own, cloned from this one.
@@ -30,6 +39,7 @@ function runJest(): Promise<number> {
       env: {
         ...process.env,
         NODE_ENV: 'test',
+        TILLWORKS_TEST_BUILD: build,
         TILLWORKS_TEST_POSTGRES: postgres.url('postgres'),
         TEST_REDIS_URL: redisUrl ?? ''
       }

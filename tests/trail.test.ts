@@ -394,9 +394,14 @@ describe('npm run db:migrate', () => {
   const migrate = (env: NodeJS.ProcessEnv) =>
     new Promise<{ code: number; output: string }>(resolve => {
       const all = { ...process.env, DATABASE_URL: shop.stack.config.database.url, NODE_OPTIONS: '', ...env }
-      execFile(process.execPath, ['--import', 'tsx', 'prisma/deploy.ts'], { env: all }, (error, stdout, stderr) => {
-        resolve({ code: error === null ? 0 : Number(error.code ?? 1), output: stdout + stderr })
-      })
+      execFile(
+        process.execPath,
+        [`${process.env.TILLWORKS_TEST_BUILD}/prisma/deploy.js`],
+        { env: all },
+        (error, stdout, stderr) => {
+          resolve({ code: error === null ? 0 : Number(error.code ?? 1), output: stdout + stderr })
+        }
+      )
     })
 
   it('sets the policy from the settings that it is given, and the trail tells it', async () => {

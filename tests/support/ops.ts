@@ -7,7 +7,7 @@ export async function runOps(shop: Shop, ...args: string[]): Promise<{ code: num
     const env = { ...process.env, ...shop.stack.env, OPS_OPERATOR: 'olga', NODE_OPTIONS: '' }
     execFile(
       process.execPath,
-      ['--import', 'tsx', 'ops/main.ts', ...args],
+      [`${process.env.TILLWORKS_TEST_BUILD}/ops/main.js`, ...args],
       { env, maxBuffer: 2 ** 26 },
       (error, stdout, stderr) => {
         resolve({ code: error === null ? 0 : Number(error.code ?? 1), output: stdout + stderr })

@@ -4,9 +4,9 @@ const started: ChildProcess[] = []
 
 /** Workers as a process of their own, so that it can be killed. */
 export function spawnWorkers(env: NodeJS.ProcessEnv): ChildProcess {
-  const child = spawn(process.execPath, ['--import', 'tsx', 'workers/main.ts'], {
+  const child = spawn(process.execPath, [`${process.env.TILLWORKS_TEST_BUILD}/workers/main.js`], {
     stdio: 'ignore',
-    env: { ...process.env, ...env }
+    env: { ...process.env, ...env, NODE_OPTIONS: '' }
   })
   started.push(child)
   return child
