@@ -3,15 +3,15 @@
 
 import { randomBytes } from 'node:crypto'
 import { parseArgs } from 'node:util'
+import { freePort } from '../local/free-port.js'
+import { startPrivateRedis } from '../local/private-redis.js'
+import { createShopper } from '../local/shopper.js'
+import { startStack } from '../local/stack.js'
+import { startThrowAwayPostgres } from '../local/throw-away-postgres.js'
 import { messageOf } from '../shared/errors.js'
 import { createLogger } from '../shared/logger.js'
 import { runShutdown } from '../shared/shutdown.js'
-import { freePort } from './free-port.js'
-import { startPrivateRedis } from './private-redis.js'
 import { scenarios } from './scenarios.js'
-import { createShopper } from './shopper.js'
-import { startStack } from './stack.js'
-import { startThrowAwayPostgres } from './throw-away-postgres.js'
 
 const DEADLINE_MS = 60_000
 

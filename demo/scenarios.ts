@@ -1,11 +1,11 @@
 import Stripe from 'stripe'
+import { eventually } from '../local/eventually.js'
+import { type Answer, address, data, lineOf, type Shopper } from '../local/shopper.js'
+import type { Stack } from '../local/stack.js'
 import type { CheckoutData } from '../shared/checkout-outcome.js'
 import { keyCleanup } from '../workers/key-cleanup.js'
 import { reconcile } from '../workers/reconcile.js'
 import { requestRefunds } from '../workers/refund-request.js'
-import { eventually } from './eventually.js'
-import { type Answer, address, data, lineOf, type Shopper } from './shopper.js'
-import type { Stack } from './stack.js'
 
 export interface Scene {
   stack: Stack

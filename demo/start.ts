@@ -1,15 +1,15 @@
 // npm start: everything on one machine with nothing configured. What the environment sets is used instead.
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { type EmbeddedPostgres, startEmbeddedPostgres } from '../local/embedded-postgres.js'
+import { freePort, isFree } from '../local/free-port.js'
+import { startStack } from '../local/stack.js'
 import { settingNames } from '../shared/config.js'
 import { messageOf } from '../shared/errors.js'
 import { createLogger } from '../shared/logger.js'
 import { shutdownOnSignal } from '../shared/shutdown.js'
 import { stateFolder } from '../shared/state-folder.js'
-import { type EmbeddedPostgres, startEmbeddedPostgres } from './embedded-postgres.js'
-import { freePort, isFree } from './free-port.js'
 import { announce, instance, loadSecrets, refuseSecondStart, withdraw } from './instance.js'
-import { startStack } from './stack.js'
 import { storefront } from './storefront/router.js'
 
 const DEFAULT_PORT = 3000

@@ -54,7 +54,7 @@ async function drift(): Promise<number> {
 }
 
 async function withThrowAwayDatabase<T>(work: (url: string) => Promise<T>): Promise<T> {
-  const { startThrowAwayPostgres } = await import('../demo/throw-away-postgres.js')
+  const { startThrowAwayPostgres } = await import('../local/throw-away-postgres.js')
   const server = await startThrowAwayPostgres()
   try {
     return await work(server.url('postgres'))

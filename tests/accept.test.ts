@@ -1,4 +1,4 @@
-import { data, lineOf, type Shopper } from '../demo/shopper.js'
+import { data, lineOf, type Shopper } from '../local/shopper.js'
 import { runOps } from './support/ops.js'
 import { openShop, type Shop } from './support/shop.js'
 

@@ -1,4 +1,4 @@
-import { address, data, lineOf } from '../demo/shopper.js'
+import { address, data, lineOf } from '../local/shopper.js'
 import { findAuditProblems } from '../shared/statements/audit-trail.js'
 import { retention } from '../workers/retention.js'
 import { runOps } from './support/ops.js'

@@ -1,6 +1,6 @@
 import type Stripe from 'stripe'
-import { eventually } from '../demo/eventually.js'
-import { data, lineOf, type Shopper } from '../demo/shopper.js'
+import { eventually } from '../local/eventually.js'
+import { data, lineOf, type Shopper } from '../local/shopper.js'
 import { checkLedger } from '../ops/ledger-check.js'
 import { loadConfig } from '../shared/config.js'
 import { DAY, MINUTE, SECOND } from '../shared/duration.js'
@@ -460,7 +460,7 @@ describe('an order has one currency', () => {
     const workers = await startWorkers(other)
     const api = await startApi(other, 0)
     try {
-      const { createShopper } = await import('../demo/shopper.js')
+      const { createShopper } = await import('../local/shopper.js')
       const swiss = await createShopper({
         port: api.port,
         authSecret: config.auth.secret,

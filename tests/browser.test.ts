@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { chromium } from 'playwright-core'
-import { freePort } from '../demo/free-port.js'
 import { storefront } from '../demo/storefront/router.js'
+import { freePort } from '../local/free-port.js'
 import { openShop } from './support/shop.js'
 
 const CHROMIUM = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync)

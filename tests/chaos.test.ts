@@ -1,4 +1,4 @@
-import { eventually } from '../demo/eventually.js'
+import { eventually } from '../local/eventually.js'
 import { SECOND } from '../shared/duration.js'
 import { countUnderWay } from '../shared/statements/switches.js'
 import { reconcile } from '../workers/reconcile.js'

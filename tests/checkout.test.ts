@@ -1,5 +1,5 @@
-import { eventually } from '../demo/eventually.js'
-import { data, lineOf, type Shopper } from '../demo/shopper.js'
+import { eventually } from '../local/eventually.js'
+import { data, lineOf, type Shopper } from '../local/shopper.js'
 import { engines, openShop, type Shop } from './support/shop.js'
 
 describe.each(engines)('checkout on %s', engine => {

@@ -1,4 +1,4 @@
-import { data, lineOf, type Shopper } from '../demo/shopper.js'
+import { data, lineOf, type Shopper } from '../local/shopper.js'
 import { checkLedger } from '../ops/ledger-check.js'
 import { DAY } from '../shared/duration.js'
 import { postEntries } from '../shared/ledger.js'

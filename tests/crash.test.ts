@@ -1,5 +1,5 @@
-import { eventually } from '../demo/eventually.js'
-import { data, lineOf } from '../demo/shopper.js'
+import { eventually } from '../local/eventually.js'
+import { data, lineOf } from '../local/shopper.js'
 import { engines, openShop } from './support/shop.js'
 import { killWorkers, spawnWorkers } from './support/worker-process.js'
 

@@ -1,6 +1,6 @@
 import type Stripe from 'stripe'
-import { eventually } from '../demo/eventually.js'
-import { data, lineOf, type Shopper } from '../demo/shopper.js'
+import { eventually } from '../local/eventually.js'
+import { data, lineOf, type Shopper } from '../local/shopper.js'
 import { requestRefunds } from '../workers/refund-request.js'
 import { runOps } from './support/ops.js'
 import { openShop, type Shop } from './support/shop.js'

@@ -4,7 +4,7 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import fc from 'fast-check'
 import Stripe from 'stripe'
-import { address, lineOf } from '../demo/shopper.js'
+import { address, lineOf } from '../local/shopper.js'
 import { signSessionToken } from '../shared/session-token.js'
 import { openShop, type Shop, WEBHOOK_SECRET } from './support/shop.js'
 

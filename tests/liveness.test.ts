@@ -3,9 +3,9 @@ import { Worker } from 'bullmq'
 import { createCheckoutWatcher } from '../api/checkout-watcher.js'
 import { startApi } from '../api/start.js'
 import { createTurns } from '../api/turns.js'
-import { eventually } from '../demo/eventually.js'
-import { freePort } from '../demo/free-port.js'
-import { address, data, lineOf } from '../demo/shopper.js'
+import { eventually } from '../local/eventually.js'
+import { freePort } from '../local/free-port.js'
+import { address, data, lineOf } from '../local/shopper.js'
 import { isDatabaseUnavailable, openDatabase, transaction } from '../shared/database.js'
 import { createGuessBrake, type Verdict } from '../shared/guess-brake.js'
 import { CHECKOUT_CHANGED } from '../shared/statements/checkouts.js'
@@ -439,7 +439,7 @@ it('lets no request of a burst through maintenance in a new process, nor one who
     const api = await startApi({ ...services, config: { ...services.config, ops } }, 0)
     started.push(api)
     const customer = await shop.customer('eager')
-    const { createShopper } = await import('../demo/shopper.js')
+    const { createShopper } = await import('../local/shopper.js')
     const shopper = await createShopper({
       port: api.port,
       authSecret: services.config.auth.secret,

@@ -1,7 +1,7 @@
 import { request as httpRequest } from 'node:http'
 import { connect } from 'node:net'
-import { eventually } from '../demo/eventually.js'
-import { address, data, lineOf, type Shopper } from '../demo/shopper.js'
+import { eventually } from '../local/eventually.js'
+import { address, data, lineOf, type Shopper } from '../local/shopper.js'
 import { openShop, type Shop } from './support/shop.js'
 
 let shop: Shop

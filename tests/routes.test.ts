@@ -3,7 +3,7 @@ import { createApp } from '../api/app.js'
 import type { Ingress } from '../api/ingress.js'
 import { createOpsApp } from '../api/ops/app.js'
 import { BOARD_PATH, boardRouter } from '../api/ops/board.js'
-import { address, data, lineOf, type Shopper } from '../demo/shopper.js'
+import { address, data, lineOf, type Shopper } from '../local/shopper.js'
 import { signSessionToken } from '../shared/session-token.js'
 import { openShop, type Shop } from './support/shop.js'
 

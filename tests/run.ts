@@ -1,8 +1,8 @@
 // npm test: starts one PostgreSQL and one Redis for the whole run, hands them to Jest, and stops them after it.
 import { execFileSync, spawn } from 'node:child_process'
 import { rmSync } from 'node:fs'
-import { startPrivateRedis } from '../demo/private-redis.js'
-import { startThrowAwayPostgres } from '../demo/throw-away-postgres.js'
+import { startPrivateRedis } from '../local/private-redis.js'
+import { startThrowAwayPostgres } from '../local/throw-away-postgres.js'
 import { applyMigrations } from '../shared/migrations.js'
 
 // Commands and workers that are processes of their own start in half the time when they are compiled once. The folder is

@@ -1,5 +1,5 @@
 import Stripe from 'stripe'
-import { type Simulator, startSimulator } from '../demo/simulator/start.js'
+import { type Simulator, startSimulator } from '../simulator/start.js'
 
 let simulator: Simulator
 let stripe: Stripe

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { data, lineOf } from '../demo/shopper.js'
+import { data, lineOf } from '../local/shopper.js'
 import { alert } from '../shared/alerts.js'
 import { writeAudit } from '../shared/audit.js'
 import { loadConfig } from '../shared/config.js'

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import Stripe from 'stripe'
-import { eventually } from '../demo/eventually.js'
-import { data, lineOf, type Shopper } from '../demo/shopper.js'
+import { eventually } from '../local/eventually.js'
+import { data, lineOf, type Shopper } from '../local/shopper.js'
 import { engines, openShop, type Shop, WEBHOOK_SECRET } from './support/shop.js'
 
 const EVENTS = new URL('./events/', import.meta.url)

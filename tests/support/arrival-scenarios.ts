@@ -1,5 +1,5 @@
 import type Stripe from 'stripe'
-import { data, lineOf, type Shopper } from '../../demo/shopper.js'
+import { data, lineOf, type Shopper } from '../../local/shopper.js'
 import { type Found, foundIntent, foundSession } from '../../workers/found-events.js'
 import type { Shop } from './shop.js'
 

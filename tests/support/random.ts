@@ -1,5 +1,3 @@
-import { mulberry32 } from '../../demo/mulberry32.js'
-
 /** Choices that follow from a seed. */
 export interface Random {
   /** From 0 up to 1. */
@@ -13,4 +11,16 @@ export function randomFrom(seed: number): Random {
   const number = mulberry32(seed)
   const integer = (below: number) => Math.floor(number() * below)
   return { number, integer, pick: all => all[integer(all.length)] as (typeof all)[number] }
+}
+
+/** A small seeded generator of numbers from 0 up to 1 (public domain, Tommy Ettinger). */
+function mulberry32(seed: number): () => number {
+  let state = seed >>> 0
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0
+    let t = state
+    t = Math.imul(t ^ (t >>> 15), t | 1)
+    t ^= t + Math.imul(t ^ (t >>> 7), t | 61)
+    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296
+  }
 }

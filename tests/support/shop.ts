@@ -1,12 +1,12 @@
 import { randomBytes } from 'node:crypto'
 import type { Router } from 'express'
 import pg from 'pg'
-import { freePort } from '../../demo/free-port.js'
-import { createShopper, type Shopper } from '../../demo/shopper.js'
-import type { SimulatorOptions } from '../../demo/simulator/start.js'
-import { type Stack, startStack } from '../../demo/stack.js'
+import { freePort } from '../../local/free-port.js'
+import { createShopper, type Shopper } from '../../local/shopper.js'
+import { type Stack, startStack } from '../../local/stack.js'
 import { createLogger, type Logger } from '../../shared/logger.js'
 import { runShutdown } from '../../shared/shutdown.js'
+import type { SimulatorOptions } from '../../simulator/start.js'
 
 export type Engine = 'postgres' | 'redis'
 

@@ -1,5 +1,5 @@
 import type Stripe from 'stripe'
-import type { Simulator } from '../../demo/simulator/start.js'
+import type { Simulator } from '../../simulator/start.js'
 import type { Shop } from './shop.js'
 
 /** What one side says of an order; amounts in minor units. Undefined: the order's state leaves it open. */

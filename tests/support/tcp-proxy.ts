@@ -1,5 +1,5 @@
 import { connect, createServer, type Socket } from 'node:net'
-import { freePort } from '../../demo/free-port.js'
+import { freePort } from '../../local/free-port.js'
 
 /** Stands between us and a server, and can lose connections the way a network does: without a word to either side. */
 export interface TcpProxy {

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type Stripe from 'stripe'
-import { data, lineOf, type Shopper } from '../../demo/shopper.js'
+import { data, lineOf, type Shopper } from '../../local/shopper.js'
 import { requestRefunds } from '../../workers/refund-request.js'
 import type { Random } from './random.js'
 import { asOwner, type Shop } from './shop.js'

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { mulberry32 } from '../mulberry32.js'
+import { seededNumbers } from './seeded-numbers.js'
 
 const rate = z.number().min(0).max(1)
 /** In the order in which they are used up. */
@@ -59,7 +59,7 @@ export class Faults implements DeliveryFaults {
 
   /** The same seed makes the same faults. */
   constructor(seed: number) {
-    this.#random = mulberry32(seed)
+    this.#random = seededNumbers(seed)
   }
 
   set(settings: FaultSettings): void {

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { PINNED_API_VERSION } from '../../shared/stripe-version.js'
+import Stripe from 'stripe'
 import type { Account } from './account.js'
 import { ApiError, invalidRequest } from './errors.js'
 import { expand } from './expand.js'
@@ -142,8 +142,8 @@ function masked(key: string): string {
 /** This simulator speaks the version of the installed stripe package; a client that asks for another one must know. */
 function checkVersion(request: IncomingMessage): void {
   const version = header(request, 'stripe-version')
-  if (version === undefined || version === PINNED_API_VERSION) return
-  throw invalidRequest(`Invalid Stripe API version: ${version}. This simulator has ${PINNED_API_VERSION} only.`)
+  if (version === undefined || version === Stripe.API_VERSION) return
+  throw invalidRequest(`Invalid Stripe API version: ${version}. This simulator has ${Stripe.API_VERSION} only.`)
 }
 
 function errorAnswer(error: unknown, requestId: string): Answer {
@@ -165,7 +165,7 @@ function send(request: IncomingMessage, response: ServerResponse, answer: Answer
   response.writeHead(answer.status, {
     'Content-Type': 'application/json',
     'Request-Id': answer.requestId,
-    'Stripe-Version': PINNED_API_VERSION,
+    'Stripe-Version': Stripe.API_VERSION,
     'Cache-Control': 'no-cache, no-store',
     ...(key === undefined ? {} : { 'Idempotency-Key': key, 'Original-Request': answer.requestId }),
     ...(answer.replayed ? { 'Idempotent-Replayed': 'true' } : {}),

@@ -1,6 +1,6 @@
 import type Stripe from 'stripe'
-import { isSupportedCurrency, minor, supportedCurrencies, toDecimalString } from '../../shared/money.js'
 import { type Account, seconds } from './account.js'
+import { isTaken, takenCurrencies, written } from './currencies.js'
 import { invalidRequest, missing } from './errors.js'
 import { stripeId } from './ids.js'
 import type { Params } from './params.js'
@@ -325,11 +325,13 @@ function readExpiry(account: Account, params: Params): number {
 
 function readCurrency(params: Params, key: string): string | undefined {
   const code = params.string(key)?.toLowerCase()
-  if (code === undefined || isSupportedCurrency(code.toUpperCase())) return code
-  const all = supportedCurrencies().map(each => each.toLowerCase())
-  throw invalidRequest(`Invalid currency: ${code}. Stripe currently supports these currencies: ${all.join(', ')}`, {
-    param: params.name(key)
-  })
+  if (code === undefined || isTaken(code)) return code
+  throw invalidRequest(
+    `Invalid currency: ${code}. Stripe currently supports these currencies: ${takenCurrencies().join(', ')}`,
+    {
+      param: params.name(key)
+    }
+  )
 }
 
 function readEmail(params: Params, key: string): string | null {
@@ -341,7 +343,7 @@ function readEmail(params: Params, key: string): string | null {
 }
 
 function checkTotal(total: number, currency: string): void {
-  const amount = (value: number) => `${toDecimalString(minor(value), currency)} ${currency}`
+  const amount = (value: number) => written(value, currency)
   const least = MINIMUM[currency] ?? 1
   if (total < least) {
     throw invalidRequest(`The Checkout Session's total amount due must add up to at least ${amount(least)}`, {

@@ -88,3 +88,13 @@ export function findIban(text: string): { succeeds: boolean } | undefined {
 export function looksLikeIban(text: string): boolean {
   return /^\s*[A-Za-z]{2}/.test(text)
 }
+
+/** ISO/IEC 7812-1, annex B: every second digit counts twice, and what comes of all is a multiple of ten. */
+export function hasCheckDigit(digits: string): boolean {
+  let sum = 0
+  for (let place = 0; place < digits.length; place++) {
+    const digit = Number(digits[digits.length - 1 - place])
+    sum += place % 2 === 0 ? digit : Math.floor((2 * digit) / 10) + ((2 * digit) % 10)
+  }
+  return sum % 10 === 0
+}

@@ -8,8 +8,8 @@ import type { Logger } from '../shared/logger.js'
 import { applyMigrations } from '../shared/migrations.js'
 import { openServices, type Services } from '../shared/services.js'
 import type { ShutdownPhase } from '../shared/shutdown.js'
+import { type Simulator, type SimulatorOptions, startSimulator } from '../simulator/start.js'
 import { startWorkers } from '../workers/start.js'
-import { type Simulator, type SimulatorOptions, startSimulator } from './simulator/start.js'
 
 /** Ingress, workers and Stripe simulator in one process. */
 export interface Stack {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type Stripe from 'stripe'
-import { minor, toDecimalString } from '../../shared/money.js'
 import { type Account, type Cause, seconds } from './account.js'
+import { digitsOf } from './currencies.js'
 import { noSuch } from './errors.js'
 import { stripeId } from './ids.js'
 import type { Params } from './params.js'
@@ -296,13 +296,9 @@ function settle(account: Account, entry: { amount: number; fee: number; currency
   const currency = account.settlementCurrency ?? entry.currency
   if (currency === entry.currency) return { ...entry, exchangeRate: null }
   const rate = entry.amount < 0 ? RATE_OUT : RATE_IN
-  const unit = 10 ** (decimals(currency) - decimals(entry.currency))
+  const unit = 10 ** (digitsOf(currency) - digitsOf(entry.currency))
   const convert = (amount: number) => Math.round(amount * rate * unit)
   return { amount: convert(entry.amount), fee: convert(entry.fee), currency, exchangeRate: rate }
-}
-
-function decimals(currency: string): number {
-  return toDecimalString(minor(0), currency).split('.')[1]?.length ?? 0
 }
 
 /** The same card has the same fingerprint. */

@@ -1,7 +1,6 @@
 // The Stripe simulator by itself: npm run sim -- --port 12111 --webhook-url URL --webhook-secret whsec_x
 import { parseArgs } from 'node:util'
-import { messageOf } from '../shared/errors.js'
-import { startSimulator } from './simulator/start.js'
+import { startSimulator } from './start.js'
 
 const USAGE = `Usage: npm run sim -- [--port 12111] [--webhook-url URL --webhook-secret whsec_x] [--file state.json] [--debit-ms 5000] [--settle-in usd]
 Point the official library at it with { host: '127.0.0.1', port: 12111, protocol: 'http' } and any key sk_test_…
@@ -42,6 +41,6 @@ try {
   process.on('SIGINT', stop)
   process.on('SIGTERM', stop)
 } catch (error) {
-  process.stderr.write(`${messageOf(error)}\n${USAGE}`)
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n${USAGE}`)
   process.exit(1)
 }

@@ -1,13 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type Stripe from 'stripe'
-import { passesLuhn } from '../../shared/card-numbers.js'
-import { minor, toDecimalString } from '../../shared/money.js'
 import type { Account } from './account.js'
 import { readBody } from './api.js'
 import type { Payer } from './charges.js'
+import { written } from './currencies.js'
 import { type Html, html } from './html.js'
 import { completeFreeSession, getSession, paySession, scheduleDebit } from './sessions.js'
-import { findCard, findIban, looksLikeIban } from './test-cards.js'
+import { findCard, findIban, hasCheckDigit, looksLikeIban } from './test-cards.js'
 import { applyPromotionCode } from './totals.js'
 
 /**
@@ -97,7 +96,7 @@ function offersLink(session: Stripe.Checkout.Session): boolean {
 function cardProblem(number: string): string {
   const digits = number.replace(/\D/g, '')
   if (digits.length < 12) return 'Your card number is incomplete.'
-  if (!passesLuhn(digits)) return 'Your card number is invalid.'
+  if (!hasCheckDigit(digits)) return 'Your card number is invalid.'
   return 'Your card was declined. Your request was in test mode, but used a non test card. For a list of valid test cards, visit: https://stripe.com/docs/testing.'
 }
 
@@ -127,8 +126,7 @@ function sendPage(response: ServerResponse, status: number, page: Html): void {
 }
 
 function money(amount: number | null, currency: string | null): string {
-  const code = (currency ?? 'eur').toUpperCase()
-  return `${toDecimalString(minor(amount ?? 0), code)} ${code}`
+  return written(amount ?? 0, currency ?? 'eur')
 }
 
 const STYLE = html`<style>

@@ -1,6 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import type Stripe from 'stripe'
-import { PINNED_API_VERSION } from '../../shared/stripe-version.js'
+import Stripe from 'stripe'
 import type { Account } from './account.js'
 import { handleApi, readBody } from './api.js'
 import { Deliveries, type WebhookEndpoint } from './deliveries.js'
@@ -60,7 +59,7 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
     const event = {
       id: stripeId('evt'),
       object: 'event',
-      api_version: PINNED_API_VERSION,
+      api_version: Stripe.API_VERSION,
       created: Math.floor(now() / 1000),
       // As it is at this moment: later changes of the object are not this event's.
       data: { object: structuredClone(object), ...(previous === undefined ? {} : { previous_attributes: previous }) },
