@@ -1,6 +1,6 @@
 import type { Request } from 'express'
 import { createRemoteJWKSet, decodeProtectedHeader, type JWTVerifyGetKey, jwtVerify } from 'jose'
-import type { Config } from '../shared/config.js'
+import type { Config } from '../shared/config/config.js'
 import { type Customer, customerOf } from '../shared/customer-claims.js'
 import { MINUTE, SECOND } from '../shared/duration.js'
 import { messageOf, Problem } from '../shared/errors.js'

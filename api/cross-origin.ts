@@ -1,6 +1,6 @@
 import cors from 'cors'
 import type { RequestHandler } from 'express'
-import type { Config } from '../shared/config.js'
+import type { Config } from '../shared/config/config.js'
 import { Problem } from '../shared/errors.js'
 
 const PREFLIGHT_SECONDS = 600

@@ -1,5 +1,5 @@
 // The ingress as a process of its own: npm run build, then npm run api.
-import { loadConfig } from '../shared/config.js'
+import { loadConfig } from '../shared/config/config.js'
 import { SECOND } from '../shared/duration.js'
 import { messageOf } from '../shared/errors.js'
 import { openServices } from '../shared/services.js'

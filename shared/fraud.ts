@@ -1,4 +1,4 @@
-import type { Config } from './config.js'
+import type { Config } from './config/config.js'
 
 /** What a customer and an address did lately, since an operator last cleared them. */
 export interface FraudSignals {

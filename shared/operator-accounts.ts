@@ -2,7 +2,7 @@ import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import { BlockList, isIPv6 } from 'node:net'
 import type { Request } from 'express'
 import { plainAddress } from './address.js'
-import type { Config } from './config.js'
+import type { Config } from './config/config.js'
 
 export interface Operator {
   name: string

@@ -1,4 +1,4 @@
-import type { Config } from './config.js'
+import type { Config } from './config/config.js'
 import { nextTime } from './cron.js'
 import { HOUR, MINUTE, SECOND } from './duration.js'
 import type { JobName, RowJobName } from './jobs.js'

@@ -1,5 +1,5 @@
 import type Stripe from 'stripe'
-import { type Config, ConfigError } from './config.js'
+import { type Config, ConfigError } from './config/config.js'
 import { type CountryOf, openCountries } from './countries.js'
 import { type Database, openDatabase } from './database.js'
 import { messageOf } from './errors.js'

@@ -1,5 +1,5 @@
 import type Stripe from 'stripe'
-import type { Config } from './config.js'
+import type { Config } from './config/config.js'
 
 /** What a Checkout Session was made with, as far as it decides how its payment is judged. */
 export interface SessionTerms {

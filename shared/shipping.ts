@@ -1,4 +1,4 @@
-import type { Config } from './config.js'
+import type { Config } from './config/config.js'
 import { type MinorUnits, minor } from './money.js'
 
 /** What the shop charges for delivery: a flat amount, waived from a subtotal on (0: never waived). */

@@ -1,5 +1,5 @@
 import { createHash, createHmac, hkdfSync, timingSafeEqual } from 'node:crypto'
-import type { Config } from './config.js'
+import type { Config } from './config/config.js'
 import type { SignedChain, Tombstone } from './statements/audit-trail.js'
 
 export type TombstoneCheck =

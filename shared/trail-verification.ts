@@ -1,4 +1,4 @@
-import type { Config } from './config.js'
+import type { Config } from './config/config.js'
 import { type Database, transaction } from './database.js'
 import { MINUTE } from './duration.js'
 import { checkEnds, checkRows, type RowCursor, readTombstones, type SignedChain } from './statements/audit-trail.js'

@@ -1,5 +1,5 @@
 import { canonicalJson } from '../shared/canonical-json.js'
-import { type ConfigError, loadConfig } from '../shared/config.js'
+import { type ConfigError, loadConfig } from '../shared/config/config.js'
 import { minor, supportedCurrencies, toDecimalString, toMajorUnits, toMinorUnits } from '../shared/money.js'
 
 describe('money', () => {

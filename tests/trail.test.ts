@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process'
 import { data, lineOf } from '../local/shopper.js'
 import { alert } from '../shared/alerts.js'
 import { writeAudit } from '../shared/audit.js'
-import { loadConfig } from '../shared/config.js'
+import { loadConfig } from '../shared/config/config.js'
 import { createLogger } from '../shared/logger.js'
 import { type ExpiredChain, findAuditProblems, findExpiredChains } from '../shared/statements/audit-trail.js'
 import {

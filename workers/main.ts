@@ -1,5 +1,5 @@
 // The workers as a process of their own: npm run build, then npm run workers.
-import { loadConfig } from '../shared/config.js'
+import { loadConfig } from '../shared/config/config.js'
 import { SECOND } from '../shared/duration.js'
 import { messageOf } from '../shared/errors.js'
 import { openServices } from '../shared/services.js'

@@ -1,6 +1,6 @@
 import { Webhook } from 'standardwebhooks'
 import { alertUnlessOpen } from '../shared/alerts.js'
-import type { Config } from '../shared/config.js'
+import type { Config } from '../shared/config/config.js'
 import { SECOND } from '../shared/duration.js'
 import { messageOf } from '../shared/errors.js'
 import { NOTIFICATION_ATTEMPTS, NOTIFICATION_BACKOFF } from '../shared/jobs.js'

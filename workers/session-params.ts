@@ -1,5 +1,5 @@
 import type Stripe from 'stripe'
-import type { Config } from '../shared/config.js'
+import type { Config } from '../shared/config/config.js'
 import { SECOND } from '../shared/duration.js'
 import { TerminalError } from '../shared/errors.js'
 import type { CheckoutRow } from '../shared/statements/checkouts.js'

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { z } from 'zod'
-import { isCronPattern } from './cron.js'
-import { isSupportedCurrency, type MinorUnits, toMinorUnits } from './money.js'
-import { PINNED_API_VERSION } from './stripe-version.js'
+import { isCronPattern } from '../cron.js'
+import { isSupportedCurrency, type MinorUnits, toMinorUnits } from '../money.js'
+import { PINNED_API_VERSION } from '../stripe-version.js'
 
 /** Everything that the environment can set, read once at the start. Amounts in minor units, durations in milliseconds. */
 export type Config = Readonly<ReturnType<typeof readSettings>>
