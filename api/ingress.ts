@@ -1,5 +1,5 @@
 import type { Request, Response } from 'express'
-import type { Customer } from '../shared/customer-claims.js'
+import type { Customer } from '../shared/identity/customer-claims.js'
 import type { Services } from '../shared/services.js'
 import type { NewWebhookEvent } from '../shared/statements/webhook-events.js'
 import type { CheckoutWatcher } from './checkout-watcher.js'

@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import type { Request, RequestHandler } from 'express'
 import { pinoHttp } from 'pino-http'
-import { networkOf, plainAddress } from '../shared/address.js'
+import { networkOf, plainAddress } from '../shared/identity/ip-address.js'
+import { maskText } from '../shared/identity/masking.js'
+import { plainUserAgent } from '../shared/identity/user-agent.js'
 import type { Logger } from '../shared/logger.js'
-import { maskText } from '../shared/masking.js'
 import { answers } from '../shared/metrics.js'
-import { plainUserAgent } from '../shared/user-agent.js'
 
 const CALLERS_ID = /^[\w.-]{1,64}$/
 

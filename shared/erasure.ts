@@ -3,7 +3,7 @@ import type pg from 'pg'
 import { writeAudit } from './audit.js'
 import { type Client, transaction } from './database.js'
 import { MINUTE } from './duration.js'
-import { maskValue } from './masking.js'
+import { maskValue } from './identity/masking.js'
 import { forgetAddresses } from './statements/audit-trail.js'
 import {
   type EventCursor,

@@ -1,12 +1,12 @@
 import type { Request, RequestHandler, Response } from 'express'
-import { networkOf, plainAddress } from './address.js'
 import { writeAudit } from './audit.js'
 import { isGone } from './client-gone.js'
 import { DAY, SECOND } from './duration.js'
 import { createGuessBrake, type GuessBrake, type Verdict } from './guess-brake.js'
+import { networkOf, plainAddress } from './identity/ip-address.js'
+import { plainUserAgent } from './identity/user-agent.js'
 import { type Operator, type OperatorAccounts, operatorAccounts } from './operator-accounts.js'
 import type { Services } from './services.js'
-import { plainUserAgent } from './user-agent.js'
 
 const SAFE_METHODS = ['GET', 'HEAD', 'OPTIONS']
 /** What a browser that was let in is known by; see `isKnownBrowser`. */

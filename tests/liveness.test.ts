@@ -38,7 +38,7 @@ describe('customers who leave', () => {
     })
   const bearerOf = async (userId: string) => {
     let seen: string | null = null
-    const { signSessionToken } = await import('../shared/session-token.js')
+    const { signSessionToken } = await import('../shared/identity/session-token.js')
     seen = await signSessionToken({ userId, email: `${userId}@shop.example` }, shop.stack.config.auth.secret, 600)
     return `Authorization: Bearer ${seen}`
   }

@@ -2,9 +2,9 @@ import { type Request, type RequestHandler, type Response, Router } from 'expres
 import type { Cart } from '../../shared/cart.js'
 import { type CheckoutOutcome, checkoutOutcome } from '../../shared/checkout-outcome.js'
 import { isGone, whenGone } from '../../shared/client-gone.js'
-import type { Customer } from '../../shared/customer-claims.js'
 import { HOUR, MINUTE } from '../../shared/duration.js'
 import { Problem } from '../../shared/errors.js'
+import type { Customer } from '../../shared/identity/customer-claims.js'
 import { newId } from '../../shared/ids.js'
 import {
   type CheckoutRow,

@@ -1,10 +1,10 @@
 import type Stripe from 'stripe'
-import { networkOf } from '../address.js'
 import { type AuditEntry, auditInsert, auditParameter } from '../audit.js'
 import type { Cart } from '../cart.js'
 import type { AnswerableCheckout, CheckoutOutcome, Refusal } from '../checkout-outcome.js'
 import type { Queryable } from '../database.js'
-import { maskValue } from '../masking.js'
+import { networkOf } from '../identity/ip-address.js'
+import { maskValue } from '../identity/masking.js'
 import { type CheckoutStatus, checkoutRules, isPayable, sourcesOf } from '../transitions.js'
 
 /** PostgreSQL tells every listening ingress that a checkout changed; the payload is its id. */

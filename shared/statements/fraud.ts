@@ -1,7 +1,7 @@
 import type { Queryable } from '../database.js'
 import { DAY, HOUR, MINUTE } from '../duration.js'
 import type { FraudSignals } from '../fraud.js'
-import { maskText } from '../masking.js'
+import { maskText } from '../identity/masking.js'
 
 export interface FraudSubject {
   userId: string

@@ -1,7 +1,7 @@
 import type { AuditEntry } from '../audit.js'
 import { auditInsert, auditParameter } from '../audit.js'
 import type { Queryable } from '../database.js'
-import { maskText } from '../masking.js'
+import { maskText } from '../identity/masking.js'
 import { type NotificationStatus, notificationRules, sourcesOf } from '../transitions.js'
 
 export interface NotificationRow {

@@ -1,5 +1,5 @@
 import type { Queryable } from '../database.js'
-import { maskText, maskValue } from '../masking.js'
+import { maskText, maskValue } from '../identity/masking.js'
 import { decidedFields, isFinalCapture, type PaymentRecord } from '../payment-authority.js'
 import { type PaymentStatus, paymentRules, sourcesOf } from '../transitions.js'
 

@@ -1,5 +1,5 @@
 import type { Queryable } from '../database.js'
-import { maskOptional, maskText } from '../masking.js'
+import { maskOptional, maskText } from '../identity/masking.js'
 import { type RefundStatus, refundRules, sourcesOf } from '../transitions.js'
 
 /** Which of the refunded goods go back on the shelf. */

@@ -1,6 +1,6 @@
 import { type AuditEntry, auditInsert, auditParameter } from '../audit.js'
 import type { Queryable } from '../database.js'
-import { maskOptional, maskText } from '../masking.js'
+import { maskOptional, maskText } from '../identity/masking.js'
 import type { WebhookEventStatus } from '../transitions.js'
 
 export interface NewWebhookEvent {
