@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
 import { type AlertName, alerts, resolveAlert } from '../shared/alerts.js'
-import { transaction } from '../shared/database.js'
+import { transaction } from '../shared/database/database.js'
 import { operator, withServices } from './environment.js'
 import { print } from './print.js'
 import { required } from './usage-error.js'

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
 import { writeAudit } from '../shared/audit.js'
-import { transaction } from '../shared/database.js'
+import { transaction } from '../shared/database/database.js'
 import type { Services } from '../shared/services.js'
 import { type CheckoutRow, lockCheckout, moveCheckout, readCheckout } from '../shared/statements/checkouts.js'
 import type { DueRow } from '../shared/statements/due-rows.js'

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
 import { writeAudit } from '../shared/audit.js'
-import { transaction } from '../shared/database.js'
+import { transaction } from '../shared/database/database.js'
 import { decideFraud } from '../shared/fraud.js'
 import { networkOf } from '../shared/identity/ip-address.js'
 import { clearFraud, readFraudSignals } from '../shared/statements/fraud.js'

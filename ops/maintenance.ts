@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
 import { writeAudit } from '../shared/audit.js'
-import { transaction } from '../shared/database.js'
+import { transaction } from '../shared/database/database.js'
 import { SECOND } from '../shared/duration.js'
 import type { Services } from '../shared/services.js'
 import { countUnderWay, type Maintenance, readMaintenance, switchMaintenance } from '../shared/statements/switches.js'

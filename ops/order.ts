@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util'
 import type Stripe from 'stripe'
 import { writeAudit } from '../shared/audit.js'
-import { transaction } from '../shared/database.js'
+import { transaction } from '../shared/database/database.js'
 import { MINUTE } from '../shared/duration.js'
 import { toMinorUnits } from '../shared/money.js'
 import { parseRestock } from '../shared/restock.js'

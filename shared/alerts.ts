@@ -1,5 +1,5 @@
 import { type AuditEntry, writeAudit } from './audit.js'
-import type { Queryable } from './database.js'
+import type { Queryable } from './database/database.js'
 import { maskText } from './identity/masking.js'
 import { newId } from './ids.js'
 import type { Logger } from './logger.js'

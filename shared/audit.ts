@@ -1,4 +1,4 @@
-import type { Queryable } from './database.js'
+import type { Queryable } from './database/database.js'
 import { maskText, maskValue } from './identity/masking.js'
 
 /** One line of the audit trail; amounts in minor units. */

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type pg from 'pg'
 import { writeAudit } from './audit.js'
-import { type Client, transaction } from './database.js'
+import { type Client, transaction } from './database/database.js'
 import { MINUTE } from './duration.js'
 import { maskValue } from './identity/masking.js'
 import { forgetAddresses } from './statements/audit-trail.js'

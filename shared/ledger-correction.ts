@@ -1,5 +1,5 @@
 import { writeAudit } from './audit.js'
-import { type Queryable, transaction } from './database.js'
+import { type Queryable, transaction } from './database/database.js'
 import { newId } from './ids.js'
 import { type LedgerAccount, type LedgerEntry, ledgerAccounts, postEntries } from './ledger.js'
 import { amountDecimals, isSupportedCurrency, parseMinorUnits } from './money.js'

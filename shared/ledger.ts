@@ -1,4 +1,4 @@
-import type { Queryable } from './database.js'
+import type { Queryable } from './database/database.js'
 
 /** STRIPE is what Stripe holds for the shop; debits are positive. */
 export const ledgerAccounts = ['STRIPE', 'SALES', 'REFUNDS', 'FEES', 'DISPUTES', 'EXCHANGE'] as const

@@ -13,9 +13,9 @@ import {
 } from '@prisma/driver-adapter-utils'
 import type { MigrationList, SchemaEngine } from '@prisma/schema-engine-wasm'
 import pg from 'pg'
-import { BoundedClient } from './bounded-client.js'
+import { BoundedClient } from './database/bounded-client.js'
+import { migrationNames, migrationsDir } from './database/migration-names.js'
 import { SECOND } from './duration.js'
-import { migrationNames, migrationsDir } from './migration-names.js'
 import { projectRoot } from './project-root.js'
 
 declare const WebAssembly: {

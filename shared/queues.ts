@@ -11,14 +11,14 @@ import {
 import { Redis } from 'ioredis'
 import type pg from 'pg'
 import { createBatcher } from './batcher.js'
-import { allowAnswers } from './bounded-client.js'
 import type { Config } from './config/config.js'
+import { allowAnswers } from './database/bounded-client.js'
+import { createPool, probeHeldConnections } from './database/postgres-pool.js'
 import { MINUTE, SECOND } from './duration.js'
 import { messageOf, TerminalError } from './errors.js'
 import { maskText } from './identity/masking.js'
 import { type JobName, type JobPayloads, jobNames, type RowJobName, rowJob } from './jobs.js'
 import type { Logger } from './logger.js'
-import { createPool, probeHeldConnections } from './postgres-pool.js'
 import { withinTime } from './within-time.js'
 
 /** The queues as producers see them, the same on Redis and on PostgreSQL. */

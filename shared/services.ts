@@ -1,7 +1,7 @@
 import type Stripe from 'stripe'
 import { type Config, ConfigError } from './config/config.js'
 import { type CountryOf, openCountries } from './countries.js'
-import { type Database, openDatabase } from './database.js'
+import { type Database, openDatabase } from './database/database.js'
 import { messageOf } from './errors.js'
 import { createLogger, type Logger } from './logger.js'
 import { openQueues, type Queues } from './queues.js'

@@ -1,5 +1,5 @@
 import type { Config } from './config/config.js'
-import { type Database, transaction } from './database.js'
+import { type Database, transaction } from './database/database.js'
 import { MINUTE } from './duration.js'
 import { checkEnds, checkRows, type RowCursor, readTombstones, type SignedChain } from './statements/audit-trail.js'
 import { checkTombstone } from './tombstone.js'

@@ -1,6 +1,6 @@
 import type Stripe from 'stripe'
 import { writeAudit } from '../shared/audit.js'
-import { isDatabaseUnavailable } from '../shared/database.js'
+import { isDatabaseUnavailable } from '../shared/database/database.js'
 import { DAY, HOUR, MINUTE, SECOND } from '../shared/duration.js'
 import { messageOf } from '../shared/errors.js'
 import { inPages } from '../shared/pages.js'

@@ -1,7 +1,7 @@
 import type Stripe from 'stripe'
 import { alert } from '../shared/alerts.js'
 import { writeAudit } from '../shared/audit.js'
-import { transaction } from '../shared/database.js'
+import { transaction } from '../shared/database/database.js'
 import { HOUR, MINUTE } from '../shared/duration.js'
 import { messageOf } from '../shared/errors.js'
 import { formatRestock } from '../shared/restock.js'

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { writeAudit } from '../shared/audit.js'
-import { type Queryable, transaction } from '../shared/database.js'
+import { type Queryable, transaction } from '../shared/database/database.js'
 import { newId } from '../shared/ids.js'
 import { type MinorUnits, toDecimalString } from '../shared/money.js'
 import { disputeIsHeld } from '../shared/order-status.js'

@@ -1,5 +1,5 @@
 import { writeAudit } from '../shared/audit.js'
-import { transaction } from '../shared/database.js'
+import { transaction } from '../shared/database/database.js'
 import { DAY, MINUTE } from '../shared/duration.js'
 import { messageOf } from '../shared/errors.js'
 import type { Services } from '../shared/services.js'

@@ -1,5 +1,5 @@
 import { alertUnlessOpen } from '../shared/alerts.js'
-import { isDatabaseUnavailable } from '../shared/database.js'
+import { isDatabaseUnavailable } from '../shared/database/database.js'
 import { messageOf } from '../shared/errors.js'
 import { reportRefusedKey } from '../shared/refused-key.js'
 import type { ScheduledJobName } from '../shared/schedules.js'

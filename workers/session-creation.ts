@@ -1,7 +1,7 @@
 import type Stripe from 'stripe'
 import { alert } from '../shared/alerts.js'
 import { checkoutOutcome, type Refusal } from '../shared/checkout-outcome.js'
-import { transaction } from '../shared/database.js'
+import { transaction } from '../shared/database/database.js'
 import { SECOND } from '../shared/duration.js'
 import { messageOf } from '../shared/errors.js'
 import type { Services } from '../shared/services.js'

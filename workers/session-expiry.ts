@@ -1,6 +1,6 @@
 import Stripe from 'stripe'
 import { alertOnce } from '../shared/alerts.js'
-import { transaction } from '../shared/database.js'
+import { transaction } from '../shared/database/database.js'
 import { MINUTE } from '../shared/duration.js'
 import { messageOf } from '../shared/errors.js'
 import type { Services } from '../shared/services.js'

@@ -1,6 +1,6 @@
 import { alert } from '../shared/alerts.js'
 import { writeAudit } from '../shared/audit.js'
-import type { Client } from '../shared/database.js'
+import type { Client } from '../shared/database/database.js'
 import { TerminalError } from '../shared/errors.js'
 import { maskText } from '../shared/identity/masking.js'
 import { newId } from '../shared/ids.js'

@@ -1,5 +1,5 @@
 import { writeAudit } from '../shared/audit.js'
-import { transaction } from '../shared/database.js'
+import { transaction } from '../shared/database/database.js'
 import { MINUTE } from '../shared/duration.js'
 import { isRowJob, type JobName, type JobPayloads, type RowJobName } from '../shared/jobs.js'
 import { type JobContext, openWorkers, type WorkerTuning } from '../shared/queues.js'

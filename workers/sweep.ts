@@ -1,5 +1,5 @@
 import { alert, alertUnlessOpen } from '../shared/alerts.js'
-import { transaction } from '../shared/database.js'
+import { transaction } from '../shared/database/database.js'
 import { HOUR, MINUTE, SECOND } from '../shared/duration.js'
 import type { Services } from '../shared/services.js'
 import { countRequeue, countWaitingForStripe, type DueRow, findDueRows } from '../shared/statements/due-rows.js'

@@ -1,5 +1,5 @@
 import { alertOnce } from '../shared/alerts.js'
-import type { Queryable } from '../shared/database.js'
+import type { Queryable } from '../shared/database/database.js'
 import type { Logger } from '../shared/logger.js'
 import type { CheckoutRow } from '../shared/statements/checkouts.js'
 

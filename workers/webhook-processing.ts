@@ -1,5 +1,5 @@
 import { alert, alertUnlessOpen } from '../shared/alerts.js'
-import { type Client, isDatabaseUnavailable, transaction } from '../shared/database.js'
+import { type Client, isDatabaseUnavailable, transaction } from '../shared/database/database.js'
 import { messageOf, TerminalError } from '../shared/errors.js'
 import type { JobContext } from '../shared/queues.js'
 import type { Services } from '../shared/services.js'

@@ -1,4 +1,4 @@
-import type { Queryable } from '../database.js'
+import type { Queryable } from '../database/database.js'
 import { maskText } from '../identity/masking.js'
 
 export interface AuditProblem {

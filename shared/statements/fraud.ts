@@ -1,4 +1,4 @@
-import type { Queryable } from '../database.js'
+import type { Queryable } from '../database/database.js'
 import { DAY, HOUR, MINUTE } from '../duration.js'
 import type { FraudSignals } from '../fraud.js'
 import { maskText } from '../identity/masking.js'

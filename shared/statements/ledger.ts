@@ -1,4 +1,4 @@
-import type { Queryable } from '../database.js'
+import type { Queryable } from '../database/database.js'
 import type { LedgerAccount, LedgerEntry } from '../ledger.js'
 
 export interface UnbookedPayment {

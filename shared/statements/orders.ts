@@ -1,5 +1,5 @@
 import { type AuditEntry, auditInsert, auditParameter } from '../audit.js'
-import type { Queryable } from '../database.js'
+import type { Queryable } from '../database/database.js'
 import type { OrderFacts } from '../order-status.js'
 import type { OrderStatus } from '../transitions.js'
 import type { CheckoutRow } from './checkouts.js'

@@ -1,4 +1,4 @@
-import type { Queryable } from '../database.js'
+import type { Queryable } from '../database/database.js'
 import { maskText, maskValue } from '../identity/masking.js'
 import { decidedFields, isFinalCapture, type PaymentRecord } from '../payment-authority.js'
 import { type PaymentStatus, paymentRules, sourcesOf } from '../transitions.js'

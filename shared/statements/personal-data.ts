@@ -1,4 +1,4 @@
-import type { Queryable } from '../database.js'
+import type { Queryable } from '../database/database.js'
 
 /** What stands in place of an e-mail that is forgotten; the index of what is not repeats it. */
 const ERASED = 'erased@invalid'

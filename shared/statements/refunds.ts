@@ -1,4 +1,4 @@
-import type { Queryable } from '../database.js'
+import type { Queryable } from '../database/database.js'
 import { maskOptional, maskText } from '../identity/masking.js'
 import { type RefundStatus, refundRules, sourcesOf } from '../transitions.js'
 

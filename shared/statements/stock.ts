@@ -1,5 +1,5 @@
 import type { SoldProduct } from '../cart-errors.js'
-import type { Queryable } from '../database.js'
+import type { Queryable } from '../database/database.js'
 
 export interface ProductRow extends SoldProduct {
   id: string

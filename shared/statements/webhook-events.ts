@@ -1,5 +1,5 @@
 import { type AuditEntry, auditInsert, auditParameter } from '../audit.js'
-import type { Queryable } from '../database.js'
+import type { Queryable } from '../database/database.js'
 import { maskOptional, maskText } from '../identity/masking.js'
 import type { WebhookEventStatus } from '../transitions.js'
 

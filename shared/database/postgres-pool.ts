@@ -1,8 +1,8 @@
 import pg from 'pg'
+import { SECOND } from '../duration.js'
+import { messageOf } from '../errors.js'
+import type { Logger } from '../logger.js'
 import { askForLife, BoundedClient } from './bounded-client.js'
-import { SECOND } from './duration.js'
-import { messageOf } from './errors.js'
-import type { Logger } from './logger.js'
 
 /**
  * A pool that survives PostgreSQL going away, with or without a word. An idle connection that is lost tells the pool, one

@@ -1,5 +1,5 @@
 import pg from 'pg'
-import { SECOND } from './duration.js'
+import { SECOND } from '../duration.js'
 
 /** What pg says when `query_timeout` is over (pg/lib/client.js). */
 const NOT_ANSWERED = 'Query read timeout'

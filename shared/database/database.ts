@@ -1,9 +1,9 @@
 import { PrismaPg } from '@prisma/adapter-pg'
 import pg from 'pg'
+import { SECOND } from '../duration.js'
+import { PrismaClient } from '../generated/prisma/client.js'
+import type { Logger } from '../logger.js'
 import { allowAnswers, isNotAnswered } from './bounded-client.js'
-import { SECOND } from './duration.js'
-import { PrismaClient } from './generated/prisma/client.js'
-import type { Logger } from './logger.js'
 import { createPool } from './postgres-pool.js'
 
 export type Client = pg.PoolClient

@@ -1,6 +1,6 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { projectRoot } from './project-root.js'
+import { projectRoot } from '../project-root.js'
 
 export const migrationsDir = join(projectRoot, 'prisma/migrations')
 
