@@ -4,7 +4,7 @@ import { type CountryOf, openCountries } from './countries.js'
 import { type Database, openDatabase } from './database/database.js'
 import { messageOf } from './errors.js'
 import { createLogger, type Logger } from './logger.js'
-import { openQueues, type Queues } from './queues.js'
+import { openQueues, type Queues } from './queue/queues.js'
 import { createStripe } from './stripe.js'
 
 /** What the ingress and the workers are given, by name. */

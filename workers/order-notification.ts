@@ -3,7 +3,7 @@ import { alertUnlessOpen } from '../shared/alerts.js'
 import type { Config } from '../shared/config/config.js'
 import { SECOND } from '../shared/duration.js'
 import { messageOf } from '../shared/errors.js'
-import { NOTIFICATION_ATTEMPTS, NOTIFICATION_BACKOFF } from '../shared/jobs.js'
+import { NOTIFICATION_ATTEMPTS, NOTIFICATION_BACKOFF } from '../shared/queue/jobs.js'
 import type { Services } from '../shared/services.js'
 import {
   failNotification,

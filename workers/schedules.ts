@@ -1,7 +1,7 @@
 import { MINUTE } from '../shared/duration.js'
 import { messageOf } from '../shared/errors.js'
-import { watchSchedules } from '../shared/schedule-watch.js'
-import { schedulesOf } from '../shared/schedules.js'
+import { watchSchedules } from '../shared/queue/schedule-watch.js'
+import { schedulesOf } from '../shared/queue/schedules.js'
 import type { Services } from '../shared/services.js'
 
 const RESTORE_EVERY = MINUTE

@@ -1,5 +1,5 @@
 import { messageOf } from '../shared/errors.js'
-import { type JobPayloads, type RowJobName, rowJobs } from '../shared/jobs.js'
+import { type JobPayloads, type RowJobName, rowJobs } from '../shared/queue/jobs.js'
 import { reportRefusedKey } from '../shared/refused-key.js'
 import type { Services } from '../shared/services.js'
 import { markStripeAway } from '../shared/statements/due-rows.js'

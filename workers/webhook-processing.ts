@@ -1,7 +1,7 @@
 import { alert, alertUnlessOpen } from '../shared/alerts.js'
 import { type Client, isDatabaseUnavailable, transaction } from '../shared/database/database.js'
 import { messageOf, TerminalError } from '../shared/errors.js'
-import type { JobContext } from '../shared/queues.js'
+import type { JobContext } from '../shared/queue/queues.js'
 import type { Services } from '../shared/services.js'
 import type { DueRow } from '../shared/statements/due-rows.js'
 import {

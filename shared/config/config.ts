@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { z } from 'zod'
-import { isCronPattern } from '../cron.js'
 import { isSupportedCurrency, type MinorUnits, toMinorUnits } from '../money.js'
+import { isCronPattern } from '../queue/cron.js'
 import { PINNED_API_VERSION } from '../stripe-version.js'
 
 /** Everything that the environment can set, read once at the start. Amounts in minor units, durations in milliseconds. */

@@ -1,5 +1,5 @@
 import type { Queryable } from '../database/database.js'
-import type { RowJobName } from '../jobs.js'
+import type { RowJobName } from '../queue/jobs.js'
 
 export interface DueRow {
   job: RowJobName

@@ -1,9 +1,9 @@
-import { alertUnlessOpen } from './alerts.js'
-import { MINUTE, SECOND } from './duration.js'
-import { messageOf } from './errors.js'
+import { alertUnlessOpen } from '../alerts.js'
+import { MINUTE, SECOND } from '../duration.js'
+import { messageOf } from '../errors.js'
+import type { Services } from '../services.js'
+import { readRuns } from '../statements/checkpoints.js'
 import { lateSince, type Runs, type Schedule, schedulesOf } from './schedules.js'
-import type { Services } from './services.js'
-import { readRuns } from './statements/checkpoints.js'
 
 const LOOK_EVERY = MINUTE
 

@@ -1,6 +1,6 @@
-import type { Config } from './config/config.js'
+import type { Config } from '../config/config.js'
+import { HOUR, MINUTE, SECOND } from '../duration.js'
 import { nextTime } from './cron.js'
-import { HOUR, MINUTE, SECOND } from './duration.js'
 import type { JobName, RowJobName } from './jobs.js'
 
 export type ScheduledJobName = Exclude<JobName, RowJobName>

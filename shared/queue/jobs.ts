@@ -1,4 +1,4 @@
-import { HOUR, SECOND } from './duration.js'
+import { HOUR, SECOND } from '../duration.js'
 
 /** What each queue carries: ids only, because the rows are the truth (golden rule 1). */
 export interface JobPayloads {
