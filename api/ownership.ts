@@ -1,5 +1,5 @@
 import type { Request } from 'express'
-import { alertOnce } from '../shared/alerts.js'
+import { alertOnce } from '../shared/audit/alerts.js'
 import { messageOf } from '../shared/errors.js'
 import type { Customer } from '../shared/identity/customer-claims.js'
 import type { Ingress } from './ingress.js'

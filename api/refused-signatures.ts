@@ -1,4 +1,4 @@
-import { alertUnlessOpen } from '../shared/alerts.js'
+import { alertUnlessOpen } from '../shared/audit/alerts.js'
 import { HOUR, MINUTE, SECOND } from '../shared/duration.js'
 import { messageOf } from '../shared/errors.js'
 import type { Services } from '../shared/services.js'

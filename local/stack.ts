@@ -1,7 +1,7 @@
 import type { Router } from 'express'
 import { type RunningApi, startApi } from '../api/start.js'
 import { seedCatalogue } from '../prisma/catalogue.js'
-import { setAuditPolicy } from '../shared/audit-policy.js'
+import { setAuditPolicy } from '../shared/audit/audit-policy.js'
 import { type Config, loadConfig } from '../shared/config/config.js'
 import { SECOND } from '../shared/duration.js'
 import type { Logger } from '../shared/logger.js'

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import { type AlertName, alerts, resolveAlert } from '../shared/alerts.js'
+import { type AlertName, alerts, resolveAlert } from '../shared/audit/alerts.js'
 import { transaction } from '../shared/database/database.js'
 import { operator, withServices } from './environment.js'
 import { print } from './print.js'

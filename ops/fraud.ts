@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import { writeAudit } from '../shared/audit.js'
+import { writeAudit } from '../shared/audit/audit.js'
 import { transaction } from '../shared/database/database.js'
 import { decideFraud } from '../shared/fraud.js'
 import { networkOf } from '../shared/identity/ip-address.js'

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import { writeAudit } from '../shared/audit.js'
+import { writeAudit } from '../shared/audit/audit.js'
 import { transaction } from '../shared/database/database.js'
 import { SECOND } from '../shared/duration.js'
 import type { Services } from '../shared/services.js'

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
 import type Stripe from 'stripe'
-import { writeAudit } from '../shared/audit.js'
+import { writeAudit } from '../shared/audit/audit.js'
 import { transaction } from '../shared/database/database.js'
 import { MINUTE } from '../shared/duration.js'
 import { toMinorUnits } from '../shared/money.js'

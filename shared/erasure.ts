@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import type pg from 'pg'
-import { writeAudit } from './audit.js'
+import { writeAudit } from './audit/audit.js'
 import { type Client, transaction } from './database/database.js'
 import { MINUTE } from './duration.js'
 import { maskValue } from './identity/masking.js'

@@ -1,4 +1,4 @@
-import { writeAudit } from './audit.js'
+import { writeAudit } from './audit/audit.js'
 import { type Queryable, transaction } from './database/database.js'
 import { newId } from './ids.js'
 import { type LedgerAccount, type LedgerEntry, ledgerAccounts, postEntries } from './ledger.js'

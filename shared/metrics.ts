@@ -1,5 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
-import { alerts } from './alerts.js'
+import { alerts } from './audit/alerts.js'
 import { messageOf } from './errors.js'
 import type { Services } from './services.js'
 

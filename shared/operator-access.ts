@@ -1,5 +1,5 @@
 import type { Request, RequestHandler, Response } from 'express'
-import { writeAudit } from './audit.js'
+import { writeAudit } from './audit/audit.js'
 import { isGone } from './client-gone.js'
 import { DAY, SECOND } from './duration.js'
 import { createGuessBrake, type GuessBrake, type Verdict } from './guess-brake.js'

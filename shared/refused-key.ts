@@ -1,5 +1,5 @@
 import Stripe from 'stripe'
-import { alertUnlessOpen } from './alerts.js'
+import { alertUnlessOpen } from './audit/alerts.js'
 import { messageOf } from './errors.js'
 import type { Services } from './services.js'
 

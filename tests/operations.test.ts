@@ -1,7 +1,7 @@
 import { eventually } from '../local/eventually.js'
 import { freePort } from '../local/free-port.js'
 import { data, lineOf } from '../local/shopper.js'
-import { alert } from '../shared/alerts.js'
+import { alert } from '../shared/audit/alerts.js'
 import { startMetricsListener } from '../workers/metrics-listener.js'
 import { runOps } from './support/ops.js'
 import { openShop, type Shop } from './support/shop.js'

@@ -1,5 +1,5 @@
 import { Webhook } from 'standardwebhooks'
-import { alertUnlessOpen } from '../shared/alerts.js'
+import { alertUnlessOpen } from '../shared/audit/alerts.js'
 import type { Config } from '../shared/config/config.js'
 import { SECOND } from '../shared/duration.js'
 import { messageOf } from '../shared/errors.js'

@@ -1,4 +1,4 @@
-import { alert } from '../shared/alerts.js'
+import { alert } from '../shared/audit/alerts.js'
 import type { CartItem } from '../shared/cart.js'
 import { cartErrors, isStockError } from '../shared/cart-errors.js'
 import { checkoutOutcome, type Refusal } from '../shared/checkout-outcome.js'

@@ -1,4 +1,4 @@
-import { writeAudit } from '../shared/audit.js'
+import { writeAudit } from '../shared/audit/audit.js'
 import { DAY } from '../shared/duration.js'
 import { messageOf } from '../shared/errors.js'
 import { newId } from '../shared/ids.js'

@@ -1,5 +1,5 @@
 import type Stripe from 'stripe'
-import { writeAudit } from '../shared/audit.js'
+import { writeAudit } from '../shared/audit/audit.js'
 import { isDatabaseUnavailable } from '../shared/database/database.js'
 import { DAY, HOUR, MINUTE, SECOND } from '../shared/duration.js'
 import { messageOf } from '../shared/errors.js'

@@ -1,6 +1,6 @@
 import type Stripe from 'stripe'
-import { alert } from '../shared/alerts.js'
-import { writeAudit } from '../shared/audit.js'
+import { alert } from '../shared/audit/alerts.js'
+import { writeAudit } from '../shared/audit/audit.js'
 import { transaction } from '../shared/database/database.js'
 import { HOUR, MINUTE } from '../shared/duration.js'
 import { messageOf } from '../shared/errors.js'

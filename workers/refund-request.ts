@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { writeAudit } from '../shared/audit.js'
+import { writeAudit } from '../shared/audit/audit.js'
 import { type Queryable, transaction } from '../shared/database/database.js'
 import { newId } from '../shared/ids.js'
 import { type MinorUnits, toDecimalString } from '../shared/money.js'

@@ -1,4 +1,4 @@
-import { alertUnlessOpen } from '../shared/alerts.js'
+import { alertUnlessOpen } from '../shared/audit/alerts.js'
 import { isDatabaseUnavailable } from '../shared/database/database.js'
 import { messageOf } from '../shared/errors.js'
 import type { ScheduledJobName } from '../shared/queue/schedules.js'

@@ -1,5 +1,5 @@
 import type Stripe from 'stripe'
-import { alert } from '../shared/alerts.js'
+import { alert } from '../shared/audit/alerts.js'
 import { checkoutOutcome, type Refusal } from '../shared/checkout-outcome.js'
 import { transaction } from '../shared/database/database.js'
 import { SECOND } from '../shared/duration.js'

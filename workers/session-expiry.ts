@@ -1,5 +1,5 @@
 import Stripe from 'stripe'
-import { alertOnce } from '../shared/alerts.js'
+import { alertOnce } from '../shared/audit/alerts.js'
 import { transaction } from '../shared/database/database.js'
 import { MINUTE } from '../shared/duration.js'
 import { messageOf } from '../shared/errors.js'

@@ -1,5 +1,5 @@
-import { alert } from '../shared/alerts.js'
-import { writeAudit } from '../shared/audit.js'
+import { alert } from '../shared/audit/alerts.js'
+import { writeAudit } from '../shared/audit/audit.js'
 import type { Client } from '../shared/database/database.js'
 import { TerminalError } from '../shared/errors.js'
 import { maskText } from '../shared/identity/masking.js'

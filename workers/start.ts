@@ -1,4 +1,4 @@
-import { writeAudit } from '../shared/audit.js'
+import { writeAudit } from '../shared/audit/audit.js'
 import { transaction } from '../shared/database/database.js'
 import { MINUTE } from '../shared/duration.js'
 import { isRowJob, type JobName, type JobPayloads, type RowJobName } from '../shared/queue/jobs.js'

@@ -1,4 +1,4 @@
-import { alert, alertUnlessOpen } from '../shared/alerts.js'
+import { alert, alertUnlessOpen } from '../shared/audit/alerts.js'
 import { transaction } from '../shared/database/database.js'
 import { HOUR, MINUTE, SECOND } from '../shared/duration.js'
 import type { Services } from '../shared/services.js'

@@ -1,4 +1,4 @@
-import { alertOnce } from '../shared/alerts.js'
+import { alertOnce } from '../shared/audit/alerts.js'
 import type { Queryable } from '../shared/database/database.js'
 import type { Logger } from '../shared/logger.js'
 import type { CheckoutRow } from '../shared/statements/checkouts.js'

@@ -1,4 +1,4 @@
-import { alert, alertUnlessOpen } from '../shared/alerts.js'
+import { alert, alertUnlessOpen } from '../shared/audit/alerts.js'
 import { type Client, isDatabaseUnavailable, transaction } from '../shared/database/database.js'
 import { messageOf, TerminalError } from '../shared/errors.js'
 import type { JobContext } from '../shared/queue/queues.js'

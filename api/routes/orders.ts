@@ -1,6 +1,6 @@
 import { type Response, Router } from 'express'
 import type { z } from 'zod'
-import { writeAudit } from '../../shared/audit.js'
+import { writeAudit } from '../../shared/audit/audit.js'
 import { cartErrors } from '../../shared/cart-errors.js'
 import { checkoutData } from '../../shared/checkout-outcome.js'
 import { transaction } from '../../shared/database/database.js'

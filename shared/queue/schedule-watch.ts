@@ -1,4 +1,4 @@
-import { alertUnlessOpen } from '../alerts.js'
+import { alertUnlessOpen } from '../audit/alerts.js'
 import { MINUTE, SECOND } from '../duration.js'
 import { messageOf } from '../errors.js'
 import type { Services } from '../services.js'

@@ -1,5 +1,5 @@
 import type Stripe from 'stripe'
-import { type AuditEntry, auditInsert, auditParameter } from '../audit.js'
+import { type AuditEntry, auditInsert, auditParameter } from '../audit/audit.js'
 import type { Cart } from '../cart.js'
 import type { AnswerableCheckout, CheckoutOutcome, Refusal } from '../checkout-outcome.js'
 import type { Queryable } from '../database/database.js'

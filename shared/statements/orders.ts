@@ -1,4 +1,4 @@
-import { type AuditEntry, auditInsert, auditParameter } from '../audit.js'
+import { type AuditEntry, auditInsert, auditParameter } from '../audit/audit.js'
 import type { Queryable } from '../database/database.js'
 import type { OrderFacts } from '../order-status.js'
 import type { OrderStatus } from '../transitions.js'

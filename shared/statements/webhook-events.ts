@@ -1,4 +1,4 @@
-import { type AuditEntry, auditInsert, auditParameter } from '../audit.js'
+import { type AuditEntry, auditInsert, auditParameter } from '../audit/audit.js'
 import type { Queryable } from '../database/database.js'
 import { maskOptional, maskText } from '../identity/masking.js'
 import type { WebhookEventStatus } from '../transitions.js'

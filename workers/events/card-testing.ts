@@ -1,5 +1,5 @@
-import { alert } from '../../shared/alerts.js'
-import { type AuditEntry, writeAudit } from '../../shared/audit.js'
+import { alert } from '../../shared/audit/alerts.js'
+import { type AuditEntry, writeAudit } from '../../shared/audit/audit.js'
 import { type PassedLimits, passedLimits } from '../../shared/fraud.js'
 import {
   isTestingReported,

@@ -1,6 +1,6 @@
 import type Stripe from 'stripe'
-import { alert } from '../../shared/alerts.js'
-import { writeAudit } from '../../shared/audit.js'
+import { alert } from '../../shared/audit/alerts.js'
+import { writeAudit } from '../../shared/audit/audit.js'
 import { type BalanceFigures, disputeEntries, postEntries } from '../../shared/ledger.js'
 import { disputeRank } from '../../shared/order-status.js'
 import { recordDispute } from '../../shared/statements/disputes.js'

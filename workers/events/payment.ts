@@ -1,6 +1,6 @@
 import type Stripe from 'stripe'
-import { alert } from '../../shared/alerts.js'
-import { writeAudit } from '../../shared/audit.js'
+import { alert } from '../../shared/audit/alerts.js'
+import { writeAudit } from '../../shared/audit/audit.js'
 import { lockSubject } from '../../shared/statements/fraud.js'
 import { findPayment, recordPayment, recordSignal } from '../../shared/statements/payments.js'
 import { refundedAtStripe } from '../../shared/statements/refunds.js'

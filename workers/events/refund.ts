@@ -1,6 +1,6 @@
 import type Stripe from 'stripe'
-import { alert } from '../../shared/alerts.js'
-import { writeAudit } from '../../shared/audit.js'
+import { alert } from '../../shared/audit/alerts.js'
+import { writeAudit } from '../../shared/audit/audit.js'
 import { newId } from '../../shared/ids.js'
 import { parseRestock } from '../../shared/restock.js'
 import { recordRefund } from '../../shared/statements/refunds.js'

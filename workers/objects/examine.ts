@@ -1,5 +1,5 @@
 import type Stripe from 'stripe'
-import { alertOnce } from '../../shared/alerts.js'
+import { alertOnce } from '../../shared/audit/alerts.js'
 import { messageOf } from '../../shared/errors.js'
 import type { Services } from '../../shared/services.js'
 import { type PaymentFacts, readPaymentFacts } from '../../shared/statements/payment-facts.js'

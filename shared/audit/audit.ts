@@ -1,5 +1,5 @@
-import type { Queryable } from './database/database.js'
-import { maskText, maskValue } from './identity/masking.js'
+import type { Queryable } from '../database/database.js'
+import { maskText, maskValue } from '../identity/masking.js'
 
 /** One line of the audit trail; amounts in minor units. */
 export interface AuditEntry {

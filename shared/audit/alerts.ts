@@ -1,8 +1,8 @@
+import type { Queryable } from '../database/database.js'
+import { maskText } from '../identity/masking.js'
+import { newId } from '../ids.js'
+import type { Logger } from '../logger.js'
 import { type AuditEntry, writeAudit } from './audit.js'
-import type { Queryable } from './database/database.js'
-import { maskText } from './identity/masking.js'
-import { newId } from './ids.js'
-import type { Logger } from './logger.js'
 
 /** Every alert there is, with what an operator should do about it. */
 export const alerts = {

@@ -1,7 +1,7 @@
-import type { Config } from './config/config.js'
-import { type Database, transaction } from './database/database.js'
-import { MINUTE } from './duration.js'
-import { checkEnds, checkRows, type RowCursor, readTombstones, type SignedChain } from './statements/audit-trail.js'
+import type { Config } from '../config/config.js'
+import { type Database, transaction } from '../database/database.js'
+import { MINUTE } from '../duration.js'
+import { checkEnds, checkRows, type RowCursor, readTombstones, type SignedChain } from '../statements/audit-trail.js'
 import { checkTombstone } from './tombstone.js'
 
 /** How far a verification has come: JSON, so that it can be kept and resumed. */

@@ -1,5 +1,5 @@
 import pg from 'pg'
-import { type AuditPolicy, writeAuditPolicy } from './statements/audit-trail.js'
+import { type AuditPolicy, writeAuditPolicy } from '../statements/audit-trail.js'
 
 /**
  * Tells the database how long it has to keep the trail, whatever the application asks for: as its owner, who alone can.

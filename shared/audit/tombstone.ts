@@ -1,6 +1,6 @@
 import { createHash, createHmac, hkdfSync, timingSafeEqual } from 'node:crypto'
-import type { Config } from './config/config.js'
-import type { SignedChain, Tombstone } from './statements/audit-trail.js'
+import type { Config } from '../config/config.js'
+import type { SignedChain, Tombstone } from '../statements/audit-trail.js'
 
 export type TombstoneCheck =
   | { signed: true }
