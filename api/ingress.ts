@@ -1,6 +1,6 @@
 import type { Request, Response } from 'express'
 import type { Customer } from '../shared/identity/customer-claims.js'
-import type { Services } from '../shared/services.js'
+import type { Services } from '../shared/runtime/services.js'
 import type { NewWebhookEvent } from '../shared/statements/webhook-events.js'
 import type { CheckoutWatcher } from './checkout-watcher.js'
 import type { RateLimits } from './rate-limits.js'

@@ -1,8 +1,8 @@
 import type { RequestHandler } from 'express'
 import { SECOND } from '../shared/duration.js'
 import { messageOf, Problem } from '../shared/errors.js'
-import type { Services } from '../shared/services.js'
-import { createSharedRead } from '../shared/shared-read.js'
+import type { Services } from '../shared/runtime/services.js'
+import { createSharedRead } from '../shared/runtime/shared-read.js'
 import { type Maintenance, readMaintenance } from '../shared/statements/switches.js'
 
 const RETRY_AFTER_SECONDS = 120

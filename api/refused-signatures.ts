@@ -1,7 +1,7 @@
 import { alertUnlessOpen } from '../shared/audit/alerts.js'
 import { HOUR, MINUTE, SECOND } from '../shared/duration.js'
 import { messageOf } from '../shared/errors.js'
-import type { Services } from '../shared/services.js'
+import type { Services } from '../shared/runtime/services.js'
 import type { SignatureFault } from '../shared/webhook-signature.js'
 
 const WINDOW = 5 * MINUTE

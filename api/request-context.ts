@@ -5,7 +5,7 @@ import { networkOf, plainAddress } from '../shared/identity/ip-address.js'
 import { maskText } from '../shared/identity/masking.js'
 import { plainUserAgent } from '../shared/identity/user-agent.js'
 import type { Logger } from '../shared/logger.js'
-import { answers } from '../shared/metrics.js'
+import { answers } from '../shared/runtime/metrics.js'
 
 const CALLERS_ID = /^[\w.-]{1,64}$/
 

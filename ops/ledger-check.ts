@@ -2,7 +2,7 @@ import type Stripe from 'stripe'
 import { DAY, SECOND } from '../shared/duration.js'
 import { type MinorUnits, toDecimalString } from '../shared/money.js'
 import { inPages } from '../shared/pages.js'
-import type { Services } from '../shared/services.js'
+import type { Services } from '../shared/runtime/services.js'
 import {
   type BookedEntry,
   type Bookings,

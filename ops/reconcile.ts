@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import type { Services } from '../shared/services.js'
+import type { Services } from '../shared/runtime/services.js'
 import type { Examined } from '../workers/objects/examine.js'
 import { LOOK_BACK_DAYS, reconcile as run } from '../workers/reconcile.js'
 import { type ObjectsReport, reconcileObjects, TOLD_LATE_DAYS } from '../workers/reconcile-objects.js'

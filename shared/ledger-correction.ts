@@ -3,7 +3,7 @@ import { type Queryable, transaction } from './database/database.js'
 import { newId } from './ids.js'
 import { type LedgerAccount, type LedgerEntry, ledgerAccounts, postEntries } from './ledger.js'
 import { amountDecimals, isSupportedCurrency, parseMinorUnits } from './money.js'
-import type { Services } from './services.js'
+import type { Services } from './runtime/services.js'
 import { isBooked, lockEntryKey, readEntry, readEntryKeys } from './statements/ledger.js'
 import { lockOrder } from './statements/orders.js'
 

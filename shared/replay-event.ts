@@ -1,4 +1,4 @@
-import type { Services } from './services.js'
+import type { Services } from './runtime/services.js'
 import { type Replayer, reviveEvent } from './statements/webhook-events.js'
 
 /** Takes a dead event back for another try, audited, and enqueues it. False when it is not dead. */

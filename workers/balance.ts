@@ -1,7 +1,7 @@
 import type Stripe from 'stripe'
 import { transaction } from '../shared/database/database.js'
 import { exchangeEntry, feeEntry, type LedgerEntry, postEntries } from '../shared/ledger.js'
-import type { Services } from '../shared/services.js'
+import type { Services } from '../shared/runtime/services.js'
 import { markAsked } from '../shared/statements/due-rows.js'
 import {
   findUnbookedPayments,

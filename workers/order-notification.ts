@@ -4,7 +4,7 @@ import type { Config } from '../shared/config/config.js'
 import { SECOND } from '../shared/duration.js'
 import { messageOf } from '../shared/errors.js'
 import { NOTIFICATION_ATTEMPTS, NOTIFICATION_BACKOFF } from '../shared/queue/jobs.js'
-import type { Services } from '../shared/services.js'
+import type { Services } from '../shared/runtime/services.js'
 import {
   failNotification,
   findNotifiedOrder,

@@ -6,9 +6,9 @@ import { type Client, transaction } from '../shared/database/database.js'
 import { MINUTE } from '../shared/duration.js'
 import type { CartError } from '../shared/errors.js'
 import { decideFraud, type FraudDecision, type FraudSignals } from '../shared/fraud.js'
-import { fraudDecisions } from '../shared/metrics.js'
 import { type MinorUnits, minor, toDecimalString } from '../shared/money.js'
-import type { Services } from '../shared/services.js'
+import { fraudDecisions } from '../shared/runtime/metrics.js'
+import type { Services } from '../shared/runtime/services.js'
 import { shippingFor } from '../shared/shipping.js'
 import {
   type CheckoutRow,

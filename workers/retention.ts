@@ -3,7 +3,7 @@ import { signTombstone } from '../shared/audit/tombstone.js'
 import { transaction } from '../shared/database/database.js'
 import { DAY, MINUTE } from '../shared/duration.js'
 import { messageOf } from '../shared/errors.js'
-import type { Services } from '../shared/services.js'
+import type { Services } from '../shared/runtime/services.js'
 import {
   type AuditPolicy,
   type ExpiredChain,

@@ -1,9 +1,9 @@
 import { messageOf } from '../shared/errors.js'
 import { type JobPayloads, type RowJobName, rowJobs } from '../shared/queue/jobs.js'
-import { reportRefusedKey } from '../shared/refused-key.js'
-import type { Services } from '../shared/services.js'
+import { reportRefusedKey } from '../shared/runtime/refused-key.js'
+import type { Services } from '../shared/runtime/services.js'
+import { isStripeAway } from '../shared/runtime/stripe-client.js'
 import { markStripeAway } from '../shared/statements/due-rows.js'
-import { isStripeAway } from '../shared/stripe.js'
 
 /**
  * Writes on the row of a failed job whether it waits for Stripe, so that the sweep can tell one outage from many faults.

@@ -1,7 +1,7 @@
 import { alert, alertUnlessOpen } from '../shared/audit/alerts.js'
 import { transaction } from '../shared/database/database.js'
 import { HOUR, MINUTE, SECOND } from '../shared/duration.js'
-import type { Services } from '../shared/services.js'
+import type { Services } from '../shared/runtime/services.js'
 import { countRequeue, countWaitingForStripe, type DueRow, findDueRows } from '../shared/statements/due-rows.js'
 import { takeLapsingPayments } from '../shared/statements/payments.js'
 import type { Job } from './job.js'

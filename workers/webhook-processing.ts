@@ -2,7 +2,9 @@ import { alert, alertUnlessOpen } from '../shared/audit/alerts.js'
 import { type Client, isDatabaseUnavailable, transaction } from '../shared/database/database.js'
 import { messageOf, TerminalError } from '../shared/errors.js'
 import type { JobContext } from '../shared/queue/queues.js'
-import type { Services } from '../shared/services.js'
+import type { Services } from '../shared/runtime/services.js'
+import { isStripeAway } from '../shared/runtime/stripe-client.js'
+import { PINNED_API_VERSION } from '../shared/runtime/stripe-version.js'
 import type { DueRow } from '../shared/statements/due-rows.js'
 import {
   buryEvent,
@@ -12,8 +14,6 @@ import {
   reviveEvent,
   type WebhookEventRow
 } from '../shared/statements/webhook-events.js'
-import { isStripeAway } from '../shared/stripe.js'
-import { PINNED_API_VERSION } from '../shared/stripe-version.js'
 import { type AppliedEvent, type StripeEvent, UnknownCheckoutError } from './events/context.js'
 import { eventHandlers } from './events/handlers.js'
 import { LookupNeeded, Lookups } from './events/lookups.js'

@@ -1,11 +1,11 @@
 import { type Request, type RequestHandler, type Response, Router } from 'express'
 import type { Cart } from '../../shared/cart.js'
 import { type CheckoutOutcome, checkoutOutcome } from '../../shared/checkout-outcome.js'
-import { isGone, whenGone } from '../../shared/client-gone.js'
 import { HOUR, MINUTE } from '../../shared/duration.js'
 import { Problem } from '../../shared/errors.js'
 import type { Customer } from '../../shared/identity/customer-claims.js'
 import { newId } from '../../shared/ids.js'
+import { isGone, whenGone } from '../../shared/runtime/client-gone.js'
 import {
   type CheckoutRow,
   type ClaimedKey,

@@ -3,7 +3,7 @@ import { isIP } from 'node:net'
 import { z } from 'zod'
 import { isSupportedCurrency, type MinorUnits, toMinorUnits } from '../money.js'
 import { isCronPattern } from '../queue/cron.js'
-import { PINNED_API_VERSION } from '../stripe-version.js'
+import { PINNED_API_VERSION } from '../runtime/stripe-version.js'
 
 /** Everything that the environment can set, read once at the start. Amounts in minor units, durations in milliseconds. */
 export type Config = Readonly<ReturnType<typeof readSettings>>

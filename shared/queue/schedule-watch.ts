@@ -1,7 +1,7 @@
 import { alertUnlessOpen } from '../audit/alerts.js'
 import { MINUTE, SECOND } from '../duration.js'
 import { messageOf } from '../errors.js'
-import type { Services } from '../services.js'
+import type { Services } from '../runtime/services.js'
 import { readRuns } from '../statements/checkpoints.js'
 import { lateSince, type Runs, type Schedule, schedulesOf } from './schedules.js'
 

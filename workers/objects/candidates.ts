@@ -1,7 +1,7 @@
 import type Stripe from 'stripe'
 import { DAY, SECOND } from '../../shared/duration.js'
 import { inPages } from '../../shared/pages.js'
-import type { Services } from '../../shared/services.js'
+import type { Services } from '../../shared/runtime/services.js'
 import { findKnownIntents, findUnsettled } from '../../shared/statements/payment-facts.js'
 import { idOf, markOf } from '../events/context.js'
 

@@ -1,6 +1,6 @@
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
-import { alerts } from './audit/alerts.js'
-import { messageOf } from './errors.js'
+import { alerts } from '../audit/alerts.js'
+import { messageOf } from '../errors.js'
 import type { Services } from './services.js'
 
 /** Everything that this process counts; names and units as https://prometheus.io/docs/practices/naming has them. */

@@ -1,11 +1,11 @@
 import type Stripe from 'stripe'
-import { type Config, ConfigError } from './config/config.js'
+import { type Config, ConfigError } from '../config/config.js'
+import { type Database, openDatabase } from '../database/database.js'
+import { messageOf } from '../errors.js'
+import { createLogger, type Logger } from '../logger.js'
+import { openQueues, type Queues } from '../queue/queues.js'
 import { type CountryOf, openCountries } from './countries.js'
-import { type Database, openDatabase } from './database/database.js'
-import { messageOf } from './errors.js'
-import { createLogger, type Logger } from './logger.js'
-import { openQueues, type Queues } from './queue/queues.js'
-import { createStripe } from './stripe.js'
+import { createStripe } from './stripe-client.js'
 
 /** What the ingress and the workers are given, by name. */
 export interface Services {

@@ -1,4 +1,4 @@
-import { withinTime } from './within-time.js'
+import { withinTime } from '../within-time.js'
 
 /**
  * Reads at most once in `everyMs` milliseconds, however many ask. Whoever asks meanwhile gets what that read gave, or waits

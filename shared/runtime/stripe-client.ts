@@ -1,5 +1,5 @@
 import Stripe from 'stripe'
-import type { Config } from './config/config.js'
+import type { Config } from '../config/config.js'
 import { PINNED_API_VERSION } from './stripe-version.js'
 
 export function createStripe(config: Config): Stripe {

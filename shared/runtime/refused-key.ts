@@ -1,6 +1,6 @@
 import Stripe from 'stripe'
-import { alertUnlessOpen } from './audit/alerts.js'
-import { messageOf } from './errors.js'
+import { alertUnlessOpen } from '../audit/alerts.js'
+import { messageOf } from '../errors.js'
 import type { Services } from './services.js'
 
 /**

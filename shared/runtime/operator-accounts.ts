@@ -1,8 +1,8 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import { BlockList, isIPv6 } from 'node:net'
 import type { Request } from 'express'
-import type { Config } from './config/config.js'
-import { plainAddress } from './identity/ip-address.js'
+import type { Config } from '../config/config.js'
+import { plainAddress } from '../identity/ip-address.js'
 
 export interface Operator {
   name: string

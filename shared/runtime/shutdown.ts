@@ -1,6 +1,6 @@
-import { SECOND } from './duration.js'
-import { messageOf } from './errors.js'
-import type { Logger } from './logger.js'
+import { SECOND } from '../duration.js'
+import { messageOf } from '../errors.js'
+import type { Logger } from '../logger.js'
 
 /** One step of a shutdown; it is given up after `capMs` milliseconds, and the next one begins. */
 export interface ShutdownPhase {

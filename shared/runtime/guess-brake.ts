@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { MINUTE, SECOND } from './duration.js'
+import { MINUTE, SECOND } from '../duration.js'
 
 /** What became of credentials: `known` ones were wrong before and do not count again; `busy` ones were not looked at. */
 export type Verdict<T> =
