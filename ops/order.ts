@@ -4,16 +4,17 @@ import { writeAudit } from '../shared/audit/audit.js'
 import { transaction } from '../shared/database/database.js'
 import { MINUTE } from '../shared/duration.js'
 import { toMinorUnits } from '../shared/money.js'
+import { isFree, isLive, needsReview, type OrderFacts, wentBack } from '../shared/order-status.js'
 import { parseRestock } from '../shared/restock.js'
 import type { Services } from '../shared/runtime/services.js'
 import { isUnknownToStripe } from '../shared/runtime/stripe-client.js'
 import { type CheckoutRow, lockCheckout, moveCheckout, readCheckout } from '../shared/statements/checkouts.js'
 import type { DueRow } from '../shared/statements/due-rows.js'
-import { findSiblings, lockOrder, type OrderRow } from '../shared/statements/orders.js'
+import { findSiblings, lockOrder, type OrderRow, readOrderFacts } from '../shared/statements/orders.js'
 import { acceptPayment, findPaymentsOf, type PaymentRow } from '../shared/statements/payments.js'
 import { type RefundRow, readRefund } from '../shared/statements/refunds.js'
 import { commitReleased, settleReservations } from '../shared/statements/stock.js'
-import { type CheckoutStatus, isPayable } from '../shared/transitions.js'
+import { type CheckoutStatus, isPayable, type PaymentStatus } from '../shared/transitions.js'
 import { foundIntent, storeFound } from '../workers/found-events.js'
 import { requestRefunds } from '../workers/refund-request.js'
 import { applySession, endSession, expireCheckout } from '../workers/session-expiry.js'
@@ -146,7 +147,7 @@ async function cancel(services: Services, id: string, args: string[]): Promise<v
     const after = await readOrder(services, id)
     return print(`${intent.id} is not charged; the order is ${after.status}.`)
   }
-  if (status !== 'PENDING')
+  if (status !== 'PENDING' && !(await isFreeInReview(services, id)))
     throw new Error(`The order is ${status}; only a PENDING or AUTHORIZED one can be cancelled.`)
   for (const checkout of await findSiblings(services.db.pool, id, '')) {
     if (isOpenAtStripe(checkout.status)) await expireCheckout(services, checkout)
@@ -154,7 +155,7 @@ async function cancel(services: Services, id: string, args: string[]): Promise<v
   const due: DueRow[] = []
   await transaction(services.db.pool, async client => {
     const after = await lockOrder(client, id)
-    if (after?.status !== 'PENDING') throw new Error(`The customer was faster: the order is ${after?.status}.`)
+    if (after?.status !== status) throw new Error(`The customer was faster: the order is ${after?.status}.`)
     const open = (await findSiblings(client, id, '')).find(checkout => isPayable(checkout.status))
     if (open !== undefined) throw new Error(`Checkout ${open.id} has just been opened for it. Run the command again.`)
     const change = { services, client, due, trail: { userId: after.userId, orderId: id } }
@@ -171,18 +172,16 @@ async function cancel(services: Services, id: string, args: string[]): Promise<v
   print(`Order ${id} is cancelled.`)
 }
 
+/** What is in review took no money: with the order it is given up. */
+async function isFreeInReview({ db }: Services, orderId: string): Promise<boolean> {
+  const live = (await readOrderFacts(db.pool, orderId)).payments.filter(each => isLive(each) && !wentBack(each))
+  return live.length > 0 && live.every(each => isFree(each) && needsReview(each))
+}
+
 /** Lets a payment in review count for its order: takes its stock, if it is still there, and pays the order. */
 async function accept(services: Services, id: string, args: string[]): Promise<void> {
   const { values } = parseArgs({ args, options: { payment: { type: 'string' }, note: { type: 'string' } } })
-  const payments = (await findPaymentsOf(services.db.pool, id)).filter(
-    each =>
-      each.reviewReason !== null &&
-      each.acceptedAt === null &&
-      (values.payment ?? each.paymentIntentId) === each.paymentIntentId
-  )
-  const [payment, ...others] = payments
-  if (payment === undefined) throw new Error(`Order ${id} has no payment in review.`)
-  if (others.length > 0) throw new UsageError('Several payments are in review; name one with --payment.')
+  const payment = await reviewed(services, id, values.payment)
   const note = await why(values.note)
   refuseUnpaid(payment, await readCheckout(services.db.pool, payment.checkoutId))
   await closeSessions(services, payment)
@@ -194,9 +193,10 @@ async function accept(services: Services, id: string, args: string[]): Promise<v
     const reopened = (await findSiblings(client, id, payment.checkoutId)).find(each => isOpenAtStripe(each.status))
     if (reopened !== undefined)
       throw new Error(`Checkout ${reopened.id} has just been opened for it. Run the command again.`)
+    refuseSecond(await readOrderFacts(client, id), payment)
+    refuseUnpaid(payment, checkout)
     if (!(await acceptPayment(client, payment.paymentIntentId, operator(), now)))
       throw new Error('Somebody was faster.')
-    refuseUnpaid(payment, checkout)
     const isPaid = payment.status === 'SUCCEEDED'
     if (isPaid) {
       await settleReservations(client, payment.checkoutId, 'COMMITTED', now)
@@ -223,6 +223,37 @@ async function accept(services: Services, id: string, args: string[]): Promise<v
   })
   await enqueueDue({ services, due })
   print(`Payment ${payment.paymentIntentId} counts now; the order is ${status}.`)
+}
+
+/** The payment in review that is meant; what went back, or was decided about, is none. */
+async function reviewed({ db }: Services, orderId: string, paymentIntentId?: string): Promise<PaymentRow> {
+  const inReview = (await readOrderFacts(db.pool, orderId)).payments.filter(needsReview).map(each => each.id)
+  const [payment, ...others] = (await findPaymentsOf(db.pool, orderId)).filter(
+    each =>
+      inReview.includes(each.paymentIntentId) && (paymentIntentId ?? each.paymentIntentId) === each.paymentIntentId
+  )
+  if (payment === undefined)
+    throw new Error(
+      paymentIntentId === undefined
+        ? `Order ${orderId} has no payment in review.`
+        : `${paymentIntentId} is not in review for order ${orderId}.`
+    )
+  if (others.length > 0) throw new UsageError('Several payments are in review; name one with --payment.')
+  return payment
+}
+
+/** One payment pays an order: while another one holds money, or can still take it, a second one may not count too. */
+function refuseSecond({ payments }: OrderFacts, { orderId, paymentIntentId }: PaymentRow): void {
+  const other = payments.find(
+    each => each.id !== paymentIntentId && isLive(each) && !needsReview(each) && !wentBack(each)
+  )
+  if (other === undefined) return
+  const first: Partial<Record<PaymentStatus, string>> = {
+    AUTHORIZED: `Cancel that one first: npm run ops -- order cancel ${orderId} --payment ${other.id}`,
+    SUCCEEDED: `Refund that one first, or this one instead: npm run ops -- order refund ${orderId} --payment …`
+  }
+  const advice = first[other.status] ?? 'Wait for its end, or refund this one.'
+  throw new Error(`The order has another payment, ${other.id}, which is ${other.status}. ${advice}`)
 }
 
 function refuseUnpaid({ status, orderId }: PaymentRow, checkout: CheckoutRow | undefined): void {

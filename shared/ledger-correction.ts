@@ -1,10 +1,10 @@
 import { writeAudit } from './audit/audit.js'
 import { type Queryable, transaction } from './database/database.js'
 import { newId } from './ids.js'
-import { type LedgerAccount, type LedgerEntry, ledgerAccounts, postEntries } from './ledger.js'
+import { type LedgerAccount, type LedgerEntry, ledgerAccounts } from './ledger.js'
 import { amountDecimals, isSupportedCurrency, parseMinorUnits } from './money.js'
 import type { Services } from './runtime/services.js'
-import { isBooked, lockEntryKey, readEntry, readEntryKeys } from './statements/ledger.js'
+import { isBooked, lockEntryKey, postEntries, readEntry, readEntryKeys } from './statements/ledger.js'
 import { lockOrder } from './statements/orders.js'
 
 /** A correction as an operator words it. */

@@ -1,5 +1,3 @@
-import type { Queryable } from './database/database.js'
-
 /** STRIPE is what Stripe holds for the shop; debits are positive. */
 export const ledgerAccounts = ['STRIPE', 'SALES', 'REFUNDS', 'FEES', 'DISPUTES', 'EXCHANGE'] as const
 
@@ -73,18 +71,24 @@ export function exchangeEntry(
   }
 }
 
-/** Books entries, each once, and returns how many postings were new. The database refuses what does not balance. */
-export async function postEntries(db: Queryable, entries: LedgerEntry[], now: Date): Promise<number> {
-  if (entries.length === 0) return 0
-  const postings = entries.flatMap(({ key, orderId, source, lines }) =>
-    lines.map(line => ({ entry: key, orderId, source, ...line }))
-  )
-  const { rowCount } = await db.query(
-    `INSERT INTO "LedgerPosting" ("entry", "account", "currency", "orderId", "amount", "source", "createdAt")
-     SELECT "entry", "account"::"LedgerAccount", "currency", "orderId", "amount", "source", $2
-     FROM jsonb_to_recordset($1::jsonb) AS p("entry" text, "account" text, "currency" text, "orderId" text, "amount" bigint, "source" text)
-     ON CONFLICT DO NOTHING`,
-    [JSON.stringify(postings), now]
-  )
-  return rowCount ?? 0
+/** Money that a refund takes out, and that comes back when Stripe says that it failed or was cancelled. */
+export function refundEntries(refund: {
+  stripeId: string
+  orderId: string
+  status: string
+  amount: number
+  currency: string
+}): LedgerEntry[] {
+  const { stripeId: source, orderId, status, amount, currency } = refund
+  const entry = (kind: string, moved: number): LedgerEntry => ({
+    key: `${kind}:${source}`,
+    orderId,
+    source,
+    lines: [
+      { account: 'REFUNDS', currency, amount: moved },
+      { account: 'STRIPE', currency, amount: -moved }
+    ]
+  })
+  const isBack = status === 'FAILED' || status === 'CANCELLED'
+  return [entry('refund', amount), ...(isBack ? [entry('refund_returned', -amount)] : [])]
 }

@@ -1,4 +1,4 @@
-import { counts, needsReview, type OrderFacts, type PaymentFacts } from './order-status.js'
+import { counts, isLive, needsReview, type OrderFacts, type PaymentFacts } from './order-status.js'
 import { isOver } from './transitions.js'
 
 /** A completed Session whose payment has ended since. */
@@ -19,6 +19,8 @@ export function checkoutEnds(facts: OrderFacts): CheckoutEnd[] {
     const paid =
       own.some(payment => payment.status === 'SUCCEEDED') || payments.some(each => each.accepted && counts(each))
     if (paid) return [{ id, to: 'PAID' }]
+    // Another one that a person has let count can still pay it.
+    if (payments.some(payment => payment.accepted && isLive(payment))) return []
     return own.some(payment => payment.status === 'CANCELLED') ? [{ id, to: 'FAILED' }] : []
   })
 }

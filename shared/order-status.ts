@@ -16,6 +16,8 @@ export interface PaymentFacts {
   captured: number
   /** Refunds that Stripe has taken and that have not failed. */
   refunded: number
+  /** What disputes have taken for good. */
+  lost: number
   /** The Session through which it was paid, once that has told. */
   sessionId: string | null
   /** How what its Session took differs from what was verified. */
@@ -23,6 +25,8 @@ export interface PaymentFacts {
   reviewReason: string | null
   reviewAction: string | null
   accepted: boolean
+  /** A Session with nothing to pay, for an order that was cancelled: there is nothing to give back. */
+  isVoid: boolean
 }
 
 export interface OrderState {
@@ -40,8 +44,13 @@ export interface OrderState {
 export function orderState(facts: OrderFacts): OrderState {
   const statusOf = new Map(facts.checkouts.map(checkout => [checkout.id, checkout.status]))
   const inReview = facts.payments.filter(needsReview)
+  const isPaid = (payment: PaymentFacts) => statusOf.get(payment.checkoutId) === 'PAID'
   const settled = facts.payments.filter(
-    payment => payment.status === 'SUCCEEDED' && statusOf.get(payment.checkoutId) === 'PAID' && !needsReview(payment)
+    payment => payment.status === 'SUCCEEDED' && isPaid(payment) && !payment.isVoid && !needsReview(payment)
+  )
+  // Money that a person has let count, and whose checkout has ended otherwise since.
+  const stranded = facts.payments.some(
+    payment => payment.status === 'SUCCEEDED' && payment.accepted && !isPaid(payment) && !wentBack(payment)
   )
   // A payment that did not fit and went back whole says nothing about the order once another one pays it.
   const fitting = settled.filter(fits)
@@ -50,7 +59,7 @@ export function orderState(facts: OrderFacts): OrderState {
   const refunded = sum(counted.map(payment => payment.refunded))
   const money = { captured, refunded, neverPaid: settled.length > 0 && fitting.length === 0 }
 
-  if (inReview.length > 0) return { status: 'NEEDS_REVIEW', ...money }
+  if (inReview.length > 0 || stranded) return { status: 'NEEDS_REVIEW', ...money }
   // A dispute can be known before its payment is; until then there is nothing that it could hold.
   const isCounted = (id: string) => counted.some(payment => payment.id === id)
   const held = facts.disputes.filter(dispute => disputeIsHeld(dispute.status) && isCounted(dispute.paymentIntentId))
@@ -67,7 +76,7 @@ export function orderState(facts: OrderFacts): OrderState {
 
 /** The payment does not fit its order, it can still be or become money, and nobody has decided about it. */
 export function needsReview(payment: PaymentFacts): boolean {
-  if (payment.reviewReason === null || payment.accepted) return false
+  if (payment.reviewReason === null || payment.accepted || payment.isVoid) return false
   if (payment.status === 'FAILED' || payment.status === 'CANCELLED') return false
   return !wentBack(payment)
 }
@@ -81,8 +90,19 @@ function fits(payment: PaymentFacts): boolean {
   return payment.reviewReason === null || payment.accepted
 }
 
+/** It is money, or can become money without anybody's doing. */
+export function isLive({ status }: PaymentFacts): boolean {
+  return status === 'SUCCEEDED' || status === 'AUTHORIZED' || status === 'PROCESSING'
+}
+
+/** A Session with nothing to pay stands under its own id, for it has no PaymentIntent. */
+export function isFree(payment: PaymentFacts): boolean {
+  return payment.captured === 0 && payment.id.startsWith('cs_')
+}
+
+/** All of it was refunded, or a dispute was lost. */
 export function wentBack(payment: PaymentFacts): boolean {
-  return payment.captured > 0 && payment.refunded >= payment.captured
+  return payment.captured > 0 && payment.refunded + payment.lost >= payment.captured
 }
 
 /**

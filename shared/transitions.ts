@@ -176,9 +176,9 @@ export const paymentRules: readonly Rule<PaymentStatus>[] = [
     operator: true
   },
   {
-    from: ['CANCELLED'],
+    from: ['FAILED', 'CANCELLED'],
     to: ['SUCCEEDED'],
-    when: 'Stripe tells of money all the same: the operator was wrong, and the payment is a case for review',
+    when: 'Stripe tells of money all the same; its checkout is over, so that it is a case for review',
     source: INTENT
   }
 ]

@@ -1,4 +1,4 @@
-import type { OrderFacts, PaymentFacts } from './order-status.js'
+import { isLive, type OrderFacts, type PaymentFacts, wentBack } from './order-status.js'
 import { isOver } from './transitions.js'
 
 /** A payment that cannot simply count, and why. */
@@ -13,22 +13,24 @@ type Checkout = OrderFacts['checkouts'][number]
 
 /**
  * Money that was taken for another amount than was verified, through another Session than was opened, for a checkout
- * that is over, for a cancelled order, or for one that is paid already. It follows from all that is known, so that it is
- * the same in whatever order that became known; of two payments of different checkouts the one that came first counts.
+ * that is over, for a cancelled order, or for one that is paid already. It follows from all that is known. A payment that
+ * an operator has let count comes first; of two payments of different checkouts the one that became known first counts.
  */
 export function unexpectedPayments(facts: OrderFacts): UnexpectedPayment[] {
   const checkoutOf = new Map(facts.checkouts.map(checkout => [checkout.id, checkout]))
   const unexpected: UnexpectedPayment[] = []
-  let paying: PaymentFacts | undefined
+  let paying = facts.payments.find(payment => payment.accepted && isLive(payment) && !wentBack(payment))
   for (const payment of facts.payments) {
     const checkout = checkoutOf.get(payment.checkoutId)
-    if (checkout === undefined || !isLive(payment)) continue
-    const settles = checkout.status === 'PAID' || checkout.status === 'PROCESSING'
-    const counted = payment.accepted ? undefined : reasonAgainst(payment, checkout, facts, paying)
-    if (payment.accepted || (counted === undefined && payment.reviewReason === null)) {
-      if (settles) paying ??= payment
-    } else if (counted !== undefined) {
-      unexpected.push({ payment, reason: counted, couldCount: paying === undefined && payment.mismatch === null })
+    if (checkout === undefined || !isLive(payment) || payment.accepted) continue
+    // On its way to a checkout that is not its own, or that is over, it may still fail; nothing is to be done about it yet.
+    const isElsewhere = isStray(payment, checkout) || isOver(checkout.status)
+    if (isElsewhere && payment.status === 'PROCESSING' && payment.mismatch === null) continue
+    const reason = reasonAgainst(payment, checkout, facts, paying)
+    if (reason !== undefined) {
+      unexpected.push({ payment, reason, couldCount: paying === undefined && payment.mismatch === null })
+    } else if (payment.reviewReason === null && settles(checkout)) {
+      paying ??= payment
     }
   }
   // What pays the order may have become known after one that does not.
@@ -41,20 +43,16 @@ function reasonAgainst(
   { cancelled }: OrderFacts,
   paying: PaymentFacts | undefined
 ): string | undefined {
-  const settles = checkout.status === 'PAID' || checkout.status === 'PROCESSING'
   if (payment.mismatch !== null) return payment.mismatch
   if (isStray(payment, checkout)) return 'a payment arrived through a Session that was not opened for its checkout'
-  if (isOver(checkout.status)) {
-    // A bank debit on its way may still fail; nothing is to be done about it yet.
-    return payment.status === 'PROCESSING' ? undefined : `a payment arrived although the checkout is ${checkout.status}`
-  }
-  if (!settles) return undefined
+  if (isOver(checkout.status)) return `a payment arrived although the checkout is ${checkout.status}`
+  if (!settles(checkout)) return undefined
   if (cancelled) return 'a payment arrived for an order that was cancelled'
   return paying === undefined ? undefined : `a payment arrived for an order that is paid by ${paying.id}`
 }
 
-function isLive({ status }: PaymentFacts): boolean {
-  return status === 'SUCCEEDED' || status === 'AUTHORIZED' || status === 'PROCESSING'
+function settles({ status }: Checkout): boolean {
+  return status === 'PAID' || status === 'PROCESSING'
 }
 
 /** Its Session says so, or the checkout was completed with another PaymentIntent. */

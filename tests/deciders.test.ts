@@ -14,7 +14,9 @@ const payment = (given: Partial<PaymentFacts> = {}): PaymentFacts => ({
   mismatch: null,
   reviewReason: null,
   reviewAction: null,
+  lost: 0,
   accepted: false,
+  isVoid: false,
   ...given
 })
 

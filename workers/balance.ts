@@ -1,6 +1,6 @@
 import type Stripe from 'stripe'
 import { transaction } from '../shared/database/database.js'
-import { exchangeEntry, feeEntry, type LedgerEntry, postEntries } from '../shared/ledger.js'
+import { exchangeEntry, feeEntry, type LedgerEntry } from '../shared/ledger.js'
 import type { Services } from '../shared/runtime/services.js'
 import { markAsked } from '../shared/statements/due-rows.js'
 import {
@@ -8,6 +8,7 @@ import {
   findUnbookedRefunds,
   markBooked,
   markRefundBooked,
+  postEntries,
   type UnbookedPayment,
   type UnbookedRefund
 } from '../shared/statements/ledger.js'

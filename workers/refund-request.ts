@@ -9,7 +9,7 @@ import { findDisputesOf } from '../shared/statements/disputes.js'
 import { lockOrder } from '../shared/statements/orders.js'
 import { findPaymentsOf, type PaymentRow } from '../shared/statements/payments.js'
 import {
-  countAnsweredRefunds,
+  countAnsweredWishes,
   findRefundByKey,
   type RefundRow,
   type Restock,
@@ -48,7 +48,7 @@ export async function requestRefunds(services: Services, wish: RefundWish): Prom
     const payments = (await findPaymentsOf(client, wish.orderId)).filter(
       payment => payment.captured > 0 && (wish.paymentIntentId ?? payment.paymentIntentId) === payment.paymentIntentId
     )
-    const key = wish.key ?? derivedKey(wish, payments, await countAnsweredRefunds(client, wish.orderId))
+    const key = wish.key ?? (await derivedKey(client, wish))
     const known = await findRefundByKey(client, `${key}:0`)
     if (known !== undefined) return await sameRequest(client, key, wish)
 
@@ -145,10 +145,15 @@ function divide(wish: RefundWish, payments: PaymentRow[], asked: Map<string, num
   return parts
 }
 
-/** The same wish twice, before Stripe has answered the first, is one refund, whether its payments count yet or not. */
-function derivedKey(wish: RefundWish, payments: PaymentRow[], answered: number): string {
-  const ids = payments.map(payment => payment.paymentIntentId)
-  const { orderId, amount = 'all', reason = '', paymentIntentId = '' } = wish
-  const parts = [orderId, amount, reason, paymentIntentId, answered, ...ids]
-  return `d${createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 40)}`
+/**
+ * The same wish twice is one refund until Stripe has answered all of it; then it is another one. What became of other
+ * refunds meanwhile does not count.
+ */
+async function derivedKey(
+  client: Queryable,
+  { orderId, amount, reason, paymentIntentId }: RefundWish
+): Promise<string> {
+  const parts = [orderId, amount ?? 'all', reason ?? '', paymentIntentId ?? '']
+  const wish = `d${createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 40)}`
+  return `${wish}-${await countAnsweredWishes(client, orderId, wish)}`
 }

@@ -25,9 +25,10 @@ export const sessionCreation: Job<'session-creation'> = {
     const checkout = await readCheckout(services.db.pool, checkoutId)
     if (checkout === undefined) throw new Error(`There is no checkout ${checkoutId}`)
     if (checkout.status !== 'VERIFIED') return
-    const session = await createSession(services, checkout)
+    const params = checkout.sessionParams ?? (await paramsOfToday(services, checkout))
+    const session = await createSession(services, checkout, params)
     if (session instanceof Error) await fail(services, checkout, session)
-    else await open(services, checkout, session)
+    else await open(services, { ...checkout, sessionParams: params }, session)
   }
 }
 
@@ -35,8 +36,11 @@ export const sessionCreation: Job<'session-creation'> = {
  * The Session, or why Stripe refuses to make one. An earlier try may have made it although its answer was lost: so a "no"
  * counts only after a look at what there is.
  */
-async function createSession(services: Services, checkout: CheckoutRow): Promise<Stripe.Checkout.Session | Error> {
-  const params = checkout.sessionParams ?? (await paramsOfToday(services, checkout))
+async function createSession(
+  services: Services,
+  checkout: CheckoutRow,
+  params: Stripe.Checkout.SessionCreateParams
+): Promise<Stripe.Checkout.Session | Error> {
   try {
     // The key is the row's: a retry, even after a crash before our commit, is the same call (golden rule 6).
     return await services.stripe.checkout.sessions.create(params, { idempotencyKey: idempotencyKeyOf(checkout) })
@@ -55,11 +59,14 @@ async function paramsOfToday({ config, db }: Services, checkout: CheckoutRow) {
 /** Sessions cannot be listed by our mark, but by when they were made. */
 async function findMade(
   { stripe }: Services,
-  { id, createdAt }: CheckoutRow
+  { id, createdAt, sessionExpiresAt }: CheckoutRow
 ): Promise<Stripe.Checkout.Session | undefined> {
+  // It was asked for between these two; Sessions of later checkouts need no look.
   const gte = Math.floor(createdAt.getTime() / SECOND) - CLOCK_SLACK_SECONDS
+  const end =
+    sessionExpiresAt === null ? {} : { lte: Math.ceil(sessionExpiresAt.getTime() / SECOND) + CLOCK_SLACK_SECONDS }
   let looked = 0
-  for await (const session of stripe.checkout.sessions.list({ created: { gte }, limit: 100 })) {
+  for await (const session of stripe.checkout.sessions.list({ created: { gte, ...end }, limit: 100 })) {
     if (session.metadata?.checkoutId === id) return session
     if (++looked === MOST_SESSIONS)
       throw new Error(`among ${looked} Sessions none is known to be that of checkout ${id}`)
@@ -77,6 +84,7 @@ async function open(services: Services, checkout: CheckoutRow, session: Stripe.C
     to: 'OPEN',
     now: services.now(),
     ...opened,
+    ...(checkout.sessionParams && { sessionParams: checkout.sessionParams }),
     outcome: checkoutOutcome({ ...checkout, ...opened, status: 'OPEN' }),
     audit: [
       {

@@ -5,7 +5,7 @@ import { TerminalError } from '../shared/errors.js'
 import { maskText } from '../shared/identity/masking.js'
 import { newId } from '../shared/ids.js'
 import { afterEnds, checkoutEnds, stockEnd } from '../shared/order-consequences.js'
-import { orderState, type PaymentFacts } from '../shared/order-status.js'
+import { isFree, orderState, type PaymentFacts, wentBack } from '../shared/order-status.js'
 import type { Services } from '../shared/runtime/services.js'
 import { moveCheckout } from '../shared/statements/checkouts.js'
 import type { DueRow } from '../shared/statements/due-rows.js'
@@ -106,13 +106,14 @@ async function reviewUnexpected(change: Change, orderId: string, known: KnownOrd
     const action = await suggestion(change, payment, { couldCount, isNews: payment.reviewReason !== reason })
     if (payment.reviewReason === reason && payment.reviewAction === action) continue
     await reviewPayment(change.client, payment.id, { reason, action, now: change.services.now() })
-    if (isFirst) await alertOfReview(change, orderId, payment, { reason, action })
+    const isNothing = isFree(payment) && known.cancelled
+    if (isFirst && !isNothing && !wentBack(payment)) await alertOfReview(change, orderId, payment, { reason, action })
   }
-  if (reasons.size === 0) return known
-  const withReason = (payment: PaymentFacts) => ({
-    ...payment,
-    reviewReason: reasons.get(payment.id) ?? payment.reviewReason
-  })
+  const withReason = (payment: PaymentFacts) => {
+    const reviewReason = reasons.get(payment.id) ?? payment.reviewReason
+    const isVoid = isFree(payment) && known.cancelled && reviewReason !== null && !payment.accepted
+    return { ...payment, reviewReason, isVoid }
+  }
   return { ...known, payments: known.payments.map(withReason) }
 }
 

@@ -1,9 +1,10 @@
 import type Stripe from 'stripe'
 import { alert } from '../../shared/audit/alerts.js'
 import { writeAudit } from '../../shared/audit/audit.js'
-import { type BalanceFigures, disputeEntries, postEntries } from '../../shared/ledger.js'
+import { type BalanceFigures, disputeEntries } from '../../shared/ledger.js'
 import { disputeRank } from '../../shared/order-status.js'
 import { recordDispute } from '../../shared/statements/disputes.js'
+import { postEntries } from '../../shared/statements/ledger.js'
 import { settleOrder } from '../settlement.js'
 import {
   type AppliedEvent,
