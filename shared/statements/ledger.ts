@@ -116,7 +116,7 @@ export async function postEntries(db: Queryable, entries: LedgerEntry[], now: Da
      ), line AS (
        SELECT "entry", "account", "currency", sum("amount") AS "amount" FROM (
          SELECT "entry", "account", "currency", "amount" FROM fresh UNION ALL SELECT "entry", "account", "currency", "amount" FROM corrected
-       ) AS both GROUP BY 1, 2, 3 HAVING sum("amount") <> 0
+       ) AS said GROUP BY 1, 2, 3 HAVING sum("amount") <> 0
      )
      INSERT INTO "LedgerPosting" ("entry", "account", "currency", "orderId", "amount", "source", "createdAt")
      SELECT line."entry", line."account", line."currency", named."orderId", line."amount", named."source", $2
