@@ -1,23 +1,18 @@
 import { ConfigError } from './config-error.js'
 import { combinedProblems } from './cross-checks.js'
 import { type Parsed, parse, valuesOf, withoutEmpty } from './environment.js'
-import { audit, readAudit } from './groups/audit.js'
-import { auth, readAuth } from './groups/auth.js'
-import { database } from './groups/database.js'
-import { fraud, readFraud } from './groups/fraud.js'
-import { general } from './groups/general.js'
-import { ingress, readIngress } from './groups/ingress.js'
-import { notifications, readNotifications } from './groups/notifications.js'
-import { ops, readOps } from './groups/ops.js'
-import { payment, readPayment } from './groups/payment.js'
-import { queue, readQueue } from './groups/queue.js'
-import { reservations } from './groups/reservations.js'
-import { retention } from './groups/retention.js'
-import { schedules } from './groups/schedules.js'
-import { readShipping, shipping } from './groups/shipping.js'
-import { readStripe, stripe } from './groups/stripe.js'
+import { readAudit } from './groups/audit.js'
+import { readAuth } from './groups/auth.js'
+import { readFraud } from './groups/fraud.js'
+import { readIngress } from './groups/ingress.js'
+import { readNotifications } from './groups/notifications.js'
+import { readOps } from './groups/ops.js'
+import { readPayment } from './groups/payment.js'
+import { readQueue } from './groups/queue.js'
+import { readShipping } from './groups/shipping.js'
+import { readStripe } from './groups/stripe.js'
+import { allSettings, groups } from './groups.js'
 import { readSecretFiles } from './secret-files.js'
-import { allSettings } from './settings.js'
 
 export { ConfigError } from './config-error.js'
 
@@ -44,10 +39,10 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
  */
 export function readRetentionDays(env: NodeJS.ProcessEnv): { dataDays?: number; logDays?: number } {
   const given = withoutEmpty(env)
-  const { dataDays, logDays } = retention.settings
+  const { dataDays, logDays } = groups.retention.settings
   const { parsed, problems } = parse([dataDays, logDays], given)
   if (parsed === undefined) throw new ConfigError(problems)
-  const values = valuesOf(retention, parsed)
+  const values = valuesOf(groups.retention, parsed)
   return {
     ...(given[dataDays.variable] === undefined ? {} : { dataDays: values.dataDays }),
     ...(given[logDays.variable] === undefined ? {} : { logDays: values.logDays })
@@ -55,23 +50,23 @@ export function readRetentionDays(env: NodeJS.ProcessEnv): { dataDays?: number; 
 }
 
 function configOf(parsed: Parsed) {
-  const paymentConfig = readPayment(valuesOf(payment, parsed))
+  const paymentConfig = readPayment(valuesOf(groups.payment, parsed))
   const { currency } = paymentConfig
   return {
-    ...valuesOf(general, parsed),
-    ...readIngress(valuesOf(ingress, parsed)),
-    database: valuesOf(database, parsed),
-    queue: readQueue(valuesOf(queue, parsed)),
-    stripe: readStripe(valuesOf(stripe, parsed)),
+    ...valuesOf(groups.general, parsed),
+    ...readIngress(valuesOf(groups.ingress, parsed)),
+    database: valuesOf(groups.database, parsed),
+    queue: readQueue(valuesOf(groups.queue, parsed)),
+    stripe: readStripe(valuesOf(groups.stripe, parsed)),
     payment: paymentConfig,
-    shipping: readShipping(valuesOf(shipping, parsed), currency),
-    notifications: readNotifications(valuesOf(notifications, parsed)),
-    auth: readAuth(valuesOf(auth, parsed)),
-    audit: readAudit(valuesOf(audit, parsed)),
-    ops: readOps(valuesOf(ops, parsed)),
-    fraud: readFraud(valuesOf(fraud, parsed), currency),
-    reservations: valuesOf(reservations, parsed),
-    retention: valuesOf(retention, parsed),
-    schedules: valuesOf(schedules, parsed)
+    shipping: readShipping(valuesOf(groups.shipping, parsed), currency),
+    notifications: readNotifications(valuesOf(groups.notifications, parsed)),
+    auth: readAuth(valuesOf(groups.auth, parsed)),
+    audit: readAudit(valuesOf(groups.audit, parsed)),
+    ops: readOps(valuesOf(groups.ops, parsed)),
+    fraud: readFraud(valuesOf(groups.fraud, parsed), currency),
+    reservations: valuesOf(groups.reservations, parsed),
+    retention: valuesOf(groups.retention, parsed),
+    schedules: valuesOf(groups.schedules, parsed)
   }
 }

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { allSettings } from './settings.js'
+import { allSettings } from './groups.js'
 
 const SECRETS = allSettings.filter(setting => setting.secret).map(setting => setting.variable)
 

@@ -11,15 +11,15 @@ export const auth = {
   settings: {
     secrets: required('AUTH_SECRET', signingKeys(' while one is being replaced'), {
       secret: true,
-      doc: 'signs and reads sessions, that of your sign-in (`openssl rand -base64 33`); the newest first',
-      npmStart: 'made',
+      doc: 'signs and reads sessions, as your sign-in has it; the newest first',
+      npmStart: 'made at the first start',
       example: ''
     }),
     jwksUrl: optional('AUTH_JWKS_URL', web('https://login.example/.well-known/jwks.json'), {
       doc: 'the keys of an issuer whose bearer tokens are read, too'
     }),
-    issuer: optional('AUTH_JWT_ISSUER', text('text'), { doc: 'that issuer, as its tokens name it' }),
-    audience: optional('AUTH_JWT_AUDIENCE', text('text'), { doc: 'whom its tokens are for' }),
+    issuer: optional('AUTH_JWT_ISSUER', text('any text'), { doc: 'that issuer, as its tokens name it' }),
+    audience: optional('AUTH_JWT_AUDIENCE', text('any text'), { doc: 'whom its tokens are for' }),
     algorithms: setting('AUTH_JWT_ALGORITHMS', algorithms, {
       default: 'RS256,ES256,EdDSA',
       doc: 'what its tokens may be signed with'

@@ -41,7 +41,7 @@ export const fraud = {
     }),
     blockDeclinesPerIp: setting('FRAUD_BLOCK_DECLINES_PER_IP', count, {
       default: '20',
-      doc: 'more declines of an address in an hour: likewise'
+      doc: 'more declines of an IP address in an hour: likewise'
     }),
     blockCards: setting('FRAUD_BLOCK_CARDS', count, {
       default: '5',
@@ -49,13 +49,13 @@ export const fraud = {
     }),
     blockCardsPerIp: setting('FRAUD_BLOCK_CARDS_PER_IP', count, {
       default: '10',
-      doc: 'more different declined cards of an address in a day: likewise'
+      doc: 'more different declined cards of an IP address in a day: likewise'
     }),
     geolocation: setting('FRAUD_GEOLOCATION_CHECK', flag, {
       default: 'false',
       doc: '`true`: the bank authenticates when an order goes to another country than it was placed from'
     }),
-    geoipDatabase: optional('GEOIP_DATABASE', text('text'), {
+    geoipDatabase: optional('GEOIP_DATABASE', text('a path'), {
       doc: 'the path of a country database (MMDB), for `FRAUD_GEOLOCATION_CHECK`'
     })
   }

@@ -14,7 +14,11 @@ export const general = {
       default: 'development',
       doc: '`production`: the simulator is refused, the origins of the storefront have to be set, logs are JSON'
     }),
-    port: setting('PORT', port, { default: '3000', doc: 'where the ingress listens' }),
+    port: setting('PORT', port, {
+      default: '3000',
+      doc: 'where the ingress listens',
+      npmStart: 'another one when 3000 is taken'
+    }),
     logLevel: setting('LOG_LEVEL', choice(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']), {
       default: 'info',
       doc: 'the least that is logged'

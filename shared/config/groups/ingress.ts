@@ -21,12 +21,12 @@ export const ingress = {
     }),
     trustProxy: setting('TRUST_PROXY', proxies, {
       default: '',
-      doc: 'addresses or networks of your reverse proxies, whose `X-Forwarded-For` counts; without it nobody is believed',
+      doc: 'IP addresses or networks of your reverse proxies, whose `X-Forwarded-For` counts; without it nobody is believed',
       example: ''
     }),
     perIp: setting('RATE_LIMIT_PER_IP', requests, {
       default: '600',
-      doc: 'requests of an address in a minute, over all processes; 0 for no limit. IPv6 counts by /64, here and in `FRAUD_*_PER_IP`'
+      doc: 'requests of an IP address in a minute, over all processes; 0 for no limit. IPv6 counts by /64, here and in `FRAUD_*_PER_IP`'
     }),
     perUser: setting('RATE_LIMIT_PER_USER', requests, {
       default: '120',

@@ -16,7 +16,7 @@ export const notifications = {
     }),
     secrets: optional('ORDER_WEBHOOK_SECRET', secrets, {
       secret: true,
-      doc: 'signs the notifications: `echo whsec_$(openssl rand -base64 32)`; several with commas while one is being replaced',
+      doc: 'signs the notifications; several with commas while one is being replaced',
       npmStart: "the demo shop's",
       example: ''
     })

@@ -8,17 +8,17 @@ const proxies = list('addresses or networks such as 10.0.0.5 or 10.0.0.0/24', al
 export const ops = {
   title: 'Operators',
   settings: {
-    user: setting('OPS_USER', text('text'), {
+    user: setting('OPS_USER', text('a name'), {
       default: 'ops',
       doc: "the operator of Bull Board, metrics and the operators' API"
     }),
     password: required('OPS_PASSWORD', password, {
       secret: true,
       doc: "the operator's password",
-      npmStart: 'made',
+      npmStart: 'made at the first start',
       example: ''
     }),
-    viewerUser: setting('OPS_VIEWER_USER', text('text'), {
+    viewerUser: setting('OPS_VIEWER_USER', text('a name'), {
       default: 'viewer',
       doc: 'a login that can only look'
     }),
@@ -31,7 +31,10 @@ export const ops = {
       doc: "where Bull Board, metrics and the operators' API listen",
       npmStart: 'another one when 3001 is taken'
     }),
-    host: setting('OPS_HOST', text('text'), { default: '127.0.0.1', doc: 'the address on which they listen' }),
+    host: setting('OPS_HOST', text('an IP address or a name of this machine'), {
+      default: '127.0.0.1',
+      doc: 'the IP address on which they listen'
+    }),
     workersPort: setting('WORKERS_PORT', port, {
       default: '0',
       doc: 'where workers that run apart from the ingress show `/metrics`, to the same logins, and `/healthz` (503 when a worker has stopped); 0: nowhere'
@@ -41,7 +44,7 @@ export const ops = {
     }),
     trustProxy: setting('OPS_TRUST_PROXY', proxies, {
       default: '',
-      doc: 'the address of that proxy, which alone is believed'
+      doc: 'the IP address of that proxy, which alone is believed'
     }),
     operators: setting('OPS_OPERATORS', list('names with commas between them'), {
       default: '',

@@ -28,7 +28,7 @@ export const schedules = {
     ),
     reconcileGraceMinutes: setting('RECONCILE_GRACE_MINUTES', integer(0, 1_440), {
       default: '10',
-      doc: 'how long past its time a checkout may be before Stripe is asked'
+      doc: 'how long past its time a checkout may be before Stripe is polled'
     }),
     authorizationAlertHours: setting('AUTHORIZATION_ALERT_HOURS', integer(1, 720), {
       default: '48',

@@ -16,7 +16,7 @@ export const stripe = {
   settings: {
     secretKey: required('STRIPE_SECRET_KEY', secretKey, {
       secret: true,
-      doc: '`sk_test_…`, `sk_live_…` or a restricted key',
+      doc: 'the key to your Stripe account; a restricted one will do',
       npmStart: 'the simulator',
       example: ''
     }),
@@ -25,7 +25,7 @@ export const stripe = {
     }),
     webhookSecrets: required('STRIPE_WEBHOOK_SECRET', webhookSecrets, {
       secret: true,
-      doc: '`whsec_…` of the endpoint; several with commas while one is being replaced',
+      doc: 'of the endpoint that is registered with Stripe; checks that a webhook is from there',
       npmStart: "the simulator's",
       example: ''
     }),

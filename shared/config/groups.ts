@@ -16,7 +16,7 @@ import { stripe } from './groups/stripe.js'
 import type { Group, Setting } from './setting.js'
 
 /** In the order of docs/settings.md. */
-export const groups: readonly Group[] = [
+export const groups = {
   database,
   queue,
   stripe,
@@ -32,10 +32,10 @@ export const groups: readonly Group[] = [
   retention,
   schedules,
   general
-]
+} satisfies Record<string, Group>
 
 export function settingsOf({ settings, checked = [] }: Group): Setting[] {
   return [...Object.values(settings), ...checked]
 }
 
-export const allSettings: readonly Setting[] = groups.flatMap(settingsOf)
+export const allSettings: readonly Setting[] = Object.values(groups).flatMap(settingsOf)
