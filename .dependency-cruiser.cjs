@@ -27,6 +27,19 @@ module.exports = {
       from: { path: '^simulator/' },
       to: { path: '^(api|workers|shared|ops|demo|local|prisma|tests)/' }
     },
+    {
+      name: 'rules-know-only-rules',
+      comment: 'What is decided follows from its arguments: no settings, no database, no clock.',
+      severity: 'error',
+      from: { path: '^shared/rules/' },
+      to: { path: '^shared/(?!rules/)[^/]+/' }
+    },
+    {
+      name: 'statements-know-rules-and-the-database',
+      severity: 'error',
+      from: { path: '^shared/statements/' },
+      to: { path: '^shared/(?!statements/|rules/|audit/|database/|identity/|queue/jobs|generated/)[^/]+/' }
+    },
     { name: 'api-and-workers-apart', severity: 'error', from: { path: '^api/' }, to: { path: '^workers/' } },
     { name: 'workers-and-api-apart', severity: 'error', from: { path: '^workers/' }, to: { path: '^api/' } },
     {

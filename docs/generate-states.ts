@@ -1,4 +1,4 @@
-// npm run docs:states: writes docs/states.md from the tables of shared/transitions.ts.
+// npm run docs:states: writes docs/states.md from the tables of shared/rules/transitions.ts.
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { projectRoot } from '../shared/project-root.js'

@@ -7,7 +7,7 @@ import {
   refundRules,
   reservationRules,
   webhookEventRules
-} from './transitions.js'
+} from './rules/transitions.js'
 
 const ENTITIES: { name: string; about: string; rules: readonly Rule<string>[] }[] = [
   {
@@ -18,7 +18,7 @@ const ENTITIES: { name: string; about: string; rules: readonly Rule<string>[] }[
   {
     name: 'Order',
     about:
-      'Its state follows from its checkouts, payments, refunds and disputes (`shared/order-status.ts`), whatever became known first; it moves along this table, one audit row and one notification a step.',
+      'Its state follows from its checkouts, payments, refunds and disputes (`shared/rules/order-status.ts`), whatever became known first; it moves along this table, one audit row and one notification a step.',
     rules: orderRules
   },
   {
@@ -43,7 +43,7 @@ export function statesPage(): string {
   return [
     '# States',
     '',
-    'Generated from `shared/transitions.ts` by `npm run docs:states`; a test fails when it is stale. A state moves along',
+    'Generated from `shared/rules/transitions.ts` by `npm run docs:states`; a test fails when it is stale. A state moves along',
     'these rules and no others, by compare-and-set in SQL. A dispute has no table: it is kept as the newest event has it,',
     'whatever [its status](https://docs.stripe.com/api/disputes/object#dispute_object-status) is called.',
     '',

@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs'
-import { statesPage } from '../shared/states-page.js'
 import {
   type OrderStatus,
   orderPath,
@@ -8,7 +7,8 @@ import {
   type Rule,
   refundRules,
   sourcesOf
-} from '../shared/transitions.js'
+} from '../shared/rules/transitions.js'
+import { statesPage } from '../shared/states-page.js'
 
 it('has docs/states.md as the tables say (npm run docs:states)', () => {
   expect(readFileSync(new URL('../docs/states.md', import.meta.url), 'utf8')).toBe(statesPage())

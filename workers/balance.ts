@@ -1,6 +1,6 @@
 import type Stripe from 'stripe'
 import { transaction } from '../shared/database/database.js'
-import { exchangeEntry, feeEntry, type LedgerEntry } from '../shared/ledger.js'
+import { exchangeEntry, feeEntry, type LedgerEntry } from '../shared/rules/ledger-entries.js'
 import type { Services } from '../shared/runtime/services.js'
 import { markAsked } from '../shared/statements/due-rows.js'
 import {

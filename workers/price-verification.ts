@@ -1,15 +1,15 @@
 import { alert } from '../shared/audit/alerts.js'
-import type { CartItem } from '../shared/cart.js'
-import { cartErrors, isStockError } from '../shared/cart-errors.js'
-import { checkoutOutcome, type Refusal } from '../shared/checkout-outcome.js'
 import { type Client, transaction } from '../shared/database/database.js'
 import { MINUTE } from '../shared/duration.js'
 import type { CartError } from '../shared/errors.js'
-import { decideFraud, type FraudDecision, type FraudSignals } from '../shared/fraud.js'
 import { type MinorUnits, minor, toDecimalString } from '../shared/money.js'
+import type { CartItem } from '../shared/rules/cart.js'
+import { cartErrors, isStockError } from '../shared/rules/cart-errors.js'
+import { checkoutOutcome, type Refusal } from '../shared/rules/checkout-outcome.js'
+import { decideFraud, type FraudDecision, type FraudSignals } from '../shared/rules/fraud.js'
+import { shippingFor } from '../shared/rules/shipping.js'
 import { fraudDecisions } from '../shared/runtime/metrics.js'
 import type { Services } from '../shared/runtime/services.js'
-import { shippingFor } from '../shared/shipping.js'
 import {
   type CheckoutRow,
   findOldestHolder,

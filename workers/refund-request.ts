@@ -3,7 +3,8 @@ import { writeAudit } from '../shared/audit/audit.js'
 import { type Queryable, transaction } from '../shared/database/database.js'
 import { newId } from '../shared/ids.js'
 import { type MinorUnits, toDecimalString } from '../shared/money.js'
-import { disputeIsHeld } from '../shared/order-status.js'
+import { disputeIsHeld } from '../shared/rules/order-status.js'
+import type { Restock } from '../shared/rules/restock.js'
 import type { Services } from '../shared/runtime/services.js'
 import { findDisputesOf } from '../shared/statements/disputes.js'
 import { lockOrder } from '../shared/statements/orders.js'
@@ -12,7 +13,6 @@ import {
   countAnsweredWishes,
   findRefundByKey,
   type RefundRow,
-  type Restock,
   readRefund,
   refundedByPayment,
   requestRefund

@@ -4,16 +4,16 @@ import type { Client } from '../shared/database/database.js'
 import { TerminalError } from '../shared/errors.js'
 import { maskText } from '../shared/identity/masking.js'
 import { newId } from '../shared/ids.js'
-import { afterEnds, checkoutEnds, stockEnd } from '../shared/order-consequences.js'
-import { isFree, orderState, type PaymentFacts, wentBack } from '../shared/order-status.js'
+import { afterEnds, checkoutEnds, stockEnd } from '../shared/rules/order-consequences.js'
+import { isFree, orderState, type PaymentFacts, wentBack } from '../shared/rules/order-status.js'
+import { type OrderStatus, orderPath } from '../shared/rules/transitions.js'
+import { unexpectedPayments } from '../shared/rules/unexpected-payments.js'
 import type { Services } from '../shared/runtime/services.js'
 import { moveCheckout } from '../shared/statements/checkouts.js'
 import type { DueRow } from '../shared/statements/due-rows.js'
 import { type KnownOrder, lockOrder, markCancelled, moveOrder, readOrderFacts } from '../shared/statements/orders.js'
 import { reviewPayment } from '../shared/statements/payments.js'
 import { couldCommitReleased, restockRefunds, settleReservations } from '../shared/statements/stock.js'
-import { type OrderStatus, orderPath } from '../shared/transitions.js'
-import { unexpectedPayments } from '../shared/unexpected-payments.js'
 
 /** One transaction that changes an order: who asked for it, and what to enqueue once it is committed. */
 export interface Change {
@@ -33,7 +33,7 @@ export interface Change {
 }
 
 /**
- * Brings an order into the state that its checkouts, payments, refunds and disputes make (shared/order-status.ts): its
+ * Brings an order into the state that its checkouts, payments, refunds and disputes make (shared/rules/order-status.ts): its
  * checkouts, its stock and its status. Call it after recording something new, with the checkout in question locked.
  */
 export async function settleOrder(change: Change, orderId: string): Promise<OrderStatus> {

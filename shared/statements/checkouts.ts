@@ -1,11 +1,11 @@
 import type Stripe from 'stripe'
 import { type AuditEntry, auditInsert, auditParameter } from '../audit/audit.js'
-import type { Cart } from '../cart.js'
-import type { AnswerableCheckout, CheckoutOutcome, Refusal } from '../checkout-outcome.js'
 import type { Queryable } from '../database/database.js'
 import { networkOf } from '../identity/ip-address.js'
 import { maskValue } from '../identity/masking.js'
-import { type CheckoutStatus, checkoutRules, isPayable, sourcesOf } from '../transitions.js'
+import type { Cart } from '../rules/cart.js'
+import type { AnswerableCheckout, CheckoutOutcome, Refusal } from '../rules/checkout-outcome.js'
+import { type CheckoutStatus, checkoutRules, isPayable, sourcesOf } from '../rules/transitions.js'
 
 /** PostgreSQL tells every listening ingress that a checkout changed; the payload is its id. */
 export const CHECKOUT_CHANGED = 'tillworks_checkout_changed'

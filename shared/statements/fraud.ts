@@ -1,7 +1,7 @@
 import type { Queryable } from '../database/database.js'
 import { DAY, HOUR, MINUTE } from '../duration.js'
-import type { FraudSignals } from '../fraud.js'
 import { maskText } from '../identity/masking.js'
+import type { FraudSignals } from '../rules/fraud.js'
 
 export interface FraudSubject {
   userId: string

@@ -1,5 +1,5 @@
 import type { Queryable } from '../database/database.js'
-import type { LedgerAccount, LedgerEntry } from '../ledger.js'
+import type { LedgerAccount, LedgerEntry } from '../rules/ledger-entries.js'
 
 export interface UnbookedPayment {
   paymentIntentId: string

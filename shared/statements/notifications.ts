@@ -2,7 +2,7 @@ import type { AuditEntry } from '../audit/audit.js'
 import { auditInsert, auditParameter } from '../audit/audit.js'
 import type { Queryable } from '../database/database.js'
 import { maskText } from '../identity/masking.js'
-import { type NotificationStatus, notificationRules, sourcesOf } from '../transitions.js'
+import { type NotificationStatus, notificationRules, sourcesOf } from '../rules/transitions.js'
 
 export interface NotificationRow {
   id: string

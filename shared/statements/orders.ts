@@ -1,7 +1,7 @@
 import { type AuditEntry, auditInsert, auditParameter } from '../audit/audit.js'
 import type { Queryable } from '../database/database.js'
-import type { OrderFacts } from '../order-status.js'
-import type { OrderStatus } from '../transitions.js'
+import type { OrderFacts } from '../rules/order-status.js'
+import type { OrderStatus } from '../rules/transitions.js'
 import type { CheckoutRow } from './checkouts.js'
 import { TOOK_GOODS } from './stock.js'
 

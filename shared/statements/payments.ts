@@ -1,11 +1,11 @@
 import type { Queryable } from '../database/database.js'
 import { maskText, maskValue } from '../identity/masking.js'
-import { decidedFields, isFinalCapture, type PaymentRecord } from '../payment-authority.js'
-import { type PaymentStatus, paymentRules, sourcesOf } from '../transitions.js'
+import { decidedFields, isFinalCapture, type PaymentRecord } from '../rules/payment-authority.js'
+import { type PaymentStatus, paymentRules, sourcesOf } from '../rules/transitions.js'
 
 /**
  * Adds what is told to what is known: the status moves forward only, and each field follows its authority
- * (shared/payment-authority.ts). What is captured is booked in the same statement: by the difference to
+ * (shared/rules/payment-authority.ts). What is captured is booked in the same statement: by the difference to
  * what is booked and corrected already, at first whole. Returns whether the order can follow (its status or what was captured has
  * changed), and what is known to be captured.
  */

@@ -1,11 +1,9 @@
 import type { Queryable } from '../database/database.js'
 import { maskOptional, maskText } from '../identity/masking.js'
-import { refundEntries } from '../ledger.js'
-import { type RefundStatus, refundRules, sourcesOf } from '../transitions.js'
+import { refundEntries } from '../rules/ledger-entries.js'
+import type { Restock } from '../rules/restock.js'
+import { type RefundStatus, refundRules, sourcesOf } from '../rules/transitions.js'
 import { postEntries } from './ledger.js'
-
-/** Which of the refunded goods go back on the shelf. */
-export type Restock = 'all' | Record<string, number>
 
 export interface RefundRow {
   id: string

@@ -1,5 +1,5 @@
-import type { SoldProduct } from '../cart-errors.js'
 import type { Queryable } from '../database/database.js'
+import type { SoldProduct } from '../rules/cart-errors.js'
 
 /** The payment p counts, so that the goods of its checkout left the shelf for it: what a stray one gives back took none. */
 export const TOOK_GOODS = `(p."reviewReason" IS NULL OR p."acceptedAt" IS NOT NULL)`

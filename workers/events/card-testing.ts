@@ -1,6 +1,6 @@
 import { alert } from '../../shared/audit/alerts.js'
 import { type AuditEntry, writeAudit } from '../../shared/audit/audit.js'
-import { type PassedLimits, passedLimits } from '../../shared/fraud.js'
+import { type PassedLimits, passedLimits } from '../../shared/rules/fraud.js'
 import {
   isTestingReported,
   type MarkedCheckout,

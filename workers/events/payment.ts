@@ -1,10 +1,10 @@
 import type Stripe from 'stripe'
 import { alert } from '../../shared/audit/alerts.js'
 import { writeAudit } from '../../shared/audit/audit.js'
+import type { PaymentStatus } from '../../shared/rules/transitions.js'
 import { lockSubject } from '../../shared/statements/fraud.js'
 import { findPayment, recordPayment, recordSignal } from '../../shared/statements/payments.js'
 import { refundedAtStripe } from '../../shared/statements/refunds.js'
-import type { PaymentStatus } from '../../shared/transitions.js'
 import { settleOrder } from '../settlement.js'
 import { endWhatIsTested, reportTesting } from './card-testing.js'
 import {

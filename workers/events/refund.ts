@@ -2,9 +2,9 @@ import type Stripe from 'stripe'
 import { alert } from '../../shared/audit/alerts.js'
 import { writeAudit } from '../../shared/audit/audit.js'
 import { newId } from '../../shared/ids.js'
-import { parseRestock } from '../../shared/restock.js'
+import { parseRestock } from '../../shared/rules/restock.js'
+import type { RefundStatus } from '../../shared/rules/transitions.js'
 import { recordRefund } from '../../shared/statements/refunds.js'
-import type { RefundStatus } from '../../shared/transitions.js'
 import { settleOrder } from '../settlement.js'
 import {
   about,

@@ -1,8 +1,8 @@
 import type Stripe from 'stripe'
-import { termsOf } from '../../shared/session-terms.js'
+import { termsOf } from '../../shared/rules/session-terms.js'
+import type { CheckoutStatus, PaymentStatus } from '../../shared/rules/transitions.js'
 import { findSessionCheckout, moveCheckout } from '../../shared/statements/checkouts.js'
 import { recordPayment } from '../../shared/statements/payments.js'
-import type { CheckoutStatus, PaymentStatus } from '../../shared/transitions.js'
 import { settleOrder } from '../settlement.js'
 import {
   type AppliedEvent,
@@ -49,7 +49,7 @@ export const sessionHandlers: Record<string, EventHandler> = {
 
 /** Completed but unpaid: the money is only authorized, or it is on its way. */
 function unpaidStatus({ checkout, services }: SessionContext): PaymentStatus {
-  return termsOf(checkout, services.config).captureMethod === 'manual' ? 'AUTHORIZED' : 'PROCESSING'
+  return termsOf(checkout, services.config.payment).captureMethod === 'manual' ? 'AUTHORIZED' : 'PROCESSING'
 }
 
 /** https://docs.stripe.com/api/checkout/sessions/object#checkout_session_object-payment_status; another one is not believed. */
@@ -89,13 +89,13 @@ async function complete(context: SessionContext, to: CheckoutStatus, status: Pay
   if (context.isStray) return await completeStray(context, status)
   const moved = await move(context, to)
   if (!moved && checkout.status === to) return unchanged(checkout)
-  const difference = sessionDifference(termsOf(checkout, services.config), checkout, session)
+  const difference = sessionDifference(termsOf(checkout, services.config.payment), checkout, session)
   await recordSession(context, status, difference ?? null)
   await settleOrder(context, checkout.orderId)
   return processed(checkout, difference ?? (moved ? null : `the checkout was ${checkout.status} already`))
 }
 
-/** Its payment becomes known, and is a case for review once it is money (shared/unexpected-payments.ts). */
+/** Its payment becomes known, and is a case for review once it is money (shared/rules/unexpected-payments.ts). */
 async function completeStray(context: SessionContext, status: PaymentStatus): Promise<AppliedEvent> {
   const { session, checkout } = context
   const note = `Session ${session.id} is not the one that was opened for checkout ${checkout.id}`
@@ -133,7 +133,7 @@ async function recordSession(context: SessionContext, status: PaymentStatus, mis
 
 /** Stripe has no such PaymentIntent: a Session that was made to capture whole is then all that can tell. */
 function unknownIntent({ checkout, session, services }: SessionContext, id: string): ToldIntent | undefined {
-  if (termsOf(checkout, services.config).captureMethod === 'manual') return undefined
+  if (termsOf(checkout, services.config.payment).captureMethod === 'manual') return undefined
   const amount = amountOf(session.amount_total, 'amount_total')
   const currency = currencyOf(session.currency)
   return { id, status: 'succeeded', amount, amount_received: amount, currency, latest_charge: null }

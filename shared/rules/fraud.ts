@@ -1,4 +1,16 @@
-import type { Config } from './config/config.js'
+/** From how many on something is too much; each may be switched off as a whole (FRAUD_…, docs/settings.md). */
+export interface FraudRules {
+  enabled: boolean
+  /** Whether the count of checkouts and of small carts says anything. */
+  velocity: boolean
+  challengeAttempts: number
+  challengeSmallCarts: number
+  challengeFailures: number
+  blockDeclines: number
+  blockDeclinesPerIp: number
+  blockCards: number
+  blockCardsPerIp: number
+}
 
 /** What a customer and an address did lately, since an operator last cleared them. */
 export interface FraudSignals {
@@ -33,7 +45,7 @@ export interface PassedLimits {
 }
 
 /** The limits after which nothing goes any more. */
-export function passedLimits(signals: FraudSignals, rules: Config['fraud']): PassedLimits {
+export function passedLimits(signals: FraudSignals, rules: FraudRules): PassedLimits {
   return {
     customer: [
       ...over(signals, 'declines', rules.blockDeclines, 'declines of the customer in an hour'),
@@ -54,7 +66,7 @@ function over(signals: FraudSignals, what: Count, limit: number, words: string):
  * Decides about a checkout. Card testers try many cards on small amounts; thieves try again after refusals
  * (https://docs.stripe.com/disputes/prevention/card-testing).
  */
-export function decideFraud(signals: FraudSignals, rules: Config['fraud']): FraudDecision {
+export function decideFraud(signals: FraudSignals, rules: FraudRules): FraudDecision {
   if (!rules.enabled) return { decision: 'allow', reasons: [] }
   const passed = passedLimits(signals, rules)
   const block = [...passed.customer, ...passed.network]

@@ -99,7 +99,7 @@ export const checkoutRules: readonly Rule<CheckoutStatus>[] = [
   }
 ]
 
-/** An order's state follows from its checkouts, payments, refunds and disputes (shared/order-status.ts). */
+/** An order's state follows from its checkouts, payments, refunds and disputes (shared/rules/order-status.ts). */
 export const orderRules: readonly Rule<OrderStatus>[] = [
   { from: ['PENDING'], to: ['PROCESSING'], when: 'a bank debit is on its way', source: DELAYED },
   { from: ['PENDING', 'PROCESSING'], to: ['AUTHORIZED'], when: 'a card is authorized and not captured', source: HOLD },

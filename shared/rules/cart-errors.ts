@@ -1,6 +1,6 @@
+import type { CartError } from '../errors.js'
+import { type MinorUnits, toMajorUnits, toMinorUnits } from '../money.js'
 import type { CartItem } from './cart.js'
-import type { CartError } from './errors.js'
-import { type MinorUnits, toMajorUnits, toMinorUnits } from './money.js'
 
 const INSUFFICIENT_STOCK = 'Insufficient stock'
 

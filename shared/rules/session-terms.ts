@@ -1,5 +1,4 @@
 import type Stripe from 'stripe'
-import type { Config } from './config/config.js'
 
 /** What a Checkout Session was made with, as far as it decides how its payment is judged. */
 export interface SessionTerms {
@@ -16,9 +15,9 @@ export interface SessionTerms {
  */
 export function termsOf(
   { sessionParams }: { sessionParams: Stripe.Checkout.SessionCreateParams | null },
-  { payment }: Config
+  today: SessionTerms
 ): SessionTerms {
-  if (sessionParams === null) return payment
+  if (sessionParams === null) return today
   const taxed = sessionParams.line_items?.[0]?.price_data?.tax_behavior
   return {
     captureMethod: sessionParams.payment_intent_data?.capture_method === 'manual' ? 'manual' : 'automatic',

@@ -1,4 +1,4 @@
-import { type ProblemBody, type ProblemCode, type ProblemExtras, problemBody, problems } from './errors.js'
+import { type ProblemBody, type ProblemCode, type ProblemExtras, problemBody, problems } from '../errors.js'
 import { type CheckoutStatus, isInFlight } from './transitions.js'
 
 /** Why a checkout ended as REJECTED or FAILED, as it stands on its row. */

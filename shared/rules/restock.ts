@@ -1,4 +1,5 @@
-import type { Restock } from './statements/refunds.js'
+/** Which of the refunded goods go back on the shelf. */
+export type Restock = 'all' | Record<string, number>
 
 /** "all", or quantities by product as in "ID=2,ID=1"; null when nothing or nothing readable is said. */
 export function parseRestock(text: unknown): Restock | null {
