@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
 import type { WebhookEventStatus } from '../shared/generated/prisma/client.js'
-import { replayEvent } from '../shared/replay-event.js'
+import { replayEvent } from '../shared/orders/replay-event.js'
 import type { Services } from '../shared/runtime/services.js'
 import { resolveEvent } from '../shared/statements/webhook-events.js'
 import { operator, why, withServices } from './environment.js'

@@ -1,9 +1,9 @@
 import { data, lineOf, type Shopper } from '../local/shopper.js'
-import { checkLedger } from '../ops/ledger-check.js'
 import { DAY } from '../shared/duration.js'
-import { correctLedger } from '../shared/ledger-correction.js'
+import { correctLedger } from '../shared/orders/ledger-correction.js'
+import { bookBalanceTransactions } from '../shared/reconcile/balance.js'
+import { checkLedger } from '../shared/reconcile/ledger-check.js'
 import { postEntries } from '../shared/statements/ledger.js'
-import { bookBalanceTransactions } from '../workers/balance.js'
 import { runOps } from './support/ops.js'
 import { openShop, type Shop } from './support/shop.js'
 

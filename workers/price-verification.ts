@@ -3,6 +3,8 @@ import { type Client, transaction } from '../shared/database/database.js'
 import { MINUTE } from '../shared/duration.js'
 import type { CartError } from '../shared/errors.js'
 import { type MinorUnits, minor, toDecimalString } from '../shared/money.js'
+import { cannotEndNow, endIfPossible, failedSince } from '../shared/orders/expire-checkout.js'
+import { type Change, cancelOrder, enqueueDue } from '../shared/orders/settlement.js'
 import type { CartItem } from '../shared/rules/cart.js'
 import { cartErrors, isStockError } from '../shared/rules/cart-errors.js'
 import { checkoutOutcome, type Refusal } from '../shared/rules/checkout-outcome.js'
@@ -29,9 +31,7 @@ import {
 } from '../shared/statements/orders.js'
 import { heldBy, lockProducts, type ProductRow, reserveStock } from '../shared/statements/stock.js'
 import type { Job } from './job.js'
-import { cannotEndNow, endIfPossible, failedSince } from './session-expiry.js'
 import { type PayableCheckout, sessionParams } from './session-params.js'
-import { type Change, cancelOrder, enqueueDue } from './settlement.js'
 
 /** Older checkouts that one try may ask Stripe to end; the next try goes on with what is left. */
 const MAX_ASKED = 10

@@ -4,14 +4,14 @@ import { writeAudit } from '../shared/audit/audit.js'
 import { transaction } from '../shared/database/database.js'
 import { HOUR, MINUTE } from '../shared/duration.js'
 import { messageOf } from '../shared/errors.js'
+import { applyEvent } from '../shared/orders/apply-event.js'
+import { storeFound } from '../shared/orders/synthetic-events.js'
 import { formatRestock } from '../shared/rules/restock.js'
 import type { Services } from '../shared/runtime/services.js'
 import { classifyStripeError, idempotencyKeyOf, isKeySpent, listRefunds } from '../shared/runtime/stripe-client.js'
 import { countServerError } from '../shared/statements/due-rows.js'
 import { type RefundRow, readRefund, refuseRefund } from '../shared/statements/refunds.js'
-import { storeFound } from './found-events.js'
 import type { Job } from './job.js'
-import { applyEvent } from './webhook-processing.js'
 
 /** Stripe keeps an idempotency key for at least a day; https://docs.stripe.com/api/idempotent_requests */
 const KEY_IS_SAFE_FOR = 20 * HOUR

@@ -3,6 +3,8 @@ import { alert } from '../shared/audit/alerts.js'
 import { transaction } from '../shared/database/database.js'
 import { SECOND } from '../shared/duration.js'
 import { messageOf } from '../shared/errors.js'
+import { endIfPossible } from '../shared/orders/expire-checkout.js'
+import { cancelOrder, enqueueDue, settleOrder } from '../shared/orders/settlement.js'
 import { checkoutOutcome, type Refusal } from '../shared/rules/checkout-outcome.js'
 import type { Services } from '../shared/runtime/services.js'
 import { classifyStripeError, idempotencyKeyOf, isKeySpent } from '../shared/runtime/stripe-client.js'
@@ -10,9 +12,7 @@ import { type CheckoutRow, lockCheckout, moveCheckout, readCheckout } from '../s
 import { countServerError, type DueRow } from '../shared/statements/due-rows.js'
 import { readOrderLines } from '../shared/statements/orders.js'
 import type { Job } from './job.js'
-import { endIfPossible } from './session-expiry.js'
 import { type PayableCheckout, sessionParams } from './session-params.js'
-import { cancelOrder, enqueueDue, settleOrder } from './settlement.js'
 
 /** Between our clock and Stripe's, when Sessions are looked for by their time. */
 const CLOCK_SLACK_SECONDS = 300

@@ -1,5 +1,5 @@
-import { messageOf } from '../shared/errors.js'
-import { classifyStripeError } from '../shared/runtime/stripe-client.js'
+import { messageOf } from '../errors.js'
+import { classifyStripeError } from '../runtime/stripe-client.js'
 
 /**
  * Does `ask` for each item, `atOnce` of them together. What Stripe refuses about one is listed in `errors` and does not

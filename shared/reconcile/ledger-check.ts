@@ -1,8 +1,7 @@
 import type Stripe from 'stripe'
-import { DAY, SECOND } from '../shared/duration.js'
-import { type MinorUnits, toDecimalString } from '../shared/money.js'
-import { inPages } from '../shared/pages.js'
-import type { Services } from '../shared/runtime/services.js'
+import { DAY, SECOND } from '../duration.js'
+import { type MinorUnits, toDecimalString } from '../money.js'
+import type { Services } from '../runtime/services.js'
 import {
   type BookedEntry,
   type Bookings,
@@ -10,8 +9,9 @@ import {
   findBookings,
   findUnbalanced,
   type PostingCursor
-} from '../shared/statements/ledger.js'
+} from '../statements/ledger.js'
 import { movementOf } from './ledger-movement.js'
+import { inPages } from './pages.js'
 
 export interface LedgerReport {
   /** Balance transactions of Stripe that were compared. */

@@ -1,5 +1,5 @@
 import type Stripe from 'stripe'
-import type { SessionTerms } from '../../shared/rules/session-terms.js'
+import type { SessionTerms } from '../../rules/session-terms.js'
 import { amountOf, currencyOf, described, type OwnCheckout, optional } from './context.js'
 
 type Difference = [what: string, ours: unknown, theirs: unknown]

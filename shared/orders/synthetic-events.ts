@@ -1,8 +1,8 @@
 import type Stripe from 'stripe'
-import { SECOND } from '../shared/duration.js'
-import type { Services } from '../shared/runtime/services.js'
-import { PINNED_API_VERSION } from '../shared/runtime/stripe-version.js'
-import { storeEvents } from '../shared/statements/webhook-events.js'
+import { SECOND } from '../duration.js'
+import type { Services } from '../runtime/services.js'
+import { PINNED_API_VERSION } from '../runtime/stripe-version.js'
+import { storeEvents } from '../statements/webhook-events.js'
 
 /** An object of Stripe's as we have found it by asking, in the form of the event that would have told it. */
 export interface Found {

@@ -1,8 +1,8 @@
 import type Stripe from 'stripe'
-import { transaction } from '../shared/database/database.js'
-import { exchangeEntry, feeEntry, type LedgerEntry } from '../shared/rules/ledger-entries.js'
-import type { Services } from '../shared/runtime/services.js'
-import { markAsked } from '../shared/statements/due-rows.js'
+import { transaction } from '../database/database.js'
+import { exchangeEntry, feeEntry, type LedgerEntry } from '../rules/ledger-entries.js'
+import type { Services } from '../runtime/services.js'
+import { markAsked } from '../statements/due-rows.js'
 import {
   findUnbookedPayments,
   findUnbookedRefunds,
@@ -11,7 +11,7 @@ import {
   postEntries,
   type UnbookedPayment,
   type UnbookedRefund
-} from '../shared/statements/ledger.js'
+} from '../statements/ledger.js'
 import { askEach } from './ask-each.js'
 
 const LIMIT = 500

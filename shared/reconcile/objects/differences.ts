@@ -1,10 +1,10 @@
 import type Stripe from 'stripe'
-import { SECOND } from '../../shared/duration.js'
-import { type MinorUnits, toDecimalString } from '../../shared/money.js'
-import { type CheckoutStatus, isSettled, type PaymentStatus } from '../../shared/rules/transitions.js'
-import type { PaymentFacts } from '../../shared/statements/payment-facts.js'
-import { statusOf as refundStatusOf } from '../events/refund.js'
-import { type Found, foundSession } from '../found-events.js'
+import { SECOND } from '../../duration.js'
+import { type MinorUnits, toDecimalString } from '../../money.js'
+import { statusOf as refundStatusOf } from '../../orders/events/refund.js'
+import { type Found, foundSession } from '../../orders/synthetic-events.js'
+import { type CheckoutStatus, isSettled, type PaymentStatus } from '../../rules/transitions.js'
+import type { PaymentFacts } from '../../statements/payment-facts.js'
 import { type AtStripe, disputeEntriesOf } from './at-stripe.js'
 
 /** One thing in which our rows are not what Stripe has. */

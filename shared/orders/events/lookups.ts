@@ -1,5 +1,5 @@
 import type Stripe from 'stripe'
-import { isUnknownToStripe, listRefunds } from '../../shared/runtime/stripe-client.js'
+import { isUnknownToStripe, listRefunds } from '../../runtime/stripe-client.js'
 
 type Kind = 'intent' | 'charge' | 'refunds'
 

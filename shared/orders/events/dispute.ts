@@ -1,10 +1,10 @@
 import type Stripe from 'stripe'
-import { alert } from '../../shared/audit/alerts.js'
-import { writeAudit } from '../../shared/audit/audit.js'
-import { type BalanceFigures, disputeEntries } from '../../shared/rules/ledger-entries.js'
-import { disputeRank } from '../../shared/rules/order-status.js'
-import { recordDispute } from '../../shared/statements/disputes.js'
-import { postEntries } from '../../shared/statements/ledger.js'
+import { alert } from '../../audit/alerts.js'
+import { writeAudit } from '../../audit/audit.js'
+import { type BalanceFigures, disputeEntries } from '../../rules/ledger-entries.js'
+import { disputeRank } from '../../rules/order-status.js'
+import { recordDispute } from '../../statements/disputes.js'
+import { postEntries } from '../../statements/ledger.js'
 import { settleOrder } from '../settlement.js'
 import {
   type AppliedEvent,

@@ -1,7 +1,7 @@
-import { alertOnce } from '../shared/audit/alerts.js'
-import type { Queryable } from '../shared/database/database.js'
-import type { Logger } from '../shared/logger.js'
-import type { CheckoutRow } from '../shared/statements/checkouts.js'
+import { alertOnce } from '../audit/alerts.js'
+import type { Queryable } from '../database/database.js'
+import type { Logger } from '../logger.js'
+import type { CheckoutRow } from '../statements/checkouts.js'
 
 /**
  * Stripe has no Session of a checkout that is not over. Its stock stays held: only a person can tell a deleted Session from

@@ -1,5 +1,5 @@
 import type Stripe from 'stripe'
-import { isUnknownToStripe } from '../shared/runtime/stripe-client.js'
+import { isUnknownToStripe } from '../runtime/stripe-client.js'
 
 type Movement = string | Stripe.BalanceTransaction | null | undefined
 

@@ -1,10 +1,10 @@
 import type Stripe from 'stripe'
-import { alert } from '../../shared/audit/alerts.js'
-import { writeAudit } from '../../shared/audit/audit.js'
-import { newId } from '../../shared/ids.js'
-import { parseRestock } from '../../shared/rules/restock.js'
-import type { RefundStatus } from '../../shared/rules/transitions.js'
-import { recordRefund } from '../../shared/statements/refunds.js'
+import { alert } from '../../audit/alerts.js'
+import { writeAudit } from '../../audit/audit.js'
+import { newId } from '../../ids.js'
+import { parseRestock } from '../../rules/restock.js'
+import type { RefundStatus } from '../../rules/transitions.js'
+import { recordRefund } from '../../statements/refunds.js'
 import { settleOrder } from '../settlement.js'
 import {
   about,

@@ -1,6 +1,6 @@
 import type Stripe from 'stripe'
-import type { PaymentStatus } from '../../shared/rules/transitions.js'
-import { recordPayment } from '../../shared/statements/payments.js'
+import type { PaymentStatus } from '../../rules/transitions.js'
+import { recordPayment } from '../../statements/payments.js'
 import { amountOf, currencyOf, type EventContext, idOf, type OwnCheckout } from './context.js'
 
 /** What of a PaymentIntent is recorded. */

@@ -1,5 +1,5 @@
 import type Stripe from 'stripe'
-import { listRefunds } from '../../shared/runtime/stripe-client.js'
+import { listRefunds } from '../../runtime/stripe-client.js'
 
 /** What Stripe has about one payment of ours, or about a Session that has none. */
 export interface AtStripe {

@@ -1,14 +1,14 @@
 import { createHash } from 'node:crypto'
-import { writeAudit } from '../shared/audit/audit.js'
-import { type Queryable, transaction } from '../shared/database/database.js'
-import { newId } from '../shared/ids.js'
-import { type MinorUnits, toDecimalString } from '../shared/money.js'
-import { disputeIsHeld } from '../shared/rules/order-status.js'
-import type { Restock } from '../shared/rules/restock.js'
-import type { Services } from '../shared/runtime/services.js'
-import { findDisputesOf } from '../shared/statements/disputes.js'
-import { lockOrder } from '../shared/statements/orders.js'
-import { findPaymentsOf, type PaymentRow } from '../shared/statements/payments.js'
+import { writeAudit } from '../audit/audit.js'
+import { type Queryable, transaction } from '../database/database.js'
+import { newId } from '../ids.js'
+import { type MinorUnits, toDecimalString } from '../money.js'
+import { disputeIsHeld } from '../rules/order-status.js'
+import type { Restock } from '../rules/restock.js'
+import type { Services } from '../runtime/services.js'
+import { findDisputesOf } from '../statements/disputes.js'
+import { lockOrder } from '../statements/orders.js'
+import { findPaymentsOf, type PaymentRow } from '../statements/payments.js'
 import {
   countAnsweredWishes,
   findRefundByKey,
@@ -16,7 +16,7 @@ import {
   readRefund,
   refundedByPayment,
   requestRefund
-} from '../shared/statements/refunds.js'
+} from '../statements/refunds.js'
 
 export interface RefundWish {
   orderId: string

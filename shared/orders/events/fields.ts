@@ -1,5 +1,5 @@
-import { SECOND } from '../../shared/duration.js'
-import { TerminalError } from '../../shared/errors.js'
+import { SECOND } from '../../duration.js'
+import { TerminalError } from '../../errors.js'
 
 // Every field of an event that becomes a time, an amount, an id or a text of ours is read through one of these. What
 // cannot be read cannot be read the next time either: a TerminalError names the field, at once.

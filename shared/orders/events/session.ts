@@ -1,8 +1,8 @@
 import type Stripe from 'stripe'
-import { termsOf } from '../../shared/rules/session-terms.js'
-import type { CheckoutStatus, PaymentStatus } from '../../shared/rules/transitions.js'
-import { findSessionCheckout, moveCheckout } from '../../shared/statements/checkouts.js'
-import { recordPayment } from '../../shared/statements/payments.js'
+import { termsOf } from '../../rules/session-terms.js'
+import type { CheckoutStatus, PaymentStatus } from '../../rules/transitions.js'
+import { findSessionCheckout, moveCheckout } from '../../statements/checkouts.js'
+import { recordPayment } from '../../statements/payments.js'
 import { settleOrder } from '../settlement.js'
 import {
   type AppliedEvent,

@@ -1,12 +1,7 @@
-import { alert } from '../../shared/audit/alerts.js'
-import { type AuditEntry, writeAudit } from '../../shared/audit/audit.js'
-import { type PassedLimits, passedLimits } from '../../shared/rules/fraud.js'
-import {
-  isTestingReported,
-  type MarkedCheckout,
-  markForExpiry,
-  readFraudSignals
-} from '../../shared/statements/fraud.js'
+import { alert } from '../../audit/alerts.js'
+import { type AuditEntry, writeAudit } from '../../audit/audit.js'
+import { type PassedLimits, passedLimits } from '../../rules/fraud.js'
+import { isTestingReported, type MarkedCheckout, markForExpiry, readFraudSignals } from '../../statements/fraud.js'
 import type { EventContext, OwnCheckout } from './context.js'
 
 /** The limits that a decline has passed, and the checkouts that end for it. */

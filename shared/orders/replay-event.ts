@@ -1,5 +1,5 @@
-import type { Services } from './runtime/services.js'
-import { type Replayer, reviveEvent } from './statements/webhook-events.js'
+import type { Services } from '../runtime/services.js'
+import { type Replayer, reviveEvent } from '../statements/webhook-events.js'
 
 /** Takes a dead event back for another try, audited, and enqueues it. False when it is not dead. */
 export async function replayEvent({ db, queues }: Services, id: string, by: Replayer): Promise<boolean> {

@@ -1,9 +1,9 @@
 import type Stripe from 'stripe'
-import { DAY, SECOND } from '../../shared/duration.js'
-import { inPages } from '../../shared/pages.js'
-import type { Services } from '../../shared/runtime/services.js'
-import { findKnownIntents, findUnsettled } from '../../shared/statements/payment-facts.js'
-import { idOf, markOf } from '../events/context.js'
+import { DAY, SECOND } from '../../duration.js'
+import { idOf, markOf } from '../../orders/events/context.js'
+import type { Services } from '../../runtime/services.js'
+import { findKnownIntents, findUnsettled } from '../../statements/payment-facts.js'
+import { inPages } from '../pages.js'
 
 /** Something at Stripe that may be of this shop: a PaymentIntent by its id, or a Session that has none. */
 export interface Candidate {

@@ -1,10 +1,10 @@
 import { isDeepStrictEqual } from 'node:util'
 import type pg from 'pg'
-import { writeAudit } from './audit/audit.js'
-import { type Client, transaction } from './database/database.js'
-import { MINUTE } from './duration.js'
-import { maskValue } from './identity/masking.js'
-import { forgetAddresses } from './statements/audit-trail.js'
+import { writeAudit } from '../audit/audit.js'
+import { type Client, transaction } from '../database/database.js'
+import { MINUTE } from '../duration.js'
+import { maskValue } from '../identity/masking.js'
+import { forgetAddresses } from '../statements/audit-trail.js'
 import {
   type EventCursor,
   eraseCheckouts,
@@ -17,7 +17,7 @@ import {
   readTraces,
   type Traces,
   textTables
-} from './statements/personal-data.js'
+} from '../statements/personal-data.js'
 
 export interface Erasure {
   orders: number
