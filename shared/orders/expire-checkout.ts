@@ -3,6 +3,7 @@ import { alertOnce } from '../audit/alerts.js'
 import { transaction } from '../database/database.js'
 import { MINUTE } from '../duration.js'
 import { messageOf } from '../errors.js'
+import type { CheckoutStatus } from '../rules/transitions.js'
 import type { Services } from '../runtime/services.js'
 import { classifyStripeError, isUnknownToStripe } from '../runtime/stripe-client.js'
 import { type CheckoutRow, recordFailedExpiry } from '../statements/checkouts.js'
@@ -71,6 +72,11 @@ export async function endIfPossible(services: Services, checkout: CheckoutRow): 
       })
     })
   }
+}
+
+/** It has a Session that can be paid, or will have one in a moment. */
+export function isOpenAtStripe(status: CheckoutStatus): boolean {
+  return status === 'OPEN' || status === 'VERIFIED'
 }
 
 /** Whether Stripe did not end this checkout a moment ago. */

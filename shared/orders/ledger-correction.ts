@@ -6,6 +6,7 @@ import { type LedgerAccount, type LedgerEntry, ledgerAccounts } from '../rules/l
 import type { Services } from '../runtime/services.js'
 import { isBooked, lockEntryKey, postEntries, readEntry, readEntryKeys } from '../statements/ledger.js'
 import { lockOrder } from '../statements/orders.js'
+import { Refused } from './refused.js'
 
 /** A correction as an operator words it. */
 export interface CorrectionRequest {
@@ -33,18 +34,13 @@ export interface Correction {
   of: string | undefined
 }
 
-/** The correction cannot be posted, and why. */
-export class CorrectionRefused extends Error {
-  override readonly name = 'CorrectionRefused'
-}
-
 /** What an entry of the ledger is called: its kind, and the id of Stripe's object. */
 const ENTRY = /^(capture|refund|refund_returned|dispute|fee|exchange):\w{3,255}$/
 const CORRECTION_KEY = /^[\w.-]{1,200}$/
 
 /**
  * Posts one balanced entry beside what is booked, with who asked for it and why in the audit trail. No posting is ever
- * changed. Throws CorrectionRefused with what to do.
+ * changed. Throws Refused with what to do.
  */
 export async function correctLedger(
   services: Services,
@@ -52,15 +48,15 @@ export async function correctLedger(
   request: CorrectionRequest
 ): Promise<Correction> {
   const reason = by.reason.trim()
-  if (reason === '') throw new CorrectionRefused('A correction needs a reason.')
+  if (reason === '') throw new Refused('A correction needs a reason.')
   const debit = accountOf(request.debit)
   const credit = accountOf(request.credit)
-  if (debit === credit) throw new CorrectionRefused(`${debit} cannot be debited and credited at once.`)
+  if (debit === credit) throw new Refused(`${debit} cannot be debited and credited at once.`)
   const entry = `correction:${keyOf(request)}`
   return await transaction(services.db.pool, async client => {
     await lockEntryKey(client, entry)
     const order = await lockOrder(client, request.orderId)
-    if (order === undefined) throw new CorrectionRefused(`There is no order ${request.orderId}.`)
+    if (order === undefined) throw new Refused(`There is no order ${request.orderId}.`)
     const currency = currencyOf(request.currency ?? order.currency)
     const amount = amountIn(request.amount, currency)
     const of = request.of === undefined ? undefined : await correctedEntry(client, request, request.of)
@@ -75,7 +71,7 @@ export async function correctLedger(
     }
     const posted = await readEntry(client, entry)
     if (posted !== undefined) {
-      if (!isSame(posted, wanted)) throw new CorrectionRefused(`The key of ${entry} was used for another correction.`)
+      if (!isSame(posted, wanted)) throw new Refused(`The key of ${entry} was used for another correction.`)
       return { entry, isNew: false, lines: wanted.lines, of }
     }
     await postEntries(client, [wanted], services.now())
@@ -95,19 +91,19 @@ export async function correctLedger(
 function accountOf(text: string): LedgerAccount {
   const account = ledgerAccounts.find(each => each === text.toUpperCase())
   if (account !== undefined) return account
-  throw new CorrectionRefused(`There is no account ${text}; the accounts are ${ledgerAccounts.join(', ')}.`)
+  throw new Refused(`There is no account ${text}; the accounts are ${ledgerAccounts.join(', ')}.`)
 }
 
 function keyOf({ key }: CorrectionRequest): string {
   if (key === undefined) return newId()
   if (CORRECTION_KEY.test(key)) return key
-  throw new CorrectionRefused('A key has 1 to 200 letters, digits, dots, hyphens or underscores.')
+  throw new Refused('A key has 1 to 200 letters, digits, dots, hyphens or underscores.')
 }
 
 function currencyOf(text: string): string {
   const currency = text.toUpperCase()
   if (isSupportedCurrency(currency)) return currency
-  throw new CorrectionRefused(`Stripe does not know the currency ${text}.`)
+  throw new Refused(`Stripe does not know the currency ${text}.`)
 }
 
 function amountIn(text: string, currency: string): number {
@@ -115,27 +111,24 @@ function amountIn(text: string, currency: string): number {
   if (amount !== undefined && amount > 0) return amount
   const decimals = amountDecimals(currency)
   const form = decimals === 0 ? 'a whole number' : `a number with up to ${decimals} decimals`
-  throw new CorrectionRefused(`${currency} has no amount "${text}": it takes ${form}, more than nothing.`)
+  throw new Refused(`${currency} has no amount "${text}": it takes ${form}, more than nothing.`)
 }
 
 async function correctedEntry(client: Queryable, request: CorrectionRequest, of: string): Promise<string> {
   const { orderId, missing = false } = request
   const keys = await readEntryKeys(client, orderId)
   if (keys.includes(of)) {
-    if (missing) throw new CorrectionRefused(`Order ${orderId} has the entry ${of}: leave --missing out.`)
+    if (missing) throw new Refused(`Order ${orderId} has the entry ${of}: leave --missing out.`)
     // A capture that was booked in parts is corrected as a whole.
     if (!of.startsWith('correction:')) return of.replace(/^(capture:\w+):\d+$/, '$1')
-    throw new CorrectionRefused(`${of} is a correction itself. Name the entry that it corrects.`)
+    throw new Refused(`${of} is a correction itself. Name the entry that it corrects.`)
   }
   if (!missing) {
     const known = keys.length === 0 ? 'it has none' : `it has ${keys.join(', ')}`
-    throw new CorrectionRefused(
-      `Order ${orderId} has no entry ${of}; ${known}. If the ledger misses it, say so with --missing.`
-    )
+    throw new Refused(`Order ${orderId} has no entry ${of}; ${known}. If the ledger misses it, say so with --missing.`)
   }
-  if (!ENTRY.test(of))
-    throw new CorrectionRefused(`${of} is no name of an entry; one is refund:re_…, as ledger verify says.`)
-  if (await isBooked(client, of)) throw new CorrectionRefused(`${of} is an entry of another order.`)
+  if (!ENTRY.test(of)) throw new Refused(`${of} is no name of an entry; one is refund:re_…, as ledger verify says.`)
+  if (await isBooked(client, of)) throw new Refused(`${of} is an entry of another order.`)
   return of
 }
 

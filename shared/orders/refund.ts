@@ -17,6 +17,7 @@ import {
   refundedByPayment,
   requestRefund
 } from '../statements/refunds.js'
+import { Refused } from './refused.js'
 
 export interface RefundWish {
   orderId: string
@@ -31,11 +32,6 @@ export interface RefundWish {
   operator: string
 }
 
-/** The refund cannot be made, and why. */
-export class RefundRefused extends Error {
-  override readonly name = 'RefundRefused'
-}
-
 /**
  * Writes the refunds that a wish makes, one a payment, checked against what was captured with the order locked: two at
  * once cannot give back more than there is. Their jobs ask Stripe. The same wish again returns the same refunds.
@@ -43,7 +39,7 @@ export class RefundRefused extends Error {
 export async function requestRefunds(services: Services, wish: RefundWish): Promise<RefundRow[]> {
   const ids = await transaction(services.db.pool, async client => {
     const order = await lockOrder(client, wish.orderId)
-    if (order === undefined) throw new RefundRefused(`There is no order ${wish.orderId}.`)
+    if (order === undefined) throw new Refused(`There is no order ${wish.orderId}.`)
     const asked = await refundedByPayment(client, wish.orderId)
     const payments = (await findPaymentsOf(client, wish.orderId)).filter(
       payment => payment.captured > 0 && (wish.paymentIntentId ?? payment.paymentIntentId) === payment.paymentIntentId
@@ -96,7 +92,7 @@ async function refuseDisputed(client: Queryable, payments: PaymentRow[]): Promis
   )
   const held = disputes.find(dispute => disputeIsHeld(dispute.status))
   if (held === undefined) return
-  throw new RefundRefused(
+  throw new Refused(
     `Payment ${held.paymentIntentId} is disputed (${held.id} is ${held.status}): its money is gone already. Answer or accept the dispute at Stripe instead.`
   )
 }
@@ -108,7 +104,7 @@ async function sameRequest(client: Queryable, key: string, wish: RefundWish): Pr
   )
   const sum = rows.reduce((total, row) => total + row.amount, 0)
   if (rows.some(row => row.orderId !== wish.orderId) || (wish.amount !== undefined && wish.amount !== sum)) {
-    throw new RefundRefused(`The key ${key} was used for another refund. Use a new one.`)
+    throw new Refused(`The key ${key} was used for another refund. Use a new one.`)
   }
   return rows.map(row => row.id)
 }
@@ -123,17 +119,16 @@ interface Part {
 function divide(wish: RefundWish, payments: PaymentRow[], asked: Map<string, number>): Part[] {
   const [first] = payments
   if (first === undefined)
-    throw new RefundRefused(
+    throw new Refused(
       'Nothing that was captured for this order is booked. If it was paid long ago, run this first: npm run ops -- reconcile'
     )
   const left = (payment: PaymentRow) => payment.captured - (asked.get(payment.paymentIntentId) ?? 0)
   const all = payments.reduce((sum, payment) => sum + left(payment), 0)
   const show = (amount: number) => `${toDecimalString(amount as MinorUnits, first.currency)} ${first.currency}`
-  if (all === 0) throw new RefundRefused('Everything was refunded, or is being refunded, already.')
+  if (all === 0) throw new Refused('Everything was refunded, or is being refunded, already.')
   let wanted = wish.amount ?? all
-  if (wanted < 1) throw new RefundRefused('The amount has to be more than nothing.')
-  if (wanted > all)
-    throw new RefundRefused(`Only ${show(all)} of this order can still be refunded, not ${show(wanted)}.`)
+  if (wanted < 1) throw new Refused('The amount has to be more than nothing.')
+  if (wanted > all) throw new Refused(`Only ${show(all)} of this order can still be refunded, not ${show(wanted)}.`)
   const parts: Part[] = []
   const rank = (payment: PaymentRow) => (payment.reviewReason !== null && payment.acceptedAt === null ? 0 : 1)
   for (const payment of [...payments].sort((a, b) => rank(a) - rank(b))) {

@@ -35,6 +35,11 @@ export async function lockOrder(db: Queryable, id: string): Promise<OrderRow | u
   return rows[0]
 }
 
+export async function readOrder(db: Queryable, id: string): Promise<OrderRow | undefined> {
+  const { rows } = await db.query<OrderRow>('SELECT * FROM "Order" WHERE "id" = $1', [id])
+  return rows[0]
+}
+
 export async function readOrderLines(db: Queryable, orderId: string): Promise<OrderLine[]> {
   const { rows } = await db.query<OrderLine>({
     name: 'read-order-lines',
