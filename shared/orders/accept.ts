@@ -88,7 +88,7 @@ async function reviewed({ db }: Services, { orderId, paymentIntentId }: Operator
 }
 
 /** One payment pays an order: while another one holds money, or can still take it, a second one may not count too. */
-function refuseSecond({ payments }: OrderFacts, { orderId, paymentIntentId }: PaymentRow): void {
+function refuseSecond({ payments }: OrderFacts, { orderId, paymentIntentId, status }: PaymentRow): void {
   const other = payments.find(
     each => each.id !== paymentIntentId && isLive(each) && !needsReview(each) && !wentBack(each)
   )
@@ -97,7 +97,11 @@ function refuseSecond({ payments }: OrderFacts, { orderId, paymentIntentId }: Pa
     AUTHORIZED: `Cancel that one first: npm run ops -- order cancel ${orderId} --payment ${other.id}`,
     SUCCEEDED: `Refund that one first, or this one instead: npm run ops -- order refund ${orderId} --payment …`
   }
-  const advice = first[other.status] ?? 'Wait for its end, or refund this one.'
+  // With the other one its checkout ends, and what is not captured yet could not pay that any more.
+  const advice =
+    status === 'AUTHORIZED'
+      ? `Cancel this one: npm run ops -- order cancel ${orderId} --payment ${paymentIntentId}`
+      : (first[other.status] ?? 'Wait for its end, or refund this one.')
   throw new Refused(`The order has another payment, ${other.id}, which is ${other.status}. ${advice}`)
 }
 
