@@ -9,6 +9,7 @@ import { eventually } from '../local/eventually.js'
 import { address, createShopper, data, lineOf } from '../local/shopper.js'
 import { alert } from '../shared/audit/alerts.js'
 import { loadConfig } from '../shared/config/config.js'
+import { erasePersonalData } from '../shared/erasure.js'
 import { containsCardNumber, maskCardNumbers } from '../shared/identity/card-numbers.js'
 import { maskJson, maskText, maskValue } from '../shared/identity/masking.js'
 import { createLogger } from '../shared/logger.js'
@@ -509,6 +510,84 @@ describe('a customer who is forgotten', () => {
     )
     await retention.handle(shop.stack.services, {}, { id: 'test', attempt: 1, isLastAttempt: true })
     expect(linesWith(await everything()).filter(line => !line.startsWith('public.IdempotencyKey'))).toEqual([])
+  })
+})
+
+describe('a customer whose browser calls itself as it pleases', () => {
+  let shop: Shop
+  beforeAll(async () => {
+    shop = await openShop('postgres')
+  })
+  afterAll(() => shop.close())
+
+  const ODD = [':', 'e', 'null', '{', 'reason', '"reason"', '\\', '"', '$&', 'Mozilla/5.0 (.*)|[', 'erased', '[e-mail]']
+
+  it('is forgotten by `ops privacy erase`', async () => {
+    const odd = await shop.customer('odd')
+    const line = lineOf(await odd.product('stoneware-mug'), 1)
+    for (const [index, browser] of [':', 'null', '{', 'reason'].entries()) {
+      const paid = data(
+        await odd.checkout({ items: [line] }, { 'User-Agent': browser, 'Idempotency-Key': `odd ${index}` })
+      )
+      await odd.pay(paid.url ?? '')
+      await odd.orderBecomes(paid.orderId ?? '', 'PAID')
+      await alert(shop.stack.services.db.pool, shop.stack.services.log, 'refund_refused', {
+        orderId: paid.orderId,
+        reason: 'something went wrong'
+      })
+    }
+    expect(await runOps(shop, 'privacy', 'erase', '--user', 'odd', '--reason', 'asked')).toMatchObject({ code: 0 })
+    const { prisma } = shop.stack.services.db
+    const checkouts = await prisma.checkout.findMany({ where: { userId: 'odd' } })
+    expect(checkouts.map(each => [each.email, each.userAgent])).toEqual(Array(4).fill(['erased@invalid', null]))
+    const alerts = await prisma.alert.findMany({ where: { name: 'refund_refused' } })
+    for (const { context } of alerts) {
+      expect(context).toEqual({ orderId: expect.any(String), reason: expect.stringContaining('went wrong') })
+    }
+  })
+
+  it('leaves of texts what is not its name, whatever that is', async () => {
+    const { pool, prisma } = shop.stack.services.db
+    await asOwner(shop, 'DELETE FROM "Alert"')
+    const browser = fc.oneof(
+      fc.constantFrom(...ODD),
+      fc.string({ unit: fc.constantFrom(...'"\\{}[]():,.*+?^$|/-ae0 @é'), minLength: 1, maxLength: 30 }),
+      fc.string({ unit: 'grapheme', minLength: 1, maxLength: 255 })
+    )
+    const words = ['reason', 'null', 'something', 'true', '1999']
+    await fc.assert(
+      fc.asyncProperty(
+        browser.filter(text => !/\0/.test(text)),
+        fc.boolean(),
+        async (name, isMasked) => {
+          await pool.query(
+            `UPDATE "Checkout" SET "email" = 'odd@shop.example', "userAgent" = $1 WHERE "userId" = 'odd'`,
+            [name]
+          )
+          const told = isMasked ? maskText(name) : name
+          await pool.query(
+            `INSERT INTO "Alert" ("id", "name", "context", "note") VALUES ('odd', 'dead_event', $1, $2) ON CONFLICT ("id")
+           DO UPDATE SET "context" = EXCLUDED."context", "note" = EXCLUDED."note"`,
+            [JSON.stringify({ userId: 'odd', reason: `<${told}> of odd@shop.example`, more: name }), words.join(' ')]
+          )
+          await erasePersonalData(pool, { userId: 'odd', operator: 'olga', reason: 'asked' })
+          const { context, note } = await prisma.alert.findUniqueOrThrow({ where: { id: 'odd' } })
+          const left = context as { userId: string; reason: string; more: string }
+          expect([left.userId, left.more, Object.keys(left).length]).toEqual(['odd', name, 3])
+          expect(left.reason).not.toContain('odd@shop')
+          // Shorter, or a mask, it tells nobody from another.
+          if (name.trim().length >= 6 && !/^\[?(?:e-mail|erased)/.test(name)) {
+            expect(left.reason.slice(0, -' of [e-mail]'.length).toLowerCase()).not.toContain(told.toLowerCase())
+          }
+          for (const word of words) if (word !== name) expect(note).toContain(word)
+          expect(await prisma.checkout.count({ where: { userId: 'odd', email: { not: 'erased@invalid' } } })).toBe(0)
+        }
+      ),
+      {
+        numRuns: 60,
+        examples: ODD.flatMap(name => [[name, false] as [string, boolean], [name, true] as [string, boolean]])
+      }
+    )
   })
 })
 
