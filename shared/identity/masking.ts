@@ -82,14 +82,18 @@ const QUOTED_WITHIN = 256
 function maskEmails(text: string): string {
   let rest = text
   const parts: string[] = []
-  for (const match of [...text.matchAll(AT)].reverse()) {
+  const matches = [...text.matchAll(AT)]
+  for (let index = matches.length - 1; index >= 0; index--) {
+    const match = matches[index] as RegExpExecArray
     const at = match.index
     if (at >= rest.length) continue
+    const before = matches[index - 1]
+    const afterLast = before === undefined ? 0 : before.index + before[0].length
     const end = endOfDomain(rest, at + match[0].length)
     const joined = end === at + match[0].length && end === rest.length && parts.length > 0
     const start = ENDS_QUOTED.test(rest.slice(Math.max(0, at - 8), at))
       ? startOfQuoted(rest, at)
-      : startOfAtom(rest, at)
+      : startOfAtom(rest, at, afterLast)
     if (start === at || !(joined || isDomain(rest, start, at, rest.slice(at + match[0].length, end)))) continue
     parts.push(joined ? '' : rest.slice(end), E_MAIL)
     rest = rest.slice(0, start)
@@ -101,22 +105,31 @@ function endOfDomain(text: string, from: number): number {
   LITERAL.lastIndex = from
   if (LITERAL.test(text)) return LITERAL.lastIndex
   DOMAIN.lastIndex = from
-  const found = DOMAIN.exec(text)?.[0] ?? ''
-  return from + found.replace(/[._-]+$/, '').length
+  if (!DOMAIN.test(text)) return from
+  let end = DOMAIN.lastIndex
+  while (end > from && '._-'.includes(text[end - 1] as string)) end--
+  return end
 }
+
+/** What follows an @ that is none of mail: tags of packages (node@latest), nicknames of schedules (@every). */
+const NO_HOST =
+  /^(?:latest|next|canary|alpha|beta|rc|stable|lts|legacy|nightly|every|hourly|daily|midnight|weekly|monthly|yearly|annually|reboot)$/i
 
 /** A version (pg@8.23.1) and the folder of a package (node_modules/@prisma/client) are none. */
 function isDomain(text: string, start: number, at: number, domain: string): boolean {
   if (/^(?:\[|%5b)/i.test(domain) || isIP(domain) === 4) return true
   const [last = '', ...before] = domain.split('.').reverse()
   if (last === '' || /^\d/.test(last)) return false
-  return before.length > 0 || !text.slice(start, at).endsWith('/')
+  return before.length > 0 || !(NO_HOST.test(last) || text.slice(start, at).endsWith('/'))
 }
 
-/** An escaped line break ends a local part; an escaped letter is of it. */
-function startOfAtom(text: string, at: number): number {
+/**
+ * An escaped line break ends a local part; an escaped letter is of it. So does the @ before, in whatever form: looking
+ * further back from each of many would take time with the square of the length.
+ */
+function startOfAtom(text: string, at: number, afterLast: number): number {
   let start = at
-  for (; start > 0; start--) {
+  for (; start > afterLast; start--) {
     const before = text[start - 1] as string
     if (before !== '\\') {
       if (STOP.test(before)) break
@@ -138,12 +151,43 @@ function startOfQuoted(text: string, at: number): number {
 
 // ── Telephone numbers and IP addresses ───────────────────────────────────────────────────────────────────────────────
 
-/** ITU-T E.164 with its plus, at most 15 digits in groups; and the usual groups of North America and of France. */
-const PHONE =
-  /(?<![\w.+%-])(?:(?:\+|%2B)\d(?:[ ().-]{0,2}\d){7,14}|\(\d{3}\) ?\d{3}[-. ]\d{4}|\d{3}[-.]\d{3}[-.]\d{4}|0\d(?:[ .-]\d\d){4})(?![\w-])/gi
+/** ITU-T E.164, at most 15 digits in groups, after a plus or the 00 that is dialled for it. */
+const INTERNATIONAL = String.raw`(?:\+|%2B|00(?=[1-9]))\d(?:[ ().\/\u00a0\u202f-]{0,2}\d){7,14}`
+/** The usual groups of North America, France, Switzerland and Belgium; and ten digits, as they are typed into forms. */
+const NATIONAL = [
+  String.raw`\(\d{3}\) ?\d{3}[-. ]\d{4}`,
+  String.raw`\d{3}[-.]\d{3}[-.]\d{4}`,
+  // Each group beginning with a zero, they count something: 01-02-03-04-05.
+  String.raw`(?!0\d(?:[.-]0\d){4})0[1-9](?:[ .\u00a0\u202f-]\d\d){4}`,
+  String.raw`0[1-9]\d[ /.-]\d{3}[ .-]\d\d[ .-]\d\d`,
+  String.raw`0[1-9]\d\d[ /.](?:\d\d[ .]\d\d[ .]\d\d|\d{3}[ .]\d{3})`,
+  String.raw`0[1-9][ /](?:\d{3}[ .]\d\d[ .]\d\d|\d{7})`,
+  String.raw`0[1-9]\d[ /]\d\d[ .]\d\d[ .]\d\d`,
+  String.raw`0[1-9]\d{2}[ /]\d{6}`,
+  String.raw`0[1-9]\d{8}`
+]
+const PHONE = new RegExp(String.raw`(?<![\w.+%-])(?:${[INTERNATIONAL, ...NATIONAL].join('|')})(?![\w-])`, 'gi')
 
 function maskPhoneNumbers(text: string): string {
-  return text.replace(PHONE, '[phone number]')
+  return text.replace(PHONE, (found: string, at: number) =>
+    isTooShort(found) || isAmount(found, text.slice(at + found.length, at + found.length + 5))
+      ? found
+      : '[phone number]'
+  )
+}
+
+/** Without groups, eight digits after a plus are some number, and so are ten that begin with 00. */
+function isTooShort(found: string): boolean {
+  return /^(?:\+\d{1,8}|00\d{1,8})$/.test(found)
+}
+
+const CURRENCIES = new Set(Intl.supportedValuesOf('currency'))
+
+/** A plus, up to ten digits, whole or in thousands, and a currency after them. */
+function isAmount(found: string, after: string): boolean {
+  if (!/^\+(?:\d{1,10}|\d{1,3}(?:[ .\u00a0\u202f]\d{3}){1,3})(?:\.\d\d)?$/.test(found)) return false
+  const [, word = ''] = /^[ \u00a0\u202f]?([a-z]{3})(?![\w-])/i.exec(after) ?? []
+  return CURRENCIES.has(word.toUpperCase())
 }
 
 const IPV4 = /(?<![\w.-])(?:\d{1,3}\.){3}\d{1,3}(?![\w-]|\.\d)/g
@@ -155,8 +199,17 @@ const OWN_RANGES = ['private', 'loopback', 'linkLocal', 'unspecified', 'broadcas
 
 function maskNetworkAddresses(text: string): string {
   return text
-    .replace(IPV4, found => (isIP(found) === 4 && !OWN_RANGES.includes(ipaddr.parse(found).range()) ? IP : found))
+    .replace(IPV4, (found: string, at: number) => (isCustomers(found) && !isVersion(text, found, at) ? IP : found))
     .replace(IPV6, found => (isIPv6(found) ? IP : found))
+}
+
+function isCustomers(address: string): boolean {
+  return isIP(address) === 4 && !OWN_RANGES.includes(ipaddr.parse(address).range())
+}
+
+/** Browsers tell no more of their version than its first number, after their name: Chrome/120.0.0.0. */
+function isVersion(text: string, found: string, at: number): boolean {
+  return found.endsWith('.0.0') && /(?<![\w/.-])[A-Z][A-Za-z]{0,30}\/$/.test(text.slice(Math.max(0, at - 40), at))
 }
 
 const IP = '[IP address]'

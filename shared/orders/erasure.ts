@@ -3,7 +3,7 @@ import type pg from 'pg'
 import { writeAudit } from '../audit/audit.js'
 import { type Client, transaction } from '../database/database.js'
 import { MINUTE } from '../duration.js'
-import { maskValue } from '../identity/masking.js'
+import { maskText, maskValue } from '../identity/masking.js'
 import { forgetAddresses } from '../statements/audit-trail.js'
 import {
   type EventCursor,
@@ -15,6 +15,7 @@ import {
   eraseSignals,
   eraseUntiedEvents,
   readTraces,
+  type TextRow,
   type Traces,
   textTables
 } from '../statements/personal-data.js'
@@ -96,6 +97,7 @@ async function eraseInPayloads(traces: Traces, inBatch: InBatch): Promise<number
 }
 
 async function eraseInTexts(userId: string, traces: Traces, inBatch: InBatch): Promise<number> {
+  const forget = eraserOf(traces)
   let changed = 0
   for (const table of textTables) {
     for (let after: string | undefined = ''; after !== undefined; ) {
@@ -103,7 +105,7 @@ async function eraseInTexts(userId: string, traces: Traces, inBatch: InBatch): P
       after = await inBatch(async client => {
         const rows = await table.read(client, userId, traces, from, BATCH)
         for (const row of rows) {
-          const texts = withoutTraces(row.texts, traces)
+          const texts = forget(row.texts)
           if (isDeepStrictEqual(texts, row.texts)) continue
           await table.write(client, { id: row.id, texts })
           changed++
@@ -115,13 +117,30 @@ async function eraseInTexts(userId: string, traces: Traces, inBatch: InBatch): P
   return changed
 }
 
-/** Masks by form, and the user's own by name: an address of a private network, a browser. */
-function withoutTraces(texts: Record<string, unknown>, traces: Traces): Record<string, unknown> {
-  let json = JSON.stringify(maskValue(texts))
-  for (const trace of [...traces.emails, ...traces.addresses, ...traces.browsers]) {
-    const escaped = JSON.stringify(trace).slice(1, -1)
-    const pattern = new RegExp(escaped.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'), 'gi')
-    json = json.replace(pattern, '[erased]')
-  }
-  return JSON.parse(json)
+/**
+ * Masks by form, and the user's own by name: an address of a private network, a browser. By name both before and after the
+ * masks, since what is in the database may have been masked as it came in. The longest first: one may be a part of another.
+ */
+function eraserOf({ emails, addresses, browsers }: Traces): (texts: TextRow['texts']) => TextRow['texts'] {
+  const traces = [...emails, ...addresses, ...browsers].sort((a, b) => b.length - a.length)
+  const plain = patternsOf(traces)
+  const masked = patternsOf(traces.map(maskText).filter((trace, index) => trace !== traces[index]))
+  return texts => withoutAny(maskValue(withoutAny(texts, plain)), masked) as TextRow['texts']
+}
+
+/** What stands in place of something has nothing of the user any more. */
+const MARKS = '[erased] [e-mail] [phone number] [card number] [IP address]'.toLowerCase()
+
+function patternsOf(traces: string[]): RegExp[] {
+  return traces
+    .filter(trace => !MARKS.includes(trace.toLowerCase()))
+    .map(trace => new RegExp(trace.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'), 'gi'))
+}
+
+/** In the strings alone: names of fields, numbers and null are not what somebody wrote. */
+function withoutAny(value: unknown, patterns: RegExp[]): unknown {
+  if (typeof value === 'string') return patterns.reduce((left, pattern) => left.replace(pattern, '[erased]'), value)
+  if (Array.isArray(value)) return value.map(inner => withoutAny(inner, patterns))
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, withoutAny(inner, patterns)]))
 }
