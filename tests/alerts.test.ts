@@ -323,6 +323,42 @@ it('raises one alert for an outage of Stripe, which counts what waits, and singl
   }
 })
 
+it('raises one alert for a key that Stripe refuses: what waits for it is neither stuck nor waits for Stripe', async () => {
+  const shop = await openShop('postgres', { ...QUIET, STRIPE_MAX_RETRIES: '0', CHECKOUT_WAIT_MS: '0' })
+  try {
+    const { services, simulator } = shop.stack
+    const { prisma, pool } = services.db
+    const customer = await shop.customer('waiting')
+    simulator?.faults.set({ refuseKey: 401 })
+    const items = [lineOf(await customer.product('stoneware-mug'), 1)]
+    for (const key of ['one', 'two', 'three']) await customer.checkout({ items }, { 'Idempotency-Key': key })
+    const waiting = await eventually(
+      () => prisma.checkout.findMany({ where: { status: 'VERIFIED' } }),
+      all => all.length === 3
+    )
+    const ids = waiting.map(({ id }) => id)
+    // Five hours, and each time the sweep brings another try.
+    for (let round = 1; round <= 5; round++) {
+      await pool.query('UPDATE "Checkout" SET "requeues" = "requeues" + 18')
+      await Promise.all(services.queues.all.map(queue => queue.obliterate({ force: true })))
+      await sweep.handle(later(shop, round * HOUR), {}, { id: 'test', attempt: 1, isLastAttempt: true })
+      const tried = await eventually(
+        () => prisma.checkout.findMany({ where: { id: { in: ids } } }),
+        all => all.every(({ requeues }) => requeues === 0)
+      )
+      expect(tried.map(({ requeues, stripeAwaySince }) => [requeues, stripeAwaySince])).toEqual(
+        Array(3).fill([0, null])
+      )
+    }
+    expect((await prisma.alert.findMany()).map(({ name }) => name)).toEqual(['stripe_key_refused'])
+    simulator?.faults.set({})
+    for (const id of ids) await services.queues.offer('session-creation', id, { again: true })
+    for (const id of ids) await customer.checkoutBecomes(id, 'OPEN')
+  } finally {
+    await shop.close()
+  }
+})
+
 describe('a shop that is told of its orders', () => {
   let shop: Shop
   let hook: Server
