@@ -302,6 +302,38 @@ describe('a Session that Stripe does not know is in nobody’s way', () => {
     await idler.checkoutBecomes(lost.checkoutId, 'OPEN')
   })
 
+  it('stays open when a cart that its amounts refuse asks for its goods', async () => {
+    const shop = await open({ PAYMENT_MAX_AMOUNT: '60' })
+    const [idler, buyer] = [await shop.customer('idler'), await shop.customer('buyer')]
+    const line = await stocked(shop, 8)
+    const held = data(await buy(idler, [{ ...line, quantity: 4 }]))
+    await age(shop, held.checkoutId, 30)
+    expect((await buy(buyer, [{ ...line, quantity: 8 }])).status).toBe(400)
+    expect(session(shop, held.sessionId)?.status).toBe('open')
+    expect((await buy(buyer, [{ ...line, quantity: 5 }])).status).toBe(200)
+    expect(session(shop, held.sessionId)?.status).toBe('expired')
+  })
+
+  it('has an alert of its own when another of its order has one', async () => {
+    const shop = await open()
+    const customer = await shop.customer('again')
+    const line = await stocked(shop, 5)
+    const order = data(await customer.createOrder({ items: [line], address, subtotal: 10, shipping: 0 }))
+    const first = data(await buy(customer, [line], order.id))
+    const refuseToEnd = (id: string | undefined, status: string) => Object.assign(session(shop, id) ?? {}, { status })
+    refuseToEnd(first.sessionId, 'a status of a later version')
+    expect((await buy(customer, [line], order.id)).status).toBe(409)
+    refuseToEnd(first.sessionId, 'open')
+    await shop.stack.services.stripe.checkout.sessions.expire(first.sessionId ?? '')
+    await customer.checkoutBecomes(first.checkoutId, 'EXPIRED')
+    const second = data(await buy(customer, [line], order.id))
+    refuseToEnd(second.sessionId, 'a status of a later version')
+    for (let time = 0; time < 2; time++) expect((await buy(customer, [line], order.id)).status).toBe(409)
+    const alerts = await openAlerts(shop, 'session_not_ended')
+    const ids = alerts.map(({ context }) => (context as { checkoutId: string }).checkoutId)
+    expect(ids.sort()).toEqual([first.checkoutId, second.checkoutId].sort())
+  })
+
   it('gives an order no second page beside one that cannot be closed', async () => {
     const shop = await open()
     const customer = await shop.customer('again')

@@ -1,6 +1,6 @@
 import type Stripe from 'stripe'
 import { writeAudit } from '../shared/audit/audit.js'
-import { isDatabaseUnavailable } from '../shared/database/database.js'
+import { isDatabaseUnavailable, transaction } from '../shared/database/database.js'
 import { DAY, HOUR, MINUTE, SECOND } from '../shared/duration.js'
 import { messageOf } from '../shared/errors.js'
 import { inPages } from '../shared/pages.js'
@@ -164,7 +164,9 @@ async function askAboutCheckouts(
     report.asked++
     await markAsked(pool, 'Checkout', checkout.id, now)
     const all = await ask(services.stripe, checkout).catch(async error => {
-      if (isUnknownToStripe(error)) await reportUnknownSession(pool, services.log, checkout, requestId)
+      if (isUnknownToStripe(error)) {
+        await transaction(pool, client => reportUnknownSession(client, services.log, checkout, requestId))
+      }
       throw error
     })
     for (const found of all) await takeFound(services, report, checkout.id, found, requestId)

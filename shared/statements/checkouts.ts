@@ -342,6 +342,17 @@ export async function findOldestHolder(
   return rows[0]
 }
 
+/** Checkouts that are not over and whose Session Stripe did not know when it was asked, oldest first. */
+export async function findUnknownSessions(db: Queryable, limit: number): Promise<{ id: string; sessionId: string }[]> {
+  const { rows } = await db.query<{ id: string; sessionId: string }>(
+    `SELECT c."id", c."sessionId" FROM "Checkout" c WHERE c."status" IN ('OPEN', 'PROCESSING') AND EXISTS (
+       SELECT FROM "PaymentAuditLog" l WHERE l."checkoutId" = c."id" AND l."action" = 'alert_session_unknown')
+     ORDER BY c."createdAt", c."id" LIMIT $1`,
+    [limit]
+  )
+  return rows
+}
+
 /** Remembers that Stripe did not end the Session of this checkout. Locks the row. */
 export async function recordFailedExpiry(db: Queryable, id: string, now: Date): Promise<void> {
   await db.query('UPDATE "Checkout" SET "expireFailedAt" = $2 WHERE "id" = $1', [id, now])
