@@ -1,4 +1,4 @@
-import { alert } from '../shared/audit/alerts.js'
+import { alertOnce } from '../shared/audit/alerts.js'
 import { type Client, transaction } from '../shared/database/database.js'
 import { MINUTE } from '../shared/duration.js'
 import type { CartError } from '../shared/errors.js'
@@ -113,11 +113,15 @@ async function verify(context: Context, checkoutId: string): Promise<Verificatio
   )
   const freed = new Map([...products].map(([id, product]) => [id, freeing(product, held)]))
   const errors = checkout.cart.items.flatMap(item => cartErrors(item, freed.get(item.productId), checkout.currency))
-  const abandoned = await findAbandoned(services, client, checkout, freed, errors, replaced)
-  if (abandoned !== undefined) return { verified: false, replaces: abandoned }
-  if (errors.length > 0) return await reject(context, checkout, { code: 'cart_refused', extras: { details: errors } })
-
-  const verdict = judge(services, checkout, products, order)
+  // The amounts of a cart that is right but for the stock are judged first: no Session ends for one that they refuse.
+  const verdict = errors.every(isStockError) ? judge(services, checkout, products, order) : undefined
+  if (verdict !== undefined && !('code' in verdict)) {
+    const abandoned = await findAbandoned(services, client, checkout, freed, errors, replaced)
+    if (abandoned !== undefined) return { verified: false, replaces: abandoned }
+  }
+  if (verdict === undefined || errors.length > 0) {
+    return await reject(context, checkout, { code: 'cart_refused', extras: { details: errors } })
+  }
   if ('code' in verdict) return await reject(context, checkout, verdict)
   if (replaced.length > 0) return { verified: false, replaces: replaced[0] }
   await accept(services, client, checkout, verdict, decision === 'challenge' ? reasons : [])
@@ -162,7 +166,7 @@ async function findAbandoned(
   errors: CartError[],
   replaced: CheckoutRow[]
 ): Promise<CheckoutRow | undefined> {
-  if (errors.length === 0 || !errors.every(isStockError) || config.reservations.minMinutes === 0) return undefined
+  if (errors.length === 0 || config.reservations.minMinutes === 0) return undefined
   const short = errors.map(({ productId }) => {
     const product = products.get(productId) as ProductRow
     const wanted = checkout.cart.items.find(item => item.productId === productId)?.quantity ?? 0
@@ -217,7 +221,7 @@ async function orderOf(services: Services, client: Client, checkout: CheckoutRow
   if (order === undefined) return { code: 'order_not_found', extras: { detail: `There is no order ${named}.` } }
   if (order.userId !== checkout.userId) {
     const { userId, requestId, ipAddress, userAgent } = checkout
-    await alert(client, services.log, 'order_of_another_user', {
+    await alertOnce(client, services.log, 'order_of_another_user', {
       userId,
       orderId: named,
       checkoutId: checkout.id,

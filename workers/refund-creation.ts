@@ -10,6 +10,7 @@ import { formatRestock } from '../shared/rules/restock.js'
 import type { Services } from '../shared/runtime/services.js'
 import { classifyStripeError, idempotencyKeyOf, isKeySpent, listRefunds } from '../shared/runtime/stripe-client.js'
 import { countServerError } from '../shared/statements/due-rows.js'
+import { lockOrder } from '../shared/statements/orders.js'
 import { type RefundRow, readRefund, refuseRefund } from '../shared/statements/refunds.js'
 import type { Job } from './job.js'
 
@@ -92,6 +93,7 @@ async function findMade({ stripe }: Services, refund: RefundRow): Promise<Stripe
 
 async function refuse(services: Services, refund: RefundRow, reason: string): Promise<void> {
   await transaction(services.db.pool, async client => {
+    await lockOrder(client, refund.orderId)
     if (!(await refuseRefund(client, refund.id, reason, services.now()))) return
     await writeAudit(client, {
       action: 'refund_refused',

@@ -1,5 +1,5 @@
-import type Stripe from 'stripe'
-import { alert } from '../shared/audit/alerts.js'
+import Stripe from 'stripe'
+import { alertOnce } from '../shared/audit/alerts.js'
 import { transaction } from '../shared/database/database.js'
 import { SECOND } from '../shared/duration.js'
 import { messageOf } from '../shared/errors.js'
@@ -122,6 +122,13 @@ async function expireStray(services: Services, checkoutId: string, session: Stri
   })
 }
 
+/** What Stripe refuses in words that are the same for every checkout. https://docs.stripe.com/api/errors */
+function refusedFor(error: unknown): string {
+  if (!(error instanceof Stripe.errors.StripeError)) return 'unknown'
+  const { code, type, param } = error
+  return [code ?? type, ...(param === undefined ? [] : [param])].join(' ')
+}
+
 /** Stripe has refused for good: the Session was never created, so the stock goes back. */
 async function fail(services: Services, checkout: CheckoutRow, error: unknown): Promise<void> {
   const now = services.now()
@@ -160,7 +167,11 @@ async function fail(services: Services, checkout: CheckoutRow, error: unknown): 
     const change = { services, client, trail, due }
     if (checkout.ownsOrder) await cancelOrder(change, checkout.orderId as string, 'Stripe refused its Session')
     else await settleOrder(change, checkout.orderId as string)
-    await alert(client, services.log, 'session_refused', { ...trail, reason: messageOf(error) })
+    await alertOnce(client, services.log, 'session_refused', {
+      ...trail,
+      subject: refusedFor(error),
+      reason: messageOf(error)
+    })
   })
   await enqueueDue({ services, due })
 }

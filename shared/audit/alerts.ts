@@ -2,7 +2,7 @@ import type { Queryable } from '../database/database.js'
 import { maskText } from '../identity/masking.js'
 import { newId } from '../ids.js'
 import type { Logger } from '../logger.js'
-import { type AuditEntry, writeAudit } from './audit.js'
+import { type AuditEntry, auditInsert, auditParameter, writeAudit } from './audit.js'
 
 /** Every alert there is, with what an operator should do about it. */
 export const alerts = {
@@ -54,7 +54,7 @@ export interface AlertContext {
   checkoutId?: string | null
   eventId?: string | null
   requestId?: string | null
-  /** What it is about, where neither the user nor the order says: for alerts that are raised once while they are open. */
+  /** What it is about, for an alert that is raised once while it is open: without it, its user and its order. */
   subject?: string
   /** Who was at it, for the audit trail alone. */
   from?: { ipAddress: string | null; userAgent: string | null }
@@ -66,46 +66,66 @@ function auditOf(name: AlertName, { reason, from, subject, ...ids }: AlertContex
   return { action: `alert_${name}`, status: 'FAILED', error: reason, ...ids, ...from, metadata }
 }
 
-/** As alert(), but what is open already for the same user, order and subject is only written into the audit trail again. */
+/** As alert(), but what is open already for the same user and order, or the same subject, is only written into the trail. */
 export async function alertOnce(db: Queryable, log: Logger, name: AlertName, context: AlertContext): Promise<void> {
-  if (!(await alertUnlessOpen(db, log, name, context))) await writeAudit(db, auditOf(name, context))
+  await raise(db, log, name, context, { onceKey: onceKeyOf(context), auditsEach: true })
 }
 
-/** As alert(), but nothing happens, and it is false, while one for the same user, order and subject is open. */
+/** As alert(), but nothing happens, and it is false, while one for the same user and order, or the same subject, is open. */
 export async function alertUnlessOpen(
   db: Queryable,
   log: Logger,
   name: AlertName,
   context: AlertContext
 ): Promise<boolean> {
-  const { userId, orderId, subject } = context
-  return await raise(db, log, name, context, [userId, orderId, subject].map(part => part ?? '').join('|'))
+  return await raise(db, log, name, context, { onceKey: onceKeyOf(context), auditsEach: false })
 }
 
 /** Raises an alert: an audit row, an error line, and an entry that `ops attention` lists until it is resolved. */
 export async function alert(db: Queryable, log: Logger, name: AlertName, context: AlertContext): Promise<void> {
-  await raise(db, log, name, context, null)
+  await raise(db, log, name, context, { onceKey: null, auditsEach: false })
 }
 
-/** False when one with this name and key is open: the index decides, so that two processes raise one. */
+function onceKeyOf({ userId, orderId, subject }: AlertContext): string {
+  return subject === undefined ? `${userId ?? ''}|${orderId ?? ''}|` : `||${subject}`
+}
+
+/**
+ * False when one with this name and key is open: the index decides, so that two processes raise one. The alert and its
+ * audit row are one statement: neither is ever without the other, on a pool as well.
+ */
 async function raise(
   db: Queryable,
   log: Logger,
   name: AlertName,
   context: AlertContext,
-  onceKey: string | null
+  { onceKey, auditsEach }: { onceKey: string | null; auditsEach: boolean }
 ): Promise<boolean> {
   const { from: _private, ...told } = context
   const known = { ...told, reason: maskText(told.reason) }
   const { rowCount } = await db.query(
-    `INSERT INTO "Alert" ("id", "name", "context", "onceKey") VALUES ($1, $2, $3, $4)
-     ON CONFLICT ("name", "onceKey") WHERE "resolvedAt" IS NULL DO NOTHING`,
-    [newId(), name, JSON.stringify(known), onceKey]
+    `WITH raised AS (
+       INSERT INTO "Alert" ("id", "name", "context", "onceKey") VALUES ($1, $2, $3, $4)
+       ON CONFLICT ("name", "onceKey") WHERE "resolvedAt" IS NULL DO NOTHING RETURNING "id"
+     ), audited AS (
+       ${auditInsert(5, auditsEach ? 'true' : 'EXISTS (SELECT FROM raised)')}
+     )
+     SELECT FROM raised`,
+    [newId(), name, JSON.stringify(known), onceKey, auditParameter(auditOf(name, context))]
   )
   if (rowCount === 0) return false
-  await writeAudit(db, auditOf(name, context))
   log.error({ alert: name, ...known }, alerts[name])
   return true
+}
+
+/** The subjects that the open alerts of a name are about. */
+export async function openSubjects(db: Queryable, name: AlertName): Promise<string[]> {
+  const { rows } = await db.query<{ subject: string }>(
+    `SELECT "context"->>'subject' AS subject FROM "Alert"
+     WHERE "name" = $1 AND "resolvedAt" IS NULL AND "context"->>'subject' IS NOT NULL`,
+    [name]
+  )
+  return rows.map(({ subject }) => subject)
 }
 
 /** Resolves an alert, audited. False when it is not open. Call it in a transaction. */

@@ -68,6 +68,7 @@ export async function endIfPossible(services: Services, checkout: CheckoutRow): 
         orderId: checkout.orderId,
         checkoutId: checkout.id,
         requestId: checkout.requestId,
+        subject: checkout.id,
         reason: `${checkout.sessionId}: ${messageOf(error)}`
       })
     })

@@ -1,6 +1,6 @@
 import type Stripe from 'stripe'
 import { writeAudit } from '../audit/audit.js'
-import { isDatabaseUnavailable } from '../database/database.js'
+import { isDatabaseUnavailable, transaction } from '../database/database.js'
 import { DAY, HOUR, MINUTE, SECOND } from '../duration.js'
 import { messageOf } from '../errors.js'
 import { type Found, foundIntent, foundSession, storeFound } from '../orders/synthetic-events.js'
@@ -152,7 +152,9 @@ async function askAboutCheckouts(
     report.asked++
     await markAsked(pool, 'Checkout', checkout.id, now)
     const all = await ask(services.stripe, checkout).catch(async error => {
-      if (isUnknownToStripe(error)) await reportUnknownSession(pool, services.log, checkout, requestId)
+      if (isUnknownToStripe(error)) {
+        await transaction(pool, client => reportUnknownSession(client, services.log, checkout, requestId))
+      }
       throw error
     })
     for (const found of all) await takeFound(services, report, checkout.id, found, requestId)

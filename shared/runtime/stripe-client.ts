@@ -46,8 +46,12 @@ export function classifyStripeError(error: unknown): StripeFailure {
 
 /** Stripe cannot be reached, is busy, fails by itself, or does not take our key: what was asked for may be answered later. */
 export function isStripeAway(error: unknown): boolean {
-  const failure = classifyStripeError(error)
-  return failure === 'retry' || failure === 'unauthorized' || error instanceof Stripe.errors.StripeAPIError
+  return classifyStripeError(error) === 'retry' || isKeyRefused(error) || error instanceof Stripe.errors.StripeAPIError
+}
+
+/** Stripe does not take our key, or it lacks a permission: nothing of ours goes on until a person mends it. */
+export function isKeyRefused(error: unknown): boolean {
+  return classifyStripeError(error) === 'unauthorized'
 }
 
 /**

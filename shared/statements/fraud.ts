@@ -77,7 +77,7 @@ export async function clearFraud(
 
 /**
  * Whoever records a decline of this customer or this network waits for whoever did before, so that each counts all. Lock it
- * before any row (lock order: event, network, customer, checkouts).
+ * before any row but the event's (the whole order is at lockCheckout()).
  */
 export async function lockSubject(db: Queryable, { userId, network }: FraudSubject): Promise<void> {
   await db.query({
