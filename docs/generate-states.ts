@@ -2,6 +2,6 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { projectRoot } from '../shared/project-root.js'
-import { statesPage } from '../shared/states-page.js'
+import { statesPage } from './states-page.js'
 
 writeFileSync(join(projectRoot, 'docs/states.md'), statesPage())

@@ -3,7 +3,7 @@
 import { setAuditPolicy } from '../shared/audit/audit-policy.js'
 import { readRetentionDays } from '../shared/config/config.js'
 import { messageOf } from '../shared/errors.js'
-import { applyMigrations } from '../shared/migrations.js'
+import { applyMigrations } from './schema-engine.js'
 
 const url = process.env.DATABASE_URL
 let code = 0

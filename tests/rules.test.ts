@@ -1,4 +1,4 @@
-import { canonicalJson } from '../shared/canonical-json.js'
+import { canonicalJson } from '../api/canonical-json.js'
 import { minor, supportedCurrencies, toDecimalString, toMajorUnits, toMinorUnits } from '../shared/money.js'
 
 describe('money', () => {

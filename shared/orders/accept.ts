@@ -12,7 +12,7 @@ import { acceptPayment, findPaymentsOf, type PaymentRow } from '../statements/pa
 import { commitReleased, settleReservations } from '../statements/stock.js'
 import type { OperatorWish } from './asked-by-operator.js'
 import { applySession, endSession, isOpenAtStripe } from './expire-checkout.js'
-import { Refused } from './refused.js'
+import { Refused, UnclearWish } from './refused.js'
 import { enqueueDue, settleOrder } from './settlement.js'
 
 export interface Accepted {
@@ -83,7 +83,7 @@ async function reviewed({ db }: Services, { orderId, paymentIntentId }: Operator
         ? `Order ${orderId} has no payment in review.`
         : `${paymentIntentId} is not in review for order ${orderId}.`
     )
-  if (others.length > 0) throw new Refused('Several payments are in review; name one with --payment.')
+  if (others.length > 0) throw new UnclearWish('Several payments are in review; name one with --payment.')
   return payment
 }
 

@@ -3,7 +3,7 @@ import { MINUTE } from '../duration.js'
 import type { Services } from '../runtime/services.js'
 import { findPaymentsOf, type PaymentRow } from '../statements/payments.js'
 import { applyEvent } from './apply-event.js'
-import { Refused } from './refused.js'
+import { UnclearWish } from './refused.js'
 import { foundIntent, storeFound } from './synthetic-events.js'
 
 /** A wish of an operator's for one order. */
@@ -27,7 +27,7 @@ export function theOne(payments: PaymentRow[]): PaymentRow | undefined {
   const [payment, ...others] = payments
   if (others.length === 0) return payment
   const names = payments.map(each => each.paymentIntentId).join(', ')
-  throw new Refused(`The order has several authorizations (${names}); name one with --payment.`)
+  throw new UnclearWish(`The order has several authorizations (${names}); name one with --payment.`)
 }
 
 /** Capturing and cancelling end the PaymentIntent once, however often asked; a key that met an error of Stripe's is used up. */

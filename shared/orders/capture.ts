@@ -1,7 +1,7 @@
 import type { Services } from '../runtime/services.js'
 import type { PaymentRow } from '../statements/payments.js'
 import { applyIntent, findAuthorized, minuteOf, noteOperator, type OperatorWish, theOne } from './asked-by-operator.js'
-import { Refused } from './refused.js'
+import { Refused, UnclearWish } from './refused.js'
 
 /**
  * Captures an authorized payment of an order at Stripe, whole or `amount` of it (minor units), and applies the answer.
@@ -16,7 +16,7 @@ export async function capturePayment(services: Services, wish: OperatorWish & { 
     throw new Refused(`Nothing of ${authorized.id} can be captured: at Stripe it is ${authorized.status}.`)
   }
   const amount = wish.amount ?? authorized.amount_capturable
-  if (amount > authorized.amount_capturable) throw new Refused('More than was authorized cannot be captured.')
+  if (amount > authorized.amount_capturable) throw new UnclearWish('More than was authorized cannot be captured.')
   await noteOperator(services, payment, { action: 'order_capture_requested', amount, wish })
   const intent = await services.stripe.paymentIntents.capture(
     payment.paymentIntentId,

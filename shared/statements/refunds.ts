@@ -1,9 +1,9 @@
 import type { Queryable } from '../database/database.js'
 import { maskOptional, maskText } from '../identity/masking.js'
-import { refundEntries } from '../rules/ledger-entries.js'
+import { type LedgerEntry, refundEntries } from '../rules/ledger-entries.js'
 import type { Restock } from '../rules/restock.js'
 import { type RefundStatus, refundRules, sourcesOf } from '../rules/transitions.js'
-import { postEntries } from './ledger.js'
+import { isBooked, postEntries } from './ledger.js'
 
 export interface RefundRow {
   id: string
@@ -132,8 +132,21 @@ export async function recordRefund(
           ]
         )
   const refund = rows[0] as RefundRow
-  await postEntries(db, refundEntries({ ...refund, stripeId: r.stripeId }), r.now)
+  const entries = refundEntries({ ...refund, stripeId: r.stripeId })
+  await postEntries(db, entries, r.now)
+  if (refund.status !== before?.status) await postReturnAgain(db, entries, r.now)
   return { ...refund, before: before?.status ?? null }
+}
+
+/**
+ * A return that an earlier release booked too soon was taken back when this one came (migration one_authority). Now that it
+ * has happened it is booked beside that.
+ */
+async function postReturnAgain(db: Queryable, entries: LedgerEntry[], now: Date): Promise<void> {
+  const returned = entries.find(({ key }) => key.startsWith('refund_returned:'))
+  if (returned === undefined || !(await isBooked(db, `correction:refused-${returned.source}`))) return
+  const again = { ...returned, key: `correction:returned-${returned.source}`, source: returned.key }
+  await postEntries(db, [again], now)
 }
 
 /** Ends a refund that Stripe has refused to make; should Stripe have made it after all, recordRefund() follows that. */

@@ -7,7 +7,7 @@ import {
   refundRules,
   reservationRules,
   webhookEventRules
-} from './rules/transitions.js'
+} from '../shared/rules/transitions.js'
 
 const ENTITIES: { name: string; about: string; rules: readonly Rule<string>[] }[] = [
   {

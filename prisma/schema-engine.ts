@@ -13,10 +13,10 @@ import {
 } from '@prisma/driver-adapter-utils'
 import type { MigrationList, SchemaEngine } from '@prisma/schema-engine-wasm'
 import pg from 'pg'
-import { BoundedClient } from './database/bounded-client.js'
-import { migrationNames, migrationsDir } from './database/migration-names.js'
-import { SECOND } from './duration.js'
-import { projectRoot } from './project-root.js'
+import { BoundedClient } from '../shared/database/bounded-client.js'
+import { migrationNames, migrationsDir } from '../shared/database/migration-names.js'
+import { SECOND } from '../shared/duration.js'
+import { projectRoot } from '../shared/project-root.js'
 
 declare const WebAssembly: {
   instantiate(bytes: Uint8Array, imports: object): Promise<{ instance: { exports: Record<string, unknown> } }>
