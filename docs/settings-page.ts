@@ -3,7 +3,11 @@ import type { Group, Setting } from '../shared/config/setting.js'
 
 /** What other programs read than those that loadConfig starts. */
 const APART = [
-  ['TILLWORKS_HOME', '`.tillworks`', 'where `npm start` keeps its data'],
+  [
+    'TILLWORKS_HOME',
+    '`.tillworks`',
+    'where `npm start` keeps its data, and `ops audit verify` its bookmark (unset: the temporary folder)'
+  ],
   ['OPS_OPERATOR', "the login's name", 'who the trail says has run a command of `ops`'],
   ['POSTGRES_PASSWORD', '', 'the password of the database that docker compose starts']
 ] as const

@@ -1,24 +1,27 @@
 import { parseArgs } from 'node:util'
 import { type VerificationState, verifyTrail } from '../shared/audit/trail-verification.js'
+import { type Client, type Database, undeceivedRead } from '../shared/database/database.js'
 import { DAY, MINUTE } from '../shared/duration.js'
 import { messageOf } from '../shared/errors.js'
-import type { PaymentAuditLog, Prisma } from '../shared/generated/prisma/client.js'
-import { minorFromBigInt, toDecimalString } from '../shared/money.js'
+import type { PaymentAuditLog } from '../shared/generated/prisma/client.js'
+import { minor, toDecimalString } from '../shared/money.js'
 import type { Services } from '../shared/runtime/services.js'
-import { keepBookmark, readBookmark, removeBookmark } from '../shared/statements/checkpoints.js'
-import { withServices } from './environment.js'
+import { type Bookmark, bookmarkOf } from './bookmark.js'
+import { withDatabase } from './environment.js'
 import { print, printed, printTable } from './print.js'
 import { dateArgument, required, UsageError } from './usage-error.js'
 
 const PAGE = 1_000
 const HISTORY_DAYS = 30
 const MOST_MINUTES = 7 * 24 * 60
-const BOOKMARK = 'audit verify'
 /** Neither sound nor wrong: the verification was broken off, or lacks a key. */
 const UNDECIDED = 3
 
-const actions: Record<string, ((services: Services, args: string[]) => Promise<void>) | undefined> = {
-  order: (services, args) => list(services, { orderId: required(args[0], 'The order’s id') }),
+/** The trail is read, never written, and without the queue store. */
+type Opened = Pick<Services, 'config' | 'db' | 'now'>
+
+const actions: Record<string, ((opened: Opened, args: string[]) => Promise<void>) | undefined> = {
+  order: ({ db }, args) => list(db, '"orderId" = $1', [required(args[0], 'The order’s id')]),
   user: history,
   suspicious,
   export: exportRows
@@ -28,7 +31,7 @@ export async function audit([action = '', ...args]: string[]): Promise<void> {
   if (action === 'verify') return await verify(args)
   const run = actions[action]
   if (run === undefined) throw new UsageError(`audit takes verify, ${Object.keys(actions).join(', ')}.`)
-  await withServices(services => run(services, args))
+  await withDatabase(opened => run(opened, args))
 }
 
 /**
@@ -37,12 +40,15 @@ export async function audit([action = '', ...args]: string[]): Promise<void> {
  */
 async function verify(args: string[]): Promise<void> {
   const { values } = parseArgs({ args, options: { resume: { type: 'boolean', default: false } } })
-  const reached: { state?: VerificationState } = {}
+  const reached: Reached = {}
   try {
-    await withServices(services => verifyAll(services, values.resume, reached))
+    await withDatabase(opened => verifyAll(opened, values.resume, reached))
   } catch (error) {
     const { rows = 0, wrong = 0 } = reached.state ?? {}
-    const goOn = reached.state === undefined ? 'Run it again.' : 'Go on with: npm run ops -- audit verify --resume'
+    const goOn =
+      reached.file === undefined
+        ? 'Run it again.'
+        : `Go on with: npm run ops -- audit verify --resume (from ${reached.file})`
     process.stderr.write(
       `The verification could not finish, after ${rows} rows with ${wrong} problems: ${messageOf(error)}. ${goOn}\n`
     )
@@ -50,17 +56,27 @@ async function verify(args: string[]): Promise<void> {
   }
 }
 
-async function verifyAll(services: Services, resume: boolean, reached: { state?: VerificationState }): Promise<void> {
-  const { db, config, now } = services
-  const bookmark = resume ? await readBookmark<VerificationState>(db.pool, BOOKMARK) : undefined
-  if (resume && bookmark === undefined) print('No verification was broken off: this one begins with the first row.')
-  if (bookmark !== undefined) print(`Going on from ${bookmark.at.toISOString()}, after ${bookmark.value.rows} rows.`)
+interface Reached {
+  state?: VerificationState
+  /** Undefined when no bookmark was kept. */
+  file?: string
+}
+
+async function verifyAll({ db, config, now }: Opened, resume: boolean, reached: Reached): Promise<void> {
+  const bookmark = bookmarkOf(config.database.url)
+  const from = resume ? bookmark.read() : undefined
+  if (resume && from === undefined) {
+    print(`No verification was broken off (${bookmark.file} is not there): this one begins with the first row.`)
+  }
+  if (from !== undefined) {
+    print(`Going on from ${from.at.toISOString()}, after ${from.state.rows} rows (${bookmark.file}).`)
+  }
   const progress = showProgress()
   const interrupt = catchInterrupt()
   try {
-    for await (const { state, findings } of verifyTrail(db, config, { from: bookmark?.value })) {
+    for await (const { state, findings } of verifyTrail(db, config, { from: from?.state })) {
       for (const finding of findings) print(finding)
-      await keepBookmark(db.pool, BOOKMARK, now(), state)
+      reached.file = keep(bookmark, now(), state, reached)
       reached.state = state
       progress.show(`${state.rows} rows in ${state.chains} chains, ${state.wrong} problems (${state.phase})`)
       if (interrupt.came && state.phase !== 'done') throw new Error('it was interrupted')
@@ -69,8 +85,20 @@ async function verifyAll(services: Services, resume: boolean, reached: { state?:
     interrupt.ignore()
     progress.clear()
   }
-  await removeBookmark(db.pool, BOOKMARK)
+  if (reached.file !== undefined) bookmark.remove()
   if (reached.state !== undefined) conclude(reached.state)
+}
+
+/** A verification is worth as much without a bookmark: that none can be kept is said once. */
+function keep(bookmark: Bookmark, at: Date, state: VerificationState, reached: Reached): string | undefined {
+  if (reached.state !== undefined && reached.file === undefined) return undefined
+  try {
+    bookmark.keep(at, state)
+    return bookmark.file
+  } catch (error) {
+    process.stderr.write(`No bookmark is kept, and --resume has nothing to go on from: ${messageOf(error)}\n`)
+    return undefined
+  }
 }
 
 function conclude({ rows, chains, tombstones, wrong, unknown }: VerificationState): void {
@@ -106,21 +134,21 @@ function catchInterrupt() {
   return caught
 }
 
-async function history(services: Services, args: string[]): Promise<void> {
+async function history({ db, now }: Opened, args: string[]): Promise<void> {
   const { values, positionals } = parseArgs({ args, options: { days: { type: 'string' } }, allowPositionals: true })
   const days = Number(values.days ?? HISTORY_DAYS)
   if (!(days > 0)) throw new UsageError('--days takes a number of days.')
-  const since = new Date(services.now().getTime() - days * DAY)
-  await list(services, { userId: required(positionals[0], 'The user’s id'), createdAt: { gte: since } })
+  const since = new Date(now().getTime() - days * DAY)
+  await list(db, '"userId" = $1 AND "createdAt" >= $2', [required(positionals[0], 'The user’s id'), since])
 }
 
-async function list({ db }: Services, where: Prisma.PaymentAuditLogWhereInput): Promise<void> {
-  const rows = await db.prisma.paymentAuditLog.findMany({
-    where,
-    // By the index of the order or the user; by id alone the whole trail would be searched backwards for them.
-    orderBy: [{ createdAt: 'desc' }, { id: 'desc' }],
-    take: PAGE
-  })
+/** The newest rows, by the index of the order or the user; by id alone the whole trail would be searched backwards for them. */
+async function list(db: Database, where: string, values: unknown[]): Promise<void> {
+  const rows = await read<TrailRow>(
+    db,
+    `SELECT * FROM public."PaymentAuditLog" WHERE ${where} ORDER BY "createdAt" DESC, "id" DESC LIMIT ${PAGE}`,
+    values
+  )
   if (rows.length === 0) return print('The trail has no such row.')
   if (rows.length === PAGE) print(`The newest ${PAGE} rows; all of them: npm run ops -- audit export`)
   rows.reverse()
@@ -138,27 +166,32 @@ async function list({ db }: Services, where: Prisma.PaymentAuditLogWhereInput): 
   ])
 }
 
-function operatorIn({ metadata }: PaymentAuditLog): string | undefined {
+async function read<T extends object>({ pool }: Database, statement: string, values: unknown[]): Promise<T[]> {
+  return await undeceivedRead(pool, async (client: Client) => (await client.query<T>(statement, values)).rows)
+}
+
+function operatorIn({ metadata }: TrailRow): string | undefined {
   const operator = typeof metadata === 'object' && metadata !== null && 'operator' in metadata && metadata.operator
   return typeof operator === 'string' ? operator : undefined
 }
 
-function amountIn({ amount, currency }: PaymentAuditLog): string {
+function amountIn({ amount, currency }: TrailRow): string {
   if (amount === null) return ''
-  return currency === null ? String(amount) : `${toDecimalString(minorFromBigInt(amount), currency)} ${currency}`
+  return currency === null ? String(amount) : `${toDecimalString(minor(amount), currency)} ${currency}`
 }
 
 /** Users with more than 5 checkout rows, or more than 3 failed ones, in the last minutes (10). */
-async function suspicious({ db, now }: Services, args: string[]): Promise<void> {
+async function suspicious({ db, now }: Opened, args: string[]): Promise<void> {
   const { values } = parseArgs({ args, options: { minutes: { type: 'string', default: '10' } } })
   const minutes = Number(values.minutes)
   if (!(minutes > 0 && minutes <= MOST_MINUTES))
     throw new UsageError(`--minutes takes a number of minutes, at most ${MOST_MINUTES} (a week).`)
   const since = new Date(now().getTime() - minutes * MINUTE)
-  const { rows } = await db.pool.query<{ userId: string; attempts: number; failures: number }>(
+  const rows = await read<{ userId: string; attempts: number; failures: number }>(
+    db,
     `SELECT "userId", count(*) FILTER (WHERE "action" = 'checkout_received')::int AS attempts,
        count(*) FILTER (WHERE "status" = 'FAILED')::int AS failures
-     FROM "PaymentAuditLog" WHERE "createdAt" >= $1 AND "userId" IS NOT NULL AND ("action" LIKE 'checkout%' OR "action" = 'payment_declined')
+     FROM public."PaymentAuditLog" WHERE "createdAt" >= $1 AND "userId" IS NOT NULL AND ("action" LIKE 'checkout%' OR "action" = 'payment_declined')
      GROUP BY 1 HAVING count(*) FILTER (WHERE "action" = 'checkout_received') > 5 OR count(*) FILTER (WHERE "status" = 'FAILED') > 3
      ORDER BY failures DESC, attempts DESC LIMIT $2`,
     [since, PAGE]
@@ -171,7 +204,7 @@ async function suspicious({ db, now }: Services, args: string[]): Promise<void> 
 }
 
 /** The trail as JSON Lines or CSV (RFC 4180), oldest first. */
-async function exportRows({ db }: Services, args: string[]): Promise<void> {
+async function exportRows({ db }: Opened, args: string[]): Promise<void> {
   const { values } = parseArgs({
     args,
     options: { format: { type: 'string', default: 'jsonl' }, since: { type: 'string' }, until: { type: 'string' } }
@@ -180,7 +213,7 @@ async function exportRows({ db }: Services, args: string[]): Promise<void> {
   const since = values.since === undefined ? undefined : dateArgument(values.since, '--since')
   const until = values.until === undefined ? undefined : dateArgument(values.until, '--until')
   let header = values.format === 'csv'
-  for (let last: ExportedRow | undefined; ; ) {
+  for (let last: TrailRow | undefined; ; ) {
     const rows = await nextRows(db, last, since, until)
     if (header && rows[0] !== undefined) print(Object.keys(rows[0]).join(','))
     header = header && rows.length === 0
@@ -191,30 +224,30 @@ async function exportRows({ db }: Services, args: string[]): Promise<void> {
   }
 }
 
-type ExportedRow = Omit<PaymentAuditLog, 'id' | 'amount'> & { id: number; amount: number | null }
+type TrailRow = Omit<PaymentAuditLog, 'id' | 'amount'> & { id: number; amount: number | null }
 
 /** By the index of times: by ids, all that is older than `since` would be read first. */
 async function nextRows(
-  { pool }: Services['db'],
-  last: ExportedRow | undefined,
+  db: Database,
+  last: TrailRow | undefined,
   since: Date | undefined,
   until: Date | undefined
-): Promise<ExportedRow[]> {
-  const { rows } = await pool.query<ExportedRow>(
+): Promise<TrailRow[]> {
+  return await read<TrailRow>(
+    db,
     `SELECT "id", "createdAt", "action", "status", "userId", "orderId", "checkoutId", "eventId", "amount", "currency", "before", "after",
        "error", "ipAddress", "userAgent", "requestId", "metadata", "chain", "sequence", "previousHash", "hash", "personalSalt", "personalHash"
-     FROM "PaymentAuditLog" WHERE "createdAt" >= COALESCE($1, '-infinity'::timestamptz) AND "createdAt" < COALESCE($2, 'infinity'::timestamptz)
+     FROM public."PaymentAuditLog" WHERE "createdAt" >= COALESCE($1, '-infinity'::timestamptz) AND "createdAt" < COALESCE($2, 'infinity'::timestamptz)
        AND ("createdAt", "id") > (COALESCE($1, '-infinity'::timestamptz), $3::bigint) ORDER BY "createdAt", "id" LIMIT $4`,
     [last?.createdAt ?? since ?? null, until ?? null, last?.id ?? -1, PAGE]
   )
-  return rows
 }
 
-function jsonLine(row: ExportedRow): string {
+function jsonLine(row: TrailRow): string {
   return JSON.stringify(row)
 }
 
-function csvLine(row: ExportedRow): string {
+function csvLine(row: TrailRow): string {
   return Object.values(row).map(csvCell).join(',')
 }
 

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline/promises'
 import { loadConfig } from '../shared/config/config.js'
+import { openDatabase } from '../shared/database/database.js'
 import { createLogger } from '../shared/logger.js'
 import { openServices, type Services } from '../shared/runtime/services.js'
 import { type Runtime, runtimeFile } from '../shared/state-folder.js'
@@ -12,6 +13,20 @@ export function environment(): NodeJS.ProcessEnv {
   if (!existsSync(runtimeFile)) return process.env
   const running: Runtime = JSON.parse(readFileSync(runtimeFile, 'utf8'))
   return { ...running.env, ...process.env }
+}
+
+/** The database alone, for commands that work without a queue store, and on a replica. */
+export async function withDatabase<T>(
+  work: (opened: Pick<Services, 'config' | 'db' | 'now'>) => Promise<T>
+): Promise<T> {
+  const config = loadConfig(environment())
+  const name = 'tillworks-ops'
+  const db = openDatabase({ ...config.database, log: createLogger({ level: 'warn', production: true, name }), name })
+  try {
+    return await work({ config, db, now: () => new Date() })
+  } finally {
+    await db.close()
+  }
 }
 
 /** Opens the services for one command and closes them after it. */

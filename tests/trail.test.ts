@@ -1,4 +1,8 @@
 import { execFile } from 'node:child_process'
+import { chmodSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import pg from 'pg'
 import { data, lineOf } from '../local/shopper.js'
 import { alert } from '../shared/audit/alerts.js'
 import { writeAudit } from '../shared/audit/audit.js'
@@ -185,6 +189,36 @@ describe('retention', () => {
     )
   })
 
+  it('removes what is old behind any number of chains that have to stay', async () => {
+    await asOwner(
+      shop,
+      `INSERT INTO "PaymentAuditLog" ("action", "status", "orderId") SELECT 'x', 'SUCCESS', 'unsound ' || lpad(i::text, 4, '0') FROM generate_series(1, 700) i`
+    )
+    await writeChain('unsound, and behind it')
+    await ageTrail(shop, 366, `"chain" LIKE 'unsound%'`)
+    await asOwner(
+      shop,
+      `SET session_replication_role = replica; UPDATE "PaymentAuditLog" SET "amount" = 1 WHERE "chain" LIKE 'unsound 0%';
+       UPDATE "AuditChain" SET "updatedAt" = (SELECT min("updatedAt") FROM "AuditChain") WHERE "chain" LIKE 'unsound %'`
+    )
+    const failure = await run().then(
+      () => '',
+      error => String(error)
+    )
+    expect(await countRows('unsound, and behind it')).toBe(0)
+    expect(await prisma().paymentAuditLog.count({ where: { orderId: { startsWith: 'unsound ' } } })).toBe(700)
+    expect(failure).toContain('chain unsound 0001: it is not sound and stays')
+    expect(failure).toContain('and 680 more')
+    expect(failure.length).toBeLessThan(5_000)
+    await asOwner(
+      shop,
+      `SET session_replication_role = replica; UPDATE "PaymentAuditLog" SET "amount" = NULL WHERE "chain" LIKE 'unsound %'`
+    )
+    await run()
+    expect(await prisma().paymentAuditLog.count({ where: { orderId: { startsWith: 'unsound ' } } })).toBe(0)
+    await asOwner(shop, `DELETE FROM "AuditTombstone" WHERE "chain" LIKE 'unsound %'`)
+  })
+
   it('says that a setting below the policy of the database has no effect, and keeps what the database keeps', async () => {
     await writeChain('kept')
     await olderThan(200, 'kept')
@@ -326,6 +360,167 @@ describe('verification', () => {
     })
     expect(await runOps(shop, 'audit', 'verify', '--resme')).toMatchObject({ code: 2 })
   })
+})
+
+describe('what an operator reads', () => {
+  const forged = `SET session_replication_role = replica; UPDATE "PaymentAuditLog" SET "amount" = 7 WHERE "chain" = 'read' AND "sequence" = 2`
+  const restored = `SET session_replication_role = replica; UPDATE "PaymentAuditLog" SET "amount" = NULL WHERE "chain" = 'read'`
+  const withEnv = (env: Record<string, string>, ...args: string[]) =>
+    runOps({ ...shop, stack: { ...shop.stack, env: { ...shop.stack.env, ...env } } }, ...args)
+
+  beforeAll(async () => {
+    await writeChain('read', 3)
+    await asOwner(shop, forged)
+  })
+  afterAll(() => asOwner(shop, restored))
+
+  it('is the trail, whatever the application’s login has put in front of it', async () => {
+    const url = new URL(shop.stack.config.database.url)
+    await asOwner(
+      shop,
+      // The second is what operations.md gives to a login with QUEUE_ENGINE=postgres.
+      `CREATE ROLE liar LOGIN PASSWORD 'pw' IN ROLE tillworks_app; GRANT CREATE ON DATABASE "${url.pathname.slice(1)}" TO liar`
+    )
+    url.username = 'liar'
+    url.password = 'pw'
+    const liar = new pg.Client({ connectionString: url.toString() })
+    try {
+      await liar.connect()
+      const asLiar = (...args: string[]) => withEnv({ DATABASE_URL: url.toString() }, 'audit', ...args)
+      const seen = async () => {
+        const [verified, exported, ofOrder, ofUser] = [
+          await asLiar('verify'),
+          await asLiar('export', '--format', 'csv'),
+          await asLiar('order', 'read'),
+          await asLiar('user', 'owner of read')
+        ]
+        return { verified, rows: exported.output.trim().split('\n').length, ofOrder, ofUser }
+      }
+      const honest = await seen()
+      expect(honest.verified).toMatchObject({ code: 1, output: expect.stringContaining('chain read') })
+      expect(honest.rows).toBeGreaterThan(3)
+      expect(honest.ofOrder.output).toContain('row_3')
+      await liar.query(`CREATE SCHEMA lies; GRANT USAGE ON SCHEMA lies TO PUBLIC;
+        CREATE FUNCTION lies.audit_row_problems(text, integer, text, integer, text DEFAULT NULL)
+          RETURNS TABLE ("checked" integer, "chains" integer, "lastChain" text, "lastSequence" integer, "lastHash" text, "problems" jsonb)
+          LANGUAGE sql AS $$ SELECT 0, 0, NULL::text, 0, ''::text, '[]'::jsonb $$;
+        CREATE VIEW lies."PaymentAuditLog" AS SELECT * FROM public."PaymentAuditLog" WHERE false;
+        CREATE VIEW lies."AuditTombstone" AS SELECT * FROM public."AuditTombstone" WHERE false;
+        CREATE VIEW lies."AuditChain" AS SELECT * FROM public."AuditChain" WHERE false;
+        GRANT SELECT ON ALL TABLES IN SCHEMA lies TO PUBLIC;
+        CREATE FUNCTION lies.never(timestamptz, timestamptz) RETURNS boolean LANGUAGE sql AS 'SELECT false';
+        CREATE FUNCTION lies.never(text, text) RETURNS boolean LANGUAGE sql AS 'SELECT false';
+        CREATE OPERATOR lies.>= (LEFTARG = timestamptz, RIGHTARG = timestamptz, FUNCTION = lies.never);
+        CREATE OPERATOR lies.= (LEFTARG = text, RIGHTARG = text, FUNCTION = lies.never);
+        ALTER ROLE liar SET search_path = lies, pg_catalog, public`)
+      expect(await seen()).toEqual(honest)
+    } finally {
+      await liar.end()
+      await asOwner(shop, 'DROP OWNED BY liar CASCADE; DROP ROLE liar')
+    }
+  })
+
+  it('can be of a replica, and is without the store of the queues', async () => {
+    await asOwner(
+      shop,
+      `CREATE ROLE reader LOGIN PASSWORD 'pw' IN ROLE tillworks_app; ALTER ROLE reader SET default_transaction_read_only = on`
+    )
+    const url = new URL(shop.stack.config.database.url)
+    url.username = 'reader'
+    url.password = 'pw'
+    try {
+      const env = { DATABASE_URL: url.toString(), QUEUE_ENGINE: 'redis', REDIS_URL: 'redis://127.0.0.1:1' }
+      expect(await withEnv(env, 'audit', 'verify')).toMatchObject({
+        code: 1,
+        output: expect.stringMatching(/chain read, row \d+: the row was changed.* tombstones: 1 problems/s)
+      })
+      expect((await withEnv(env, 'audit', 'export')).output).toContain('row_3')
+    } finally {
+      await asOwner(shop, 'DROP ROLE reader')
+    }
+  })
+
+  describe('after a verification was broken off', () => {
+    let home: string
+    const verifyAt = (...args: string[]) => withEnv({ TILLWORKS_HOME: home }, 'audit', 'verify', ...args)
+    beforeEach(() => {
+      home = mkdtempSync(join(tmpdir(), 'tillworks-trail-'))
+    })
+    afterEach(() => rmSync(home, { recursive: true }))
+
+    async function breakOff(): Promise<string> {
+      await asOwner(shop, 'ALTER FUNCTION "audit_end_problems" RENAME TO away')
+      const broken = await verifyAt()
+      await asOwner(shop, 'ALTER FUNCTION away RENAME TO "audit_end_problems"')
+      const [name = 'none'] = readdirSync(home)
+      const file = join(home, name)
+      expect(broken.output).toContain(`audit verify --resume (from ${file})`)
+      return file
+    }
+
+    it('goes on from the operator’s own file, and from nothing that the application says', async () => {
+      const said = { phase: 'tombstones', row: null, end: null, tombstone: null, rows: 9, chains: 9, tombstones: 0 }
+      await pool().query(
+        `INSERT INTO "Checkpoint" ("name", "at", "value") VALUES ('audit verify', now(), $1) ON CONFLICT ("name") DO UPDATE SET "value" = $1`,
+        [JSON.stringify({ ...said, wrong: 0, unknown: 0 })]
+      )
+      const resumed = await verifyAt('--resume')
+      expect(resumed).toMatchObject({ code: 1, output: expect.stringContaining('No verification was broken off') })
+      expect(resumed.output).toContain('the row was changed')
+      expect(readdirSync(home)).toEqual([])
+
+      const file = await breakOff()
+      expect(statSync(file).mode & 0o777).toBe(0o600)
+      const again = await verifyAt('--resume')
+      expect(again).toMatchObject({ code: 1, output: expect.stringMatching(/Going on from .* rows \(.*: 1 problems/s) })
+      expect(again.output).toContain(file)
+      expect(readdirSync(home)).toEqual([])
+    })
+
+    it('believes no file that others can write, a link to one, or what is no bookmark', async () => {
+      const file = await breakOff()
+      chmodSync(file, 0o666)
+      expect(await verifyAt('--resume')).toMatchObject({
+        code: 3,
+        output: expect.stringContaining('written by others')
+      })
+      chmodSync(file, 0o600)
+      renameSync(file, `${file}.elsewhere`)
+      symlinkSync(`${file}.elsewhere`, file)
+      expect(await verifyAt('--resume')).toMatchObject({ code: 3, output: expect.stringContaining('ELOOP') })
+      rmSync(file)
+      writeFileSync(file, '{"at":1}', { mode: 0o600 })
+      expect(await verifyAt('--resume')).toMatchObject({ code: 3, output: expect.stringContaining('is no bookmark') })
+      expect(await verifyAt()).toMatchObject({ code: 1 })
+    })
+
+    it('verifies where no bookmark can be kept, and says so once', async () => {
+      writeFileSync(join(home, 'file'), '')
+      const verified = await withEnv({ TILLWORKS_HOME: join(home, 'file') }, 'audit', 'verify')
+      expect(verified.code).toBe(1)
+      expect(verified.output.match(/No bookmark is kept/g)).toHaveLength(1)
+      expect(verified.output).toContain('1 problems')
+    })
+  })
+})
+
+it('verifies the chain without a name with the others', async () => {
+  await writeChain('', 2)
+  expect((await verify(100)).findings).toEqual([])
+  await asOwner(
+    shop,
+    `CREATE TABLE kept AS SELECT * FROM "PaymentAuditLog" WHERE "chain" = '';
+     SET session_replication_role = replica; DELETE FROM "PaymentAuditLog" WHERE "chain" = ''`
+  )
+  const found = [await verify(100), await verify(10_000)].map(({ findings }) => findings)
+  const ofOne = await findAuditProblems(pool(), '')
+  await asOwner(
+    shop,
+    'SET session_replication_role = replica; INSERT INTO "PaymentAuditLog" SELECT * FROM kept; DROP TABLE kept'
+  )
+  expect(found).toEqual(Array(2).fill([expect.stringContaining('all rows were removed')]))
+  expect(ofOne).toEqual([{ chain: '', id: null, problem: 'all rows were removed' }])
+  expect((await verify(100)).findings).toEqual([])
 })
 
 describe('the keys of tombstones', () => {

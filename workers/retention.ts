@@ -1,6 +1,6 @@
 import { writeAudit } from '../shared/audit/audit.js'
 import { signTombstone } from '../shared/audit/tombstone.js'
-import { transaction } from '../shared/database/database.js'
+import { isDatabaseUnavailable, transaction } from '../shared/database/database.js'
 import { DAY, MINUTE } from '../shared/duration.js'
 import { messageOf } from '../shared/errors.js'
 import type { Services } from '../shared/runtime/services.js'
@@ -20,8 +20,10 @@ const BATCH = 500
 const MAX_BATCHES = 200
 /** A chain can be long. */
 const CHAIN_TIMEOUT_MS = 10 * MINUTE
-/** As many chains that fail tell enough; what is behind it is not with them. */
-const MAX_FAILURES = 100
+/** So many failures are told one by one, the others as a number. */
+const MOST_TOLD = 20
+/** So many chains one after the other for which the database does not answer: it will not for the others either. */
+const MOST_UNANSWERED = 3
 
 /**
  * Forgets what is old: personal data and event payloads after DATA_RETENTION_DAYS, and the addresses and browsers of the
@@ -43,8 +45,13 @@ export const retention: Job<'retention'> = {
         metadata: { pruned, removed, failed: failures.length }
       })
     }
-    if (failures.length > 0) throw new Error(`retention was not complete: ${failures.join('; ')}`)
+    if (failures.length > 0) throw new Error(`retention was not complete: ${told(failures)}`)
   }
+}
+
+function told(failures: string[]): string {
+  const more = failures.length - MOST_TOLD
+  return failures.slice(0, MOST_TOLD).join('; ') + (more > 0 ? `; and ${more} more` : '')
 }
 
 async function prune({ config, db, now }: Services, failures: string[]): Promise<number> {
@@ -94,14 +101,17 @@ async function removeChains(services: Services, policy: AuditPolicy, failures: s
   const before = new Date(now().getTime() - Math.max(logDays, policy.chainDays) * DAY)
   let removed = 0
   let last: ExpiredChain | undefined
-  for (let batch = 0; batch < MAX_BATCHES && failures.length < MAX_FAILURES; batch++) {
+  let unanswered = 0
+  for (let batch = 0; batch < MAX_BATCHES; batch++) {
     const chains = await findExpiredChains(db.pool, before, BATCH, last)
     for (const chain of chains) {
-      if (failures.length >= MAX_FAILURES) break
       try {
         if (await removeOne(services, chain, before)) removed++
+        unanswered = 0
       } catch (error) {
         failures.push(`chain ${chain.chain}: ${messageOf(error)}`)
+        unanswered = isDatabaseUnavailable(error) ? unanswered + 1 : 0
+        if (unanswered === MOST_UNANSWERED) return removed
       }
     }
     last = chains.at(-1)

@@ -1,5 +1,5 @@
 import type { Config } from '../config/config.js'
-import { type Database, transaction } from '../database/database.js'
+import { type Database, undeceivedRead } from '../database/database.js'
 import { MINUTE } from '../duration.js'
 import { checkEnds, checkRows, type RowCursor, readTombstones, type SignedChain } from '../statements/audit-trail.js'
 import { checkTombstone } from './tombstone.js'
@@ -56,7 +56,7 @@ export async function* verifyTrail(
   let state = from
   while (state.phase !== 'done') {
     const next = phases[state.phase]
-    const step = await transaction(db.pool, client => next(client, state, most, config), {
+    const step = await undeceivedRead(db.pool, client => next(client, state, most, config), {
       statementTimeoutMs: SLICE_TIMEOUT_MS
     })
     state = step.state

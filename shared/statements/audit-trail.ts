@@ -23,6 +23,8 @@ export interface Slice<C> {
   last: C | null
 }
 
+// Everything is named with its schema: a login can put others of these names before them on its search_path.
+
 /** Recomputes the next `most` rows of all chains, or of one, in the order of chain and sequence. */
 export async function checkRows(
   db: Queryable,
@@ -37,7 +39,7 @@ export async function checkRows(
     lastSequence: number
     lastHash: string
     problems: AuditProblem[]
-  }>('SELECT * FROM "audit_row_problems"($1, $2, $3, $4, $5)', [
+  }>('SELECT * FROM public."audit_row_problems"($1, $2, $3, $4, $5)', [
     after?.chain ?? null,
     after?.sequence ?? null,
     after?.hash ?? null,
@@ -58,7 +60,7 @@ export async function checkEnds(
   onlyChain?: string
 ): Promise<Slice<string>> {
   const { rows } = await db.query<{ checked: number; lastChain: string | null; problems: AuditProblem[] }>(
-    'SELECT * FROM "audit_end_problems"($1, $2, $3)',
+    'SELECT * FROM public."audit_end_problems"($1, $2, $3)',
     [after, most, onlyChain ?? null]
   )
   const row = rows[0]
@@ -92,7 +94,7 @@ export interface AuditPolicy {
 }
 
 export async function readAuditPolicy(db: Queryable): Promise<AuditPolicy> {
-  const { rows } = await db.query<AuditPolicy>('SELECT "chainDays", "addressDays" FROM "AuditPolicy"')
+  const { rows } = await db.query<AuditPolicy>('SELECT "chainDays", "addressDays" FROM public."AuditPolicy"')
   if (rows[0] === undefined) throw new Error('The table AuditPolicy is empty: run npm run db:migrate')
   return rows[0]
 }
@@ -100,7 +102,7 @@ export async function readAuditPolicy(db: Queryable): Promise<AuditPolicy> {
 /** Sets what is given, as the owner of the database. */
 export async function writeAuditPolicy(db: Queryable, policy: Partial<AuditPolicy>): Promise<AuditPolicy> {
   const { rows } = await db.query<AuditPolicy>(
-    `INSERT INTO "AuditPolicy" AS p ("id", "chainDays", "addressDays") VALUES (1, COALESCE($1, 365), COALESCE($2, 90))
+    `INSERT INTO public."AuditPolicy" AS p ("id", "chainDays", "addressDays") VALUES (1, COALESCE($1, 365), COALESCE($2, 90))
      ON CONFLICT ("id") DO UPDATE SET "chainDays" = COALESCE($1, p."chainDays"), "addressDays" = COALESCE($2, p."addressDays")
      RETURNING "chainDays", "addressDays"`,
     [policy.chainDays ?? null, policy.addressDays ?? null]
@@ -128,7 +130,7 @@ export async function findExpiredChains(
   after?: ExpiredChain
 ): Promise<ExpiredChain[]> {
   const { rows } = await db.query<ExpiredChain>(
-    `SELECT "chain", "length" AS rows, "hash" AS "lastHash", "updatedAt" AS "endedAt" FROM "AuditChain"
+    `SELECT "chain", "length" AS rows, "hash" AS "lastHash", "updatedAt" AS "endedAt" FROM public."AuditChain"
      WHERE "updatedAt" < $1 AND "updatedAt" >= COALESCE($3, '-infinity'::timestamptz)
        AND ("updatedAt", "chain") > (COALESCE($3, '-infinity'::timestamptz), COALESCE($4, ''))
      ORDER BY "updatedAt", "chain" LIMIT $2`,
@@ -147,12 +149,10 @@ export async function removeChain(
   before: Date,
   signature: string
 ): Promise<boolean> {
-  const { rows } = await db.query<{ removed: boolean }>('SELECT "audit_remove_chain"($1, $2, $3, $4) AS removed', [
-    chain.chain,
-    chain.lastHash,
-    before,
-    signature
-  ])
+  const { rows } = await db.query<{ removed: boolean }>(
+    'SELECT public."audit_remove_chain"($1, $2, $3, $4) AS removed',
+    [chain.chain, chain.lastHash, before, signature]
+  )
   return rows[0]?.removed === true
 }
 
@@ -164,7 +164,7 @@ export interface Tombstone extends SignedChain {
 /** The next tombstones after one, in the order of their keys. */
 export async function readTombstones(db: Queryable, after: SignedChain | null, limit: number): Promise<Tombstone[]> {
   const { rows } = await db.query<Tombstone>(
-    `SELECT "chain", "rows", "lastHash", "removedAt", "signature" FROM "AuditTombstone"
+    `SELECT "chain", "rows", "lastHash", "removedAt", "signature" FROM public."AuditTombstone"
      WHERE ("chain", "lastHash") > ($1, $2) ORDER BY "chain", "lastHash" LIMIT $3`,
     [after?.chain ?? '', after?.lastHash ?? '', limit]
   )
@@ -181,20 +181,18 @@ export async function forgetAddresses(
   by: { operator: string; reason: string },
   most: number
 ): Promise<number> {
-  const { rows } = await db.query<{ forgotten: number }>('SELECT "audit_forget"($1, $2, $3, $4)::int AS forgotten', [
-    userId,
-    by.operator,
-    maskText(by.reason),
-    most
-  ])
+  const { rows } = await db.query<{ forgotten: number }>(
+    'SELECT public."audit_forget"($1, $2, $3, $4)::int AS forgotten',
+    [userId, by.operator, maskText(by.reason), most]
+  )
   return rows[0]?.forgotten ?? 0
 }
 
 /** Forgets those in up to `most` rows that are older than `before`, and than the database's own policy. */
 export async function forgetOldAddresses(db: Queryable, before: Date, most: number): Promise<number> {
-  const { rows } = await db.query<{ forgotten: number }>('SELECT "audit_forget_before"($1, $2)::int AS forgotten', [
-    before,
-    most
-  ])
+  const { rows } = await db.query<{ forgotten: number }>(
+    'SELECT public."audit_forget_before"($1, $2)::int AS forgotten',
+    [before, most]
+  )
   return rows[0]?.forgotten ?? 0
 }

@@ -39,25 +39,3 @@ export async function readRuns(
 function runName(job: string, what: (typeof RUN)[number]): string {
   return what === 'ended' ? `schedule:${job}` : `schedule:${job}:${what}`
 }
-
-/** Where to go on with long work; undefined when none was broken off. */
-export async function readBookmark<T>(db: Queryable, name: string): Promise<{ at: Date; value: T } | undefined> {
-  const { rows } = await db.query<{ at: Date; value: T | null }>(
-    'SELECT "at", "value" FROM "Checkpoint" WHERE "name" = $1',
-    [name]
-  )
-  const [row] = rows
-  return row === undefined || row.value === null ? undefined : { at: row.at, value: row.value }
-}
-
-export async function keepBookmark(db: Queryable, name: string, at: Date, value: unknown): Promise<void> {
-  await db.query(
-    `INSERT INTO "Checkpoint" ("name", "at", "value") VALUES ($1, $2, $3)
-     ON CONFLICT ("name") DO UPDATE SET "at" = EXCLUDED."at", "value" = EXCLUDED."value"`,
-    [name, at, JSON.stringify(value)]
-  )
-}
-
-export async function removeBookmark(db: Queryable, name: string): Promise<void> {
-  await db.query('DELETE FROM "Checkpoint" WHERE "name" = $1', [name])
-}

@@ -121,7 +121,7 @@ export type RateLimit = Prisma.RateLimitModel
 export type FraudClearance = Prisma.FraudClearanceModel
 /**
  * Model Checkpoint
- * How far a repeating job, or a long command, has come.
+ * How far a repeating job has come.
  */
 export type Checkpoint = Prisma.CheckpointModel
 /**

@@ -14,7 +14,7 @@ import type * as Prisma from "../internal/prismaNamespace.js"
 
 /**
  * Model Checkpoint
- * How far a repeating job, or a long command, has come.
+ * How far a repeating job has come.
  */
 export type CheckpointModel = runtime.Types.Result.DefaultSelection<Prisma.$CheckpointPayload>
 
@@ -290,7 +290,7 @@ export type $CheckpointPayload<ExtArgs extends runtime.Types.Extensions.Internal
     name: string
     at: Date
     /**
-     * Where to go on, for work that a time alone does not tell.
+     * Not used any more: the release before keeps here where a verification was broken off.
      */
     value: runtime.JsonValue | null
   }, ExtArgs["result"]["checkpoint"]>
