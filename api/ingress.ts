@@ -1,5 +1,6 @@
 import type { Request, Response } from 'express'
 import type { Customer } from '../shared/customer-claims.js'
+import type { Queryable } from '../shared/database.js'
 import type { Services } from '../shared/services.js'
 import type { NewWebhookEvent } from '../shared/statements/webhook-events.js'
 import type { CheckoutWatcher } from './checkout-watcher.js'
@@ -8,6 +9,8 @@ import type { RateLimits } from './rate-limits.js'
 /** What the routes are given. */
 export interface Ingress extends Services {
   watcher: CheckoutWatcher
+  /** See openControlConnection(). */
+  control: Queryable
   /** The customer of a request, counted against their limit; a Problem when there is none. */
   authenticate(request: Request, response: Response): Promise<Customer>
   limits: RateLimits
