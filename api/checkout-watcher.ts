@@ -19,7 +19,8 @@ export interface Watch {
   stop(): void
 }
 
-const POLL_IN_DOUBT = SECOND / 4
+/** Less and less often, and not all at once. */
+const POLL_IN_DOUBT = { first: SECOND / 4, longest: 2 * SECOND }
 /** While somebody waits; a checkout is settled before that, as a rule, and nothing is sent. */
 const PROVE_EVERY = SECOND
 
@@ -41,6 +42,7 @@ export function createCheckoutWatcher({ config, db, log }: Pick<Services, 'confi
       let pending = false
       let stopped = false
       let resolveWait: (() => void) | undefined
+      let polls = 0
       const waker = () => {
         pending = true
         resolveWait?.()
@@ -51,7 +53,8 @@ export function createCheckoutWatcher({ config, db, log }: Pick<Services, 'confi
       return {
         async changed(ms) {
           if (!pending && !stopped) {
-            const wait = listener.isSure() ? ms : Math.min(ms, POLL_IN_DOUBT)
+            polls = listener.isSure() ? 0 : polls + 1
+            const wait = polls === 0 ? ms : Math.min(ms, pauseBeforePoll(polls))
             await new Promise<void>(resolve => {
               const timer = setTimeout(resolve, wait)
               resolveWait = () => {
@@ -80,6 +83,11 @@ export function createCheckoutWatcher({ config, db, log }: Pick<Services, 'confi
       await listener.close()
     }
   }
+}
+
+function pauseBeforePoll(number: number): number {
+  const pause = Math.min(POLL_IN_DOUBT.first * 2 ** (number - 1), POLL_IN_DOUBT.longest)
+  return pause * (1 - Math.random() / 4)
 }
 
 function wake(wakers: Set<() => void> | undefined): void {

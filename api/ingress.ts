@@ -1,4 +1,5 @@
 import type { Request, Response } from 'express'
+import type { Queryable } from '../shared/database/database.js'
 import type { Customer } from '../shared/identity/customer-claims.js'
 import type { Services } from '../shared/runtime/services.js'
 import type { NewWebhookEvent } from '../shared/statements/webhook-events.js'
@@ -8,6 +9,8 @@ import type { RateLimits } from './rate-limits.js'
 /** What the routes are given. */
 export interface Ingress extends Services {
   watcher: CheckoutWatcher
+  /** See openControlConnection(). */
+  control: Queryable
   /** The customer of a request, counted against their limit; a Problem when there is none. */
   authenticate(request: Request, response: Response): Promise<Customer>
   limits: RateLimits

@@ -1,9 +1,9 @@
 import type { RequestHandler } from 'express'
 import { SECOND } from '../shared/duration.js'
 import { messageOf, Problem } from '../shared/errors.js'
-import type { Services } from '../shared/runtime/services.js'
 import { createSharedRead } from '../shared/runtime/shared-read.js'
 import { type Maintenance, readMaintenance } from '../shared/statements/switches.js'
+import type { Ingress } from './ingress.js'
 
 const RETRY_AFTER_SECONDS = 120
 /** Every process sees a switch within a second. */
@@ -15,13 +15,13 @@ const LOOK_WITHIN = SECOND
  * switch is read at most twice a second, and whoever comes meanwhile waits for that read. While the database is away, what
  * was read last holds; a process that has read nothing yet takes nothing (503): it could not write it down either.
  */
-export function refuseInMaintenance(services: Services): RequestHandler {
-  const { config, db, log, now } = services
+export function refuseInMaintenance(ingress: Ingress): RequestHandler {
+  const { config, control, log, now } = ingress
   let known: { value: Maintenance | undefined } | undefined
   const read = createSharedRead(
     async () => {
       try {
-        known = { value: await readMaintenance(db.pool) }
+        known = { value: await readMaintenance(control, LOOK_WITHIN) }
       } catch (error) {
         log.warn({ reason: messageOf(error) }, 'the maintenance switch could not be read')
         throw error

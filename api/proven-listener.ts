@@ -56,10 +56,11 @@ export function createProvenListener(options: {
       connectionString,
       application_name: 'tillworks-watcher',
       keepAlive: true,
+      keepAliveInitialDelayMillis: 10 * SECOND,
       connectionTimeoutMillis: CONNECT_WITHIN,
       query_timeout: CONNECT_WITHIN
     })
-    const listening: Listening = { client, heardAt: 0, isProving: false }
+    const listening: Listening = { client, heardAt: -Infinity, isProving: false }
     current = listening
     client.on('notification', ({ payload }) => heard(listening, payload))
     client.on('error', error => lost(listening, error))
@@ -75,7 +76,7 @@ export function createProvenListener(options: {
 
   function heard(listening: Listening, payload: string | undefined): void {
     if (current !== listening) return
-    listening.heardAt = Date.now()
+    listening.heardAt = performance.now()
     lossesInARow = 0
     if (payload === proof) listening.onProof?.()
     if (!sure) {
@@ -103,7 +104,7 @@ export function createProvenListener(options: {
 
   async function demandProof(listening: Listening): Promise<void> {
     listening.isProving = true
-    const doubts = setTimeout(() => doubt('a notification of our own does not arrive'), DOUBT_AFTER)
+    let doubts: NodeJS.Timeout | undefined
     try {
       const arrival = new Promise<void>(resolve => {
         listening.onProof = resolve
@@ -116,7 +117,10 @@ export function createProvenListener(options: {
           return false
         }
       )
-      if (isSent) await withinTime(arrival, LOST_AFTER, 'a notification of our own did not arrive')
+      if (!isSent) return
+      // Not before: a pool that is busy, or a slow server, says nothing of the listener either.
+      doubts = setTimeout(() => doubt('a notification of our own does not arrive'), DOUBT_AFTER)
+      await withinTime(arrival, LOST_AFTER, 'a notification of our own did not arrive')
     } finally {
       listening.isProving = false
       clearTimeout(doubts)
@@ -129,7 +133,7 @@ export function createProvenListener(options: {
     isSure: () => sure,
     prove() {
       const listening = current
-      if (listening === undefined || listening.isProving || Date.now() - listening.heardAt < PROOF_LASTS) return
+      if (listening === undefined || listening.isProving || performance.now() - listening.heardAt < PROOF_LASTS) return
       demandProof(listening).catch(error => lost(listening, error))
     },
     async close() {

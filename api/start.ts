@@ -10,6 +10,7 @@ import { withinTime } from '../shared/within-time.js'
 import { createApp } from './app.js'
 import { createAuthenticator } from './authentication.js'
 import { createCheckoutWatcher } from './checkout-watcher.js'
+import { openControlConnection } from './control-connection.js'
 import type { Ingress } from './ingress.js'
 import { createOpsApp } from './ops/app.js'
 import { createRateLimits } from './rate-limits.js'
@@ -35,6 +36,7 @@ export async function startApi(
   options: { pages?: Router; host?: string } = {}
 ): Promise<RunningApi> {
   const watcher = createCheckoutWatcher(services)
+  const control = openControlConnection(services)
   const limits = createRateLimits(services)
   const identify = createAuthenticator(services.config, services.log)
   const authenticate: Ingress['authenticate'] = async (request, response) => {
@@ -42,7 +44,7 @@ export async function startApi(
     await limits.consume('user', customer.userId, response)
     return customer
   }
-  const ingress: Ingress = { ...services, watcher, limits, authenticate, storeEvent: eventStore(services) }
+  const ingress: Ingress = { ...services, watcher, control, limits, authenticate, storeEvent: eventStore(services) }
   const server = createServer(
     {
       requestTimeout: 30 * SECOND,
@@ -61,7 +63,7 @@ export async function startApi(
   } catch (error) {
     server.close()
     limits.close()
-    await watcher.close()
+    await Promise.all([watcher.close(), control.end()])
     throw error
   }
   const schedules = watchSchedules(services)
@@ -76,7 +78,7 @@ export async function startApi(
       opsServer.closeAllConnections()
       schedules.stop()
       limits.close()
-      await watcher.close()
+      await Promise.all([watcher.close(), control.end()])
     }
   }
 }

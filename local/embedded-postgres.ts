@@ -14,7 +14,7 @@ import {
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import pg from 'pg'
+import { connectBounded } from '../shared/database/bounded-client.js'
 import { type BoundProcess, spawnBound } from './bound-process.js'
 import { freePort } from './free-port.js'
 
@@ -39,6 +39,7 @@ export interface EmbeddedPostgresOptions {
 
 const SUPERUSER = 'tillworks'
 const START_CAP_MS = 30_000
+const CREATED_WITHIN = 60_000
 
 interface Binaries {
   initdb: string
@@ -222,9 +223,8 @@ async function createDatabase(url: string, name: string, template = 'template1')
 }
 
 async function administer(url: string, statement: string): Promise<void> {
-  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 5_000 })
+  const client = await connectBounded(url, CREATED_WITHIN)
   try {
-    await client.connect()
     await client.query(statement)
   } finally {
     await client.end()

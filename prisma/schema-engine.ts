@@ -13,7 +13,7 @@ import {
 } from '@prisma/driver-adapter-utils'
 import type { MigrationList, SchemaEngine } from '@prisma/schema-engine-wasm'
 import pg from 'pg'
-import { BoundedClient } from '../shared/database/bounded-client.js'
+import { connectBounded } from '../shared/database/bounded-client.js'
 import { migrationNames, migrationsDir } from '../shared/database/migration-names.js'
 import { SECOND } from '../shared/duration.js'
 import { projectRoot } from '../shared/project-root.js'
@@ -38,10 +38,7 @@ export async function applyMigrations(connectionString: string): Promise<string[
 
 /** Spares the engine, which leaves a timer of ten seconds behind, when there is nothing to do. */
 async function isUpToDate(connectionString: string): Promise<boolean> {
-  const client = new BoundedClient({ connectionString, ...BOUNDS, query_timeout: ANSWER_WITHIN })
-  // What breaks the connection fails the statement under way, too; without a listener it would end the process.
-  client.on('error', () => undefined)
-  await client.connect()
+  const client = await connectBounded(connectionString, ANSWER_WITHIN)
   try {
     const { rows } = await client.query<{ name: string }>(
       `SELECT "migration_name" AS name FROM "_prisma_migrations" WHERE "finished_at" IS NOT NULL AND "rolled_back_at" IS NULL`
@@ -95,7 +92,7 @@ async function withEngine<T>(connectionString: string, work: (engine: SchemaEngi
   const datamodels: [string, string][] = [[SCHEMA_PATH, readFileSync(SCHEMA_PATH, 'utf8')]]
   // A pool of our own, so that its connections end with the work.
   const pool = new pg.Pool({ connectionString, ...BOUNDS })
-  // As above. A migration takes as long as it takes.
+  // As in connectBounded(). A migration takes as long as it takes.
   pool.on('error', () => undefined)
   const adapter = bindMigrationAwareSqlAdapterFactory(new CatalogueReadingPrismaPg(pool))
   const engine = await SchemaEngine.new({ datamodels }, () => undefined, adapter)

@@ -1,12 +1,20 @@
+import { createServer, type ServerResponse } from 'node:http'
 import { connect } from 'node:net'
 import { Worker } from 'bullmq'
+import type { Response } from 'express'
 import { createCheckoutWatcher } from '../api/checkout-watcher.js'
+import { createProvenListener } from '../api/proven-listener.js'
 import { startApi } from '../api/start.js'
 import { createTurns } from '../api/turns.js'
 import { eventually } from '../local/eventually.js'
 import { freePort } from '../local/free-port.js'
-import { address, data, lineOf } from '../local/shopper.js'
+import { address, data, lineOf, type Shopper } from '../local/shopper.js'
+import { setAuditPolicy } from '../shared/audit/audit-policy.js'
+import { isNotAnswered } from '../shared/database/bounded-client.js'
 import { isDatabaseUnavailable, openDatabase, transaction } from '../shared/database/database.js'
+import { createPool, probeHeldConnections } from '../shared/database/postgres-pool.js'
+import { openQueues } from '../shared/queue/queues.js'
+import { whenGone } from '../shared/runtime/client-gone.js'
 import { createGuessBrake, type Verdict } from '../shared/runtime/guess-brake.js'
 import { CHECKOUT_CHANGED } from '../shared/statements/checkouts.js'
 import { switchMaintenance } from '../shared/statements/switches.js'
@@ -18,8 +26,6 @@ import { asOwner, engines, openShop, type Shop } from './support/shop.js'
 import { startTcpProxy, type TcpProxy } from './support/tcp-proxy.js'
 
 const POSTGRES = () => process.env.TILLWORKS_TEST_POSTGRES ?? ''
-/** The first bytes of the pool's connections, and of no others. */
-const POOL = 'application_name\0tillworks\0'
 /** Longer than anything may take, and shorter than the hour or the half minute that it would take otherwise. */
 const PATIENCE = 40_000
 
@@ -86,7 +92,10 @@ describe('customers who leave', () => {
     let reads = 0
     pool.on('acquire', () => reads++)
     await pool.query('SELECT pg_notify($1, $2)', [CHECKOUT_CHANGED, checkoutId])
-    await first.reader?.read()
+    await eventually(
+      async () => reads,
+      count => count > 0
+    )
     expect(reads).toBeLessThan(10)
     first.leave.abort()
   })
@@ -230,6 +239,175 @@ describe('a connection that is gone without a word', () => {
     await own.close()
     expect((await db.pool.query('SELECT 1')).rowCount).toBe(1)
   })
+
+  const outcome = (work: Promise<unknown>) =>
+    work.then(
+      () => 'answered',
+      error => (isNotAnswered(error) ? 'not answered' : String(error))
+    )
+
+  it('costs one bound, however many of the pool were lost with it', async () => {
+    const { log } = shop.stack.services
+    const url = shop.stack.config.database.url
+    const own = openDatabase({ url, poolSize: 4, role: undefined, log, name: 'lost', statementTimeoutMs: 100 })
+    const open = () => Promise.all(Array.from({ length: 4 }, () => own.pool.query('SELECT 1')))
+    try {
+      await open()
+      expect(own.pool.idleCount).toBe(4)
+      proxy.silence('lost')
+      proxy.heal()
+      const outcomes: string[] = []
+      for (let number = 0; number < 4; number++) outcomes.push(await outcome(own.pool.query('SELECT 1')))
+      expect(outcomes).toEqual(['not answered', 'answered', 'answered', 'answered'])
+    } finally {
+      await own.close()
+    }
+  })
+
+  it('is no more than itself when only a short bound of its own ran out', async () => {
+    const { log } = shop.stack.services
+    const own = openDatabase({ url: shop.stack.config.database.url, poolSize: 4, role: undefined, log, name: 'slow' })
+    try {
+      await Promise.all(Array.from({ length: 4 }, () => own.pool.query('SELECT 1')))
+      const slow = { text: 'SELECT pg_sleep(2)', query_timeout: 50 }
+      expect(await outcome(own.pool.query(slow))).toBe('not answered')
+      await own.pool.query('SELECT 1')
+      expect(own.pool.totalCount).toBe(3)
+    } finally {
+      await own.close()
+    }
+  })
+
+  it('does not keep the maintenance switch from being seen', async () => {
+    const way = await startTcpProxy(POSTGRES())
+    const other = await openShop('postgres', {}, { database: way.url })
+    const { log, db } = other.stack.services
+    const url = other.stack.config.database.url
+    const own = openDatabase({ url, poolSize: 1, role: undefined, log, name: 'switches' })
+    try {
+      await other.stack.stopWorkers()
+      const customer = await other.customer('ada')
+      // Refused without a look at the database, but for the switch.
+      const checkout = async () => (await customer.checkout({ items: [] })).status
+      expect(await checkout()).toBe(400)
+      await Promise.all(Array.from({ length: 4 }, () => db.pool.query('SELECT 1')))
+      way.silence()
+      way.heal()
+      await switchMaintenance(own.pool, { on: true, message: 'Back at noon', until: null }, 'olga', new Date())
+      expect(await eventually(checkout, status => status === 503, 10_000)).toBe(503)
+    } finally {
+      await own.close()
+      await other.close()
+      await way.close()
+    }
+  })
+
+  it('holds up neither a command nor a start that has nothing to migrate', async () => {
+    const { log } = shop.stack.services
+    const { queue, database } = shop.stack.config
+    const deaf = await startTcpProxy(POSTGRES(), chunk => {
+      const text = chunk.toString('latin1')
+      if (text.includes('.migration') || text.includes('pg_advisory_xact_lock')) deaf.silence()
+      return chunk
+    })
+    const silent = await startTcpProxy(POSTGRES())
+    try {
+      silent.silence()
+      await Promise.all([
+        expect(openQueues({ ...queue, databaseUrl: deaf.url(database.url) }, log)).rejects.toThrow(
+          'Query read timeout'
+        ),
+        expect(setAuditPolicy(silent.url(database.url), {})).rejects.toThrow('timeout expired')
+      ])
+    } finally {
+      await Promise.all([deaf.close(), silent.close()])
+    }
+  }, 30_000)
+
+  it('is looked for where nothing is under way', async () => {
+    const config = { connectionString: shop.stack.config.database.url, application_name: 'held', query_timeout: 20_000 }
+    const pool = createPool(config, shop.stack.services.log)
+    probeHeldConnections(pool, { everyMs: 100, withinMs: 300 })
+    const [busy, listening] = [await pool.connect(), await pool.connect()]
+    try {
+      const lost = new Promise(resolve => listening.once('error', resolve))
+      expect((await busy.query('SELECT pg_sleep(1)')).rowCount).toBe(1)
+      proxy.silence('held')
+      expect(isNotAnswered(await lost)).toBe(true)
+    } finally {
+      busy.release(true)
+      listening.release(true)
+      await pool.end()
+    }
+  })
+})
+
+it('believes a listener for as long as a busy pool lets no proof out', async () => {
+  const shop = await openShop('postgres')
+  const { log } = shop.stack.services
+  const own = openDatabase({ ...shop.stack.config.database, poolSize: 1, log, name: 'busy' })
+  const changes: boolean[] = []
+  const listener = createProvenListener({
+    connectionString: shop.stack.config.database.url,
+    channel: 'a_channel',
+    db: own.pool,
+    log,
+    onHeard: () => undefined,
+    onChange: () => changes.push(listener.isSure())
+  })
+  try {
+    expect(await eventually(async () => listener.isSure(), Boolean)).toBe(true)
+    const busy = await own.pool.connect()
+    const waiting = await eventually(
+      async () => {
+        listener.prove()
+        return own.pool.waitingCount
+      },
+      count => count > 0
+    )
+    expect(waiting).toBe(1)
+    await busy.query('SELECT pg_sleep(1)')
+    busy.release()
+    await own.pool.query('SELECT 1')
+    expect(changes).toEqual([true])
+  } finally {
+    await listener.close()
+    await own.close()
+    await shop.close()
+  }
+})
+
+it('keeps no word of an answer on the connection that bore it', async () => {
+  let gone = 0
+  const listeners: number[] = []
+  const server = createServer((request, response: ServerResponse) => {
+    listeners.push(request.socket.listenerCount('close'))
+    whenGone(response as Response, () => gone++)
+    setImmediate(() => response.end())
+  })
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as { port: number }
+  let received = ''
+  const socket = connect(port, '127.0.0.1').on('data', chunk => {
+    received += chunk
+  })
+  try {
+    // The second of two in one packet waits for its turn.
+    const two = 'GET / HTTP/1.1\r\nHost: localhost\r\n\r\n'.repeat(2)
+    for (let pairs = 1; pairs <= 5; pairs++) {
+      socket.write(two)
+      await eventually(
+        async () => received.split('HTTP/1.1 200').length - 1,
+        count => count === 2 * pairs
+      )
+    }
+    const [first, ...later] = listeners.filter((_, number) => number % 2 === 0)
+    expect(later).toEqual(Array(4).fill(first))
+    expect(gone).toBe(10)
+  } finally {
+    socket.destroy()
+    await new Promise(resolve => server.close(resolve))
+  }
 })
 
 const withRedis = engines.includes('redis') ? it : it.skip
@@ -257,15 +435,16 @@ withRedis('a Redis that is gone without a word is connected to anew, by workers 
   }
 })
 
+/** As a pooler in transaction mode does. */
+function forgetListen(chunk: Buffer): Buffer {
+  const nothing = 'SELECT 1'.padEnd(`LISTEN ${CHECKOUT_CHANGED}`.length)
+  return Buffer.from(chunk.toString('latin1').replace(`LISTEN ${CHECKOUT_CHANGED}`, nothing), 'latin1')
+}
+
 it('polls behind a pooler that takes LISTEN and delivers nothing', async () => {
   const shop = await openShop('postgres')
   const { config, db, log } = shop.stack.services
-  const forget = (chunk: Buffer) =>
-    Buffer.from(
-      chunk.toString('latin1').replace(`LISTEN ${CHECKOUT_CHANGED}`, 'SELECT 1'.padEnd(7 + CHECKOUT_CHANGED.length)),
-      'latin1'
-    )
-  const proxy = await startTcpProxy(config.database.url, forget)
+  const proxy = await startTcpProxy(config.database.url, forgetListen)
   const watcher = createCheckoutWatcher({
     config: { ...config, database: { ...config.database, url: proxy.url(config.database.url) } },
     db,
@@ -274,7 +453,7 @@ it('polls behind a pooler that takes LISTEN and delivers nothing', async () => {
   try {
     const watch = watcher.watch('a checkout')
     const looks = (async () => {
-      for (let look = 0; look < 4; look++) await watch.changed(60_000)
+      for (let look = 0; look < 2; look++) await watch.changed(60_000)
       return 'looked'
     })()
     const seen = await eventually(() => Promise.race([looks, undefined]), Boolean)
@@ -287,7 +466,73 @@ it('polls behind a pooler that takes LISTEN and delivers nothing', async () => {
   }
 })
 
+it('looks less and less often behind such a pooler, and tells a stream only what is new', async () => {
+  const proxy = await startTcpProxy(POSTGRES(), forgetListen)
+  const shop = await openShop('postgres', {}, { database: proxy.url })
+  const { pool } = shop.stack.services.db
+  const leave = new AbortController()
+  try {
+    const customer = await shop.customer('ada')
+    const items = [lineOf(await customer.product('stoneware-mug'), 1)]
+    const open = data(await customer.checkout({ items }))
+    await shop.stack.stopWorkers()
+    const { text, ended } = await follow(customer, open.checkoutId, 10, leave.signal)
+    let statements = 0
+    pool.on('acquire', () => statements++)
+    await asOwner(shop, 'SELECT pg_sleep(3)')
+    // Ten streams that look four times a second at the checkout and its order: 240.
+    expect(statements).toBeLessThan(80)
+    expect(text()).not.toContain('still here')
+    await asOwner(shop, `UPDATE "Checkout" SET "status" = 'EXPIRED' WHERE "id" = '${open.checkoutId}'`)
+    await ended
+    expect(text().match(/"status":"EXPIRED"/g)).toHaveLength(10)
+  } finally {
+    leave.abort()
+    await shop.close()
+    await proxy.close()
+  }
+})
+
+/** Streams of one checkout, each of which has told its first status. */
+async function follow(customer: Shopper, checkoutId: string, count: number, signal: AbortSignal) {
+  const texts: string[] = Array(count).fill('')
+  const answers = await Promise.all(
+    texts.map(() => customer.request(`/api/stripe/checkout/${checkoutId}/events`, { signal }))
+  )
+  const ended = Promise.all(
+    answers.map(async (answer, number) => {
+      for await (const chunk of answer.body ?? []) texts[number] += Buffer.from(chunk as Uint8Array).toString()
+    })
+  )
+  ended.catch(() => undefined)
+  await eventually(
+    async () => texts,
+    all => all.every(text => text.includes('event: status'))
+  )
+  return { text: () => texts.join(''), ended }
+}
+
 describe('readiness and health', () => {
+  it('is ready while the pool is busy, and takes no connection from it when the database does not answer', async () => {
+    const shop = await openShop('postgres', { DATABASE_POOL_SIZE: '2' })
+    const { pool } = shop.stack.services.db
+    const customer = await shop.customer('ada')
+    const ready = async () => (await customer.request('/readyz')).status
+    try {
+      await shop.stack.stopWorkers()
+      const held = await Promise.all([pool.connect(), pool.connect()])
+      expect(await ready()).toBe(200)
+      for (const client of held) client.release()
+      const lock = asOwner(shop, 'BEGIN; LOCK TABLE "_prisma_migrations"; SELECT pg_sleep(4); COMMIT')
+      expect(await eventually(ready, status => status === 503)).toBe(503)
+      expect(pool.totalCount).toBe(2)
+      await lock
+      expect(await eventually(ready, status => status === 200)).toBe(200)
+    } finally {
+      await shop.close()
+    }
+  })
+
   it('is ready with the schema, not without', async () => {
     const shop = await openShop('postgres')
     try {
@@ -411,6 +656,51 @@ describe('guessing an operator’s password', () => {
   })
 })
 
+describe('guessing from many networks', () => {
+  const from = (number: number, digest: string, compare: () => string | undefined = () => undefined) => ({
+    address: `2001:db8:0:${number.toString(16)}::/64`,
+    digest,
+    compare,
+    isGone: () => false
+  })
+
+  it('is as slow as from one, once more have come than are counted', async () => {
+    let time = 0
+    const waits: number[] = []
+    const brake = createGuessBrake<string>({
+      wait: async (ms: number) => waits.push(ms),
+      now: () => time,
+      maxAddresses: 50
+    })
+    let guesses = 0
+    const round = async (networks: number) => {
+      for (let network = 0; network < networks; network++) {
+        for (let number = 0; number < 10; number++) await brake.judge(from(network, `guess ${guesses++}`))
+      }
+    }
+    await round(50)
+    expect(waits).toHaveLength(0)
+    await round(60)
+    // Each network has had its ten, and the ten networks that nobody counts share a line.
+    expect(waits).toHaveLength(600)
+    expect(waits.at(-1)).toBe(4_000)
+    expect(await brake.judge(from(99, 'right', () => 'olga'))).toEqual({ is: 'right', who: 'olga' })
+    time = 15 * 60_000
+    await round(50)
+    expect(waits).toHaveLength(601)
+  })
+
+  it('goes on after a comparison that threw', async () => {
+    const brake = createGuessBrake<string>({ wait: async () => undefined })
+    for (let number = 0; number < 10; number++) await brake.judge(from(1, `guess ${number}`))
+    const broken = () => {
+      throw new Error('no comparison today')
+    }
+    await expect(brake.judge(from(1, 'broken', broken))).rejects.toThrow('no comparison today')
+    expect(await brake.judge(from(1, 'right', () => 'olga'))).toEqual({ is: 'right', who: 'olga' })
+  })
+})
+
 it('gives up waiting for its turn, and the next one still waits for the work', async () => {
   const inTurn = createTurns(50)
   const order: string[] = []
@@ -455,7 +745,7 @@ it('lets no request of a burst through maintenance in a new process, nor one who
     await switchMaintenance(services.db.pool, { on: true, message: 'Back at noon', until: null }, 'olga', new Date())
     expect(await burst()).toEqual(['503 Maintenance in progress'])
     await shop.stack.stopWorkers()
-    proxy.silence(POOL)
+    proxy.silence('tillworks-control')
     expect(await burst()).toEqual(['503 Service unavailable'])
   } finally {
     proxy.heal()

@@ -64,16 +64,26 @@ async function streamStatus(ingress: Ingress, response: Response, id: string): P
       'Cache-Control': 'no-store',
       'X-Accel-Buffering': 'no'
     })
-    const end = Date.now() + MAX_STREAM
+    const end = performance.now() + MAX_STREAM
+    let heartbeat = 0
+    let seen = ''
     let last = ''
-    while (!isGone(response) && Date.now() < end) {
+    while (!isGone(response) && performance.now() < end) {
       const checkout = await readCheckout(ingress.db.pool, id)
       if (checkout === undefined) break
-      const data = JSON.stringify(await statusData(ingress, checkout))
-      response.write(data === last ? ': still here\n\n' : `event: status\ndata: ${data}\n\n`)
-      last = data
+      // Without notifications it is looked at more often than there is something to tell.
+      const looks = JSON.stringify(checkout)
+      if (looks !== seen || performance.now() >= heartbeat) {
+        seen = looks
+        const data = JSON.stringify(await statusData(ingress, checkout))
+        if (data !== last || performance.now() >= heartbeat) {
+          response.write(data === last ? ': still here\n\n' : `event: status\ndata: ${data}\n\n`)
+          heartbeat = performance.now() + HEARTBEAT
+        }
+        last = data
+      }
       if (isSettled(checkout.status)) break
-      await watch.changed(HEARTBEAT)
+      await watch.changed(Math.max(heartbeat - performance.now(), 1))
     }
     response.end()
   } finally {

@@ -161,13 +161,13 @@ async function waitUntilSettled(
   waitMs: number,
   lookFirst: boolean
 ): Promise<CheckoutRow | undefined> {
-  const deadline = Date.now() + waitMs
+  const deadline = performance.now() + waitMs
   for (let look = lookFirst; !isGone(response); look = true) {
     if (look) {
       const checkout = await readCheckout(ingress.db.pool, id)
       if (checkout !== undefined && !isInFlight(checkout.status)) return checkout
     }
-    const left = deadline - Date.now()
+    const left = deadline - performance.now()
     if (left <= 0) return undefined
     await watch.changed(left)
   }

@@ -61,7 +61,7 @@ async function checkSchema(ingress: Ingress, expected: string | undefined): Prom
     values: [expected],
     query_timeout: ANSWER_WITHIN
   }
-  const { rowCount } = await ingress.db.pool.query(statement)
+  const { rowCount } = await ingress.control.query(statement)
   if (rowCount === 0) throw new NotReady(`migration ${expected} is missing; run: npm run db:migrate`)
 }
 

@@ -31,7 +31,7 @@ const types: pg.CustomTypesConfig = {
   }
 } as pg.CustomTypesConfig
 
-export function openDatabase(options: {
+interface PoolOptions {
   url: string
   poolSize: number
   role: string | undefined
@@ -39,13 +39,17 @@ export function openDatabase(options: {
   name: string
   /** How long a statement may take, in milliseconds; two seconds later we stop waiting for it. */
   statementTimeoutMs?: number
-}): Database {
-  const { statementTimeoutMs = STATEMENT_TIMEOUT_MS } = options
-  const pool = createPool(
+  connectTimeoutMs?: number
+}
+
+/** Connections that act as the application's role, with our bounds. */
+export function openPool(options: PoolOptions): pg.Pool {
+  const { statementTimeoutMs = STATEMENT_TIMEOUT_MS, connectTimeoutMs = CONNECT_TIMEOUT_MS } = options
+  return createPool(
     {
       connectionString: options.url,
       max: options.poolSize,
-      connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+      connectionTimeoutMillis: connectTimeoutMs,
       idleTimeoutMillis: 30_000,
       statement_timeout: statementTimeoutMs,
       query_timeout: statementTimeoutMs + ANSWER_MARGIN_MS,
@@ -60,6 +64,10 @@ export function openDatabase(options: {
     },
     options.log
   )
+}
+
+export function openDatabase(options: PoolOptions): Database {
+  const pool = openPool(options)
   const prisma = new PrismaClient({ adapter: new PrismaPg(pool) })
   return {
     pool,

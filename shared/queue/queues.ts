@@ -1,9 +1,12 @@
 import { once } from 'node:events'
 import {
+  assertSchemaCompatibility,
   createPostgresBackend,
+  LATEST_SCHEMA_VERSION,
   type Processor,
   Queue,
   runMigrations,
+  SchemaMigrationRequiredError,
   UnrecoverableError,
   Worker,
   withBackend
@@ -264,6 +267,7 @@ function openPool(config: QueueConfig, log: Logger, max: number, statementWithin
       connectionTimeoutMillis: 5 * SECOND,
       query_timeout: statementWithinMs,
       keepAlive: true,
+      keepAliveInitialDelayMillis: 10 * SECOND,
       max
     },
     log
@@ -275,14 +279,10 @@ function openPool(config: QueueConfig, log: Logger, max: number, statementWithin
 
 async function postgresProducer(config: QueueConfig, log: Logger) {
   const pool = openPool(config, log, 4, STATEMENT_WITHIN.producer)
-  const client = await pool.connect()
-  try {
-    allowAnswers(client, MIGRATION_TIMEOUT_MS)
-    await runMigrations(client, POSTGRES_SCHEMA)
-  } finally {
-    allowAnswers(client, undefined)
-    client.release()
-  }
+  await migrateQueues(pool).catch(async error => {
+    await pool.end()
+    throw error
+  })
   return {
     queue: (name: JobName) =>
       new OnPostgres.Queue(name, { connection: pool, prefix: config.prefix }) as unknown as Queue,
@@ -291,6 +291,23 @@ async function postgresProducer(config: QueueConfig, log: Logger) {
       await answered(queue.waitUntilReady(), 'the first connection of a queue', START_TIMEOUT_MS)
     },
     close: () => pool.end()
+  }
+}
+
+/** Only what has to be migrated has as long as that may take; each start of a process and of a command comes by here. */
+async function migrateQueues(pool: pg.Pool): Promise<void> {
+  const client = await pool.connect()
+  try {
+    const version = await assertSchemaCompatibility(client, POSTGRES_SCHEMA).catch(error => {
+      if (error instanceof SchemaMigrationRequiredError) return 0
+      throw error
+    })
+    if (version >= LATEST_SCHEMA_VERSION) return
+    allowAnswers(client, MIGRATION_TIMEOUT_MS)
+    await runMigrations(client, POSTGRES_SCHEMA)
+  } finally {
+    allowAnswers(client, undefined)
+    client.release()
   }
 }
 

@@ -13,6 +13,14 @@ export function whenGone(response: Response, act: () => void): void {
   if (isGone(response)) return act()
   // A pipelined request has its turn on the connection later, and hears of its end from the connection alone.
   const isWaitingForTurn = response.socket === null
-  if (isWaitingForTurn) response.req.socket.once('close', act)
-  else response.once('close', act)
+  if (!isWaitingForTurn) return void response.once('close', act)
+  const { socket } = response.req
+  const hear = () => {
+    // The connection may go on, and bear thousands of requests.
+    socket.off('close', hear)
+    response.off('close', hear)
+    act()
+  }
+  socket.once('close', hear)
+  response.once('close', hear)
 }

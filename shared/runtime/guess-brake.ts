@@ -30,6 +30,7 @@ const MAX_KNOWN = 1_000
 const MAX_ADDRESSES = 10_000
 
 interface Guesser {
+  /** When its window began. */
   since: number
   count: number
   waiting: number
@@ -39,29 +40,47 @@ interface Guesser {
 /**
  * Slows guessing down and locks nobody out (docs/decisions/0018). After ten different wrong credentials of an address in a
  * quarter of an hour, others of that address are compared one after the other, each after a delay that grows to four seconds.
+ * While as many addresses as are counted have come within that time, all others share one such line.
  */
-export function createGuessBrake<T>({ wait = unheld, now = Date.now } = {}): GuessBrake<T> {
+export function createGuessBrake<T>({
+  wait = unheld,
+  now = () => performance.now(),
+  maxAddresses = MAX_ADDRESSES
+} = {}): GuessBrake<T> {
   const known = new Set<string>()
+  /** In the order in which their windows began. */
   const guessers = new Map<string, Guesser>()
+  const others = { since: now(), count: FREE, waiting: 0, line: Promise.resolve() }
+
+  const isOver = ({ since }: Guesser) => now() - since >= WINDOW
 
   function guesserAt(address: string): Guesser {
-    const found = guessers.get(address) ?? { since: now(), count: 0, waiting: 0, line: Promise.resolve() }
-    if (now() - found.since >= WINDOW) Object.assign(found, { since: now(), count: 0 })
-    guessers.set(address, found)
-    dropOldest(guessers, MAX_ADDRESSES)
-    return found
+    const found = guessers.get(address)
+    if (found !== undefined && !isOver(found)) return found
+    guessers.delete(address)
+    for (const [oldest, guesser] of guessers) {
+      if (!isOver(guesser)) break
+      guessers.delete(oldest)
+    }
+    if (guessers.size >= maxAddresses) return isOver(others) ? begin(others, FREE) : others
+    const guesser = begin(found ?? { since: 0, count: 0, waiting: 0, line: Promise.resolve() }, 0)
+    guessers.set(address, guesser)
+    return guesser
   }
 
-  function compare({ address, digest, compare }: Guess<T>): Verdict<T> {
+  function begin(guesser: Guesser, count: number): Guesser {
+    return Object.assign(guesser, { since: now(), count })
+  }
+
+  function judge({ digest, compare }: Guess<T>, guesser: Guesser): Verdict<T> {
     if (known.delete(digest)) {
       known.add(digest)
-      return { is: 'wrong', known: true, count: guesserAt(address).count }
+      return { is: 'wrong', known: true, count: guesser.count }
     }
     const who = compare()
     if (who !== undefined) return { is: 'right', who }
     known.add(digest)
     dropOldest(known, MAX_KNOWN)
-    const guesser = guesserAt(address)
     guesser.count++
     return { is: 'wrong', known: false, count: guesser.count }
   }
@@ -69,23 +88,25 @@ export function createGuessBrake<T>({ wait = unheld, now = Date.now } = {}): Gue
   return {
     async judge(guess) {
       const guesser = guesserAt(guess.address)
-      if (guesser.count < FREE || known.has(guess.digest)) return compare(guess)
+      if (guesser.count < FREE || known.has(guess.digest)) return judge(guess, guesser)
       if (guesser.waiting >= MAX_WAITING) return { is: 'busy', retryAfterMs: DELAY.longest }
       guesser.waiting++
       const turn = guesser.line.then(async () => {
         if (guess.isGone()) return { is: 'gone' } as const
         await wait(Math.min(DELAY.first * 2 ** (guesser.count - FREE), DELAY.longest))
-        return compare(guess)
+        return judge(guess, guesser)
       })
-      guesser.line = turn.finally(() => {
+      const leave = () => {
         guesser.waiting--
-      })
+      }
+      // The next one has its turn whatever becomes of this one.
+      guesser.line = turn.then(leave, leave)
       return await turn
     }
   }
 }
 
-function dropOldest(all: Set<string> | Map<string, unknown>, max: number): void {
+function dropOldest(all: Set<string>, max: number): void {
   const [oldest] = all.keys()
   if (all.size > max && oldest !== undefined) all.delete(oldest)
 }

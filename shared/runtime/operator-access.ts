@@ -1,11 +1,10 @@
 import type { Request, RequestHandler, Response } from 'express'
-import { writeAudit } from '../audit/audit.js'
 import { DAY, SECOND } from '../duration.js'
-import { networkOf, plainAddress } from '../identity/ip-address.js'
-import { plainUserAgent } from '../identity/user-agent.js'
+import { networkOf } from '../identity/ip-address.js'
 import { isGone } from './client-gone.js'
 import { createGuessBrake, type GuessBrake, type Verdict } from './guess-brake.js'
-import { type Operator, type OperatorAccounts, operatorAccounts } from './operator-accounts.js'
+import { type Credentials, type Operator, type OperatorAccounts, operatorAccounts } from './operator-accounts.js'
+import { reportRefusedPasswords } from './refused-passwords.js'
 import type { Services } from './services.js'
 
 const SAFE_METHODS = ['GET', 'HEAD', 'OPTIONS']
@@ -18,6 +17,7 @@ const PASS_COOKIE = 'tillworks.operations'
  */
 export function admit(services: Services, brake: GuessBrake<Operator> = createGuessBrake()): RequestHandler {
   const accounts = operatorAccounts(services.config)
+  const report = reportRefusedPasswords(services)
   return async (request, response, next) => {
     const credentials = accounts.credentialsOf(request)
     const operator = accounts.byProxy(request)
@@ -27,7 +27,7 @@ export function admit(services: Services, brake: GuessBrake<Operator> = createGu
       ? compare(accounts, credentials)
       : await brake.judge({
           address: networkOf(request.socket.remoteAddress ?? '') ?? 'unknown',
-          digest: credentials.toString('base64'),
+          digest: credentials.digest.toString('base64'),
           compare: () => accounts.byPassword(credentials),
           isGone: () => isGone(response)
         })
@@ -37,7 +37,7 @@ export function admit(services: Services, brake: GuessBrake<Operator> = createGu
       response.cookie(PASS_COOKIE, accounts.passFor(credentials), { httpOnly: true, sameSite: 'strict', maxAge: DAY })
       return enter(response, verdict.who, next)
     }
-    if (!verdict.known) await report(services, request, verdict.count)
+    if (!verdict.known) await report(request, verdict.count)
     askForPassword(response)
   }
 }
@@ -51,29 +51,16 @@ function enter(response: Response, operator: Operator, next: () => void): void {
  * A browser that has given these very credentials before, and that they let in, is not slowed down by what others try at its
  * address: it would be locked out of pages that ask every few seconds. Whoever guesses has no pass for what they guess.
  */
-function isKnownBrowser(request: Request, accounts: OperatorAccounts, credentials: Buffer): boolean {
+function isKnownBrowser(request: Request, accounts: OperatorAccounts, credentials: Credentials): boolean {
   const pass = new RegExp(`(?:^|; *)${PASS_COOKIE.replace('.', '\\.')}=([\\w-]+)`).exec(
     request.get('cookie') ?? ''
   )?.[1]
-  return pass !== undefined && pass === accounts.passFor(credentials)
+  return pass !== undefined && accounts.isPassFor(credentials, pass)
 }
 
-function compare(accounts: OperatorAccounts, credentials: Buffer): Verdict<Operator> {
+function compare(accounts: OperatorAccounts, credentials: Credentials): Verdict<Operator> {
   const who = accounts.byPassword(credentials)
   return who === undefined ? { is: 'wrong', known: true, count: 0 } : { is: 'right', who }
-}
-
-/** PCI DSS 4.0, requirement 10.2.1.4. A row for each that is new: ten at once, and then no more than one in four seconds. */
-async function report({ log, db }: Services, request: Request, count: number): Promise<void> {
-  const { remoteAddress = '' } = request.socket
-  log.warn({ address: networkOf(remoteAddress) ?? 'unknown', count }, 'a wrong password for operations')
-  await writeAudit(db.pool, {
-    action: 'operator_refused',
-    status: 'FAILED',
-    error: 'wrong password',
-    ipAddress: plainAddress(remoteAddress),
-    userAgent: plainUserAgent(request.get('user-agent'))
-  })
 }
 
 /** A viewer changes nothing, and no other site can make an operator's browser do so. */

@@ -1,4 +1,4 @@
-import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
+import { createHmac, hkdfSync, randomBytes, timingSafeEqual } from 'node:crypto'
 import { BlockList, isIPv6 } from 'node:net'
 import type { Request } from 'express'
 import type { Config } from '../config/config.js'
@@ -12,15 +12,27 @@ export interface Operator {
 /** Who an operator is: signed in by a trusted proxy, or by the name and password of an account (RFC 7617). */
 export interface OperatorAccounts {
   byProxy(request: Request): Operator | undefined
-  byPassword(credentials: Buffer): Operator | undefined
-  /** What a request gives as name and password, as a digest; undefined when it gives nothing. */
-  credentialsOf(request: Request): Buffer | undefined
-  /** A mark for who has given these credentials and was let in. It tells nothing, and lets nobody in by itself. */
-  passFor(credentials: Buffer): string
+  byPassword(credentials: Credentials): Operator | undefined
+  /** What a request gives as name and password; undefined when it gives nothing. */
+  credentialsOf(request: Request): Credentials | undefined
+  /**
+   * A mark for who has given these credentials and was let in. It tells nothing, and lets nobody in by itself. All processes
+   * of one AUTH_SECRET have the same: a browser keeps one cookie for a host, whatever the port.
+   */
+  passFor(credentials: Credentials): string
+  /** Whether `pass` was made for these credentials, with any AUTH_SECRET of the list, and since a password last changed. */
+  isPassFor(credentials: Credentials, pass: string): boolean
 }
 
-export function operatorAccounts({ ops }: Config): OperatorAccounts {
-  // Of this process alone: what is kept of a wrong password can be tried against nothing.
+/** A name and a password, in forms in which they cannot be read. */
+export interface Credentials {
+  /** By a key of this process alone: what is kept of a wrong password can be tried against nothing. */
+  digest: Buffer
+  /** One for each AUTH_SECRET, the newest first. */
+  passes: readonly string[]
+}
+
+export function operatorAccounts({ ops, auth }: Config): OperatorAccounts {
   const key = randomBytes(32)
   const digest = (text: string) => createHmac('sha256', key).update(text).digest()
   const accounts: { credentials: Buffer; operator: Operator }[] = [
@@ -30,6 +42,11 @@ export function operatorAccounts({ ops }: Config): OperatorAccounts {
     const { viewerUser: name, viewerPassword } = ops
     accounts.push({ credentials: digest(`${name}:${viewerPassword}`), operator: { name, role: 'viewer' } })
   }
+  const passwords = [ops.user, ops.password, ops.viewerUser, ops.viewerPassword ?? null]
+  const passKeys = auth.secrets.map(secret =>
+    // RFC 5869.
+    Buffer.from(hkdfSync('sha256', JSON.stringify([secret, ...passwords]), '', 'tillworks operations pass', 32))
+  )
   const proxies = networks(ops.trustProxy)
   return {
     byProxy(request) {
@@ -39,16 +56,21 @@ export function operatorAccounts({ ops }: Config): OperatorAccounts {
     },
     byPassword(credentials) {
       // Every account is compared, in constant time.
-      return accounts.filter(account => timingSafeEqual(account.credentials, credentials))[0]?.operator
+      return accounts.filter(account => timingSafeEqual(account.credentials, credentials.digest))[0]?.operator
     },
     credentialsOf(request) {
       const header = request.get('authorization')
       if (header === undefined) return undefined
       const basic = /^Basic +(\S+)$/i.exec(header)?.[1]
       // What is no name and password is as wrong as one that is.
-      return digest(basic === undefined ? `not basic: ${header}` : Buffer.from(basic, 'base64').toString())
+      const text = basic === undefined ? `not basic: ${header}` : Buffer.from(basic, 'base64').toString()
+      return {
+        digest: digest(text),
+        passes: passKeys.map(passKey => createHmac('sha256', passKey).update(text).digest('base64url'))
+      }
     },
-    passFor: credentials => createHmac('sha256', key).update('pass').update(credentials).digest('base64url')
+    passFor: ({ passes }) => passes[0] ?? '',
+    isPassFor: ({ passes }, pass) => passes.some(each => timingSafeEqual(digest(each), digest(pass)))
   }
 }
 

@@ -12,14 +12,14 @@ export function createSharedRead<T>(
   let isUnderWay = false
   let latest: Promise<T> | undefined
   const start = (): Promise<T> => {
-    begun = Date.now()
+    begun = performance.now()
     isUnderWay = true
     return read().finally(() => {
       isUnderWay = false
     })
   }
   return async () => {
-    if (latest === undefined || (!isUnderWay && Date.now() - begun >= everyMs)) latest = start()
+    if (latest === undefined || (!isUnderWay && performance.now() - begun >= everyMs)) latest = start()
     return await withinTime(latest, withinMs, `${what} did not answer in ${withinMs} ms`)
   }
 }

@@ -1,3 +1,4 @@
+import type { QueryConfig } from 'pg'
 import type { Queryable } from '../database/database.js'
 
 /** New checkouts and orders are refused until it is switched off, or until `until`. */
@@ -8,11 +9,14 @@ export interface Maintenance {
   until: string | null
 }
 
-export async function readMaintenance(db: Queryable): Promise<Maintenance | undefined> {
-  const { rows } = await db.query<{ value: Maintenance }>({
+/** Waits `withinMs` milliseconds for an answer; without it, as long as for other statements. */
+export async function readMaintenance(db: Queryable, withinMs?: number): Promise<Maintenance | undefined> {
+  const statement: QueryConfig & { query_timeout?: number } = {
     name: 'read-maintenance',
-    text: `SELECT "value" FROM "Switch" WHERE "name" = 'maintenance'`
-  })
+    text: `SELECT "value" FROM "Switch" WHERE "name" = 'maintenance'`,
+    query_timeout: withinMs
+  }
+  const { rows } = await db.query<{ value: Maintenance }>(statement)
   return rows[0]?.value
 }
 

@@ -15,7 +15,10 @@ export const database = {
       doc: 'PostgreSQL, all data',
       npmStart: 'embedded PostgreSQL'
     }),
-    poolSize: setting('DATABASE_POOL_SIZE', integer(2, 500), { default: '20', doc: 'connections of a process' }),
+    poolSize: setting('DATABASE_POOL_SIZE', integer(2, 500), {
+      default: '20',
+      doc: 'connections of a process, besides a few for notifications, health and the queue'
+    }),
     /** What every connection acts as: it can add to the audit trail and the ledger, and change neither. */
     role: setting('DATABASE_ROLE', role, {
       default: 'tillworks_app',
