@@ -7,6 +7,10 @@ import type { SignatureFault } from './webhook-signature.js'
 const WINDOW = 5 * MINUTE
 /** So many in the window, and no fewer than were accepted: less is somebody's attempt, or one endpoint of several. */
 const MANY = 20
+/** A small shop never sees so many. For it: none was accepted for so long, and a few were refused, not all at once. */
+const NONE_ACCEPTED_FOR = HOUR
+const FEW = 3
+const FEW_TAKE = 10 * MINUTE
 const RAISE_EVERY = HOUR
 const RETRY_AFTER = MINUTE
 
@@ -23,6 +27,16 @@ interface Second {
   faults: SignatureFault[]
 }
 
+/** What was refused since one was last accepted, of what bears a signature that could be right. */
+interface Drought {
+  since: number
+  refused: number
+  /** When the first was refused. */
+  began: number
+  /** The last of them. */
+  faults: SignatureFault[]
+}
+
 /**
  * Counts, in this process alone, the deliveries that were signed and not believed: a rolled secret or a wrong clock
  * refuses all of them, and Stripe gives up after three days. Raises signatures_refused at most once an hour; a refused
@@ -30,6 +44,7 @@ interface Second {
  */
 export function watchRefusedSignatures({ db, log, now }: Services): RefusedSignatures {
   let seconds: Second[] = []
+  let drought: Drought = noneRefused(now())
   let quietUntil = 0
 
   const current = (): Second => {
@@ -53,20 +68,49 @@ export function watchRefusedSignatures({ db, log, now }: Services): RefusedSigna
   return {
     accepted() {
       current().accepted++
+      drought = noneRefused(now())
     },
     refused(fault) {
       if (fault.kind === 'missing') return
       const second = current()
       second.refused++
       if (second.faults.length < MANY) second.faults.push(fault)
+      if (isWellFormed(fault)) addTo(drought, fault, now())
       if (now().getTime() < quietUntil) return
-      const refused = seconds.reduce((sum, each) => sum + each.refused, 0)
-      const accepted = seconds.reduce((sum, each) => sum + each.accepted, 0)
-      if (refused < MANY || refused < accepted) return
-      const numbers = `${refused} deliveries were refused within five minutes, ${accepted} were accepted`
-      void raise(`${numbers}. Of most: ${meaning(seconds.flatMap(each => each.faults))}`)
+      const reason = manyRefused(seconds) ?? noneAccepted(drought, now())
+      if (reason !== undefined) void raise(reason)
     }
   }
+}
+
+function noneRefused(now: Date): Drought {
+  return { since: now.getTime(), refused: 0, began: 0, faults: [] }
+}
+
+/** Signed as Stripe signs, by whatever secret and at whatever time. */
+function isWellFormed({ kind }: SignatureFault): boolean {
+  return kind === 'secret' || kind === 'clock'
+}
+
+function addTo(drought: Drought, fault: SignatureFault, now: Date): void {
+  if (drought.refused === 0) drought.began = now.getTime()
+  drought.refused++
+  drought.faults = [...drought.faults.slice(1 - MANY), fault]
+}
+
+function manyRefused(seconds: Second[]): string | undefined {
+  const refused = seconds.reduce((sum, each) => sum + each.refused, 0)
+  const accepted = seconds.reduce((sum, each) => sum + each.accepted, 0)
+  if (refused < MANY || refused < accepted) return undefined
+  const numbers = `${refused} deliveries were refused within five minutes, ${accepted} were accepted`
+  return `${numbers}. Of most: ${meaning(seconds.flatMap(each => each.faults))}`
+}
+
+function noneAccepted({ since, refused, began, faults }: Drought, now: Date): string | undefined {
+  const time = now.getTime()
+  if (time - since < NONE_ACCEPTED_FOR || refused < FEW || time - began < FEW_TAKE) return undefined
+  const [from, first] = [since, began].map(each => new Date(each).toISOString())
+  return `None was accepted since ${from}, and ${refused} deliveries were refused since ${first}. Of most: ${meaning(faults)}`
 }
 
 /** What is wrong with most of them, and what to do about it. */

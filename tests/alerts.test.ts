@@ -3,15 +3,17 @@ import type { AddressInfo } from 'node:net'
 import Stripe from 'stripe'
 import { watchRefusedSignatures } from '../api/refused-signatures.js'
 import { startApi } from '../api/start.js'
+import type { SignatureFault } from '../api/webhook-signature.js'
 import { eventually } from '../local/eventually.js'
 import { freePort } from '../local/free-port.js'
 import { data, type Line, lineOf } from '../local/shopper.js'
 import { alertUnlessOpen } from '../shared/audit/alerts.js'
 import { loadConfig } from '../shared/config/config.js'
+import { openDatabase } from '../shared/database/database.js'
 import { HOUR, MINUTE, SECOND } from '../shared/duration.js'
 import { createLogger } from '../shared/logger.js'
 import type { JobName } from '../shared/queue/jobs.js'
-import { reportLateSchedules } from '../shared/queue/schedule-watch.js'
+import { reportLateSchedules, watchSchedules } from '../shared/queue/schedule-watch.js'
 import { lateSince, type Schedule } from '../shared/queue/schedules.js'
 import { createStripe } from '../shared/runtime/stripe-client.js'
 import { orderNotification } from '../workers/order-notification.js'
@@ -19,6 +21,7 @@ import { startWorkers } from '../workers/start.js'
 import { sweep } from '../workers/sweep.js'
 import { runOps } from './support/ops.js'
 import { asOwner, engines, openShop, type Shop, WEBHOOK_SECRET } from './support/shop.js'
+import { startTcpProxy } from './support/tcp-proxy.js'
 
 const QUIET = {
   SWEEP_EVERY_SECONDS: '3600',
@@ -105,6 +108,7 @@ describe('a schedule that does not run', () => {
   const at = (minutes: number) => new Date(begun.getTime() + minutes * MINUTE)
   const often: Schedule = { name: 'sweep', repeat: { every: 15 * SECOND } }
   const rarely: Schedule = { name: 'sweep', repeat: { every: HOUR } }
+  const ofTokyo: Schedule = { name: 'retention', repeat: { pattern: '10 21 * * *', timeZone: 'Asia/Tokyo' } }
   const tens: Schedule = { name: 'reconcile', repeat: { pattern: '*/10 * * * *' } }
 
   it.each([
@@ -120,7 +124,11 @@ describe('a schedule that does not run', () => {
     ['running since 12:10', tens, { started: at(8) }, 60, undefined],
     ['running since 12:10, for more than its limit', tens, { started: at(8) }, 69, 8],
     ['begun again and again, and failed', tens, { started: at(58), failed: at(59) }, 60, 8],
-    ['what was due before anybody watched', tens, { ended: at(-3_000) }, 20, undefined]
+    ['what was due before anybody watched', tens, { ended: at(-3_000) }, 20, undefined],
+    ['due at 21:10 in Tokyo, after a quarter of an hour', ofTokyo, {}, 24, 8],
+    ['due at 21:10 in Tokyo, within it', ofTokyo, {}, 22, undefined],
+    ['of a new pattern, within its first quarter of an hour', tens, { ended: at(-3_000), set: at(55) }, 72, undefined],
+    ['of a new pattern, after that', tens, { ended: at(-3_000), set: at(55) }, 74, 58]
   ] as [string, Schedule, object, number, number | undefined][])('%s', (_what, schedule, runs, now, late) => {
     expect(lateSince(schedule, runs, begun, at(now))).toEqual(late === undefined ? undefined : at(late))
   })
@@ -150,6 +158,63 @@ describe('a schedule that does not run', () => {
       ).toBe(2)
     } finally {
       await shop.close()
+    }
+  })
+
+  it('is judged by the settings of the workers, which they write down, and not by those of who looks', async () => {
+    const shop = await openShop('postgres', { ...QUIET, RETENTION_CRON: '*/10 * * * *' })
+    try {
+      await shop.stack.stopWorkers()
+      const { config } = shop.stack.services
+      const schedules = { ...config.schedules, reconcileCron: '*/10 * * * *', retentionCron: '0 0 1 1 *' }
+      await reportLateSchedules({ ...later(shop, HOUR), config: { ...config, schedules } }, new Date())
+      const { timeZone } = Intl.DateTimeFormat().resolvedOptions()
+      expect((await alertsOf(shop, 'schedule_late')).map(({ context }) => context)).toEqual([
+        {
+          subject: 'retention',
+          reason: expect.stringContaining(`retention runs at */10 * * * * (${timeZone}), was due`)
+        }
+      ])
+    } finally {
+      await shop.close()
+    }
+  })
+
+  it('is not late for a turn that nobody could write down while the database was away', async () => {
+    const proxy = await startTcpProxy(process.env.TILLWORKS_TEST_POSTGRES ?? '')
+    const shop = await openShop('postgres', { ...QUIET, SWEEP_EVERY_SECONDS: '15' })
+    const real = globalThis.setInterval
+    const { config, log } = shop.stack.services
+    let look: () => Promise<void> = async () => undefined
+    let time = Date.now()
+    const url = proxy.url(config.database.url)
+    const db = openDatabase({ ...config.database, url, poolSize: 1, log, name: 'test', statementTimeoutMs: SECOND })
+    const services = { ...shop.stack.services, db, now: () => new Date(time) }
+    globalThis.setInterval = ((run: typeof look) => {
+      look = run
+      return real(() => undefined, HOUR)
+    }) as unknown as typeof setInterval
+    const watch = watchSchedules(services)
+    globalThis.setInterval = real
+    const lookAfter = async (minutes: number) => {
+      time += minutes * MINUTE
+      await look()
+      return (await alertsOf(shop, 'schedule_late')).length
+    }
+    try {
+      await shop.stack.stopWorkers()
+      expect(await lookAfter(1)).toBe(0)
+      proxy.silence()
+      expect(await lookAfter(60)).toBe(0)
+      proxy.heal()
+      // The first may find a connection that was lost.
+      expect([await lookAfter(1), await lookAfter(1), await lookAfter(3)]).toEqual([0, 0, 0])
+      expect(await lookAfter(3)).toBe(1)
+    } finally {
+      watch.stop()
+      await db.close()
+      await shop.close()
+      await proxy.close()
     }
   })
 
@@ -237,6 +302,70 @@ describe('refused signatures', () => {
     expect(await reasonsOf(shop, 'signatures_refused')).toEqual([])
     await deliverMany(2, { secret: 'whsec_rolled' })
     expect(await raised()).toHaveLength(1)
+  })
+
+  describe('of a small shop', () => {
+    const secret = { kind: 'secret', reason: 'test' } as const
+    /** A process that refuses or accepts a delivery after so many more minutes. */
+    const watched = () => {
+      let time = Date.now()
+      const watch = watchRefusedSignatures({ ...shop.stack.services, now: () => new Date(time) })
+      return {
+        refuse(minutes: number, fault: SignatureFault = secret) {
+          time += minutes * MINUTE
+          watch.refused(fault)
+        },
+        accept(minutes: number) {
+          time += minutes * MINUTE
+          watch.accepted()
+        }
+      }
+    }
+    const count = async () => (await reasonsOf(shop, 'signatures_refused')).length
+
+    it('raise an alert when none was accepted for an hour, and three were refused in more than ten minutes', async () => {
+      const watch = watched()
+      watch.accept(1)
+      for (const minutes of [1, 30, 28]) watch.refuse(minutes)
+      expect(await count()).toBe(0)
+      watch.refuse(2)
+      expect(await raised()).toEqual([
+        expect.stringMatching(/^None was accepted since .*Z, and 4 deliveries were refused .*STRIPE_WEBHOOK_SECRET/)
+      ])
+    })
+
+    it('raise one in three days of 16 in five minutes, each day when it is resolved', async () => {
+      const watch = watched()
+      for (let day = 1; day <= 3; day++) {
+        for (let minute = 0; minute < 24 * 60; minute += 5) {
+          for (let each = 0; each < 16; each++) watch.refuse(each === 0 ? 5 : 0)
+        }
+        expect(
+          await eventually(
+            () => count(),
+            alerts => alerts >= day
+          )
+        ).toBe(day)
+        await resolveAll(shop)
+      }
+    })
+
+    it('raise none in the first hour of a process, for what comes at once, or bears no signature that could be right', async () => {
+      const young = watched()
+      for (let each = 0; each < 5; each++) young.refuse(11)
+      const atOnce = watched()
+      for (const minutes of [70, 4, 5]) atOnce.refuse(minutes)
+      const none = watched()
+      for (let each = 0; each < 12; each++) none.refuse(30, { kind: 'malformed', reason: 'test' })
+      const some = watched()
+      for (let each = 0; each < 5; each++) {
+        some.refuse(30)
+        some.accept(20)
+      }
+      expect(await count()).toBe(0)
+      atOnce.refuse(2)
+      expect(await raised()).toEqual([expect.stringContaining('and 4 deliveries were refused')])
+    })
   })
 
   it('raise an alert again after an hour, and not after five minutes without', async () => {

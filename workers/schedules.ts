@@ -1,8 +1,9 @@
 import { MINUTE } from '../shared/duration.js'
 import { messageOf } from '../shared/errors.js'
 import { watchSchedules } from '../shared/queue/schedule-watch.js'
-import { schedulesOf } from '../shared/queue/schedules.js'
+import { repeatsOf, schedulesOf } from '../shared/queue/schedules.js'
 import type { Services } from '../shared/runtime/services.js'
+import { keepRepeats } from '../shared/statements/checkpoints.js'
 
 const RESTORE_EVERY = MINUTE
 const LATE_AFTER = 3 * RESTORE_EVERY
@@ -36,6 +37,8 @@ export async function startSchedules(services: Services): Promise<Schedules> {
   }
 }
 
-export async function upsertSchedules({ queues, config }: Services): Promise<void> {
+/** In the queue, and, for those who watch whether they run, in the database. */
+export async function upsertSchedules({ queues, config, db, now }: Services): Promise<void> {
   for (const { name, repeat } of schedulesOf(config)) await queues.schedule(name, repeat)
+  await keepRepeats(db.pool, repeatsOf(config), now())
 }

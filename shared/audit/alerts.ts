@@ -22,7 +22,7 @@ export const alerts = {
   shop_away:
     'The shop takes no notifications (ORDER_WEBHOOK_URL). Mend it; they are sent again for about a day. Those that failed by then: npm run ops -- notifications list --status failed',
   dead_event: 'An event could not be applied. Read its error, mend the cause, then: npm run ops -- events replay ID',
-  session_refused: 'Stripe refused to create a Session. Read the message; it is often a key or an account setting.',
+  session_refused: 'Stripe refused to create a Session. Read the message; it is often an account setting.',
   stripe_key_refused:
     'Stripe does not take STRIPE_SECRET_KEY, or the key lacks a permission: the message says which. Mend it; everything that waits goes on by itself.',
   refund_made_late:

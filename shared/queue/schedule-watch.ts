@@ -3,7 +3,7 @@ import { MINUTE, SECOND } from '../duration.js'
 import { messageOf } from '../errors.js'
 import type { Services } from '../runtime/services.js'
 import { readRuns } from '../statements/checkpoints.js'
-import { lateSince, type Runs, type Schedule, schedulesOf } from './schedules.js'
+import { lateSince, type Runs, readRepeat, type Schedule, schedulesOf } from './schedules.js'
 
 const LOOK_EVERY = MINUTE
 
@@ -12,12 +12,20 @@ const LOOK_EVERY = MINUTE
  * does so: the usual reason for a schedule that does not run is that no worker does.
  */
 export function watchSchedules(services: Services): { stop(): void } {
-  const since = services.now()
-  const timer = setInterval(() => {
-    reportLateSchedules(services, since).catch(error =>
+  let since = services.now()
+  let isAway = false
+  const look = async () => {
+    // Nobody can write down a run while the database is away: what was due then does not count either.
+    if (isAway) since = services.now()
+    try {
+      await reportLateSchedules(services, since)
+      isAway = false
+    } catch (error) {
+      isAway = true
       services.log.warn({ reason: messageOf(error) }, 'the schedules could not be looked at')
-    )
-  }, LOOK_EVERY)
+    }
+  }
+  const timer = setInterval(look, LOOK_EVERY)
   return { stop: () => clearInterval(timer) }
 }
 
@@ -30,8 +38,10 @@ export async function reportLateSchedules(services: Services, since: Date): Prom
     db.pool,
     schedules.map(({ name }) => name)
   )
-  for (const schedule of schedules) {
-    const runs = all.get(schedule.name) ?? {}
+  for (const own of schedules) {
+    const { repeat, ...runs } = all.get(own.name) ?? {}
+    // The workers' settings say when a job runs, and this process can have others.
+    const schedule = { ...own, repeat: readRepeat(repeat) ?? own.repeat }
     const late = lateSince(schedule, runs, since, now)
     if (late === undefined) continue
     await alertUnlessOpen(db.pool, log, 'schedule_late', {
@@ -42,7 +52,8 @@ export async function reportLateSchedules(services: Services, since: Date): Prom
 }
 
 function describe({ name, repeat }: Schedule, { started, ended, failed }: Runs, late: Date): string {
-  const when = 'every' in repeat ? `runs every ${repeat.every / SECOND} seconds` : `runs at ${repeat.pattern}`
+  const when = 'every' in repeat ? `every ${repeat.every / SECOND} seconds` : `at ${repeat.pattern}`
+  const zone = 'pattern' in repeat && repeat.timeZone !== undefined ? ` (${repeat.timeZone})` : ''
   const last = ended === undefined ? 'has never ended well' : `ended well last at ${ended.toISOString()}`
   const hasFailed = failed !== undefined && (ended === undefined || failed > ended)
   const isOpen = started !== undefined && (ended === undefined || started > ended) && !hasFailed
@@ -51,5 +62,5 @@ function describe({ name, repeat }: Schedule, { started, ended, failed }: Runs, 
     : isOpen
       ? `; a run began at ${started.toISOString()}`
       : ''
-  return `${name} ${when}, was due at ${late.toISOString()} and ${last}${more}`
+  return `${name} runs ${when}${zone}, was due at ${late.toISOString()} and ${last}${more}`
 }

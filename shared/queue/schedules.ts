@@ -1,13 +1,16 @@
 import type { Config } from '../config/config.js'
 import { HOUR, MINUTE, SECOND } from '../duration.js'
-import { nextTime } from './cron.js'
+import { isCronPattern, nextTime } from './cron.js'
 import type { JobName, RowJobName } from './jobs.js'
 
 export type ScheduledJobName = Exclude<JobName, RowJobName>
 
+/** Every so many milliseconds, or at the times of a cron pattern; without a time zone, in this process's. */
+export type Repeat = { every: number } | { pattern: string; timeZone?: string }
+
 export interface Schedule {
   name: ScheduledJobName
-  repeat: { every: number } | { pattern: string }
+  repeat: Repeat
 }
 
 /** How long a scheduled job may take. */
@@ -27,8 +30,10 @@ export function schedulesOf({ schedules }: Config): Schedule[] {
   ]
 }
 
-/** What is written down of a schedule's runs; undefined before the first. */
+/** What is written down of a schedule and its runs; undefined before the first. */
 export interface Runs {
+  /** Since when the workers repeat it as they do. */
+  set?: Date
   /** When the last run began, when the last one ended well, and when one last failed. */
   started?: Date
   ended?: Date
@@ -37,15 +42,15 @@ export interface Runs {
 
 /**
  * The time since which a schedule is late, or undefined. What was due before `since`, when nobody watched, does not
- * count: a shop that was switched off for a night raises no alert in the morning.
+ * count: a shop that was switched off for a night raises no alert in the morning. Nor does what an older pattern had due.
  */
 export function lateSince({ repeat }: Schedule, runs: Runs, since: Date, now: Date): Date | undefined {
-  const last = latest(runs.ended, since) as Date
+  const last = latest(runs.ended, since, runs.set) as Date
   if ('every' in repeat) {
     const late = last.getTime() + Math.max(2 * repeat.every, INTERVAL_GRACE) < now.getTime()
     return late ? new Date(last.getTime() + repeat.every) : undefined
   }
-  const due = nextTime(repeat.pattern, last)
+  const due = nextTime(repeat.pattern, last, repeat.timeZone)
   const end = latest(runs.ended, runs.failed)
   const isRunning = runs.started !== undefined && (end === undefined || runs.started > end)
   const runsUntil = isRunning ? (runs.started as Date).getTime() + SCHEDULED_LIMIT : 0
@@ -54,4 +59,22 @@ export function lateSince({ repeat }: Schedule, runs: Runs, since: Date, now: Da
 
 function latest(...times: (Date | undefined)[]): Date | undefined {
   return times.reduce((a, b) => (a === undefined || (b !== undefined && b > a) ? b : a))
+}
+
+/** How this process repeats its schedules, in words that mean the same in a process of another time zone. */
+export function repeatsOf(config: Config): Schedule[] {
+  const { timeZone } = Intl.DateTimeFormat().resolvedOptions()
+  return schedulesOf(config).map(({ name, repeat }) => ({
+    name,
+    repeat: 'every' in repeat ? repeat : { ...repeat, timeZone }
+  }))
+}
+
+/** What another process has written down; undefined when this one cannot read it. */
+export function readRepeat(value: unknown): Repeat | undefined {
+  if (typeof value !== 'object' || value === null) return undefined
+  const { every, pattern, timeZone } = value as { every?: unknown; pattern?: unknown; timeZone?: unknown }
+  if (typeof every === 'number' && every > 0) return { every }
+  if (typeof pattern !== 'string' || (timeZone !== undefined && typeof timeZone !== 'string')) return undefined
+  return isCronPattern(pattern, timeZone) ? { pattern, timeZone } : undefined
 }

@@ -21,21 +21,43 @@ export async function markRun(db: Queryable, job: string, what: (typeof RUN)[num
   await reachCheckpoint(db, runName(job, what), at)
 }
 
-/** What is written down of these jobs' runs. */
-export async function readRuns(
-  db: Queryable,
-  jobs: string[]
-): Promise<Map<string, Partial<Record<(typeof RUN)[number], Date>>>> {
-  const { rows } = await db.query<{ name: string; at: Date }>({
-    name: 'read-runs',
-    text: 'SELECT "name", "at" FROM "Checkpoint" WHERE "name" = ANY($1)',
-    values: [jobs.flatMap(job => RUN.map(what => runName(job, what)))]
+/** Writes down how scheduled jobs are repeated, and since when: an equal one keeps its time. */
+export async function keepRepeats(db: Queryable, repeats: { name: string; repeat: object }[], at: Date): Promise<void> {
+  await db.query({
+    name: 'keep-repeats',
+    text: `
+    INSERT INTO "Checkpoint" ("name", "at", "value")
+    SELECT "name", $3, "value" FROM unnest($1::text[], $2::jsonb[]) AS kept("name", "value") ORDER BY "name"
+    ON CONFLICT ("name") DO UPDATE SET "at" = EXCLUDED."at", "value" = EXCLUDED."value"
+    WHERE "Checkpoint"."value" IS DISTINCT FROM EXCLUDED."value"`,
+    values: [repeats.map(({ name }) => repeatName(name)), repeats.map(({ repeat }) => JSON.stringify(repeat)), at]
   })
-  const at = new Map(rows.map(row => [row.name, row.at]))
-  return new Map(jobs.map(job => [job, Object.fromEntries(RUN.map(what => [what, at.get(runName(job, what))]))]))
+}
+
+type KnownRuns = Partial<Record<(typeof RUN)[number] | 'set', Date>> & { repeat?: unknown }
+
+/** What is written down of these jobs and their runs. */
+export async function readRuns(db: Queryable, jobs: string[]): Promise<Map<string, KnownRuns>> {
+  const { rows } = await db.query<{ name: string; at: Date; value: unknown }>({
+    name: 'read-runs',
+    text: 'SELECT "name", "at", "value" FROM "Checkpoint" WHERE "name" = ANY($1)',
+    values: [jobs.flatMap(job => [repeatName(job), ...RUN.map(what => runName(job, what))])]
+  })
+  const known = new Map(rows.map(row => [row.name, row]))
+  return new Map(
+    jobs.map(job => {
+      const runs = Object.fromEntries(RUN.map(what => [what, known.get(runName(job, what))?.at]))
+      const repeat = known.get(repeatName(job))
+      return [job, { ...runs, set: repeat?.at, repeat: repeat?.value }]
+    })
+  )
 }
 
 /** The one that ended well stands under the schedule's own name. */
 function runName(job: string, what: (typeof RUN)[number]): string {
   return what === 'ended' ? `schedule:${job}` : `schedule:${job}:${what}`
+}
+
+function repeatName(job: string): string {
+  return `schedule:${job}:repeat`
 }

@@ -290,7 +290,7 @@ export type $CheckpointPayload<ExtArgs extends runtime.Types.Extensions.Internal
     name: string
     at: Date
     /**
-     * Not used any more: the release before keeps here where a verification was broken off.
+     * How a schedule repeats (schedule:NAME:repeat).
      */
     value: runtime.JsonValue | null
   }, ExtArgs["result"]["checkpoint"]>
