@@ -70,6 +70,7 @@ async function verifyAll({ db, config, now }: Opened, resume: boolean, reached: 
   }
   if (from !== undefined) {
     print(`Going on from ${from.at.toISOString()}, after ${from.state.rows} rows (${bookmark.file}).`)
+    Object.assign(reached, { state: from.state, file: bookmark.file })
   }
   const progress = showProgress()
   const interrupt = catchInterrupt()
