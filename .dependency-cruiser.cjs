@@ -1,4 +1,4 @@
-/** Imports point one way: api and workers import shared, shared imports neither, nothing imports demo. */
+/** Imports point one way: api, workers and ops import shared and never each other; shared imports none; nothing imports demo. */
 module.exports = {
   forbidden: [
     {
@@ -27,8 +27,26 @@ module.exports = {
       from: { path: '^simulator/' },
       to: { path: '^(api|workers|shared|ops|demo|local|prisma|tests)/' }
     },
-    { name: 'api-and-workers-apart', severity: 'error', from: { path: '^api/' }, to: { path: '^workers/' } },
-    { name: 'workers-and-api-apart', severity: 'error', from: { path: '^workers/' }, to: { path: '^api/' } },
+    {
+      name: 'rules-know-only-rules',
+      comment: 'What is decided follows from its arguments: no settings, no database, no clock.',
+      severity: 'error',
+      from: { path: '^shared/rules/' },
+      to: { path: '^shared/(?!rules/)[^/]+/' }
+    },
+    {
+      name: 'statements-know-rules-and-the-database',
+      severity: 'error',
+      from: { path: '^shared/statements/' },
+      to: { path: '^shared/(?!statements/|rules/|audit/|database/|identity/|queue/jobs|generated/)[^/]+/' }
+    },
+    {
+      name: 'entry-points-apart',
+      comment: 'What two of them do stands in shared/.',
+      severity: 'error',
+      from: { path: '^(api|workers|ops)/' },
+      to: { path: '^(api|workers|ops)/', pathNot: '^$1/' }
+    },
     {
       name: 'no-circles',
       severity: 'error',

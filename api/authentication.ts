@@ -1,11 +1,11 @@
 import type { Request } from 'express'
 import { createRemoteJWKSet, decodeProtectedHeader, type JWTVerifyGetKey, jwtVerify } from 'jose'
 import type { Config } from '../shared/config/config.js'
-import { type Customer, customerOf } from '../shared/customer-claims.js'
 import { MINUTE, SECOND } from '../shared/duration.js'
 import { messageOf, Problem } from '../shared/errors.js'
+import { type Customer, customerOf } from '../shared/identity/customer-claims.js'
+import { SESSION_COOKIE, verifySessionToken } from '../shared/identity/session-token.js'
 import type { Logger } from '../shared/logger.js'
-import { SESSION_COOKIE, verifySessionToken } from '../shared/session-token.js'
 import { requestId } from './request-context.js'
 import { findSessionCookie } from './session-cookies.js'
 

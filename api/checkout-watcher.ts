@@ -1,5 +1,5 @@
 import { SECOND } from '../shared/duration.js'
-import type { Services } from '../shared/services.js'
+import type { Services } from '../shared/runtime/services.js'
 import { CHECKOUT_CHANGED } from '../shared/statements/checkouts.js'
 import { createProvenListener } from './proven-listener.js'
 

@@ -1,7 +1,7 @@
 import type pg from 'pg'
-import { openPool } from '../shared/database.js'
+import { openPool } from '../shared/database/database.js'
 import { SECOND } from '../shared/duration.js'
-import type { Services } from '../shared/services.js'
+import type { Services } from '../shared/runtime/services.js'
 
 /**
  * The one connection for what the process asks for itself: whether the database is there, and whether checkouts are open. It

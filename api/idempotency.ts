@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
 import type { Request } from 'express'
-import { canonicalJson } from '../shared/canonical-json.js'
-import type { Cart } from '../shared/cart.js'
 import { HOUR } from '../shared/duration.js'
 import { Problem } from '../shared/errors.js'
+import type { Cart } from '../shared/rules/cart.js'
+import { canonicalJson } from './canonical-json.js'
 
 export interface RequestKey {
   key: string

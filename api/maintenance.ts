@@ -1,7 +1,7 @@
 import type { RequestHandler } from 'express'
 import { SECOND } from '../shared/duration.js'
 import { messageOf, Problem } from '../shared/errors.js'
-import { createSharedRead } from '../shared/shared-read.js'
+import { createSharedRead } from '../shared/runtime/shared-read.js'
 import { type Maintenance, readMaintenance } from '../shared/statements/switches.js'
 import type { Ingress } from './ingress.js'
 

@@ -1,7 +1,7 @@
 import type { Request } from 'express'
-import { alertOnce } from '../shared/alerts.js'
-import type { Customer } from '../shared/customer-claims.js'
+import { alertOnce } from '../shared/audit/alerts.js'
 import { messageOf } from '../shared/errors.js'
+import type { Customer } from '../shared/identity/customer-claims.js'
 import type { Ingress } from './ingress.js'
 import { origin, requestId } from './request-context.js'
 

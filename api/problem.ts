@@ -1,5 +1,5 @@
 import type { ErrorRequestHandler, RequestHandler, Response } from 'express'
-import { isDatabaseUnavailable } from '../shared/database.js'
+import { isDatabaseUnavailable } from '../shared/database/database.js'
 import { Problem, type ProblemBody, problemBody } from '../shared/errors.js'
 import type { Logger } from '../shared/logger.js'
 import { TimeLimitError } from '../shared/within-time.js'

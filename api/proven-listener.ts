@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import { BoundedClient } from '../shared/bounded-client.js'
-import type { Queryable } from '../shared/database.js'
+import { BoundedClient } from '../shared/database/bounded-client.js'
+import type { Queryable } from '../shared/database/database.js'
 import { SECOND } from '../shared/duration.js'
 import { messageOf } from '../shared/errors.js'
 import type { Logger } from '../shared/logger.js'

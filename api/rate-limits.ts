@@ -10,7 +10,7 @@ import {
 } from 'rate-limiter-flexible'
 import { MINUTE, SECOND } from '../shared/duration.js'
 import { Problem } from '../shared/errors.js'
-import type { Services } from '../shared/services.js'
+import type { Services } from '../shared/runtime/services.js'
 import { withinTime } from '../shared/within-time.js'
 import { clientOf } from './request-context.js'
 

@@ -1,8 +1,8 @@
-import { alertUnlessOpen } from '../shared/alerts.js'
+import { alertUnlessOpen } from '../shared/audit/alerts.js'
 import { HOUR, MINUTE, SECOND } from '../shared/duration.js'
 import { messageOf } from '../shared/errors.js'
-import type { Services } from '../shared/services.js'
-import type { SignatureFault } from '../shared/webhook-signature.js'
+import type { Services } from '../shared/runtime/services.js'
+import type { SignatureFault } from './webhook-signature.js'
 
 const WINDOW = 5 * MINUTE
 /** So many in the window, and no fewer than were accepted: less is somebody's attempt, or one endpoint of several. */

@@ -1,13 +1,15 @@
 import { randomUUID } from 'node:crypto'
 import type { Request, RequestHandler } from 'express'
 import { pinoHttp } from 'pino-http'
-import { networkOf, plainAddress } from '../shared/address.js'
+import { networkOf, plainAddress } from '../shared/identity/ip-address.js'
+import { maskText } from '../shared/identity/masking.js'
+import { plainUserAgent } from '../shared/identity/user-agent.js'
 import type { Logger } from '../shared/logger.js'
-import { maskText } from '../shared/masking.js'
-import { answers } from '../shared/metrics.js'
-import { plainUserAgent } from '../shared/user-agent.js'
+import { answers } from '../shared/runtime/metrics.js'
 
 const CALLERS_ID = /^[\w.-]{1,64}$/
+/** Of a path in the log, in characters; our own are shorter. Node takes up to 16 kB of anybody. */
+const MOST_OF_PATH = 2_000
 
 /** Gives every request an id (the caller's X-Request-Id when it is a plain one) and logs how it was answered. */
 export function requestContext(log: Logger): RequestHandler {
@@ -19,8 +21,7 @@ export function requestContext(log: Logger): RequestHandler {
     customLogLevel: (_request, response, error) =>
       error || response.statusCode >= 500 ? 'error' : response.statusCode >= 400 ? 'warn' : 'info',
     serializers: {
-      // The path without its query: a query can carry what a log must not.
-      req: request => ({ method: request.method, path: String(request.url).split('?')[0] }),
+      req: request => ({ method: request.method, path: loggedPath(String(request.url)) }),
       res: response => ({ status: response.statusCode })
     },
     autoLogging: { ignore: request => request.url === '/healthz' || request.url === '/readyz' }
@@ -34,6 +35,12 @@ export function requestContext(log: Logger): RequestHandler {
     logRequests(request, response)
     next()
   }
+}
+
+/** Without its query, which can carry what a log must not, and in whole segments: half an e-mail address is not masked. */
+function loggedPath(url: string): string {
+  const path = url.split('?', 1)[0] as string
+  return path.length <= MOST_OF_PATH ? path : `${path.slice(0, path.lastIndexOf('/', MOST_OF_PATH - 1) + 1)}…`
 }
 
 export function requestId(request: Request): string {

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { containsCardNumber } from '../shared/card-numbers.js'
+import { containsCardNumber } from '../shared/identity/card-numbers.js'
 import { priceDecimals, toMinorUnits } from '../shared/money.js'
 
 // The limits and messages of the requirement text. Unknown fields are refused everywhere.

@@ -1,7 +1,7 @@
 import { hkdfSync } from 'node:crypto'
 import { jwtDecrypt } from 'jose'
-import { type Customer, customerOf } from '../shared/customer-claims.js'
-import { SESSION_COOKIE, verifySessionToken } from '../shared/session-token.js'
+import { type Customer, customerOf } from '../shared/identity/customer-claims.js'
+import { SESSION_COOKIE, verifySessionToken } from '../shared/identity/session-token.js'
 
 /** Of NextAuth and Auth.js: their own tolerance. */
 const CLOCK_TOLERANCE_SECONDS = 15

@@ -10,7 +10,7 @@ import { startStack } from '../local/stack.js'
 import { startThrowAwayPostgres } from '../local/throw-away-postgres.js'
 import { messageOf } from '../shared/errors.js'
 import { createLogger } from '../shared/logger.js'
-import { runShutdown } from '../shared/shutdown.js'
+import { runShutdown } from '../shared/runtime/shutdown.js'
 import { scenarios } from './scenarios.js'
 
 const DEADLINE_MS = 60_000

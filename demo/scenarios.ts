@@ -2,10 +2,10 @@ import Stripe from 'stripe'
 import { eventually } from '../local/eventually.js'
 import { type Answer, address, data, lineOf, type Shopper } from '../local/shopper.js'
 import type { Stack } from '../local/stack.js'
-import type { CheckoutData } from '../shared/checkout-outcome.js'
+import { requestRefunds } from '../shared/orders/refund.js'
+import { reconcile } from '../shared/reconcile/reconcile.js'
+import type { CheckoutData } from '../shared/rules/checkout-outcome.js'
 import { keyCleanup } from '../workers/key-cleanup.js'
-import { reconcile } from '../workers/reconcile.js'
-import { requestRefunds } from '../workers/refund-request.js'
 
 export interface Scene {
   stack: Stack

@@ -14,7 +14,7 @@ import {
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { connectBounded } from '../shared/bounded-client.js'
+import { connectBounded } from '../shared/database/bounded-client.js'
 import { type BoundProcess, spawnBound } from './bound-process.js'
 import { freePort } from './free-port.js'
 

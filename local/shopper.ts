@@ -1,6 +1,6 @@
-import type { CheckoutData } from '../shared/checkout-outcome.js'
 import type { ProblemBody } from '../shared/errors.js'
-import { signSessionToken } from '../shared/session-token.js'
+import { signSessionToken } from '../shared/identity/session-token.js'
+import type { CheckoutData } from '../shared/rules/checkout-outcome.js'
 import { eventually } from './eventually.js'
 
 export interface CatalogueItem {

@@ -1,6 +1,8 @@
 import { parseArgs } from 'node:util'
-import { type AlertName, alerts, resolveAlert } from '../shared/alerts.js'
-import { transaction } from '../shared/database.js'
+import { type AlertContext, type AlertName, alerts, resolveAlert } from '../shared/audit/alerts.js'
+import { type Database, transaction } from '../shared/database/database.js'
+import { endUnknown, SEVERAL } from '../shared/orders/unknown-session.js'
+import { findUnknownSessions } from '../shared/statements/checkouts.js'
 import { operator, withServices } from './environment.js'
 import { print } from './print.js'
 import { required } from './usage-error.js'
@@ -19,9 +21,21 @@ export async function attention(): Promise<void> {
     for (const entry of open) {
       print(`${entry.createdAt.toISOString()}  ${entry.name}  ${entry.id}`)
       print(`  ${alerts[entry.name as AlertName] ?? ''}`)
-      print(`  ${JSON.stringify(entry.context)}\n`)
+      print(`  ${JSON.stringify(entry.context)}`)
+      if (isOfSeveral(entry)) await printUnknown(db)
+      print()
     }
   })
+}
+
+function isOfSeveral({ name, context }: { name: string; context: unknown }): boolean {
+  return name === 'session_unknown' && (context as AlertContext).subject === SEVERAL
+}
+
+async function printUnknown({ pool }: Database): Promise<void> {
+  const unknown = await findUnknownSessions(pool, MOST)
+  print(unknown.length < MOST ? '  All of them:' : `  The oldest ${MOST} of them:`)
+  for (const { id, sessionId } of unknown) print(`    ${sessionId}  ${endUnknown(id)}`)
 }
 
 export async function resolve(args: string[]): Promise<void> {

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline/promises'
 import { loadConfig } from '../shared/config/config.js'
 import { createLogger } from '../shared/logger.js'
-import { openServices, type Services } from '../shared/services.js'
+import { openServices, type Services } from '../shared/runtime/services.js'
 import { type Runtime, runtimeFile } from '../shared/state-folder.js'
 import { required } from './usage-error.js'
 

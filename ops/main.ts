@@ -1,5 +1,6 @@
 // The operator's command: npm run ops -- help
 import { messageOf } from '../shared/errors.js'
+import { UnclearWish } from '../shared/orders/refused.js'
 import { commands } from './commands.js'
 import { UsageError } from './usage-error.js'
 
@@ -16,7 +17,11 @@ try {
   process.exitCode = isUsageError(error) ? 2 : 1
 }
 
-/** Ours, or that of util.parseArgs. */
+/** Of the command line, ours or that of util.parseArgs, or of what it asks for. */
 function isUsageError(error: unknown): boolean {
-  return error instanceof UsageError || String((error as { code?: string } | null)?.code).startsWith('ERR_PARSE_ARGS')
+  return (
+    error instanceof UsageError ||
+    error instanceof UnclearWish ||
+    String((error as { code?: string } | null)?.code).startsWith('ERR_PARSE_ARGS')
+  )
 }

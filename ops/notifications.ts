@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
 import type { NotificationStatus } from '../shared/generated/prisma/client.js'
-import type { Services } from '../shared/services.js'
+import type { Services } from '../shared/runtime/services.js'
 import { replayNotification } from '../shared/statements/notifications.js'
 import { operator, why, withServices } from './environment.js'
 import { print, printTable } from './print.js'

@@ -1,24 +1,14 @@
 import { parseArgs } from 'node:util'
-import type Stripe from 'stripe'
-import { writeAudit } from '../shared/audit.js'
-import { transaction } from '../shared/database.js'
-import { MINUTE } from '../shared/duration.js'
 import { toMinorUnits } from '../shared/money.js'
-import { parseRestock } from '../shared/restock.js'
-import type { Services } from '../shared/services.js'
-import { type CheckoutRow, lockCheckout, moveCheckout, readCheckout } from '../shared/statements/checkouts.js'
-import type { DueRow } from '../shared/statements/due-rows.js'
-import { findSiblings, lockOrder, type OrderRow } from '../shared/statements/orders.js'
-import { acceptPayment, findPaymentsOf, type PaymentRow } from '../shared/statements/payments.js'
+import { acceptReviewed } from '../shared/orders/accept.js'
+import { cancelWhatIsOpen } from '../shared/orders/cancel.js'
+import { capturePayment } from '../shared/orders/capture.js'
+import { requestRefunds } from '../shared/orders/refund.js'
+import { Refused } from '../shared/orders/refused.js'
+import { parseRestock } from '../shared/rules/restock.js'
+import type { Services } from '../shared/runtime/services.js'
+import { type OrderRow, readOrder } from '../shared/statements/orders.js'
 import { type RefundRow, readRefund } from '../shared/statements/refunds.js'
-import { commitReleased, settleReservations } from '../shared/statements/stock.js'
-import { isUnknownToStripe } from '../shared/stripe.js'
-import { type CheckoutStatus, isPayable } from '../shared/transitions.js'
-import { foundIntent, storeFound } from '../workers/found-events.js'
-import { requestRefunds } from '../workers/refund-request.js'
-import { applySession, endSession, expireCheckout } from '../workers/session-expiry.js'
-import { cancelOrder, enqueueDue, settleOrder } from '../workers/settlement.js'
-import { applyEvent } from '../workers/webhook-processing.js'
 import { operator, why, withServices } from './environment.js'
 import { print, printJson } from './print.js'
 import { required, UsageError } from './usage-error.js'
@@ -71,7 +61,7 @@ async function refund(services: Services, id: string, args: string[]): Promise<v
       key: { type: 'string' }
     }
   })
-  const { currency } = await readOrder(services, id)
+  const { currency } = await orderOf(services, id)
   const restock = values.restock === undefined ? undefined : parseRestock(values.restock)
   if (restock === null)
     throw new UsageError('--restock takes all, or quantities by product such as PRODUCT=2,PRODUCT=1.')
@@ -107,220 +97,37 @@ function report(refund: RefundRow): void {
 async function capture(services: Services, id: string, args: string[]): Promise<void> {
   const options = { amount: { type: 'string' }, reason: { type: 'string' }, payment: { type: 'string' } } as const
   const { values } = parseArgs({ args, options })
-  const { currency } = await readOrder(services, id)
-  const payment = await capturable(services, id, values.payment)
-  // What can be captured is what Stripe holds, not what we remember.
-  const authorized = await services.stripe.paymentIntents.retrieve(payment.paymentIntentId)
-  if (authorized.status !== 'requires_capture') {
-    await applyIntent(services, authorized)
-    throw new Error(`Nothing of ${authorized.id} can be captured: at Stripe it is ${authorized.status}.`)
-  }
-  const amount = values.amount === undefined ? authorized.amount_capturable : amountIn(values.amount, currency)
-  if (amount > authorized.amount_capturable) throw new UsageError('More than was authorized cannot be captured.')
-  const reason = await why(values.reason)
-  await noteOperator(services, payment, { action: 'order_capture_requested', amount, reason })
-  const intent = await services.stripe.paymentIntents.capture(
-    payment.paymentIntentId,
-    { amount_to_capture: amount },
-    { idempotencyKey: `${payment.paymentIntentId}-capture-${amount}-${minuteOf(services)}` }
-  )
-  await applyIntent(services, intent)
-  print(`Order ${id}: ${intent.id} is captured.`)
+  const { currency } = await orderOf(services, id)
+  const captured = await capturePayment(services, {
+    ...(await wishOf(id, values.payment, values.reason)),
+    amount: values.amount === undefined ? undefined : amountIn(values.amount, currency)
+  })
+  print(`Order ${id}: ${captured} is captured.`)
 }
 
-/** Ends what can still be paid, at Stripe first; a customer who was faster keeps the order. */
 async function cancel(services: Services, id: string, args: string[]): Promise<void> {
   const { values } = parseArgs({ args, options: { reason: { type: 'string' }, payment: { type: 'string' } } })
-  const { status } = await readOrder(services, id)
-  const given = await why(values.reason)
-  const payment = theOne(await findAuthorized(services, id, values.payment))
-  if (payment !== undefined) {
-    const { amount } = payment
-    await noteOperator(services, payment, { action: 'order_cancel_requested', amount, reason: given })
-    const intent = await services.stripe.paymentIntents.cancel(
-      payment.paymentIntentId,
-      {},
-      { idempotencyKey: `${payment.paymentIntentId}-cancel-${minuteOf(services)}` }
-    )
-    await applyIntent(services, intent)
-    const after = await readOrder(services, id)
-    return print(`${intent.id} is not charged; the order is ${after.status}.`)
-  }
-  if (status !== 'PENDING')
-    throw new Error(`The order is ${status}; only a PENDING or AUTHORIZED one can be cancelled.`)
-  for (const checkout of await findSiblings(services.db.pool, id, '')) {
-    if (isOpenAtStripe(checkout.status)) await expireCheckout(services, checkout)
-  }
-  const due: DueRow[] = []
-  await transaction(services.db.pool, async client => {
-    const after = await lockOrder(client, id)
-    if (after?.status !== 'PENDING') throw new Error(`The customer was faster: the order is ${after?.status}.`)
-    const open = (await findSiblings(client, id, '')).find(checkout => isPayable(checkout.status))
-    if (open !== undefined) throw new Error(`Checkout ${open.id} has just been opened for it. Run the command again.`)
-    const change = { services, client, due, trail: { userId: after.userId, orderId: id } }
-    const reason = given ?? `cancelled by ${operator()}`
-    await writeAudit(client, {
-      action: 'order_cancel_requested',
-      status: 'SUCCESS',
-      orderId: id,
-      metadata: { operator: operator(), reason }
-    })
-    await cancelOrder(change, id, reason)
-  })
-  await enqueueDue({ services, due })
-  print(`Order ${id} is cancelled.`)
+  await orderOf(services, id)
+  const cancelled = await cancelWhatIsOpen(services, await wishOf(id, values.payment, values.reason))
+  if (!('paymentIntentId' in cancelled)) return print(`Order ${id} is cancelled.`)
+  print(`${cancelled.paymentIntentId} is not charged; the order is ${cancelled.status}.`)
 }
 
-/** Lets a payment in review count for its order: takes its stock, if it is still there, and pays the order. */
 async function accept(services: Services, id: string, args: string[]): Promise<void> {
   const { values } = parseArgs({ args, options: { payment: { type: 'string' }, note: { type: 'string' } } })
-  const payments = (await findPaymentsOf(services.db.pool, id)).filter(
-    each =>
-      each.reviewReason !== null &&
-      each.acceptedAt === null &&
-      (values.payment ?? each.paymentIntentId) === each.paymentIntentId
-  )
-  const [payment, ...others] = payments
-  if (payment === undefined) throw new Error(`Order ${id} has no payment in review.`)
-  if (others.length > 0) throw new UsageError('Several payments are in review; name one with --payment.')
-  const note = await why(values.note)
-  refuseUnpaid(payment, await readCheckout(services.db.pool, payment.checkoutId))
-  await closeSessions(services, payment)
-  const due: DueRow[] = []
-  const status = await transaction(services.db.pool, async client => {
-    const checkout = await lockCheckout(client, payment.checkoutId)
-    await lockOrder(client, id)
-    const now = services.now()
-    const reopened = (await findSiblings(client, id, payment.checkoutId)).find(each => isOpenAtStripe(each.status))
-    if (reopened !== undefined)
-      throw new Error(`Checkout ${reopened.id} has just been opened for it. Run the command again.`)
-    if (!(await acceptPayment(client, payment.paymentIntentId, operator(), now)))
-      throw new Error('Somebody was faster.')
-    refuseUnpaid(payment, checkout)
-    const isPaid = payment.status === 'SUCCEEDED'
-    if (isPaid) {
-      await settleReservations(client, payment.checkoutId, 'COMMITTED', now)
-      if (!(await commitReleased(client, payment.checkoutId, now))) {
-        const instead = `npm run ops -- order refund ${id} --payment ${payment.paymentIntentId}`
-        throw new Error(`The goods are gone. Refund instead: ${instead}`)
-      }
-    }
-    const trail = { userId: checkout?.userId, orderId: id, checkoutId: payment.checkoutId }
-    const audit = {
-      action: 'payment_accepted',
-      status: 'SUCCESS' as const,
-      ...trail,
-      amount: payment.captured,
-      currency: payment.currency,
-      before: checkout?.status,
-      after: isPaid ? 'PAID' : checkout?.status,
-      metadata: { operator: operator(), note: note ?? null, reason: payment.reviewReason }
-    }
-    const moved =
-      isPaid && (await moveCheckout(client, payment.checkoutId, { to: 'PAID', byOperator: true, now, audit: [audit] }))
-    if (!moved) await writeAudit(client, audit)
-    return await settleOrder({ services, client, due, trail, reason: note }, id)
-  })
-  await enqueueDue({ services, due })
-  print(`Payment ${payment.paymentIntentId} counts now; the order is ${status}.`)
+  await orderOf(services, id)
+  const accepted = await acceptReviewed(services, await wishOf(id, values.payment, values.note))
+  print(`Payment ${accepted.paymentIntentId} counts now; the order is ${accepted.status}.`)
 }
 
-function refuseUnpaid({ status, orderId }: PaymentRow, checkout: CheckoutRow | undefined): void {
-  if (status === 'SUCCEEDED' || checkout?.status === 'PROCESSING') return
-  throw new Error(`Its checkout is ${checkout?.status} and nothing is captured: npm run ops -- order cancel ${orderId}`)
+async function wishOf(orderId: string, paymentIntentId: string | undefined, reason: string | undefined) {
+  return { orderId, paymentIntentId, reason: await why(reason), operator: operator() }
 }
 
-/**
- * Before a payment counts, nothing else may be able to pay its order: what is open expires at Stripe. The payment's own
- * checkout is not told, so that it keeps its goods. Throws when a customer was faster and has paid there too.
- */
-async function closeSessions(services: Services, payment: PaymentRow): Promise<void> {
-  const { orderId, paymentIntentId, checkoutId } = payment
-  const open = (await findSiblings(services.db.pool, orderId, '')).filter(({ status }) => isOpenAtStripe(status))
-  for (const checkout of open) {
-    const session = await endSession(services, checkout).catch(error => {
-      if (!isUnknownToStripe(error)) throw error
-      const command = `npm run ops -- checkout expire ${checkout.id} --unknown-to-stripe --reason "…"`
-      throw new Error(`Stripe does not know the Session of checkout ${checkout.id}. If it was deleted: ${command}`)
-    })
-    if (session.status === 'expired' && checkout.id === checkoutId) continue
-    await applySession(services, checkout, session)
-    const after = await readCheckout(services.db.pool, checkout.id)
-    const isPaid = after?.status === 'PAID' || after?.status === 'PROCESSING'
-    if (!isPaid || intentOf(session) === paymentIntentId) continue
-    const refund = `npm run ops -- order refund ${orderId} --payment ${paymentIntentId}`
-    throw new Error(
-      `The customer was faster: Session ${session.id} of checkout ${checkout.id} is paid too. Refund the one in review: ${refund}`
-    )
-  }
-}
-
-function intentOf({ payment_intent: intent }: Stripe.Checkout.Session): string | undefined {
-  return typeof intent === 'string' ? intent : intent?.id
-}
-
-function isOpenAtStripe(status: CheckoutStatus): boolean {
-  return status === 'OPEN' || status === 'VERIFIED'
-}
-
-async function readOrder({ db }: Services, id: string): Promise<OrderRow> {
-  const { rows } = await db.pool.query<OrderRow>('SELECT * FROM "Order" WHERE "id" = $1', [id])
-  if (rows[0] === undefined) throw new Error(`There is no order ${id}.`)
-  return rows[0]
-}
-
-async function findAuthorized({ db }: Services, id: string, paymentIntentId?: string): Promise<PaymentRow[]> {
-  return (await findPaymentsOf(db.pool, id)).filter(
-    each => each.status === 'AUTHORIZED' && (paymentIntentId ?? each.paymentIntentId) === each.paymentIntentId
-  )
-}
-
-/** The only one of several that can be meant. */
-function theOne(payments: PaymentRow[]): PaymentRow | undefined {
-  const [payment, ...others] = payments
-  if (others.length === 0) return payment
-  const names = payments.map(each => each.paymentIntentId).join(', ')
-  throw new UsageError(`The order has several authorizations (${names}); name one with --payment.`)
-}
-
-async function capturable(services: Services, id: string, paymentIntentId?: string): Promise<PaymentRow> {
-  const authorized = await findAuthorized(services, id, paymentIntentId)
-  const isInReview = (each: PaymentRow) => each.reviewReason !== null && each.acceptedAt === null
-  const payment = theOne(authorized.filter(each => !isInReview(each)))
-  if (payment !== undefined) return payment
-  const [reviewed] = authorized
-  if (reviewed === undefined) throw new Error(`Order ${id} has no authorization that could be captured.`)
-  const { paymentIntentId: name, reviewReason } = reviewed
-  throw new Error(`${name} is in review: ${reviewReason}. Accept it first, or cancel it.`)
-}
-
-/** Both end the PaymentIntent once, however often they are asked for; a key that met an error of Stripe's is used up. */
-function minuteOf({ now }: Services): number {
-  return Math.floor(now().getTime() / MINUTE)
-}
-
-/** Who asks for it, and why, is written down before Stripe is asked. */
-async function noteOperator(
-  { db }: Services,
-  payment: PaymentRow,
-  request: { action: string; amount: number; reason: string | undefined }
-): Promise<void> {
-  await writeAudit(db.pool, {
-    action: request.action,
-    status: 'PROCESSING',
-    orderId: payment.orderId,
-    checkoutId: payment.checkoutId,
-    amount: request.amount,
-    currency: payment.currency,
-    metadata: { operator: operator(), reason: request.reason ?? null, paymentIntent: payment.paymentIntentId }
-  })
-}
-
-/** What Stripe has answered takes the way of an event; the webhook that tells it too finds nothing to do. */
-async function applyIntent(services: Services, intent: Parameters<typeof foundIntent>[0]): Promise<void> {
-  const found = foundIntent(intent)
-  const eventId = found === undefined ? undefined : await storeFound(services, found, `ops-${operator()}`)
-  if (eventId !== undefined) await applyEvent(services, eventId)
+async function orderOf({ db }: Services, id: string): Promise<OrderRow> {
+  const order = await readOrder(db.pool, id)
+  if (order === undefined) throw new Refused(`There is no order ${id}.`)
+  return order
 }
 
 function amountIn(text: string, currency: string): number {

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import { erasePersonalData } from '../shared/erasure.js'
+import { erasePersonalData } from '../shared/orders/erasure.js'
 import { operator, withServices } from './environment.js'
 import { print } from './print.js'
 import { required, UsageError } from './usage-error.js'

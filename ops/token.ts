@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import { signSessionToken } from '../shared/session-token.js'
+import { signSessionToken } from '../shared/identity/session-token.js'
 import { environment } from './environment.js'
 import { print } from './print.js'
 import { required, UsageError } from './usage-error.js'

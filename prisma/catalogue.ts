@@ -1,4 +1,4 @@
-import type { Database } from '../shared/database.js'
+import type { Database } from '../shared/database/database.js'
 
 export interface SeedProduct {
   id: string

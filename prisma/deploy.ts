@@ -1,9 +1,9 @@
 // npm run db:migrate: applies to DATABASE_URL the migrations that it has not had yet, and sets how long the audit trail is
 // kept at least from LOG_RETENTION_DAYS and DATA_RETENTION_DAYS, where they are set: whoever migrates owns the database.
-import { setAuditPolicy } from '../shared/audit-policy.js'
+import { setAuditPolicy } from '../shared/audit/audit-policy.js'
 import { readRetentionDays } from '../shared/config/config.js'
 import { messageOf } from '../shared/errors.js'
-import { applyMigrations } from '../shared/migrations.js'
+import { applyMigrations } from './schema-engine.js'
 
 const url = process.env.DATABASE_URL
 let code = 0

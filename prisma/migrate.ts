@@ -3,8 +3,8 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { messageOf } from '../shared/errors.js'
-import { missingMigration } from '../shared/migrations.js'
 import { projectRoot } from '../shared/project-root.js'
+import { missingMigration } from './schema-engine.js'
 
 const [command, name] = process.argv.slice(2)
 

@@ -1,5 +1,5 @@
 import { type Logger, type LoggerOptions, pino, stdTimeFunctions } from 'pino'
-import { maskJson, PERSONAL_FIELDS } from './masking.js'
+import { maskJson, PERSONAL_FIELDS } from './identity/masking.js'
 
 export type { Logger }
 

@@ -4,9 +4,15 @@ import { startApi } from '../api/start.js'
 import { eventually } from '../local/eventually.js'
 import { freePort } from '../local/free-port.js'
 import { address, createShopper, data, type Line, lineOf, type Shopper } from '../local/shopper.js'
+import { writeAudit } from '../shared/audit/audit.js'
 import { HOUR } from '../shared/duration.js'
 import { newId } from '../shared/ids.js'
+import { createLogger } from '../shared/logger.js'
+import { requestRefunds } from '../shared/orders/refund.js'
 import type { SimulatorOptions } from '../simulator/start.js'
+import { priceVerification } from '../workers/price-verification.js'
+import { refundCreation } from '../workers/refund-creation.js'
+import { sessionCreation } from '../workers/session-creation.js'
 import { runOps } from './support/ops.js'
 import { randomFrom } from './support/random.js'
 import { openShop, type Shop } from './support/shop.js'
@@ -60,19 +66,24 @@ async function age(shop: Shop, checkoutId: string, minutes: number): Promise<voi
   )
 }
 
+async function locksWaitedFor(pool: pg.Pool): Promise<number> {
+  const { rows } = await pool.query(
+    `SELECT count(*)::int AS waiting FROM pg_locks l JOIN pg_stat_activity a USING (pid) WHERE NOT l.granted AND a.datname = current_database()`
+  )
+  return rows[0].waiting
+}
+
 /** Does what reserves stock so many times that all of them wait for each other before they reserve. */
 async function meeting<T>(pool: pg.Pool, size: number, work: () => Promise<T>): Promise<T> {
   const client = await pool.connect()
   try {
     await client.query('BEGIN; LOCK TABLE "Reservation" IN SHARE MODE')
     const result = work()
-    const waiting = async () => {
-      const { rows } = await pool.query(
-        `SELECT count(*)::int AS waiting FROM pg_locks l JOIN pg_database d ON d.oid = l.database WHERE NOT l.granted AND d.datname = current_database()`
-      )
-      return rows[0].waiting as number
-    }
-    const seen = await eventually(waiting, count => count === size, 8_000)
+    const seen = await eventually(
+      () => locksWaitedFor(pool),
+      count => count === size,
+      8_000
+    )
     await client.query('COMMIT')
     expect(seen).toBe(size)
     return await result
@@ -291,6 +302,38 @@ describe('a Session that Stripe does not know is in nobody’s way', () => {
     await idler.checkoutBecomes(lost.checkoutId, 'OPEN')
   })
 
+  it('stays open when a cart that its amounts refuse asks for its goods', async () => {
+    const shop = await open({ PAYMENT_MAX_AMOUNT: '60' })
+    const [idler, buyer] = [await shop.customer('idler'), await shop.customer('buyer')]
+    const line = await stocked(shop, 8)
+    const held = data(await buy(idler, [{ ...line, quantity: 4 }]))
+    await age(shop, held.checkoutId, 30)
+    expect((await buy(buyer, [{ ...line, quantity: 8 }])).status).toBe(400)
+    expect(session(shop, held.sessionId)?.status).toBe('open')
+    expect((await buy(buyer, [{ ...line, quantity: 5 }])).status).toBe(200)
+    expect(session(shop, held.sessionId)?.status).toBe('expired')
+  })
+
+  it('has an alert of its own when another of its order has one', async () => {
+    const shop = await open()
+    const customer = await shop.customer('again')
+    const line = await stocked(shop, 5)
+    const order = data(await customer.createOrder({ items: [line], address, subtotal: 10, shipping: 0 }))
+    const first = data(await buy(customer, [line], order.id))
+    const refuseToEnd = (id: string | undefined, status: string) => Object.assign(session(shop, id) ?? {}, { status })
+    refuseToEnd(first.sessionId, 'a status of a later version')
+    expect((await buy(customer, [line], order.id)).status).toBe(409)
+    refuseToEnd(first.sessionId, 'open')
+    await shop.stack.services.stripe.checkout.sessions.expire(first.sessionId ?? '')
+    await customer.checkoutBecomes(first.checkoutId, 'EXPIRED')
+    const second = data(await buy(customer, [line], order.id))
+    refuseToEnd(second.sessionId, 'a status of a later version')
+    for (let time = 0; time < 2; time++) expect((await buy(customer, [line], order.id)).status).toBe(409)
+    const alerts = await openAlerts(shop, 'session_not_ended')
+    const ids = alerts.map(({ context }) => (context as { checkoutId: string }).checkoutId)
+    expect(ids.sort()).toEqual([first.checkoutId, second.checkoutId].sort())
+  })
+
   it('gives an order no second page beside one that cannot be closed', async () => {
     const shop = await open()
     const customer = await shop.customer('again')
@@ -438,4 +481,131 @@ it('ends a Session by the number of different cards as well, which ops fraud sho
   await tester.checkoutBecomes(opened.checkoutId, 'EXPIRED')
   const shown = await runOps(shop, 'fraud', 'show', '--user', 'tester')
   expect(shown.output).toContain('3 different declined cards of the customer in a day, more than 2')
+})
+
+describe('an order is locked before its trail is written', () => {
+  const TRY = { id: 'test', attempt: 1, isLastAttempt: true }
+  const quiet = { SWEEP_EVERY_SECONDS: '3600' }
+
+  /** Begins something that needs the order, and writes into the order's trail while that waits. */
+  async function writeBeside(shop: Shop, orderId: string, begin: () => Promise<unknown>): Promise<void> {
+    const { pool } = shop.stack.services.db
+    const client = await pool.connect()
+    let begun: Promise<unknown> | undefined
+    try {
+      await client.query(`BEGIN; SET LOCAL lock_timeout = '500ms'`)
+      await client.query('SELECT FROM "Order" WHERE "id" = $1 FOR NO KEY UPDATE', [orderId])
+      begun = begin()
+      const waiting = await eventually(
+        () => locksWaitedFor(pool),
+        count => count > 0
+      )
+      expect(waiting).toBeGreaterThan(0)
+      await writeAudit(client, { action: 'test', status: 'SUCCESS', orderId })
+    } finally {
+      await client.query('COMMIT')
+      client.release()
+      await begun
+    }
+  }
+
+  it('when its Session expires', async () => {
+    const shop = await open(quiet)
+    const customer = await shop.customer('expiring')
+    const { orderId = '', checkoutId, sessionId } = data(await buy(customer, [await stocked(shop, 5)]))
+    await writeBeside(shop, orderId, () => shop.stack.services.stripe.checkout.sessions.expire(sessionId ?? ''))
+    await customer.checkoutBecomes(checkoutId, 'EXPIRED')
+  })
+
+  it('when it is paid, and when it is refunded', async () => {
+    const shop = await open(quiet)
+    const customer = await shop.customer('paying')
+    const { orderId = '', url, sessionId } = data(await buy(customer, [await stocked(shop, 5)]))
+    await writeBeside(shop, orderId, () => customer.pay(url ?? ''))
+    await customer.orderBecomes(orderId, 'PAID')
+    const { stripe } = shop.stack.services
+    const intent = String(session(shop, sessionId)?.payment_intent)
+    await writeBeside(shop, orderId, () => stripe.refunds.create({ payment_intent: intent, amount: 100 }))
+    await customer.orderBecomes(orderId, 'PARTIALLY_REFUNDED')
+  })
+
+  it('when its refund is refused', async () => {
+    const shop = await open({ ...quiet, STRIPE_MAX_RETRIES: '0' })
+    const { services, simulator, stopWorkers } = shop.stack
+    const customer = await shop.customer('refunded')
+    const { orderId = '', url } = data(await buy(customer, [await stocked(shop, 5)]))
+    await customer.pay(url ?? '')
+    await customer.orderBecomes(orderId, 'PAID')
+    await stopWorkers()
+    const [refund] = await requestRefunds(services, { orderId, amount: 100, operator: 'olga' })
+    simulator?.faults.set({ refused: 1 })
+    await writeBeside(shop, orderId, () => refundCreation.handle(services, { refundId: refund?.id ?? '' }, TRY))
+    expect(await services.db.prisma.refund.count({ where: { status: 'REFUSED' } })).toBe(1)
+  })
+
+  it('when its cart, or its Session, is refused', async () => {
+    const shop = await open({ ...quiet, CHECKOUT_WAIT_MS: '0' })
+    const { services, simulator, stopWorkers } = shop.stack
+    const { prisma } = services.db
+    const customer = await shop.customer('refused')
+    const line = await stocked(shop, 5)
+    await stopWorkers()
+    const received = async (item: Line) => {
+      const { checkoutId } = data(await buy(customer, [item]))
+      const { orderId } = await prisma.checkout.findUniqueOrThrow({ where: { id: checkoutId } })
+      return { payload: { checkoutId }, orderId: orderId ?? '' }
+    }
+    const wrong = await received({ ...line, price: 9 })
+    await writeBeside(shop, wrong.orderId, () => priceVerification.handle(services, wrong.payload, TRY))
+    const right = await received(line)
+    await priceVerification.handle(services, right.payload, TRY)
+    simulator?.faults.set({ refused: 1 })
+    await writeBeside(shop, right.orderId, () => sessionCreation.handle(services, right.payload, TRY))
+    const checkouts = await prisma.checkout.findMany({ orderBy: { createdAt: 'asc' } })
+    expect(checkouts.map(({ status }) => status)).toEqual(['REJECTED', 'FAILED'])
+  })
+
+  it('when an operator ends its checkout', async () => {
+    const shop = await open(quiet)
+    const customer = await shop.customer('forgotten')
+    const { orderId = '', checkoutId, sessionId } = data(await buy(customer, [await stocked(shop, 5)]))
+    forgetAtStripe(shop, 'checkout.session', sessionId ?? '')
+    await writeBeside(shop, orderId, () =>
+      runOps(shop, 'checkout', 'expire', checkoutId, '--unknown-to-stripe', '--reason', 'deleted')
+    )
+    await customer.checkoutBecomes(checkoutId, 'EXPIRED')
+  })
+
+  it('so that a cart that names it can be refused while its Session expires', async () => {
+    const lines: string[] = []
+    const destination = { write: (line: string) => void lines.push(line) }
+    const log = createLogger({ level: 'warn', production: true, name: 'test', destination })
+    const shop = await openShop('postgres', { RECONCILE_CRON: '0 0 1 1 *', SWEEP_EVERY_SECONDS: '3600' }, { log })
+    shops.push(shop)
+    const { pool } = shop.stack.services.db
+    const customer = await shop.customer('hasty')
+    const line = await stocked(shop, 5)
+    const order = data(await customer.createOrder({ items: [line], address, subtotal: 10, shipping: 0 }))
+    const first = data(await buy(customer, [line], order.id))
+    const waiting = (least: number) =>
+      eventually(
+        () => locksWaitedFor(pool),
+        count => count >= least
+      )
+    const client = await pool.connect()
+    try {
+      await client.query('BEGIN')
+      await client.query('SELECT FROM "Product" WHERE "id" = $1 FOR UPDATE', [line.productId])
+      const second = buy(customer, [{ ...line, price: 9 }], order.id)
+      await waiting(1)
+      await shop.stack.services.stripe.checkout.sessions.expire(first.sessionId ?? '')
+      await waiting(2)
+      await client.query('COMMIT')
+      expect((await second).status).toBe(400)
+    } finally {
+      client.release()
+    }
+    await customer.checkoutBecomes(first.checkoutId, 'EXPIRED')
+    expect(lines.filter(each => each.includes('deadlock'))).toEqual([])
+  })
 })

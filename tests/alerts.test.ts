@@ -5,13 +5,15 @@ import { watchRefusedSignatures } from '../api/refused-signatures.js'
 import { startApi } from '../api/start.js'
 import { eventually } from '../local/eventually.js'
 import { freePort } from '../local/free-port.js'
-import { data, lineOf } from '../local/shopper.js'
+import { data, type Line, lineOf } from '../local/shopper.js'
+import { alertUnlessOpen } from '../shared/audit/alerts.js'
 import { loadConfig } from '../shared/config/config.js'
 import { HOUR, MINUTE, SECOND } from '../shared/duration.js'
-import type { JobName } from '../shared/jobs.js'
-import { reportLateSchedules } from '../shared/schedule-watch.js'
-import { lateSince, type Schedule } from '../shared/schedules.js'
-import { createStripe } from '../shared/stripe.js'
+import { createLogger } from '../shared/logger.js'
+import type { JobName } from '../shared/queue/jobs.js'
+import { reportLateSchedules } from '../shared/queue/schedule-watch.js'
+import { lateSince, type Schedule } from '../shared/queue/schedules.js'
+import { createStripe } from '../shared/runtime/stripe-client.js'
 import { orderNotification } from '../workers/order-notification.js'
 import { startWorkers } from '../workers/start.js'
 import { sweep } from '../workers/sweep.js'
@@ -321,6 +323,127 @@ it('raises one alert for an outage of Stripe, which counts what waits, and singl
   } finally {
     await shop.close()
   }
+})
+
+it('raises one alert for a key that Stripe refuses: what waits for it is neither stuck nor waits for Stripe', async () => {
+  const shop = await openShop('postgres', { ...QUIET, STRIPE_MAX_RETRIES: '0', CHECKOUT_WAIT_MS: '0' })
+  try {
+    const { services, simulator } = shop.stack
+    const { prisma, pool } = services.db
+    const customer = await shop.customer('waiting')
+    simulator?.faults.set({ refuseKey: 401 })
+    const items = [lineOf(await customer.product('stoneware-mug'), 1)]
+    for (const key of ['one', 'two', 'three']) await customer.checkout({ items }, { 'Idempotency-Key': key })
+    const waiting = await eventually(
+      () => prisma.checkout.findMany({ where: { status: 'VERIFIED' } }),
+      all => all.length === 3
+    )
+    const ids = waiting.map(({ id }) => id)
+    // Five hours, and each time the sweep brings another try.
+    for (let round = 1; round <= 5; round++) {
+      await pool.query('UPDATE "Checkout" SET "requeues" = "requeues" + 18')
+      await Promise.all(services.queues.all.map(queue => queue.obliterate({ force: true })))
+      await sweep.handle(later(shop, round * HOUR), {}, { id: 'test', attempt: 1, isLastAttempt: true })
+      const tried = await eventually(
+        () => prisma.checkout.findMany({ where: { id: { in: ids } } }),
+        all => all.every(({ requeues }) => requeues === 0)
+      )
+      expect(tried.map(({ requeues, stripeAwaySince }) => [requeues, stripeAwaySince])).toEqual(
+        Array(3).fill([0, null])
+      )
+    }
+    expect((await prisma.alert.findMany()).map(({ name }) => name)).toEqual(['stripe_key_refused'])
+    simulator?.faults.set({})
+    for (const id of ids) await services.queues.offer('session-creation', id, { again: true })
+    for (const id of ids) await customer.checkoutBecomes(id, 'OPEN')
+  } finally {
+    await shop.close()
+  }
+})
+
+describe('what many checkouts meet for one reason', () => {
+  let shop: Shop
+  beforeEach(async () => {
+    shop = await openShop('postgres', { ...QUIET, PAYMENT_MIN_AMOUNT: '0.01', RECONCILE_GRACE_MINUTES: '0' })
+  })
+  afterEach(() => shop.close())
+
+  const trailOf = (name: string) =>
+    shop.stack.services.db.prisma.paymentAuditLog.findMany({ where: { action: `alert_${name}` } })
+  const buy = async (userId: string, line: Line, orderId?: string) => {
+    const customer = await shop.customer(userId)
+    return await customer.checkout({ items: [line], orderId }, { 'Idempotency-Key': `${userId} ${number++}` })
+  }
+  let number = 0
+
+  it('raises one alert for each reason for which Stripe refuses their Sessions', async () => {
+    const { prisma } = shop.stack.services.db
+    const customer = await shop.customer('looking')
+    const [mug, lamp] = [await customer.product('stoneware-mug'), await customer.product('desk-lamp')]
+    shop.stack.simulator?.faults.set({ refused: 3 })
+    for (const userId of ['a', 'b', 'c']) expect((await buy(userId, lineOf(mug, 1))).status).toBe(502)
+    expect(await alertsOf(shop, 'session_refused')).toHaveLength(1)
+    // Stripe takes no 10 cents: https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts
+    await prisma.product.update({ where: { id: lamp.id }, data: { price: 10n } })
+    for (const userId of ['d', 'e']) expect((await buy(userId, { ...lineOf(lamp, 1), price: 0.1 })).status).toBe(502)
+    expect(await alertsOf(shop, 'session_refused')).toHaveLength(2)
+    expect((await trailOf('session_refused')).map(({ userId }) => userId).sort()).toEqual(['a', 'b', 'c', 'd', 'e'])
+    await resolveAll(shop)
+    shop.stack.simulator?.faults.set({ refused: 1 })
+    await buy('f', lineOf(mug, 1))
+    expect(await alertsOf(shop, 'session_refused')).toHaveLength(3)
+  })
+
+  it('raises one alert for the Sessions that a key of another account does not know, and names each', async () => {
+    const { services, simulator } = shop.stack
+    const mug = lineOf(await (await shop.customer('looking')).product('stoneware-mug'), 1)
+    const opened = []
+    for (const userId of ['a', 'b', 'c', 'd']) opened.push(data(await buy(userId, mug)))
+    const sessions = simulator?.store.table('checkout.session')
+    for (const { sessionId } of opened) sessions?.delete(sessionId ?? '')
+    await services.db.pool.query(`UPDATE "Checkout" SET "sessionExpiresAt" = now() - interval '1 day'`)
+    for (let run = 0; run < 2; run++) expect((await runOps(shop, 'reconcile')).code).toBe(1)
+    const alerts = await alertsOf(shop, 'session_unknown')
+    // The first could be one that was deleted.
+    expect(alerts.map(({ context }) => (context as { subject: string }).subject)).toEqual([
+      expect.stringMatching(new RegExp(opened.map(({ checkoutId }) => checkoutId).join('|'))),
+      'several checkouts'
+    ])
+    const { output } = await runOps(shop, 'attention')
+    for (const { checkoutId } of opened) {
+      const command = `checkout expire ${checkoutId} --unknown-to-stripe --reason`
+      expect(output).toContain(command)
+      const trail = (await trailOf('session_unknown')).filter(each => each.checkoutId === checkoutId)
+      expect(trail.map(({ error }) => error)).toEqual(Array(2).fill(expect.stringContaining(command)))
+    }
+  })
+
+  it('raises one alert for a customer who tries to pay the order of another one again and again', async () => {
+    const owner = await shop.customer('owner')
+    const line = lineOf(await owner.product('stoneware-mug'), 1)
+    const { orderId } = data(await buy('owner', line))
+    for (let time = 0; time < 3; time++) expect((await buy('stranger', line, orderId)).status).toBe(403)
+    expect((await alertsOf(shop, 'order_of_another_user')).map(({ context }) => context)).toMatchObject([
+      { userId: 'stranger', orderId }
+    ])
+    expect(await trailOf('order_of_another_user')).toHaveLength(3)
+  })
+
+  it('is raised with its audit row, or not at all', async () => {
+    const { pool } = shop.stack.services.db
+    const lines: string[] = []
+    const destination = { write: (line: string) => void lines.push(line) }
+    const log = createLogger({ level: 'error', production: true, name: 'test', destination })
+    const raise = () => alertUnlessOpen(pool, log, 'stripe_away', { reason: 'test' })
+    await asOwner(shop, 'REVOKE INSERT ("action") ON "PaymentAuditLog" FROM tillworks_app')
+    await expect(raise()).rejects.toThrow('permission denied')
+    expect([await alertsOf(shop, 'stripe_away'), lines]).toEqual([[], []])
+    await asOwner(shop, 'GRANT INSERT ("action") ON "PaymentAuditLog" TO tillworks_app')
+    expect([await raise(), await raise()]).toEqual([true, false])
+    expect([await alertsOf(shop, 'stripe_away'), lines, await trailOf('stripe_away')].map(each => each.length)).toEqual(
+      [1, 1, 1]
+    )
+  })
 })
 
 describe('a shop that is told of its orders', () => {

@@ -1,88 +1,33 @@
-import type Stripe from 'stripe'
 import { eventually } from '../local/eventually.js'
 import { data, lineOf, type Shopper } from '../local/shopper.js'
-import { checkLedger } from '../ops/ledger-check.js'
 import { loadConfig } from '../shared/config/config.js'
-import { DAY, MINUTE, SECOND } from '../shared/duration.js'
-import type { Services } from '../shared/services.js'
-import { storeEvents } from '../shared/statements/webhook-events.js'
-import { bookBalanceTransactions } from '../workers/balance.js'
-import { reconcile } from '../workers/reconcile.js'
-import { reconcileObjects } from '../workers/reconcile-objects.js'
+import { MINUTE } from '../shared/duration.js'
+import { requestRefunds } from '../shared/orders/refund.js'
+import { reconcile } from '../shared/reconcile/reconcile.js'
+import { reconcileObjects } from '../shared/reconcile/reconcile-objects.js'
 import { refundCreation } from '../workers/refund-creation.js'
-import { requestRefunds } from '../workers/refund-request.js'
 import { sessionCreation } from '../workers/session-creation.js'
 import { startWorkers } from '../workers/start.js'
-import { applyEvent } from '../workers/webhook-processing.js'
+import { BY_HAND, JOB, open } from './support/fresh-shop.js'
 import { runOps } from './support/ops.js'
-import { asOwner, openShop, type Shop } from './support/shop.js'
+import {
+  allApplied,
+  buy,
+  deliver,
+  heldByStripe,
+  intentOf,
+  ledgerDifferences,
+  openStray,
+  orderRow,
+  paymentRow,
+  payWith,
+  sessionOf,
+  simulatorOf
+} from './support/purchase.js'
+import { asOwner } from './support/shop.js'
 
-const QUIET = { RECONCILE_CRON: '0 0 1 1 *', RECONCILE_GRACE_MINUTES: '0' }
 /** How often an answer has to be lost: the client asks once more by itself when a connection breaks. */
 const LOST = 2
-/** The sweep stays out of the way of tests that run a job themselves. */
-const BY_HAND = { ...QUIET, SWEEP_AFTER_SECONDS: '3600', SWEEP_EVERY_SECONDS: '3600', STRIPE_MAX_RETRIES: '0' }
-const JOB = { id: 'test', attempt: 1, isLastAttempt: false }
-
-const shops: Shop[] = []
-afterEach(() => Promise.all(shops.splice(0).map(shop => shop.close())))
-
-async function open(env: Record<string, string> = {}): Promise<{ shop: Shop; customer: Shopper }> {
-  const shop = await openShop('postgres', { ...QUIET, ...env })
-  shops.push(shop)
-  return { shop, customer: await shop.customer('ada') }
-}
-
-let purchases = 0
-async function buy(customer: Shopper, slug = 'stoneware-mug', quantity = 2) {
-  const items = [lineOf(await customer.product(slug), quantity)]
-  const bought = data(await customer.checkout({ items }, { 'Idempotency-Key': `purchase-${++purchases}` }))
-  return { ...bought, orderId: bought.orderId ?? '', sessionId: bought.sessionId ?? '', url: bought.url ?? '' }
-}
-
-function simulatorOf({ stack }: Shop) {
-  if (stack.simulator === undefined) throw new Error('this shop has no simulator')
-  return stack.simulator
-}
-
-const sessionOf = (shop: Shop, id: string) =>
-  simulatorOf(shop).store.table('checkout.session').get(id) as Stripe.Checkout.Session
-
-const orderRow = (shop: Shop, id: string) => shop.stack.services.db.prisma.order.findUniqueOrThrow({ where: { id } })
-
-const paymentRow = (shop: Shop, orderId: string) =>
-  shop.stack.services.db.prisma.payment.findFirstOrThrow({ where: { orderId } })
-
-/** What the ledger says that Stripe holds for an order, without fees, in minor units. */
-async function heldByStripe({ stack }: Shop, orderId: string): Promise<number> {
-  const postings = await stack.services.db.prisma.ledgerPosting.findMany({ where: { orderId, account: 'STRIPE' } })
-  return postings.filter(each => !each.entry.startsWith('fee:')).reduce((sum, each) => sum + Number(each.amount), 0)
-}
-
-async function ledgerDifferences({ stack }: Shop): Promise<string[]> {
-  await bookBalanceTransactions(stack.services, [])
-  const report = await checkLedger(stack.services, new Date(Date.now() - DAY), new Date(Date.now() + 2 * DAY))
-  return report.differences
-}
-
-/** Applies an event as it would be delivered, in this moment. */
-async function deliver(services: Services, type: string, object: object): Promise<void> {
-  const id = `evt_test_${++purchases}`
-  const created = Math.floor(Date.now() / SECOND)
-  await storeEvents(services.db.pool, [
-    {
-      id,
-      type,
-      apiVersion: null,
-      livemode: false,
-      created: new Date(created * SECOND),
-      payload: JSON.stringify({ id, object: 'event', type, created, data: { object } }),
-      requestId: 'test',
-      receivedAt: new Date()
-    }
-  ])
-  await applyEvent(services, id)
-}
 
 describe('what was captured, and by which charge', () => {
   it('is what the PaymentIntent says, though the Session says its whole total', async () => {
@@ -92,7 +37,7 @@ describe('what was captured, and by which charge', () => {
     await customer.pay(url)
     await customer.orderBecomes(orderId, 'AUTHORIZED')
     simulatorOf(shop).faults.set({ dropDeliveries: 1 })
-    const intent = String(sessionOf(shop, sessionId).payment_intent)
+    const intent = intentOf(shop, sessionId)
     await services.stripe.paymentIntents.capture(intent, { amount_to_capture: 500 })
     // Only the Session is told at first, as reconcile finds it or as Stripe delivers it again.
     await deliver(services, 'checkout.session.completed', sessionOf(shop, sessionId))
@@ -100,10 +45,7 @@ describe('what was captured, and by which charge', () => {
     expect([Number((await orderRow(shop, orderId)).captured), await heldByStripe(shop, orderId)]).toEqual([500, 500])
     const report = await reconcile(services, { requestId: 'test' })
     expect(report.errors).toEqual([])
-    await eventually(
-      () => services.db.prisma.webhookEvent.count({ where: { status: 'RECEIVED' } }),
-      count => count === 0
-    )
+    await allApplied(shop)
     expect([Number((await orderRow(shop, orderId)).captured), await heldByStripe(shop, orderId)]).toEqual([500, 500])
     expect(await ledgerDifferences(shop)).toEqual([])
   }, 60_000)
@@ -129,7 +71,7 @@ describe('what was captured, and by which charge', () => {
       await customer.pay(url)
       await customer.orderBecomes(orderId, 'AUTHORIZED')
       simulatorOf(shop).faults.set({ dropDeliveries: 1 })
-      const intent = await services.stripe.paymentIntents.capture(String(sessionOf(shop, sessionId).payment_intent), {
+      const intent = await services.stripe.paymentIntents.capture(intentOf(shop, sessionId), {
         amount_to_capture: 500
       })
       await asOwner(
@@ -367,16 +309,12 @@ describe('a stray Session', () => {
     const { shop, customer } = await open()
     const { services } = shop.stack
     const { orderId, sessionId, checkoutId, url } = await buy(customer)
-    const row = await services.db.prisma.checkout.findUniqueOrThrow({ where: { id: checkoutId } })
-    const stray = await services.stripe.checkout.sessions.create(
-      row.sessionParams as unknown as Stripe.Checkout.SessionCreateParams,
-      { idempotencyKey: `${checkoutId}-1` }
-    )
-    await customer.pay(stray.url ?? '')
+    const stray = await openStray(shop, checkoutId)
+    await customer.pay(stray.url)
     await customer.orderBecomes(orderId, 'NEEDS_REVIEW')
     await customer.pay(url)
     await customer.checkoutBecomes(checkoutId, 'PAID')
-    const strayIntent = String(sessionOf(shop, stray.id).payment_intent)
+    const strayIntent = intentOf(shop, stray.id)
     expect(await runOps(shop, 'order', 'refund', orderId, '--payment', strayIntent)).toMatchObject({ code: 0 })
     await customer.orderBecomes(orderId, 'PAID')
     const reservations = await services.db.prisma.reservation.findMany({ where: { checkoutId } })
@@ -426,8 +364,7 @@ describe('what a Session was made with is what it is judged by', () => {
         const method = made as { PAYMENT_CAPTURE_METHOD?: string; PAYMENT_ADAPTIVE_PRICING?: string }
         if (method.PAYMENT_ADAPTIVE_PRICING === 'true') simulatorOf(shop).faults.set({ dropDeliveries: 1 })
         const number = method.PAYMENT_CAPTURE_METHOD === 'automatic' ? 'DE89370400440532013000' : '4242424242424242'
-        const body = new URLSearchParams({ number, promotion_code: 'PAYMENT_PROMOTION_CODES' in made ? 'TEN' : '' })
-        await (await fetch(url, { method: 'POST', body, redirect: 'manual' })).arrayBuffer()
+        await payWith(url, 'PAYMENT_PROMOTION_CODES' in made ? 'TEN' : '', number)
         if (method.PAYMENT_ADAPTIVE_PRICING === 'true') {
           // The simulator does not localize: the event says what Stripe's would.
           const presentment_details = { presentment_amount: 4_500, presentment_currency: 'usd' }
@@ -488,21 +425,19 @@ it('cancels the authorization that is meant, not the first, of an order with two
   const { shop, customer } = await open({ PAYMENT_CAPTURE_METHOD: 'manual' })
   const { services } = shop.stack
   const { orderId, checkoutId, sessionId, url } = await buy(customer)
-  const row = await services.db.prisma.checkout.findUniqueOrThrow({ where: { id: checkoutId } })
-  const params = row.sessionParams as unknown as Stripe.Checkout.SessionCreateParams
-  const stray = await services.stripe.checkout.sessions.create(params, { idempotencyKey: `${checkoutId}-1` })
+  const stray = await openStray(shop, checkoutId)
   await customer.pay(url)
   await customer.orderBecomes(orderId, 'AUTHORIZED')
-  await customer.pay(stray.url ?? '')
+  await customer.pay(stray.url)
   await customer.orderBecomes(orderId, 'NEEDS_REVIEW')
   const [alert] = await services.db.prisma.alert.findMany({ where: { name: 'payment_unexpected' } })
-  const strayIntent = String(sessionOf(shop, stray.id).payment_intent)
+  const strayIntent = intentOf(shop, stray.id)
   expect(JSON.stringify(alert?.context)).toContain(`order cancel ${orderId} --payment ${strayIntent}`)
   expect(await runOps(shop, 'order', 'cancel', orderId)).toMatchObject({ code: 2 })
   expect(await runOps(shop, 'order', 'cancel', orderId, '--payment', strayIntent)).toMatchObject({ code: 0 })
   await customer.orderBecomes(orderId, 'AUTHORIZED')
   expect(await runOps(shop, 'order', 'capture', orderId)).toMatchObject({ code: 0 })
   await customer.orderBecomes(orderId, 'PAID')
-  const intent = String(sessionOf(shop, sessionId).payment_intent)
+  const intent = intentOf(shop, sessionId)
   expect((await services.stripe.paymentIntents.retrieve(intent)).status).toBe('succeeded')
 }, 60_000)

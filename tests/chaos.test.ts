@@ -1,7 +1,7 @@
 import { eventually } from '../local/eventually.js'
 import { SECOND } from '../shared/duration.js'
+import { reconcile } from '../shared/reconcile/reconcile.js'
 import { countUnderWay } from '../shared/statements/switches.js'
-import { reconcile } from '../workers/reconcile.js'
 import { findWrongs } from './support/invariants.js'
 import { randomFrom } from './support/random.js'
 import { engines, openShop, type Shop } from './support/shop.js'

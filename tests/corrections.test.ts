@@ -1,11 +1,23 @@
 import { data, lineOf, type Shopper } from '../local/shopper.js'
-import { checkLedger } from '../ops/ledger-check.js'
 import { DAY } from '../shared/duration.js'
-import { postEntries } from '../shared/ledger.js'
-import { correctLedger } from '../shared/ledger-correction.js'
-import { bookBalanceTransactions } from '../workers/balance.js'
+import { correctLedger } from '../shared/orders/ledger-correction.js'
+import { bookBalanceTransactions } from '../shared/reconcile/balance.js'
+import { checkLedger } from '../shared/reconcile/ledger-check.js'
+import { reconcileObjects } from '../shared/reconcile/reconcile-objects.js'
+import { postEntries } from '../shared/statements/ledger.js'
+import { open } from './support/fresh-shop.js'
 import { runOps } from './support/ops.js'
-import { openShop, type Shop } from './support/shop.js'
+import {
+  buy,
+  deliver,
+  heldByStripe,
+  intentOf,
+  ledgerDifferences,
+  orderRow,
+  sessionOf,
+  simulatorOf
+} from './support/purchase.js'
+import { asOwner, openShop, type Shop } from './support/shop.js'
 
 let shop: Shop
 let customer: Shopper
@@ -238,5 +250,81 @@ describe('ledger verify', () => {
     expect(await differences()).toEqual([`order ${orderId}: corrections that name no entry put 2.50 EUR on STRIPE`])
     expect((await correct(orderId, 'SALES', 'STRIPE', '2.50')).code).toBe(0)
     expect(await differences()).toEqual([])
+  })
+})
+
+describe('what becomes known after a correction has said it', () => {
+  /** Orders of a shop of their own, of which Stripe tells nothing any more. */
+  async function silent(env: Record<string, string> = {}) {
+    const { shop: own, customer: ada } = await open(env)
+    const { services } = own.stack
+    const bought = await buy(ada)
+    const { orderId } = bought
+    const mend = (debit: string, credit: string, amount: string, ...more: string[]) => {
+      const asked = ['--debit', debit, '--credit', credit, '--amount', amount, '--reason', 'seen at Stripe', ...more]
+      return runOps(own, 'ledger', 'correct', orderId, ...asked)
+    }
+    const learn = async () => {
+      const report = await reconcileObjects(services, { since: new Date(), requestId: 'test' })
+      expect(report).toMatchObject({ remaining: 0, errors: [] })
+    }
+    const isRight = async (held: number) => {
+      expect(await heldByStripe(own, orderId)).toBe(held)
+      expect(await ledgerDifferences(own)).toEqual([])
+    }
+    return { own, ada, services, ...bought, mend, learn, isRight }
+  }
+
+  it.each(['34.98', '30.00'])('is a capture of less, of which %s were taken back', async amount => {
+    const { own, ada, services, orderId, sessionId, url, mend, learn, isRight } = await silent({
+      PAYMENT_CAPTURE_METHOD: 'manual'
+    })
+    await ada.pay(url)
+    await ada.orderBecomes(orderId, 'AUTHORIZED')
+    simulatorOf(own).faults.set({ dropDeliveries: 1 })
+    const intent = await services.stripe.paymentIntents.capture(intentOf(own, sessionId), { amount_to_capture: 500 })
+    // As an earlier release booked it: the whole total of the Session.
+    await asOwner(
+      own,
+      `UPDATE "Payment" SET "status" = 'SUCCEEDED', "captured" = 3998 WHERE "orderId" = '${orderId}';
+       INSERT INTO "LedgerPosting" ("entry", "account", "currency", "orderId", "amount", "source") VALUES
+         ('capture:${intent.id}', 'STRIPE', 'EUR', '${orderId}', 3998, '${intent.id}'),
+         ('capture:${intent.id}', 'SALES', 'EUR', '${orderId}', -3998, '${intent.id}')`
+    )
+    expect(await mend('SALES', 'STRIPE', amount, '--of', `capture:${intent.id}`)).toMatchObject({ code: 0 })
+    await learn()
+    await isRight(500)
+    // Told once more, it changes nothing.
+    await deliver(services, 'payment_intent.succeeded', intent)
+    await isRight(500)
+  })
+
+  it.each(['39.98', '35.00', '45.00'])('is a capture of 39.98 that was added as %s', async amount => {
+    const { own, orderId, sessionId, url, ada, mend, learn, isRight } = await silent()
+    simulatorOf(own).faults.set({ dropDeliveries: 1 })
+    await ada.pay(url)
+    const entry = `capture:${intentOf(own, sessionId)}`
+    expect(await mend('STRIPE', 'SALES', amount, '--of', entry, '--missing')).toMatchObject({ code: 0 })
+    await learn()
+    expect((await orderRow(own, orderId)).status).toBe('PAID')
+    await isRight(3998)
+    await deliver(own.stack.services, 'checkout.session.completed', sessionOf(own, sessionId))
+    await isRight(3998)
+  })
+
+  it.each(['5.00', '3.00', '7.00'])('is a refund of 5.00 that was added as %s', async amount => {
+    const { own, ada, services, orderId, sessionId, url, mend, learn, isRight } = await silent()
+    await ada.pay(url)
+    await ada.orderBecomes(orderId, 'PAID')
+    simulatorOf(own).faults.set({ dropDeliveries: 1 })
+    const refund = await services.stripe.refunds.create({ payment_intent: intentOf(own, sessionId), amount: 500 })
+    expect(await mend('REFUNDS', 'STRIPE', amount, '--of', `refund:${refund.id}`, '--missing')).toMatchObject({
+      code: 0
+    })
+    await learn()
+    expect(await orderRow(own, orderId)).toMatchObject({ status: 'PARTIALLY_REFUNDED', refunded: 500n })
+    await isRight(3998 - 500)
+    await deliver(services, 'refund.updated', refund)
+    await isRight(3998 - 500)
   })
 })

@@ -1,7 +1,7 @@
 import { newId } from '../shared/ids.js'
 import { type MinorUnits, supportedCurrencies, toDecimalString, toMinorUnits } from '../shared/money.js'
+import { applyEvent } from '../shared/orders/apply-event.js'
 import { storeEvents } from '../shared/statements/webhook-events.js'
-import { applyEvent } from '../workers/webhook-processing.js'
 import { openShop, type Shop } from './support/shop.js'
 
 let shop: Shop

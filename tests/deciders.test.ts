@@ -1,8 +1,13 @@
-import { afterEnds, checkoutEnds, stockEnd } from '../shared/order-consequences.js'
-import { type OrderFacts, orderState, type PaymentFacts } from '../shared/order-status.js'
-import { decidedFields, isFinalCapture, type PaymentRecord, paymentAuthority } from '../shared/payment-authority.js'
-import type { CheckoutStatus } from '../shared/transitions.js'
-import { unexpectedPayments } from '../shared/unexpected-payments.js'
+import { afterEnds, checkoutEnds, stockEnd } from '../shared/rules/order-consequences.js'
+import { type OrderFacts, orderState, type PaymentFacts } from '../shared/rules/order-status.js'
+import {
+  decidedFields,
+  isFinalCapture,
+  type PaymentRecord,
+  paymentAuthority
+} from '../shared/rules/payment-authority.js'
+import type { CheckoutStatus } from '../shared/rules/transitions.js'
+import { unexpectedPayments } from '../shared/rules/unexpected-payments.js'
 
 const payment = (given: Partial<PaymentFacts> = {}): PaymentFacts => ({
   id: 'pi_own',
@@ -14,7 +19,9 @@ const payment = (given: Partial<PaymentFacts> = {}): PaymentFacts => ({
   mismatch: null,
   reviewReason: null,
   reviewAction: null,
+  lost: 0,
   accepted: false,
+  isVoid: false,
   ...given
 })
 

@@ -1,7 +1,7 @@
 import type Stripe from 'stripe'
 import { eventually } from '../local/eventually.js'
 import { data, lineOf, type Shopper } from '../local/shopper.js'
-import { requestRefunds } from '../workers/refund-request.js'
+import { requestRefunds } from '../shared/orders/refund.js'
 import { runOps } from './support/ops.js'
 import { openShop, type Shop } from './support/shop.js'
 
@@ -310,8 +310,8 @@ describe('disputes and warnings', () => {
     await customer.orderBecomes(orderId, 'DISPUTED')
     const { id } = await disputeOf(orderId)
     const object = { ...shop.stack.simulator?.store.table('dispute').get(id), status: 'escalated_to_the_moon' }
-    const { storeFound } = await import('../workers/found-events.js')
-    const { applyEvent } = await import('../workers/webhook-processing.js')
+    const { storeFound } = await import('../shared/orders/synthetic-events.js')
+    const { applyEvent } = await import('../shared/orders/apply-event.js')
     const found = { type: 'charge.dispute.updated', object: object as { id: string }, state: 'moon' }
     await applyEvent(shop.stack.services, String(await storeFound(shop.stack.services, found, 'test')))
     expect((await disputeOf(orderId)).status).toBe('escalated_to_the_moon')

@@ -5,7 +5,7 @@ import { runInNewContext } from 'node:vm'
 import fc from 'fast-check'
 import Stripe from 'stripe'
 import { address, lineOf } from '../local/shopper.js'
-import { signSessionToken } from '../shared/session-token.js'
+import { signSessionToken } from '../shared/identity/session-token.js'
 import { openShop, type Shop, WEBHOOK_SECRET } from './support/shop.js'
 
 const SEED = Number(process.env.FUZZ_SEED ?? Math.floor(Math.random() * 2 ** 31))

@@ -5,7 +5,7 @@ import { type CryptoKey, exportJWK, generateKeyPair, SignJWT, UnsecuredJWT } fro
 import { encode as encodeNextAuth } from 'next-auth/jwt'
 import { eventually } from '../local/eventually.js'
 import { address, data, lineOf } from '../local/shopper.js'
-import { signSessionToken } from '../shared/session-token.js'
+import { signSessionToken } from '../shared/identity/session-token.js'
 import { openShop, type Shop } from './support/shop.js'
 
 const OLD_SECRET = 'an old secret of at least thirty-two characters'

@@ -9,13 +9,13 @@ import { createTurns } from '../api/turns.js'
 import { eventually } from '../local/eventually.js'
 import { freePort } from '../local/free-port.js'
 import { address, data, lineOf, type Shopper } from '../local/shopper.js'
-import { setAuditPolicy } from '../shared/audit-policy.js'
-import { isNotAnswered } from '../shared/bounded-client.js'
-import { whenGone } from '../shared/client-gone.js'
-import { isDatabaseUnavailable, openDatabase, transaction } from '../shared/database.js'
-import { createGuessBrake, type Verdict } from '../shared/guess-brake.js'
-import { createPool, probeHeldConnections } from '../shared/postgres-pool.js'
-import { openQueues } from '../shared/queues.js'
+import { setAuditPolicy } from '../shared/audit/audit-policy.js'
+import { isNotAnswered } from '../shared/database/bounded-client.js'
+import { isDatabaseUnavailable, openDatabase, transaction } from '../shared/database/database.js'
+import { createPool, probeHeldConnections } from '../shared/database/postgres-pool.js'
+import { openQueues } from '../shared/queue/queues.js'
+import { whenGone } from '../shared/runtime/client-gone.js'
+import { createGuessBrake, type Verdict } from '../shared/runtime/guess-brake.js'
 import { CHECKOUT_CHANGED } from '../shared/statements/checkouts.js'
 import { switchMaintenance } from '../shared/statements/switches.js'
 import { storeEvents } from '../shared/statements/webhook-events.js'
@@ -44,7 +44,7 @@ describe('customers who leave', () => {
     })
   const bearerOf = async (userId: string) => {
     let seen: string | null = null
-    const { signSessionToken } = await import('../shared/session-token.js')
+    const { signSessionToken } = await import('../shared/identity/session-token.js')
     seen = await signSessionToken({ userId, email: `${userId}@shop.example` }, shop.stack.config.auth.secret, 600)
     return `Authorization: Bearer ${seen}`
   }

@@ -3,10 +3,10 @@ import type { AddressInfo } from 'node:net'
 import { Webhook } from 'standardwebhooks'
 import { eventually } from '../local/eventually.js'
 import { data, lineOf, type Shopper } from '../local/shopper.js'
-import { checkLedger } from '../ops/ledger-check.js'
 import { DAY, HOUR } from '../shared/duration.js'
+import { checkLedger } from '../shared/reconcile/ledger-check.js'
+import { reconcile } from '../shared/reconcile/reconcile.js'
 import { storeEvents } from '../shared/statements/webhook-events.js'
-import { reconcile } from '../workers/reconcile.js'
 import { runOps } from './support/ops.js'
 import { asOwner, engines, openShop } from './support/shop.js'
 
@@ -85,7 +85,7 @@ it(`ends all of ${ORDERS} orders right though 30 % of the deliveries never come`
 
     // And the ledger is what Stripe has, until something happens that nobody tells.
     const period = [new Date(Date.now() - DAY), new Date(Date.now() + 2 * DAY)] as const
-    const { bookBalanceTransactions } = await import('../workers/balance.js')
+    const { bookBalanceTransactions } = await import('../shared/reconcile/balance.js')
     await bookBalanceTransactions(services, [])
     const check = await checkLedger(services, ...period)
     expect(check.differences).toEqual([])

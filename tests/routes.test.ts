@@ -4,7 +4,7 @@ import type { Ingress } from '../api/ingress.js'
 import { createOpsApp } from '../api/ops/app.js'
 import { BOARD_PATH, boardRouter } from '../api/ops/board.js'
 import { address, data, lineOf, type Shopper } from '../local/shopper.js'
-import { signSessionToken } from '../shared/session-token.js'
+import { signSessionToken } from '../shared/identity/session-token.js'
 import { openShop, type Shop } from './support/shop.js'
 
 /** Who may use a route. A route that is not here fails the walk: decide, then add it. */

@@ -1,5 +1,4 @@
-import { canonicalJson } from '../shared/canonical-json.js'
-import { type ConfigError, loadConfig } from '../shared/config/config.js'
+import { canonicalJson } from '../api/canonical-json.js'
 import { minor, supportedCurrencies, toDecimalString, toMajorUnits, toMinorUnits } from '../shared/money.js'
 
 describe('money', () => {
@@ -31,44 +30,4 @@ describe('money', () => {
 it('hashes equal data alike and different nested data differently', () => {
   expect(canonicalJson({ b: [{ y: 1, x: 2 }], a: 1 })).toBe(canonicalJson({ a: 1, b: [{ x: 2, y: 1 }] }))
   expect(canonicalJson({ items: [{ quantity: 1 }] })).not.toBe(canonicalJson({ items: [{ quantity: 2 }] }))
-})
-
-describe('settings', () => {
-  const problemsOf = (env: NodeJS.ProcessEnv): string[] => {
-    try {
-      loadConfig(env)
-      return []
-    } catch (error) {
-      return (error as ConfigError).problems
-    }
-  }
-
-  it('lists everything that is missing at once', () => {
-    const names = problemsOf({ NODE_ENV: 'production' }).map(problem => problem.split(':')[0])
-    expect(names).toEqual([
-      'ALLOWED_ORIGINS',
-      'AUTH_SECRET',
-      'DATABASE_URL',
-      'OPS_PASSWORD',
-      'PAYMENT_CANCEL_URL',
-      'PAYMENT_SUCCESS_URL',
-      'REDIS_URL',
-      'STRIPE_SECRET_KEY',
-      'STRIPE_WEBHOOK_SECRET'
-    ])
-  })
-
-  it('refuses what cannot work, with the reason and without the secret', () => {
-    const problems = problemsOf({
-      STRIPE_SECRET_KEY: 'pk_secret',
-      STRIPE_IDEMPOTENCY_ENABLED: 'false',
-      PAYMENT_CONFIRMATION_METHOD: 'manual',
-      PCI_DSS_LEVEL: '3',
-      LOG_RETENTION_DAYS: '90'
-    }).join('\n')
-    expect(problems).toContain('STRIPE_IDEMPOTENCY_ENABLED: can only be true')
-    expect(problems).toContain('PAYMENT_CONFIRMATION_METHOD: can only be automatic')
-    expect(problems).toContain('LOG_RETENTION_DAYS: must be 365 or more')
-    expect(problems).not.toContain('pk_secret')
-  })
 })

@@ -3,7 +3,7 @@ import { execFileSync, spawn } from 'node:child_process'
 import { rmSync } from 'node:fs'
 import { startPrivateRedis } from '../local/private-redis.js'
 import { startThrowAwayPostgres } from '../local/throw-away-postgres.js'
-import { applyMigrations } from '../shared/migrations.js'
+import { applyMigrations } from '../prisma/schema-engine.js'
 
 // Commands and workers that are processes of their own start in half the time when they are compiled once. The folder is
 // within the project, so that packages are found, and of this run alone.

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
-import { statesPage } from '../shared/states-page.js'
+import { statesPage } from '../docs/states-page.js'
 import {
+  checkoutRules,
   type OrderStatus,
   orderPath,
   orderRules,
@@ -8,10 +9,28 @@ import {
   type Rule,
   refundRules,
   sourcesOf
-} from '../shared/transitions.js'
+} from '../shared/rules/transitions.js'
 
 it('has docs/states.md as the tables say (npm run docs:states)', () => {
   expect(readFileSync(new URL('../docs/states.md', import.meta.url), 'utf8')).toBe(statesPage())
+})
+
+const enums = new Map(
+  readFileSync(new URL('../prisma/schema.prisma', import.meta.url), 'utf8')
+    .split(/^(?=enum )/m)
+    .filter(text => text.startsWith('enum '))
+    .map(text => [text.split(' ')[1], text.slice(0, text.indexOf('}')).match(/^ {2}[A-Z_]+/gm) ?? []])
+    .map(([name, values]) => [name, [...(values as string[])].map(value => value.trim()).sort()])
+)
+
+it.each([
+  ['CheckoutStatus', checkoutRules as readonly Rule<string>[]],
+  ['OrderStatus', orderRules as readonly Rule<string>[]],
+  ['PaymentStatus', paymentRules as readonly Rule<string>[]],
+  ['RefundStatus', refundRules as readonly Rule<string>[]]
+])('has a rule for each state that the database knows of %s, and for no other', (name, rules) => {
+  const states = [...new Set(rules.flatMap(rule => [...rule.from, ...rule.to]))]
+  expect(states.sort()).toEqual(enums.get(name))
 })
 
 it.each([

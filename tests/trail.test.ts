@@ -1,7 +1,9 @@
 import { execFile } from 'node:child_process'
 import { data, lineOf } from '../local/shopper.js'
-import { alert } from '../shared/alerts.js'
-import { writeAudit } from '../shared/audit.js'
+import { alert } from '../shared/audit/alerts.js'
+import { writeAudit } from '../shared/audit/audit.js'
+import { checkTombstone, signTombstone } from '../shared/audit/tombstone.js'
+import { type VerificationState, verifyTrail } from '../shared/audit/trail-verification.js'
 import { loadConfig } from '../shared/config/config.js'
 import { createLogger } from '../shared/logger.js'
 import { type ExpiredChain, findAuditProblems, findExpiredChains } from '../shared/statements/audit-trail.js'
@@ -12,8 +14,6 @@ import {
   type PostingCursor,
   type UnbalancedOrder
 } from '../shared/statements/ledger.js'
-import { checkTombstone, signTombstone } from '../shared/tombstone.js'
-import { type VerificationState, verifyTrail } from '../shared/trail-verification.js'
 import { retention } from '../workers/retention.js'
 import { runOps } from './support/ops.js'
 import { asOwner, openShop, type Shop } from './support/shop.js'

@@ -2,8 +2,8 @@
 import { loadConfig } from '../shared/config/config.js'
 import { SECOND } from '../shared/duration.js'
 import { messageOf } from '../shared/errors.js'
-import { openServices } from '../shared/services.js'
-import { CLOSE_CAP, shutdownOnSignal } from '../shared/shutdown.js'
+import { openServices } from '../shared/runtime/services.js'
+import { CLOSE_CAP, shutdownOnSignal } from '../shared/runtime/shutdown.js'
 import { startMetricsListener } from './metrics-listener.js'
 import { startWorkers } from './start.js'
 

@@ -1,10 +1,10 @@
 import { Webhook } from 'standardwebhooks'
-import { alertUnlessOpen } from '../shared/alerts.js'
+import { alertUnlessOpen } from '../shared/audit/alerts.js'
 import type { Config } from '../shared/config/config.js'
 import { SECOND } from '../shared/duration.js'
 import { messageOf } from '../shared/errors.js'
-import { NOTIFICATION_ATTEMPTS, NOTIFICATION_BACKOFF } from '../shared/jobs.js'
-import type { Services } from '../shared/services.js'
+import { NOTIFICATION_ATTEMPTS, NOTIFICATION_BACKOFF } from '../shared/queue/jobs.js'
+import type { Services } from '../shared/runtime/services.js'
 import {
   failNotification,
   findNotifiedOrder,

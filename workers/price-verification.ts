@@ -1,15 +1,17 @@
-import { alert } from '../shared/alerts.js'
-import type { CartItem } from '../shared/cart.js'
-import { cartErrors, isStockError } from '../shared/cart-errors.js'
-import { checkoutOutcome, type Refusal } from '../shared/checkout-outcome.js'
-import { type Client, transaction } from '../shared/database.js'
+import { alertOnce } from '../shared/audit/alerts.js'
+import { type Client, transaction } from '../shared/database/database.js'
 import { MINUTE } from '../shared/duration.js'
 import type { CartError } from '../shared/errors.js'
-import { decideFraud, type FraudDecision, type FraudSignals } from '../shared/fraud.js'
-import { fraudDecisions } from '../shared/metrics.js'
 import { type MinorUnits, minor, toDecimalString } from '../shared/money.js'
-import type { Services } from '../shared/services.js'
-import { shippingFor } from '../shared/shipping.js'
+import { cannotEndNow, endIfPossible, failedSince } from '../shared/orders/expire-checkout.js'
+import { type Change, cancelOrder, enqueueDue } from '../shared/orders/settlement.js'
+import type { CartItem } from '../shared/rules/cart.js'
+import { cartErrors, isStockError } from '../shared/rules/cart-errors.js'
+import { checkoutOutcome, type Refusal } from '../shared/rules/checkout-outcome.js'
+import { decideFraud, type FraudDecision, type FraudSignals } from '../shared/rules/fraud.js'
+import { shippingFor } from '../shared/rules/shipping.js'
+import { fraudDecisions } from '../shared/runtime/metrics.js'
+import type { Services } from '../shared/runtime/services.js'
 import {
   type CheckoutRow,
   findOldestHolder,
@@ -29,9 +31,7 @@ import {
 } from '../shared/statements/orders.js'
 import { heldBy, lockProducts, type ProductRow, reserveStock } from '../shared/statements/stock.js'
 import type { Job } from './job.js'
-import { cannotEndNow, endIfPossible, failedSince } from './session-expiry.js'
 import { type PayableCheckout, sessionParams } from './session-params.js'
-import { type Change, cancelOrder, enqueueDue } from './settlement.js'
 
 /** Older checkouts that one try may ask Stripe to end; the next try goes on with what is left. */
 const MAX_ASKED = 10
@@ -113,11 +113,15 @@ async function verify(context: Context, checkoutId: string): Promise<Verificatio
   )
   const freed = new Map([...products].map(([id, product]) => [id, freeing(product, held)]))
   const errors = checkout.cart.items.flatMap(item => cartErrors(item, freed.get(item.productId), checkout.currency))
-  const abandoned = await findAbandoned(services, client, checkout, freed, errors, replaced)
-  if (abandoned !== undefined) return { verified: false, replaces: abandoned }
-  if (errors.length > 0) return await reject(context, checkout, { code: 'cart_refused', extras: { details: errors } })
-
-  const verdict = judge(services, checkout, products, order)
+  // The amounts of a cart that is right but for the stock are judged first: no Session ends for one that they refuse.
+  const verdict = errors.every(isStockError) ? judge(services, checkout, products, order) : undefined
+  if (verdict !== undefined && !('code' in verdict)) {
+    const abandoned = await findAbandoned(services, client, checkout, freed, errors, replaced)
+    if (abandoned !== undefined) return { verified: false, replaces: abandoned }
+  }
+  if (verdict === undefined || errors.length > 0) {
+    return await reject(context, checkout, { code: 'cart_refused', extras: { details: errors } })
+  }
   if ('code' in verdict) return await reject(context, checkout, verdict)
   if (replaced.length > 0) return { verified: false, replaces: replaced[0] }
   await accept(services, client, checkout, verdict, decision === 'challenge' ? reasons : [])
@@ -162,7 +166,7 @@ async function findAbandoned(
   errors: CartError[],
   replaced: CheckoutRow[]
 ): Promise<CheckoutRow | undefined> {
-  if (errors.length === 0 || !errors.every(isStockError) || config.reservations.minMinutes === 0) return undefined
+  if (errors.length === 0 || config.reservations.minMinutes === 0) return undefined
   const short = errors.map(({ productId }) => {
     const product = products.get(productId) as ProductRow
     const wanted = checkout.cart.items.find(item => item.productId === productId)?.quantity ?? 0
@@ -217,7 +221,7 @@ async function orderOf(services: Services, client: Client, checkout: CheckoutRow
   if (order === undefined) return { code: 'order_not_found', extras: { detail: `There is no order ${named}.` } }
   if (order.userId !== checkout.userId) {
     const { userId, requestId, ipAddress, userAgent } = checkout
-    await alert(client, services.log, 'order_of_another_user', {
+    await alertOnce(client, services.log, 'order_of_another_user', {
       userId,
       orderId: named,
       checkoutId: checkout.id,

@@ -1,17 +1,18 @@
 import type Stripe from 'stripe'
-import { alert } from '../shared/alerts.js'
-import { writeAudit } from '../shared/audit.js'
-import { transaction } from '../shared/database.js'
+import { alert } from '../shared/audit/alerts.js'
+import { writeAudit } from '../shared/audit/audit.js'
+import { transaction } from '../shared/database/database.js'
 import { HOUR, MINUTE } from '../shared/duration.js'
 import { messageOf } from '../shared/errors.js'
-import { formatRestock } from '../shared/restock.js'
-import type { Services } from '../shared/services.js'
+import { applyEvent } from '../shared/orders/apply-event.js'
+import { storeFound } from '../shared/orders/synthetic-events.js'
+import { formatRestock } from '../shared/rules/restock.js'
+import type { Services } from '../shared/runtime/services.js'
+import { classifyStripeError, idempotencyKeyOf, isKeySpent, listRefunds } from '../shared/runtime/stripe-client.js'
 import { countServerError } from '../shared/statements/due-rows.js'
+import { lockOrder } from '../shared/statements/orders.js'
 import { type RefundRow, readRefund, refuseRefund } from '../shared/statements/refunds.js'
-import { classifyStripeError, idempotencyKeyOf, isKeySpent, listRefunds } from '../shared/stripe.js'
-import { storeFound } from './found-events.js'
 import type { Job } from './job.js'
-import { applyEvent } from './webhook-processing.js'
 
 /** Stripe keeps an idempotency key for at least a day; https://docs.stripe.com/api/idempotent_requests */
 const KEY_IS_SAFE_FOR = 20 * HOUR
@@ -92,6 +93,7 @@ async function findMade({ stripe }: Services, refund: RefundRow): Promise<Stripe
 
 async function refuse(services: Services, refund: RefundRow, reason: string): Promise<void> {
   await transaction(services.db.pool, async client => {
+    await lockOrder(client, refund.orderId)
     if (!(await refuseRefund(client, refund.id, reason, services.now()))) return
     await writeAudit(client, {
       action: 'refund_refused',

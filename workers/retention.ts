@@ -1,8 +1,9 @@
-import { writeAudit } from '../shared/audit.js'
-import { transaction } from '../shared/database.js'
+import { writeAudit } from '../shared/audit/audit.js'
+import { signTombstone } from '../shared/audit/tombstone.js'
+import { transaction } from '../shared/database/database.js'
 import { DAY, MINUTE } from '../shared/duration.js'
 import { messageOf } from '../shared/errors.js'
-import type { Services } from '../shared/services.js'
+import type { Services } from '../shared/runtime/services.js'
 import {
   type AuditPolicy,
   type ExpiredChain,
@@ -13,7 +14,6 @@ import {
   removeChain
 } from '../shared/statements/audit-trail.js'
 import { prunings } from '../shared/statements/personal-data.js'
-import { signTombstone } from '../shared/tombstone.js'
 import type { Job } from './job.js'
 
 const BATCH = 500

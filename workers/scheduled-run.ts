@@ -1,11 +1,11 @@
-import { alertUnlessOpen } from '../shared/alerts.js'
-import { isDatabaseUnavailable } from '../shared/database.js'
+import { alertUnlessOpen } from '../shared/audit/alerts.js'
+import { isDatabaseUnavailable } from '../shared/database/database.js'
 import { messageOf } from '../shared/errors.js'
-import { reportRefusedKey } from '../shared/refused-key.js'
-import type { ScheduledJobName } from '../shared/schedules.js'
-import type { Services } from '../shared/services.js'
+import type { ScheduledJobName } from '../shared/queue/schedules.js'
+import { reportRefusedKey } from '../shared/runtime/refused-key.js'
+import type { Services } from '../shared/runtime/services.js'
+import { isStripeAway } from '../shared/runtime/stripe-client.js'
 import { markRun } from '../shared/statements/checkpoints.js'
-import { isStripeAway } from '../shared/stripe.js'
 
 /** Runs a scheduled job and writes down that it began and that it ended well, for those who watch the schedules. */
 export async function runScheduled(

@@ -1,8 +1,8 @@
 import { MINUTE } from '../shared/duration.js'
 import { messageOf } from '../shared/errors.js'
-import { watchSchedules } from '../shared/schedule-watch.js'
-import { schedulesOf } from '../shared/schedules.js'
-import type { Services } from '../shared/services.js'
+import { watchSchedules } from '../shared/queue/schedule-watch.js'
+import { schedulesOf } from '../shared/queue/schedules.js'
+import type { Services } from '../shared/runtime/services.js'
 
 const RESTORE_EVERY = MINUTE
 const LATE_AFTER = 3 * RESTORE_EVERY

@@ -1,18 +1,18 @@
-import type Stripe from 'stripe'
-import { alert } from '../shared/alerts.js'
-import { checkoutOutcome, type Refusal } from '../shared/checkout-outcome.js'
-import { transaction } from '../shared/database.js'
+import Stripe from 'stripe'
+import { alertOnce } from '../shared/audit/alerts.js'
+import { transaction } from '../shared/database/database.js'
 import { SECOND } from '../shared/duration.js'
 import { messageOf } from '../shared/errors.js'
-import type { Services } from '../shared/services.js'
+import { endIfPossible } from '../shared/orders/expire-checkout.js'
+import { cancelOrder, enqueueDue, settleOrder } from '../shared/orders/settlement.js'
+import { checkoutOutcome, type Refusal } from '../shared/rules/checkout-outcome.js'
+import type { Services } from '../shared/runtime/services.js'
+import { classifyStripeError, idempotencyKeyOf, isKeySpent } from '../shared/runtime/stripe-client.js'
 import { type CheckoutRow, lockCheckout, moveCheckout, readCheckout } from '../shared/statements/checkouts.js'
 import { countServerError, type DueRow } from '../shared/statements/due-rows.js'
 import { readOrderLines } from '../shared/statements/orders.js'
-import { classifyStripeError, idempotencyKeyOf, isKeySpent } from '../shared/stripe.js'
 import type { Job } from './job.js'
-import { endIfPossible } from './session-expiry.js'
 import { type PayableCheckout, sessionParams } from './session-params.js'
-import { cancelOrder, enqueueDue, settleOrder } from './settlement.js'
 
 /** Between our clock and Stripe's, when Sessions are looked for by their time. */
 const CLOCK_SLACK_SECONDS = 300
@@ -25,9 +25,10 @@ export const sessionCreation: Job<'session-creation'> = {
     const checkout = await readCheckout(services.db.pool, checkoutId)
     if (checkout === undefined) throw new Error(`There is no checkout ${checkoutId}`)
     if (checkout.status !== 'VERIFIED') return
-    const session = await createSession(services, checkout)
+    const params = checkout.sessionParams ?? (await paramsOfToday(services, checkout))
+    const session = await createSession(services, checkout, params)
     if (session instanceof Error) await fail(services, checkout, session)
-    else await open(services, checkout, session)
+    else await open(services, { ...checkout, sessionParams: params }, session)
   }
 }
 
@@ -35,8 +36,11 @@ export const sessionCreation: Job<'session-creation'> = {
  * The Session, or why Stripe refuses to make one. An earlier try may have made it although its answer was lost: so a "no"
  * counts only after a look at what there is.
  */
-async function createSession(services: Services, checkout: CheckoutRow): Promise<Stripe.Checkout.Session | Error> {
-  const params = checkout.sessionParams ?? (await paramsOfToday(services, checkout))
+async function createSession(
+  services: Services,
+  checkout: CheckoutRow,
+  params: Stripe.Checkout.SessionCreateParams
+): Promise<Stripe.Checkout.Session | Error> {
   try {
     // The key is the row's: a retry, even after a crash before our commit, is the same call (golden rule 6).
     return await services.stripe.checkout.sessions.create(params, { idempotencyKey: idempotencyKeyOf(checkout) })
@@ -55,11 +59,14 @@ async function paramsOfToday({ config, db }: Services, checkout: CheckoutRow) {
 /** Sessions cannot be listed by our mark, but by when they were made. */
 async function findMade(
   { stripe }: Services,
-  { id, createdAt }: CheckoutRow
+  { id, createdAt, sessionExpiresAt }: CheckoutRow
 ): Promise<Stripe.Checkout.Session | undefined> {
+  // It was asked for between these two; Sessions of later checkouts need no look.
   const gte = Math.floor(createdAt.getTime() / SECOND) - CLOCK_SLACK_SECONDS
+  const end =
+    sessionExpiresAt === null ? {} : { lte: Math.ceil(sessionExpiresAt.getTime() / SECOND) + CLOCK_SLACK_SECONDS }
   let looked = 0
-  for await (const session of stripe.checkout.sessions.list({ created: { gte }, limit: 100 })) {
+  for await (const session of stripe.checkout.sessions.list({ created: { gte, ...end }, limit: 100 })) {
     if (session.metadata?.checkoutId === id) return session
     if (++looked === MOST_SESSIONS)
       throw new Error(`among ${looked} Sessions none is known to be that of checkout ${id}`)
@@ -77,6 +84,7 @@ async function open(services: Services, checkout: CheckoutRow, session: Stripe.C
     to: 'OPEN',
     now: services.now(),
     ...opened,
+    ...(checkout.sessionParams && { sessionParams: checkout.sessionParams }),
     outcome: checkoutOutcome({ ...checkout, ...opened, status: 'OPEN' }),
     audit: [
       {
@@ -112,6 +120,13 @@ async function expireStray(services: Services, checkoutId: string, session: Stri
   await services.stripe.checkout.sessions.expire(session.id).catch(error => {
     services.log.warn({ checkoutId, sessionId: session.id, reason: messageOf(error) }, 'a stray Session stays open')
   })
+}
+
+/** What Stripe refuses in words that are the same for every checkout. https://docs.stripe.com/api/errors */
+function refusedFor(error: unknown): string {
+  if (!(error instanceof Stripe.errors.StripeError)) return 'unknown'
+  const { code, type, param } = error
+  return [code ?? type, ...(param === undefined ? [] : [param])].join(' ')
 }
 
 /** Stripe has refused for good: the Session was never created, so the stock goes back. */
@@ -152,7 +167,11 @@ async function fail(services: Services, checkout: CheckoutRow, error: unknown): 
     const change = { services, client, trail, due }
     if (checkout.ownsOrder) await cancelOrder(change, checkout.orderId as string, 'Stripe refused its Session')
     else await settleOrder(change, checkout.orderId as string)
-    await alert(client, services.log, 'session_refused', { ...trail, reason: messageOf(error) })
+    await alertOnce(client, services.log, 'session_refused', {
+      ...trail,
+      subject: refusedFor(error),
+      reason: messageOf(error)
+    })
   })
   await enqueueDue({ services, due })
 }

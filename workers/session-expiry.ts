@@ -1,19 +1,7 @@
-import Stripe from 'stripe'
-import { alertOnce } from '../shared/alerts.js'
-import { transaction } from '../shared/database.js'
-import { MINUTE } from '../shared/duration.js'
-import { messageOf } from '../shared/errors.js'
-import type { Services } from '../shared/services.js'
-import { type CheckoutRow, readCheckout, recordFailedExpiry } from '../shared/statements/checkouts.js'
-import { classifyStripeError, isUnknownToStripe } from '../shared/stripe.js'
-import { isPayable } from '../shared/transitions.js'
-import { foundSession, storeFound } from './found-events.js'
+import { endIfPossible } from '../shared/orders/expire-checkout.js'
+import { isPayable } from '../shared/rules/transitions.js'
+import { readCheckout } from '../shared/statements/checkouts.js'
 import type { Job } from './job.js'
-import { reportUnknownSession } from './unknown-session.js'
-import { applyEvent } from './webhook-processing.js'
-
-/** How long nobody waits for a checkout whose Session Stripe did not end. */
-const PATIENCE = 10 * MINUTE
 
 /** Ends a checkout that was marked (`expireReason`) at Stripe. One without a Session yet waits for it: a next try ends it. */
 export const sessionExpiry: Job<'session-expiry'> = {
@@ -22,93 +10,5 @@ export const sessionExpiry: Job<'session-expiry'> = {
     const checkout = await readCheckout(services.db.pool, checkoutId)
     if (checkout === undefined) throw new Error(`There is no checkout ${checkoutId}`)
     if (isPayable(checkout.status)) await endIfPossible(services, checkout)
-  }
-}
-
-/** Stripe refuses to expire the Session, and says that it is open. */
-export class SessionStaysOpenError extends Error {
-  override readonly name = 'SessionStaysOpenError'
-}
-
-/**
- * Ends an open checkout by asking Stripe to expire its Session. When the customer was faster, what became of the Session
- * is applied instead; either way the checkout's row says how it ended. https://docs.stripe.com/api/checkout/sessions/expire
- */
-export async function expireCheckout(services: Services, checkout: CheckoutRow): Promise<void> {
-  await applySession(services, checkout, await endSession(services, checkout))
-}
-
-/** Ends a Session at Stripe without telling its checkout. What it returns is over: expired, or paid by a faster customer. */
-export async function endSession(services: Services, checkout: CheckoutRow): Promise<Stripe.Checkout.Session> {
-  if (checkout.sessionId === null) {
-    throw new Error(`The Session of checkout ${checkout.id} is still being created; it can be expired in a moment`)
-  }
-  return await expireOrRead(services, checkout.sessionId, checkout.id)
-}
-
-/** Applies how a Session ended, as its event would. */
-export async function applySession(
-  services: Services,
-  checkout: CheckoutRow,
-  session: Stripe.Checkout.Session
-): Promise<void> {
-  const intent = typeof session.payment_intent === 'object' ? session.payment_intent : null
-  const found = foundSession(session, intent)
-  if (found === undefined) throw new SessionStaysOpenError(`Session ${session.id} is still open`)
-  const eventId = await storeFound(services, found, checkout.requestId)
-  if (eventId !== undefined) await applyEvent(services, eventId)
-}
-
-/**
- * As expireCheckout(), for who can go on without: when Stripe does not know the Session or refuses to expire it, an alert
- * tells so, once, and nobody waits for this checkout for a while. Throws when Stripe is away: then it may be possible later.
- */
-export async function endIfPossible(services: Services, checkout: CheckoutRow): Promise<void> {
-  try {
-    await expireCheckout(services, checkout)
-  } catch (error) {
-    const refused = error instanceof SessionStaysOpenError || classifyStripeError(error) === 'refused'
-    if (!refused) throw error
-    await transaction(services.db.pool, async client => {
-      // It locks the row, so that of two that fail at once only one raises the alert.
-      await recordFailedExpiry(client, checkout.id, services.now())
-      if (isUnknownToStripe(error)) {
-        return await reportUnknownSession(client, services.log, checkout, checkout.requestId)
-      }
-      await alertOnce(client, services.log, 'session_not_ended', {
-        orderId: checkout.orderId,
-        checkoutId: checkout.id,
-        requestId: checkout.requestId,
-        reason: `${checkout.sessionId}: ${messageOf(error)}`
-      })
-    })
-  }
-}
-
-/** Whether Stripe did not end this checkout a moment ago. */
-export function cannotEndNow({ expireFailedAt }: CheckoutRow, now: Date): boolean {
-  return expireFailedAt !== null && expireFailedAt > failedSince(now)
-}
-
-/** A Session that Stripe did not end since then is not waited for. */
-export function failedSince(now: Date): Date {
-  return new Date(now.getTime() - PATIENCE)
-}
-
-async function expireOrRead(
-  { stripe, now }: Services,
-  sessionId: string,
-  checkoutId: string
-): Promise<Stripe.Checkout.Session> {
-  const expand = ['payment_intent']
-  // A Session ends once, however often it is asked to; and Stripe answers a key that met an error of its own with that
-  // error for a day: https://docs.stripe.com/api/idempotent_requests
-  const idempotencyKey = `${checkoutId}-expire-${Math.floor(now().getTime() / MINUTE)}`
-  try {
-    return await stripe.checkout.sessions.expire(sessionId, { expand }, { idempotencyKey })
-  } catch (error) {
-    // Not open any more: expired by itself, or paid.
-    if (!(error instanceof Stripe.errors.StripeInvalidRequestError)) throw error
-    return await stripe.checkout.sessions.retrieve(sessionId, { expand })
   }
 }

@@ -1,14 +1,13 @@
 import { messageOf } from '../shared/errors.js'
-import { type JobPayloads, type RowJobName, rowJobs } from '../shared/jobs.js'
-import { reportRefusedKey } from '../shared/refused-key.js'
-import type { Services } from '../shared/services.js'
-import { markStripeAway } from '../shared/statements/due-rows.js'
-import { isStripeAway } from '../shared/stripe.js'
+import { type JobPayloads, type RowJobName, rowJobs } from '../shared/queue/jobs.js'
+import { reportRefusedKey } from '../shared/runtime/refused-key.js'
+import type { Services } from '../shared/runtime/services.js'
+import { isKeyRefused, isStripeAway } from '../shared/runtime/stripe-client.js'
+import { markKeyRefused, markStripeAway } from '../shared/statements/due-rows.js'
 
 /**
- * Writes on the row of a failed job whether it waits for Stripe, so that the sweep can tell one outage from many faults.
- * A refused API key is an alert of its own. The job's own failure is what counts: when this cannot be written, the next
- * try does it.
+ * Writes on the row of a failed job what it waits for, so that the sweep can tell one outage, or one refused API key, from
+ * many faults. The job's own failure is what counts: when this cannot be written, the next try does it.
  */
 export async function noteStripeAway(
   services: Services,
@@ -16,10 +15,16 @@ export async function noteStripeAway(
   payload: JobPayloads[keyof JobPayloads],
   error: unknown
 ): Promise<void> {
+  const { db, log } = services
   const id = (payload as Record<string, string>)[rowJobs[job].key] ?? ''
-  await reportRefusedKey(services, error)
-  const isAway = [error, error instanceof Error ? error.cause : undefined].some(isStripeAway)
-  await markStripeAway(services.db.pool, { job, id }, { isAway, now: services.now() }).catch(reason => {
-    services.log.warn({ job, id, reason: messageOf(reason) }, 'what a row waits for could not be written down')
+  const errors = [error, error instanceof Error ? error.cause : undefined]
+  const refused = errors.find(isKeyRefused)
+  if (refused !== undefined) await reportRefusedKey(services, refused)
+  const waiting =
+    refused !== undefined
+      ? markKeyRefused(db.pool, { job, id })
+      : markStripeAway(db.pool, { job, id }, { isAway: errors.some(isStripeAway), now: services.now() })
+  await waiting.catch(reason => {
+    log.warn({ job, id, reason: messageOf(reason) }, 'what a row waits for could not be written down')
   })
 }

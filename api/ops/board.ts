@@ -2,7 +2,7 @@ import { createBullBoard } from '@bull-board/api'
 import { BullMQAdapter } from '@bull-board/api/bullMQAdapter'
 import { ExpressAdapter } from '@bull-board/express'
 import type { Router } from 'express'
-import type { Queues } from '../../shared/queues.js'
+import type { Queues } from '../../shared/queue/queues.js'
 
 export const BOARD_PATH = '/ops/board'
 

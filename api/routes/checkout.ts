@@ -1,11 +1,12 @@
 import { type Request, type RequestHandler, type Response, Router } from 'express'
-import type { Cart } from '../../shared/cart.js'
-import { type CheckoutOutcome, checkoutOutcome } from '../../shared/checkout-outcome.js'
-import { isGone, whenGone } from '../../shared/client-gone.js'
-import type { Customer } from '../../shared/customer-claims.js'
 import { HOUR, MINUTE } from '../../shared/duration.js'
 import { Problem } from '../../shared/errors.js'
+import type { Customer } from '../../shared/identity/customer-claims.js'
 import { newId } from '../../shared/ids.js'
+import type { Cart } from '../../shared/rules/cart.js'
+import { type CheckoutOutcome, checkoutOutcome } from '../../shared/rules/checkout-outcome.js'
+import { isInFlight } from '../../shared/rules/transitions.js'
+import { isGone, whenGone } from '../../shared/runtime/client-gone.js'
 import {
   type CheckoutRow,
   type ClaimedKey,
@@ -14,7 +15,6 @@ import {
   type NewCheckout,
   readCheckout
 } from '../../shared/statements/checkouts.js'
-import { isInFlight } from '../../shared/transitions.js'
 import type { Watch } from '../checkout-watcher.js'
 import { KEY_LIFETIME, type RequestKey, requestKey } from '../idempotency.js'
 import type { Ingress } from '../ingress.js'

@@ -1,9 +1,9 @@
 import { Router } from 'express'
 import type { QueryConfig } from 'pg'
+import { migrationNames } from '../../shared/database/migration-names.js'
 import { SECOND } from '../../shared/duration.js'
 import { messageOf } from '../../shared/errors.js'
-import { migrationNames } from '../../shared/migration-names.js'
-import { createSharedRead } from '../../shared/shared-read.js'
+import { createSharedRead } from '../../shared/runtime/shared-read.js'
 import { withinTime } from '../../shared/within-time.js'
 import type { Ingress } from '../ingress.js'
 

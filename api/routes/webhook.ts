@@ -1,12 +1,12 @@
 import express, { type RequestHandler, Router } from 'express'
 import { SECOND } from '../../shared/duration.js'
 import { Problem } from '../../shared/errors.js'
+import { PINNED_API_VERSION } from '../../shared/runtime/stripe-version.js'
 import type { NewWebhookEvent } from '../../shared/statements/webhook-events.js'
-import { PINNED_API_VERSION } from '../../shared/stripe-version.js'
-import { verifySignature } from '../../shared/webhook-signature.js'
 import type { Ingress } from '../ingress.js'
 import { type RefusedSignatures, watchRefusedSignatures } from '../refused-signatures.js'
 import { requestId } from '../request-context.js'
+import { verifySignature } from '../webhook-signature.js'
 
 const BODY_LIMIT = 1024 * 1024
 

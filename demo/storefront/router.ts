@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import express, { Router } from 'express'
+import { SESSION_COOKIE, signSessionToken } from '../../shared/identity/session-token.js'
 import { projectRoot } from '../../shared/project-root.js'
-import { SESSION_COOKIE, signSessionToken } from '../../shared/session-token.js'
 import { orderNews } from './order-news.js'
 
 const PUBLIC = join(projectRoot, 'demo/storefront/public')

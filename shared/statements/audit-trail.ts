@@ -1,5 +1,5 @@
-import type { Queryable } from '../database.js'
-import { maskText } from '../masking.js'
+import type { Queryable } from '../database/database.js'
+import { maskText } from '../identity/masking.js'
 
 export interface AuditProblem {
   chain: string

@@ -1,11 +1,11 @@
 import type Stripe from 'stripe'
-import { networkOf } from '../address.js'
-import { type AuditEntry, auditInsert, auditParameter } from '../audit.js'
-import type { Cart } from '../cart.js'
-import type { AnswerableCheckout, CheckoutOutcome, Refusal } from '../checkout-outcome.js'
-import type { Queryable } from '../database.js'
-import { maskValue } from '../masking.js'
-import { type CheckoutStatus, checkoutRules, isPayable, sourcesOf } from '../transitions.js'
+import { type AuditEntry, auditInsert, auditParameter } from '../audit/audit.js'
+import type { Queryable } from '../database/database.js'
+import { networkOf } from '../identity/ip-address.js'
+import { maskValue } from '../identity/masking.js'
+import type { Cart } from '../rules/cart.js'
+import type { AnswerableCheckout, CheckoutOutcome, Refusal } from '../rules/checkout-outcome.js'
+import { type CheckoutStatus, checkoutRules, isPayable, sourcesOf } from '../rules/transitions.js'
 
 /** PostgreSQL tells every listening ingress that a checkout changed; the payload is its id. */
 export const CHECKOUT_CHANGED = 'tillworks_checkout_changed'
@@ -156,11 +156,27 @@ export async function readCheckout(db: Queryable, id: string): Promise<CheckoutR
   return rows[0]
 }
 
-/** Locks the row until the end of the transaction. Lock order everywhere: event, checkout, order, products. */
+/**
+ * The rest of a statement whose first part, `checkout`, locks one: locks its order after it. An audit row locks the chain
+ * of its order, and others write one with the order locked: whoever needs both has to lock the order first.
+ */
+const THEN_ITS_ORDER = `
+    "order" AS MATERIALIZED (
+      SELECT o."id" FROM checkout c JOIN "Order" o ON o."id" = c."orderId" FOR NO KEY UPDATE OF o
+    )
+    SELECT c.* FROM checkout c LEFT JOIN "order" ON true`
+
+/**
+ * Locks the row, and that of its order, until the end of the transaction. Lock order everywhere: event, network, customer,
+ * checkouts by id, order, products by id. The chain of an order is locked under its order.
+ */
 export async function lockCheckout(db: Queryable, id: string): Promise<CheckoutRow | undefined> {
   const { rows } = await db.query({
     name: 'lock-checkout',
-    text: 'SELECT * FROM "Checkout" WHERE "id" = $1 FOR NO KEY UPDATE',
+    text: `
+    WITH checkout AS MATERIALIZED (
+      SELECT * FROM "Checkout" WHERE "id" = $1 FOR NO KEY UPDATE
+    ), ${THEN_ITS_ORDER}`,
     values: [id]
   })
   return rows[0]
@@ -174,14 +190,15 @@ export async function lockCheckout(db: Queryable, id: string): Promise<CheckoutR
 export async function lockWithCustomer(db: Queryable, id: string): Promise<CheckoutRow | undefined> {
   const { rows } = await db.query({
     name: 'lock-with-customer',
-    // Each part reads the one before, so that they are locked in this order; a row is locked last.
+    // Each part reads the one before, so that they are locked in this order.
     text: `
     WITH network AS MATERIALIZED (
       SELECT "userId", pg_advisory_xact_lock_shared(hashtextextended('network:' || "network", 0)) FROM "Checkout" WHERE "id" = $1
     ), customer AS MATERIALIZED (
       SELECT pg_advisory_xact_lock(hashtextextended('customer:' || "userId", 0)) FROM network
-    )
-    SELECT c.* FROM customer, "Checkout" c WHERE c."id" = $1 FOR NO KEY UPDATE OF c`,
+    ), checkout AS MATERIALIZED (
+      SELECT c.* FROM customer, "Checkout" c WHERE c."id" = $1 FOR NO KEY UPDATE OF c
+    ), ${THEN_ITS_ORDER}`,
     values: [id]
   })
   return rows[0]
@@ -264,7 +281,7 @@ function keptBody({ body }: CheckoutOutcome): CheckoutOutcome['body'] {
   return body.success ? body : maskValue(body)
 }
 
-/** The checkout of a Session, locked: by the Session's id, or by our mark while its Session is not stored yet. */
+/** The checkout of a Session, locked with its order: by the Session's id, or by our mark while its Session is not stored yet. */
 export async function findSessionCheckout(
   db: Queryable,
   sessionId: string,
@@ -272,7 +289,10 @@ export async function findSessionCheckout(
 ): Promise<CheckoutRow | undefined> {
   const { rows } = await db.query({
     name: 'find-session-checkout',
-    text: `SELECT * FROM "Checkout" WHERE "sessionId" = $1 OR ("id" = $2 AND "sessionId" IS NULL) LIMIT 1 FOR NO KEY UPDATE`,
+    text: `
+    WITH checkout AS MATERIALIZED (
+      SELECT * FROM "Checkout" WHERE "sessionId" = $1 OR ("id" = $2 AND "sessionId" IS NULL) LIMIT 1 FOR NO KEY UPDATE
+    ), ${THEN_ITS_ORDER}`,
     values: [sessionId, mark]
   })
   return rows[0]
@@ -320,6 +340,17 @@ export async function findOldestHolder(
     [missing.map(line => line.productId), missing.map(line => line.quantity), openedBefore, except, failedSince]
   )
   return rows[0]
+}
+
+/** Checkouts that are not over and whose Session Stripe did not know when it was asked, oldest first. */
+export async function findUnknownSessions(db: Queryable, limit: number): Promise<{ id: string; sessionId: string }[]> {
+  const { rows } = await db.query<{ id: string; sessionId: string }>(
+    `SELECT c."id", c."sessionId" FROM "Checkout" c WHERE c."status" IN ('OPEN', 'PROCESSING') AND EXISTS (
+       SELECT FROM "PaymentAuditLog" l WHERE l."checkoutId" = c."id" AND l."action" = 'alert_session_unknown')
+     ORDER BY c."createdAt", c."id" LIMIT $1`,
+    [limit]
+  )
+  return rows
 }
 
 /** Remembers that Stripe did not end the Session of this checkout. Locks the row. */

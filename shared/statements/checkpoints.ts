@@ -1,4 +1,4 @@
-import type { Queryable } from '../database.js'
+import type { Queryable } from '../database/database.js'
 
 /** How far a repeating job has come; undefined before its first time. */
 export async function readCheckpoint(db: Queryable, name: string): Promise<Date | undefined> {

@@ -1,5 +1,5 @@
-import type { Queryable } from '../database.js'
-import type { RowJobName } from '../jobs.js'
+import type { Queryable } from '../database/database.js'
+import type { RowJobName } from '../queue/jobs.js'
 
 export interface DueRow {
   job: RowJobName
@@ -28,7 +28,10 @@ export async function findDueRows(db: Queryable, before: Date, limit: number): P
   return rows
 }
 
-/** Counts another requeue of a stuck checkout and returns how many there were; one that waits for Stripe is not counted. */
+/**
+ * Counts another requeue of a stuck checkout and returns how many there were; one that waits for Stripe is not counted, and
+ * a try that meets a refused key begins the count anew.
+ */
 export async function countRequeue(db: Queryable, checkoutId: string): Promise<number> {
   const { rows } = await db.query(
     'UPDATE "Checkout" SET "requeues" = "requeues" + 1 WHERE "id" = $1 AND "stripeAwaySince" IS NULL RETURNING "requeues"',
@@ -71,6 +74,17 @@ export async function markStripeAway(
     `UPDATE "${table}" SET "stripeAwaySince" = CASE WHEN $2::boolean THEN COALESCE("stripeAwaySince", $3) END
      WHERE "id" = $1 AND ("stripeAwaySince" IS NULL) = $2`,
     [row.id, failure.isAway, failure.now]
+  )
+}
+
+/** A job's try has failed because Stripe refuses our key: its row waits for that with all others, and is not stuck. */
+export async function markKeyRefused(db: Queryable, row: DueRow): Promise<void> {
+  const table = ASKING[row.job]
+  if (table === undefined) return
+  const [set, when] = table === 'Checkout' ? [', "requeues" = 0', ' OR "requeues" > 0'] : ['', '']
+  await db.query(
+    `UPDATE "${table}" SET "stripeAwaySince" = NULL${set} WHERE "id" = $1 AND ("stripeAwaySince" IS NOT NULL${when})`,
+    [row.id]
   )
 }
 

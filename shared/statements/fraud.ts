@@ -1,7 +1,7 @@
-import type { Queryable } from '../database.js'
+import type { Queryable } from '../database/database.js'
 import { DAY, HOUR, MINUTE } from '../duration.js'
-import type { FraudSignals } from '../fraud.js'
-import { maskText } from '../masking.js'
+import { maskText } from '../identity/masking.js'
+import type { FraudSignals } from '../rules/fraud.js'
 
 export interface FraudSubject {
   userId: string
@@ -77,7 +77,7 @@ export async function clearFraud(
 
 /**
  * Whoever records a decline of this customer or this network waits for whoever did before, so that each counts all. Lock it
- * before any row (lock order: event, network, customer, checkouts).
+ * before any row but the event's (the whole order is at lockCheckout()).
  */
 export async function lockSubject(db: Queryable, { userId, network }: FraudSubject): Promise<void> {
   await db.query({

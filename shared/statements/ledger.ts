@@ -1,5 +1,5 @@
-import type { Queryable } from '../database.js'
-import type { LedgerAccount, LedgerEntry } from '../ledger.js'
+import type { Queryable } from '../database/database.js'
+import type { LedgerAccount, LedgerEntry } from '../rules/ledger-entries.js'
 
 export interface UnbookedPayment {
   paymentIntentId: string
@@ -95,6 +95,36 @@ export async function readPostings(db: Queryable, orderId: string): Promise<Post
     [orderId]
   )
   return rows
+}
+
+/**
+ * Books entries, each once, and returns how many postings were new. What a correction has said of an entry before it came
+ * is not booked a second time: only what is left is. The database refuses what does not balance.
+ */
+export async function postEntries(db: Queryable, entries: LedgerEntry[], now: Date): Promise<number> {
+  if (entries.length === 0) return 0
+  const postings = entries.flatMap(({ key, orderId, source, lines }) =>
+    lines.map(line => ({ entry: key, orderId, source, ...line }))
+  )
+  const { rowCount } = await db.query(
+    `WITH fresh AS (
+       SELECT * FROM jsonb_to_recordset($1::jsonb) AS p("entry" text, "account" "LedgerAccount", "currency" char(3), "orderId" text, "amount" bigint, "source" text)
+       WHERE NOT EXISTS (SELECT FROM "LedgerPosting" l WHERE l."entry" = p."entry")
+     ), corrected AS (
+       SELECT l."source" AS "entry", l."account", l."currency", -sum(l."amount") AS "amount" FROM "LedgerPosting" l
+       WHERE l."source" IN (SELECT "entry" FROM fresh) AND l."entry" LIKE 'correction:%' GROUP BY 1, 2, 3
+     ), line AS (
+       SELECT "entry", "account", "currency", sum("amount") AS "amount" FROM (
+         SELECT "entry", "account", "currency", "amount" FROM fresh UNION ALL SELECT "entry", "account", "currency", "amount" FROM corrected
+       ) AS said GROUP BY 1, 2, 3 HAVING sum("amount") <> 0
+     )
+     INSERT INTO "LedgerPosting" ("entry", "account", "currency", "orderId", "amount", "source", "createdAt")
+     SELECT line."entry", line."account", line."currency", named."orderId", line."amount", named."source", $2
+     FROM line JOIN (SELECT DISTINCT "entry", "orderId", "source" FROM fresh) AS named ON named."entry" = line."entry"
+     ON CONFLICT DO NOTHING`,
+    [JSON.stringify(postings), now]
+  )
+  return rowCount ?? 0
 }
 
 /** One correction at a time under a name, until the end of the transaction. */

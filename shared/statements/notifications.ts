@@ -1,8 +1,8 @@
-import type { AuditEntry } from '../audit.js'
-import { auditInsert, auditParameter } from '../audit.js'
-import type { Queryable } from '../database.js'
-import { maskText } from '../masking.js'
-import { type NotificationStatus, notificationRules, sourcesOf } from '../transitions.js'
+import type { AuditEntry } from '../audit/audit.js'
+import { auditInsert, auditParameter } from '../audit/audit.js'
+import type { Queryable } from '../database/database.js'
+import { maskText } from '../identity/masking.js'
+import { type NotificationStatus, notificationRules, sourcesOf } from '../rules/transitions.js'
 
 export interface NotificationRow {
   id: string

@@ -1,4 +1,4 @@
-import type { Queryable } from '../database.js'
+import type { Queryable } from '../database/database.js'
 
 /** Who holds an Idempotency-Key of POST /api/orders. */
 export interface OrderKeyHolder {

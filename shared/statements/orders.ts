@@ -1,8 +1,9 @@
-import { type AuditEntry, auditInsert, auditParameter } from '../audit.js'
-import type { Queryable } from '../database.js'
-import type { OrderFacts } from '../order-status.js'
-import type { OrderStatus } from '../transitions.js'
+import { type AuditEntry, auditInsert, auditParameter } from '../audit/audit.js'
+import type { Queryable } from '../database/database.js'
+import type { OrderFacts } from '../rules/order-status.js'
+import type { OrderStatus } from '../rules/transitions.js'
 import type { CheckoutRow } from './checkouts.js'
+import { TOOK_GOODS } from './stock.js'
 
 export interface OrderRow {
   id: string
@@ -31,6 +32,11 @@ export async function lockOrder(db: Queryable, id: string): Promise<OrderRow | u
     text: `SELECT "id", "userId", "status", "currency", "subtotal", "shipping", "total", "captured", "refunded" FROM "Order" WHERE "id" = $1 FOR NO KEY UPDATE`,
     values: [id]
   })
+  return rows[0]
+}
+
+export async function readOrder(db: Queryable, id: string): Promise<OrderRow | undefined> {
+  const { rows } = await db.query<OrderRow>('SELECT * FROM "Order" WHERE "id" = $1', [id])
   return rows[0]
 }
 
@@ -163,12 +169,14 @@ export async function readOrderFacts(db: Queryable, orderId: string): Promise<Kn
          'captured', p."captured", 'sessionId', p."sessionId", 'mismatch', p."mismatch",
          'reviewReason', p."reviewReason", 'reviewAction', p."reviewAction", 'accepted', p."acceptedAt" IS NOT NULL,
          'refunded', (SELECT COALESCE(sum(r."amount"), 0) FROM "Refund" r
-           WHERE r."paymentIntentId" = p."paymentIntentId" AND r."status" IN ('PENDING', 'SUCCEEDED'))) ORDER BY p."createdAt"), '[]')
+           WHERE r."paymentIntentId" = p."paymentIntentId" AND r."status" IN ('PENDING', 'SUCCEEDED')),
+         'lost', (SELECT COALESCE(sum(d."amount"), 0) FROM "Dispute" d WHERE d."paymentIntentId" = p."paymentIntentId" AND d."status" = 'lost'),
+         'isVoid', false) ORDER BY p."createdAt", p."paymentIntentId"), '[]')
        FROM "Payment" p WHERE p."orderId" = $1) AS payments,
       (SELECT COALESCE(json_agg(json_build_object('paymentIntentId', d."paymentIntentId", 'status', d."status")), '[]')
        FROM "Dispute" d WHERE d."orderId" = $1) AS disputes,
-      EXISTS (SELECT FROM "Refund" r WHERE r."orderId" = $1 AND r."restock" IS NOT NULL AND r."restockedAt" IS NULL
-        AND r."status" IN ('PENDING', 'SUCCEEDED')) AS "restockDue"`,
+      EXISTS (SELECT FROM "Refund" r JOIN "Payment" p USING ("paymentIntentId") WHERE r."orderId" = $1 AND r."restock" IS NOT NULL
+        AND r."restockedAt" IS NULL AND r."status" IN ('PENDING', 'SUCCEEDED') AND ${TOOK_GOODS}) AS "restockDue"`,
     values: [orderId]
   })
   return rows[0]

@@ -1,4 +1,4 @@
-import type { Queryable } from '../database.js'
+import type { Queryable } from '../database/database.js'
 import { type CheckoutRow, readCheckout } from './checkouts.js'
 import type { DisputeRecord } from './disputes.js'
 import { findPayment, type PaymentRow } from './payments.js'

@@ -1,12 +1,12 @@
-import type { Queryable } from '../database.js'
-import { maskText, maskValue } from '../masking.js'
-import { decidedFields, isFinalCapture, type PaymentRecord } from '../payment-authority.js'
-import { type PaymentStatus, paymentRules, sourcesOf } from '../transitions.js'
+import type { Queryable } from '../database/database.js'
+import { maskText, maskValue } from '../identity/masking.js'
+import { decidedFields, isFinalCapture, type PaymentRecord } from '../rules/payment-authority.js'
+import { type PaymentStatus, paymentRules, sourcesOf } from '../rules/transitions.js'
 
 /**
  * Adds what is told to what is known: the status moves forward only, and each field follows its authority
- * (shared/payment-authority.ts). What is captured is booked in the same statement: at first whole, and by the difference
- * should it turn out to be another amount. Returns whether the order can follow (its status or what was captured has
+ * (shared/rules/payment-authority.ts). What is captured is booked in the same statement: by the difference to
+ * what is booked and corrected already, at first whole. Returns whether the order can follow (its status or what was captured has
  * changed), and what is known to be captured.
  */
 export async function recordPayment(
@@ -38,8 +38,8 @@ export async function recordPayment(
       SELECT 'capture:' || "paymentIntentId" || CASE WHEN earlier.entries = 0 THEN '' ELSE ':' || (earlier.entries + 1) END,
         account::"LedgerAccount", "currency", "orderId", sign * ("captured" - earlier.amount), "paymentIntentId", $14
       FROM known, LATERAL (
-        SELECT count(*) AS entries, COALESCE(sum(l."amount"), 0) AS amount FROM "LedgerPosting" l
-        WHERE l."source" = known."paymentIntentId" AND l."account" = 'STRIPE'
+        SELECT count(*) FILTER (WHERE l."entry" LIKE 'capture:%') AS entries, COALESCE(sum(l."amount"), 0) AS amount FROM "LedgerPosting" l
+        WHERE l."source" IN (known."paymentIntentId", 'capture:' || known."paymentIntentId") AND l."account" = 'STRIPE'
       ) earlier, (VALUES ('STRIPE', 1), ('SALES', -1)) AS side(account, sign)
       WHERE "status" = 'SUCCEEDED' AND "captured" <> earlier.amount
       ON CONFLICT DO NOTHING

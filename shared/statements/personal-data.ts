@@ -1,4 +1,4 @@
-import type { Queryable } from '../database.js'
+import type { Queryable } from '../database/database.js'
 
 /** What stands in place of an e-mail that is forgotten; the index of what is not repeats it. */
 const ERASED = 'erased@invalid'
@@ -82,8 +82,10 @@ export interface Traces {
 
 /** As much as is looked for at once. Whoever has more is erased by several runs. */
 const MOST_TRACES = 10_000
+/** Characters. A browser can call itself "e": what is shorter stands in texts that are not about the user. */
+const SHORTEST_TRACE = 6
 
-/** Read it before anything is erased. */
+/** Read it before anything is erased. What is too short to tell somebody by is left out. */
 export async function readTraces(db: Queryable, userId: string): Promise<Traces> {
   const { rows } = await db.query<Traces>(
     `WITH closed AS (
@@ -101,7 +103,9 @@ export async function readTraces(db: Queryable, userId: string): Promise<Traces>
        ARRAY(SELECT DISTINCT "userAgent" FROM closed WHERE "userAgent" IS NOT NULL) AS browsers`,
     [userId, MOST_TRACES]
   )
-  return rows[0] as Traces
+  const { objectIds, emails, addresses, browsers } = rows[0] as Traces
+  const telling = (traces: string[]) => traces.filter(trace => trace.trim().length >= SHORTEST_TRACE)
+  return { objectIds, emails: telling(emails), addresses: telling(addresses), browsers: telling(browsers) }
 }
 
 function erasing(statement: string) {
@@ -199,6 +203,28 @@ export interface TextTable {
   write(db: Queryable, row: TextRow): Promise<void>
 }
 
+/** Texts of the rows of one user's orders. */
+function textsOfOrders(table: string, id: string, columns: [string, string]): TextTable {
+  return {
+    async read(db, userId, _traces, after, limit) {
+      const texts = columns.map(column => `'${column}', "${column}"`).join(', ')
+      const { rows } = await db.query<TextRow>(
+        `SELECT "${id}" AS id, jsonb_build_object(${texts}) AS texts FROM "${table}"
+         WHERE ${OF_USER} AND "${id}" > $2 ORDER BY "${id}" LIMIT $3`,
+        [userId, after, limit]
+      )
+      return rows
+    },
+    async write(db, row) {
+      await db.query(`UPDATE "${table}" SET "${columns[0]}" = $2, "${columns[1]}" = $3 WHERE "${id}" = $1`, [
+        row.id,
+        row.texts[columns[0]],
+        row.texts[columns[1]]
+      ])
+    }
+  }
+}
+
 /** Reasons and notes, which are masked as they come in since 2026-11-25; before that they were not. */
 export const textTables: readonly TextTable[] = [
   {
@@ -216,43 +242,11 @@ export const textTables: readonly TextTable[] = [
     },
     async write(db, { id, texts }) {
       await db.query(
-        `UPDATE "Alert" SET "context" = jsonb_set("context", '{reason}', $2::jsonb), "note" = $3 WHERE "id" = $1`,
+        `UPDATE "Alert" SET "context" = jsonb_set("context", '{reason}', $2::jsonb, false), "note" = $3 WHERE "id" = $1`,
         [id, JSON.stringify(texts.reason), texts.note]
       )
     }
   },
-  {
-    async read(db, userId, _traces, after, limit) {
-      const { rows } = await db.query<TextRow>(
-        `SELECT "id", jsonb_build_object('reason', "reason", 'failureReason', "failureReason") AS texts FROM "Refund"
-         WHERE ${OF_USER} AND "id" > $2 ORDER BY "id" LIMIT $3`,
-        [userId, after, limit]
-      )
-      return rows
-    },
-    async write(db, { id, texts }) {
-      await db.query('UPDATE "Refund" SET "reason" = $2, "failureReason" = $3 WHERE "id" = $1', [
-        id,
-        texts.reason,
-        texts.failureReason
-      ])
-    }
-  },
-  {
-    async read(db, userId, _traces, after, limit) {
-      const { rows } = await db.query<TextRow>(
-        `SELECT "paymentIntentId" AS id, jsonb_build_object('reviewReason', "reviewReason", 'mismatch', "mismatch") AS texts FROM "Payment"
-         WHERE ${OF_USER} AND "paymentIntentId" > $2 ORDER BY "paymentIntentId" LIMIT $3`,
-        [userId, after, limit]
-      )
-      return rows
-    },
-    async write(db, { id, texts }) {
-      await db.query('UPDATE "Payment" SET "reviewReason" = $2, "mismatch" = $3 WHERE "paymentIntentId" = $1', [
-        id,
-        texts.reviewReason,
-        texts.mismatch
-      ])
-    }
-  }
+  textsOfOrders('Refund', 'id', ['reason', 'failureReason']),
+  textsOfOrders('Payment', 'paymentIntentId', ['reviewReason', 'mismatch'])
 ]

@@ -1,9 +1,9 @@
-import type { Queryable } from '../database.js'
-import { maskOptional, maskText } from '../masking.js'
-import { type RefundStatus, refundRules, sourcesOf } from '../transitions.js'
-
-/** Which of the refunded goods go back on the shelf. */
-export type Restock = 'all' | Record<string, number>
+import type { Queryable } from '../database/database.js'
+import { maskOptional, maskText } from '../identity/masking.js'
+import { type LedgerEntry, refundEntries } from '../rules/ledger-entries.js'
+import type { Restock } from '../rules/restock.js'
+import { type RefundStatus, refundRules, sourcesOf } from '../rules/transitions.js'
+import { isBooked, postEntries } from './ledger.js'
 
 export interface RefundRow {
   id: string
@@ -132,22 +132,21 @@ export async function recordRefund(
           ]
         )
   const refund = rows[0] as RefundRow
-  await db.query(
-    `INSERT INTO "LedgerPosting" ("entry", "account", "currency", "orderId", "amount", "source", "createdAt")
-     SELECT entry || ':' || $1, account::"LedgerAccount", $2, $3, sign * $4::bigint, $1, $5
-     FROM (VALUES ('refund', 'REFUNDS', 1), ('refund', 'STRIPE', -1), ('refund_returned', 'STRIPE', 1), ('refund_returned', 'REFUNDS', -1))
-       AS side(entry, account, sign)
-     WHERE entry = 'refund' OR $6 ON CONFLICT DO NOTHING`,
-    [
-      r.stripeId,
-      refund.currency,
-      refund.orderId,
-      refund.amount,
-      r.now,
-      refund.status === 'FAILED' || refund.status === 'CANCELLED'
-    ]
-  )
+  const entries = refundEntries({ ...refund, stripeId: r.stripeId })
+  await postEntries(db, entries, r.now)
+  if (refund.status !== before?.status) await postReturnAgain(db, entries, r.now)
   return { ...refund, before: before?.status ?? null }
+}
+
+/**
+ * A return that an earlier release booked too soon was taken back when this one came (migration one_authority). Now that it
+ * has happened it is booked beside that.
+ */
+async function postReturnAgain(db: Queryable, entries: LedgerEntry[], now: Date): Promise<void> {
+  const returned = entries.find(({ key }) => key.startsWith('refund_returned:'))
+  if (returned === undefined || !(await isBooked(db, `correction:refused-${returned.source}`))) return
+  const again = { ...returned, key: `correction:returned-${returned.source}`, source: returned.key }
+  await postEntries(db, [again], now)
 }
 
 /** Ends a refund that Stripe has refused to make; should Stripe have made it after all, recordRefund() follows that. */
@@ -169,11 +168,14 @@ export async function refundedByPayment(db: Queryable, orderId: string): Promise
   return new Map(rows.map(row => [row.paymentIntentId, row.amount]))
 }
 
-/** Refunds of an order that are not waiting for Stripe's first answer any more, however they ended. */
-export async function countAnsweredRefunds(db: Queryable, orderId: string): Promise<number> {
+/** How often a wish (the beginning of a request key, before its number) was made and answered whole. */
+export async function countAnsweredWishes(db: Queryable, orderId: string, wish: string): Promise<number> {
   const { rows } = await db.query<{ count: number }>(
-    `SELECT count(*)::int AS count FROM "Refund" WHERE "orderId" = $1 AND "status" <> 'REQUESTED'`,
-    [orderId]
+    `SELECT count(*)::int AS count FROM (
+       SELECT FROM "Refund" WHERE "orderId" = $1 AND starts_with("requestKey", $2 || '-') GROUP BY split_part("requestKey", ':', 1)
+       HAVING bool_and("status" <> 'REQUESTED')
+     ) AS answered`,
+    [orderId, wish]
   )
   return rows[0]?.count ?? 0
 }

@@ -1,5 +1,8 @@
-import type { SoldProduct } from '../cart-errors.js'
-import type { Queryable } from '../database.js'
+import type { Queryable } from '../database/database.js'
+import type { SoldProduct } from '../rules/cart-errors.js'
+
+/** The payment p counts, so that the goods of its checkout left the shelf for it: what a stray one gives back took none. */
+export const TOOK_GOODS = `(p."reviewReason" IS NULL OR p."acceptedAt" IS NOT NULL)`
 
 export interface ProductRow extends SoldProduct {
   id: string
@@ -120,7 +123,7 @@ export async function restockRefunds(db: Queryable, orderId: string, now: Date):
     `WITH due AS (
        SELECT r."id", r."restock", p."checkoutId" FROM "Refund" r JOIN "Payment" p USING ("paymentIntentId")
        WHERE r."orderId" = $1 AND r."restock" IS NOT NULL AND r."restockedAt" IS NULL AND r."status" IN ('PENDING', 'SUCCEEDED')
-         AND EXISTS (SELECT FROM "Reservation" v WHERE v."checkoutId" = p."checkoutId" AND v."status" = 'COMMITTED')
+         AND ${TOOK_GOODS} AND EXISTS (SELECT FROM "Reservation" v WHERE v."checkoutId" = p."checkoutId" AND v."status" = 'COMMITTED')
      ), done AS (
        UPDATE "Refund" SET "restockedAt" = $2 WHERE "id" IN (SELECT "id" FROM due)
      ), line AS (

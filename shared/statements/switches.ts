@@ -1,5 +1,5 @@
 import type { QueryConfig } from 'pg'
-import type { Queryable } from '../database.js'
+import type { Queryable } from '../database/database.js'
 
 /** New checkouts and orders are refused until it is switched off, or until `until`. */
 export interface Maintenance {

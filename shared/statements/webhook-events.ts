@@ -1,7 +1,7 @@
-import { type AuditEntry, auditInsert, auditParameter } from '../audit.js'
-import type { Queryable } from '../database.js'
-import { maskOptional, maskText } from '../masking.js'
-import type { WebhookEventStatus } from '../transitions.js'
+import { type AuditEntry, auditInsert, auditParameter } from '../audit/audit.js'
+import type { Queryable } from '../database/database.js'
+import { maskOptional, maskText } from '../identity/masking.js'
+import type { WebhookEventStatus } from '../rules/transitions.js'
 
 export interface NewWebhookEvent {
   id: string

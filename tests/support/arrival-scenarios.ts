@@ -1,6 +1,6 @@
 import type Stripe from 'stripe'
 import { data, lineOf, type Shopper } from '../../local/shopper.js'
-import { type Found, foundIntent, foundSession } from '../../workers/found-events.js'
+import { type Found, foundIntent, foundSession } from '../../shared/orders/synthetic-events.js'
 import type { Shop } from './shop.js'
 
 /** One life of a payment: what the customer, the shop and the bank do, and how its order has to end. */

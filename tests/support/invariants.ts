@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type Stripe from 'stripe'
-import { checkLedger } from '../../ops/ledger-check.js'
 import { DAY } from '../../shared/duration.js'
+import { checkLedger } from '../../shared/reconcile/ledger-check.js'
 import { findAuditProblems } from '../../shared/statements/audit-trail.js'
 import type { Shop } from './shop.js'
 import { bothRecords } from './stripe-record.js'

@@ -5,7 +5,7 @@ import { freePort } from '../../local/free-port.js'
 import { createShopper, type Shopper } from '../../local/shopper.js'
 import { type Stack, startStack } from '../../local/stack.js'
 import { createLogger, type Logger } from '../../shared/logger.js'
-import { runShutdown } from '../../shared/shutdown.js'
+import { runShutdown } from '../../shared/runtime/shutdown.js'
 import type { SimulatorOptions } from '../../simulator/start.js'
 
 export type Engine = 'postgres' | 'redis'

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type Stripe from 'stripe'
 import { data, lineOf, type Shopper } from '../../local/shopper.js'
-import { requestRefunds } from '../../workers/refund-request.js'
+import { requestRefunds } from '../../shared/orders/refund.js'
 import type { Random } from './random.js'
 import { asOwner, type Shop } from './shop.js'
 import { spawnWorkers } from './worker-process.js'

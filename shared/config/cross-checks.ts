@@ -1,0 +1,66 @@
+import { toMinorUnits } from '../money.js'
+import { payment } from './groups/payment.js'
+import { retention } from './groups/retention.js'
+import { modeOf } from './groups/stripe.js'
+import { partsOf } from './value-types.js'
+
+/** What no single variable can tell. */
+export function combinedProblems(env: Record<string, string | undefined>): string[] {
+  const problems: string[] = []
+  const production = env.NODE_ENV === 'production'
+  if (env.QUEUE_ENGINE !== 'postgres' && env.REDIS_URL === undefined) {
+    problems.push('REDIS_URL: missing; set it, or QUEUE_ENGINE=postgres to keep the queue in PostgreSQL')
+  }
+  if (env.QUEUE_ENGINE === 'postgres' && env.REDIS_URL !== undefined) {
+    problems.push('QUEUE_ENGINE: is postgres although REDIS_URL is set; unset one of the two')
+  }
+  if (production && env.STRIPE_API_BASE !== undefined) {
+    problems.push('STRIPE_API_BASE: not allowed with NODE_ENV=production; it is for the local simulator')
+  }
+  if (production && partsOf(env.ALLOWED_ORIGINS ?? '').length === 0 && env.NEXTAUTH_URL === undefined) {
+    problems.push('ALLOWED_ORIGINS: missing; the origins of the storefront, such as https://shop.example')
+  }
+  if ((env.ORDER_WEBHOOK_URL === undefined) !== (env.ORDER_WEBHOOK_SECRET === undefined)) {
+    const missing = env.ORDER_WEBHOOK_URL === undefined ? 'ORDER_WEBHOOK_URL' : 'ORDER_WEBHOOK_SECRET'
+    problems.push(`${missing}: missing; notifications need both an address and a secret to sign with`)
+  }
+  if (env.FRAUD_GEOLOCATION_CHECK === 'true' && env.GEOIP_DATABASE === undefined) {
+    problems.push('GEOIP_DATABASE: missing; the path of a country database (MMDB), for FRAUD_GEOLOCATION_CHECK=true')
+  }
+  if ((env.OPS_PROXY_USER_HEADER === undefined) !== (env.OPS_TRUST_PROXY === undefined)) {
+    const missing = env.OPS_TRUST_PROXY === undefined ? 'OPS_TRUST_PROXY' : 'OPS_PROXY_USER_HEADER'
+    problems.push(`${missing}: missing; a proxy is believed only with both its header and its address`)
+  }
+  for (const name of ['AUTH_JWT_ISSUER', 'AUTH_JWT_AUDIENCE']) {
+    if (env.AUTH_JWKS_URL !== undefined && env[name] === undefined) {
+      problems.push(`${name}: missing; with AUTH_JWKS_URL only tokens of one issuer and for one audience are accepted`)
+    }
+  }
+  for (const origin of partsOf(env.ALLOWED_ORIGINS ?? '')) {
+    if (!URL.canParse(origin) || new URL(origin).origin !== origin) {
+      problems.push(
+        `ALLOWED_ORIGINS: "${origin}" is not an origin; expected scheme and host alone, such as https://shop.example`
+      )
+    }
+  }
+  if (
+    modeOf(env.STRIPE_SECRET_KEY) &&
+    modeOf(env.STRIPE_PUBLISHABLE_KEY) &&
+    modeOf(env.STRIPE_SECRET_KEY) !== modeOf(env.STRIPE_PUBLISHABLE_KEY)
+  ) {
+    problems.push('STRIPE_PUBLISHABLE_KEY: is of another mode (test or live) than STRIPE_SECRET_KEY')
+  }
+  if (env.PCI_DSS_LEVEL !== undefined && Number(env.LOG_RETENTION_DAYS ?? retention.settings.logDays.default) < 365) {
+    problems.push(
+      'LOG_RETENTION_DAYS: must be 365 or more while PCI_DSS_LEVEL is set (PCI DSS 4.0, requirement 10.5.1)'
+    )
+  }
+  const currency = (env.PAYMENT_CURRENCY ?? payment.settings.currency.default).toUpperCase()
+  for (const name of ['PAYMENT_MIN_AMOUNT', 'PAYMENT_MAX_AMOUNT', 'SHIPPING_AMOUNT', 'SHIPPING_FREE_FROM']) {
+    const text = env[name]
+    if (text !== undefined && toMinorUnits(Number(text), currency) === undefined) {
+      problems.push(`${name}: ${currency} has no amount ${text}`)
+    }
+  }
+  return problems
+}

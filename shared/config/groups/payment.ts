@@ -1,0 +1,79 @@
+import { isSupportedCurrency } from '../../money.js'
+import { inCurrency } from '../amounts.js'
+import { type Group, optional, required, setting, type ValuesOf } from '../setting.js'
+import { amount, choice, flag, integer, only, text, type ValueType, web } from '../value-types.js'
+
+const anyText = text('a currency that Stripe supports, such as EUR')
+const currency: ValueType<string> = {
+  takes: anyText.takes,
+  schema: anyText.schema.transform(code => code.toUpperCase()).refine(isSupportedCurrency, `expected ${anyText.takes}`)
+}
+const statementDescriptor = text('2 to 22 characters with a letter and none of < > \\ \' " *', text =>
+  /^(?=.*[A-Za-z])[^<>\\'"*]{2,22}$/.test(text)
+)
+
+export const payment = {
+  title: 'Payment',
+  settings: {
+    currency: setting('PAYMENT_CURRENCY', currency, { default: 'EUR', doc: "the shop's currency" }),
+    minAmount: setting('PAYMENT_MIN_AMOUNT', amount, { default: '0.50', doc: 'the least that a total may be' }),
+    maxAmount: setting('PAYMENT_MAX_AMOUNT', amount, { default: '99999.99', doc: 'the most that a total may be' }),
+    successUrl: required('PAYMENT_SUCCESS_URL', web('https://shop.example/checkout/success'), {
+      doc: 'where the customer comes back to, having paid',
+      npmStart: "the demo storefront's",
+      example: 'https://shop.example/checkout/success'
+    }),
+    cancelUrl: required('PAYMENT_CANCEL_URL', web('https://shop.example/cart'), {
+      doc: 'where the customer comes back to, not having paid',
+      npmStart: "the demo storefront's",
+      example: 'https://shop.example/cart'
+    }),
+    statementDescriptor: optional('PAYMENT_STATEMENT_DESCRIPTOR', statementDescriptor, {
+      doc: "suffix on the customer's statement",
+      npmStart: '`TILLWORKS`'
+    }),
+    captureMethod: setting('PAYMENT_CAPTURE_METHOD', choice(['automatic', 'manual']), {
+      default: 'automatic',
+      doc: '`manual` authorizes only: the order becomes AUTHORIZED'
+    }),
+    promotionCodes: setting('PAYMENT_PROMOTION_CODES', flag, {
+      default: 'false',
+      doc: 'Checkout takes promotion codes; without it a discount sends an order to review',
+      npmStart: '`true`'
+    }),
+    automaticTax: setting('PAYMENT_AUTOMATIC_TAX', flag, {
+      default: 'false',
+      doc: 'Stripe Tax; without it a tax sends an order to review'
+    }),
+    taxBehavior: setting('PAYMENT_TAX_BEHAVIOR', choice(['exclusive', 'inclusive']), {
+      default: 'exclusive',
+      doc: 'whether Stripe Tax comes on top of (`exclusive`) or is within (`inclusive`) your prices'
+    }),
+    adaptivePricing: setting('PAYMENT_ADAPTIVE_PRICING', flag, {
+      default: 'false',
+      doc: "Stripe may show prices in the customer's currency; what it has to come to in yours is compared"
+    }),
+    sessionMinutes: setting('CHECKOUT_SESSION_MINUTES', integer(40, 1_440), {
+      default: '60',
+      doc: 'how long a Session can be paid'
+    }),
+    waitMs: setting('CHECKOUT_WAIT_MS', integer(0, 30_000), {
+      default: '5000',
+      doc: 'how long a checkout request waits for its outcome, in milliseconds'
+    })
+  },
+  checked: [
+    setting('PAYMENT_CONFIRMATION_METHOD', only('automatic', 'a Stripe Checkout Session confirms its own payment'), {
+      default: 'automatic',
+      doc: '`manual` is refused: Checkout confirms by itself'
+    })
+  ]
+} satisfies Group
+
+export function readPayment(values: ValuesOf<typeof payment>) {
+  return {
+    ...values,
+    minAmount: inCurrency(values.minAmount, values.currency),
+    maxAmount: inCurrency(values.maxAmount, values.currency)
+  }
+}

@@ -1,0 +1,67 @@
+import { writeAudit } from '../audit/audit.js'
+import { transaction } from '../database/database.js'
+import { isFree, isLive, needsReview, wentBack } from '../rules/order-status.js'
+import { isPayable, type OrderStatus } from '../rules/transitions.js'
+import type { Services } from '../runtime/services.js'
+import type { DueRow } from '../statements/due-rows.js'
+import { findSiblings, lockOrder, readOrder, readOrderFacts } from '../statements/orders.js'
+import { applyIntent, findAuthorized, minuteOf, noteOperator, type OperatorWish, theOne } from './asked-by-operator.js'
+import { expireCheckout, isOpenAtStripe } from './expire-checkout.js'
+import { Refused } from './refused.js'
+import { cancelOrder, enqueueDue } from './settlement.js'
+
+/** What became of the wish: an authorization was given up, or the order itself. */
+export type Cancelled = { paymentIntentId: string; status: OrderStatus } | { status: 'CANCELLED' }
+
+/**
+ * Ends what can still be paid, at Stripe first: an authorization, else the order's open checkouts and the order. Throws
+ * Refused when it is too late; a customer who was faster keeps the order.
+ */
+export async function cancelWhatIsOpen(services: Services, wish: OperatorWish): Promise<Cancelled> {
+  const order = await readOrder(services.db.pool, wish.orderId)
+  if (order === undefined) throw new Refused(`There is no order ${wish.orderId}.`)
+  const payment = theOne(await findAuthorized(services, wish))
+  if (payment === undefined) return await cancelUnpaid(services, wish, order.status)
+  await noteOperator(services, payment, { action: 'order_cancel_requested', amount: payment.amount, wish })
+  const intent = await services.stripe.paymentIntents.cancel(
+    payment.paymentIntentId,
+    {},
+    { idempotencyKey: `${payment.paymentIntentId}-cancel-${minuteOf(services)}` }
+  )
+  await applyIntent(services, intent, wish.operator)
+  const after = await readOrder(services.db.pool, wish.orderId)
+  return { paymentIntentId: intent.id, status: after?.status ?? order.status }
+}
+
+async function cancelUnpaid(services: Services, wish: OperatorWish, status: OrderStatus): Promise<Cancelled> {
+  const { orderId, operator } = wish
+  if (status !== 'PENDING' && !(await isFreeInReview(services, orderId)))
+    throw new Refused(`The order is ${status}; only a PENDING or AUTHORIZED one can be cancelled.`)
+  for (const checkout of await findSiblings(services.db.pool, orderId, '')) {
+    if (isOpenAtStripe(checkout.status)) await expireCheckout(services, checkout)
+  }
+  const due: DueRow[] = []
+  await transaction(services.db.pool, async client => {
+    const after = await lockOrder(client, orderId)
+    if (after?.status !== status) throw new Refused(`The customer was faster: the order is ${after?.status}.`)
+    const open = (await findSiblings(client, orderId, '')).find(checkout => isPayable(checkout.status))
+    if (open !== undefined) throw new Refused(`Checkout ${open.id} has just been opened for it. Run the command again.`)
+    const change = { services, client, due, trail: { userId: after.userId, orderId } }
+    const reason = wish.reason ?? `cancelled by ${operator}`
+    await writeAudit(client, {
+      action: 'order_cancel_requested',
+      status: 'SUCCESS',
+      orderId,
+      metadata: { operator, reason }
+    })
+    await cancelOrder(change, orderId, reason)
+  })
+  await enqueueDue({ services, due })
+  return { status: 'CANCELLED' }
+}
+
+/** What is in review took no money: with the order it is given up. */
+async function isFreeInReview({ db }: Services, orderId: string): Promise<boolean> {
+  const live = (await readOrderFacts(db.pool, orderId)).payments.filter(each => isLive(each) && !wentBack(each))
+  return live.length > 0 && live.every(each => isFree(each) && needsReview(each))
+}

@@ -1,0 +1,103 @@
+import type Stripe from 'stripe'
+import { alert } from '../../audit/alerts.js'
+import { writeAudit } from '../../audit/audit.js'
+import { newId } from '../../ids.js'
+import { parseRestock } from '../../rules/restock.js'
+import type { RefundStatus } from '../../rules/transitions.js'
+import { recordRefund } from '../../statements/refunds.js'
+import { settleOrder } from '../settlement.js'
+import {
+  about,
+  amountOf,
+  currencyOf,
+  type EventContext,
+  type EventHandler,
+  ensurePayment,
+  idOf,
+  lockPaid,
+  NOT_OURS,
+  type OwnCheckout,
+  objectOf,
+  optional,
+  ownIdOf,
+  processed,
+  refuse,
+  textOf
+} from './context.js'
+
+/** https://docs.stripe.com/refunds#refund-events */
+export const refundHandlers: Record<string, EventHandler> = {
+  'refund.created': onRefund,
+  'refund.updated': onRefund,
+  'refund.failed': onRefund,
+  'charge.refund.updated': onRefund
+}
+
+async function onRefund(context: EventContext) {
+  const refund = objectOf<Stripe.Refund>(context, 'refund')
+  const intent = idOf(refund.payment_intent, 'payment_intent')
+  const checkout = intent === null ? undefined : await lockPaid(context, intent)
+  if (checkout === undefined) return NOT_OURS
+  const inner = about(context, checkout)
+  await takeRefund(inner, checkout, refund)
+  await settleOrder(inner, checkout.orderId)
+  return processed(checkout, `refund ${refund.id} is ${refund.status}`)
+}
+
+/** Records a refund as Stripe has it. */
+export async function takeRefund(
+  context: Omit<EventContext, 'row' | 'event' | 'lookups'>,
+  checkout: OwnCheckout,
+  refund: Stripe.Refund
+): Promise<void> {
+  const { client, services, trail } = context
+  const paymentIntentId = idOf(refund.payment_intent, 'payment_intent') as string
+  const currency = currencyOf(refund.currency)
+  const amount = amountOf(refund.amount, 'amount')
+  if (amount === 0) refuse('amount', amount, 'more than nothing')
+  await ensurePayment(context, checkout, { paymentIntentId, amount, currency })
+  const known = await recordRefund(client, {
+    stripeId: refund.id,
+    ownId: ownIdOf(refund.metadata?.refundId) ?? null,
+    newId: newId(),
+    paymentIntentId,
+    orderId: checkout.orderId,
+    status: statusOf(refund),
+    amount,
+    currency,
+    reason: optional(textOf, refund.reason, 'reason') ?? null,
+    failureReason: optional(textOf, refund.failure_reason, 'failure_reason') ?? null,
+    restock: parseRestock(refund.metadata?.restock),
+    now: services.now()
+  })
+  if (known.status === known.before) return
+  const failed = known.status === 'FAILED'
+  await writeAudit(client, {
+    action: `refund_${known.status.toLowerCase()}`,
+    status: failed ? 'FAILED' : known.status === 'PENDING' ? 'PROCESSING' : 'SUCCESS',
+    ...trail,
+    amount: known.amount,
+    currency: known.currency,
+    before: known.before,
+    after: known.status,
+    error: known.failureReason,
+    metadata: { refund: known.id, stripeId: refund.id, reason: known.reason }
+  })
+  if (known.before === 'REFUSED') {
+    const reason = `refund ${known.id} of ${paymentIntentId} is ${known.status} at Stripe (${refund.id})`
+    await alert(client, services.log, 'refund_made_late', { ...trail, reason })
+  }
+  if (failed) {
+    const reason = `refund ${refund.id} of ${paymentIntentId} failed: ${known.failureReason ?? 'no reason given'}`
+    await alert(client, services.log, 'refund_failed', { ...trail, reason })
+  }
+}
+
+/** https://docs.stripe.com/api/refunds/object#refund_object-status; what is not known yet is taken for pending. */
+export function statusOf(refund: Stripe.Refund): Exclude<RefundStatus, 'REQUESTED' | 'REFUSED'> {
+  const status = optional(textOf, refund.status, 'status')
+  if (status === 'succeeded') return 'SUCCEEDED'
+  if (status === 'failed') return 'FAILED'
+  if (status === 'canceled') return 'CANCELLED'
+  return 'PENDING'
+}

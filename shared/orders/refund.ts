@@ -1,0 +1,154 @@
+import { createHash } from 'node:crypto'
+import { writeAudit } from '../audit/audit.js'
+import { type Queryable, transaction } from '../database/database.js'
+import { newId } from '../ids.js'
+import { type MinorUnits, toDecimalString } from '../money.js'
+import { disputeIsHeld } from '../rules/order-status.js'
+import type { Restock } from '../rules/restock.js'
+import type { Services } from '../runtime/services.js'
+import { findDisputesOf } from '../statements/disputes.js'
+import { lockOrder } from '../statements/orders.js'
+import { findPaymentsOf, type PaymentRow } from '../statements/payments.js'
+import {
+  countAnsweredWishes,
+  findRefundByKey,
+  type RefundRow,
+  readRefund,
+  refundedByPayment,
+  requestRefund
+} from '../statements/refunds.js'
+import { Refused } from './refused.js'
+
+export interface RefundWish {
+  orderId: string
+  /** In minor units; undefined for all that is left. */
+  amount?: number
+  reason?: string
+  restock?: Restock
+  /** Only this payment of the order. */
+  paymentIntentId?: string
+  /** The same key is the same refund. Without one, the same wish is, until Stripe has taken it. */
+  key?: string
+  operator: string
+}
+
+/**
+ * Writes the refunds that a wish makes, one a payment, checked against what was captured with the order locked: two at
+ * once cannot give back more than there is. Their jobs ask Stripe. The same wish again returns the same refunds.
+ */
+export async function requestRefunds(services: Services, wish: RefundWish): Promise<RefundRow[]> {
+  const ids = await transaction(services.db.pool, async client => {
+    const order = await lockOrder(client, wish.orderId)
+    if (order === undefined) throw new Refused(`There is no order ${wish.orderId}.`)
+    const asked = await refundedByPayment(client, wish.orderId)
+    const payments = (await findPaymentsOf(client, wish.orderId)).filter(
+      payment => payment.captured > 0 && (wish.paymentIntentId ?? payment.paymentIntentId) === payment.paymentIntentId
+    )
+    const key = wish.key ?? (await derivedKey(client, wish))
+    const known = await findRefundByKey(client, `${key}:0`)
+    if (known !== undefined) return await sameRequest(client, key, wish)
+
+    await refuseDisputed(client, payments)
+    const parts = divide(wish, payments, asked)
+    for (const [index, part] of parts.entries()) {
+      const { paymentIntentId, currency } = part.payment
+      await requestRefund(client, {
+        id: part.id,
+        paymentIntentId,
+        orderId: wish.orderId,
+        amount: part.amount,
+        currency,
+        reason: wish.reason ?? null,
+        // One of several refunds puts the goods back.
+        restock: index === 0 ? (wish.restock ?? null) : null,
+        requestKey: `${key}:${index}`,
+        requestedBy: wish.operator,
+        now: services.now()
+      })
+      await writeAudit(client, {
+        action: 'refund_requested',
+        status: 'PROCESSING',
+        userId: order.userId,
+        orderId: wish.orderId,
+        checkoutId: part.payment.checkoutId,
+        amount: part.amount,
+        currency,
+        after: 'REQUESTED',
+        metadata: { refund: part.id, reason: wish.reason ?? null, operator: wish.operator }
+      })
+    }
+    return parts.map(part => part.id)
+  })
+  await Promise.all(ids.map(id => services.queues.offer('refund-creation', id)))
+  const rows = await Promise.all(ids.map(id => readRefund(services.db.pool, id)))
+  return rows.filter(row => row !== undefined)
+}
+
+/** Stripe has taken the money of a disputed payment already, and refuses to pay it back a second time. */
+async function refuseDisputed(client: Queryable, payments: PaymentRow[]): Promise<void> {
+  const disputes = await findDisputesOf(
+    client,
+    payments.map(payment => payment.paymentIntentId)
+  )
+  const held = disputes.find(dispute => disputeIsHeld(dispute.status))
+  if (held === undefined) return
+  throw new Refused(
+    `Payment ${held.paymentIntentId} is disputed (${held.id} is ${held.status}): its money is gone already. Answer or accept the dispute at Stripe instead.`
+  )
+}
+
+async function sameRequest(client: Queryable, key: string, wish: RefundWish): Promise<string[]> {
+  const { rows } = await client.query<{ id: string; orderId: string; amount: number }>(
+    'SELECT "id", "orderId", "amount" FROM "Refund" WHERE "requestKey" LIKE $1 ORDER BY "requestKey"',
+    [`${key.replace(/[\\%_]/g, match => `\\${match}`)}:%`]
+  )
+  const sum = rows.reduce((total, row) => total + row.amount, 0)
+  if (rows.some(row => row.orderId !== wish.orderId) || (wish.amount !== undefined && wish.amount !== sum)) {
+    throw new Refused(`The key ${key} was used for another refund. Use a new one.`)
+  }
+  return rows.map(row => row.id)
+}
+
+interface Part {
+  id: string
+  payment: PaymentRow
+  amount: number
+}
+
+/** What to refund of which payment: those in review first, then the oldest. */
+function divide(wish: RefundWish, payments: PaymentRow[], asked: Map<string, number>): Part[] {
+  const [first] = payments
+  if (first === undefined)
+    throw new Refused(
+      'Nothing that was captured for this order is booked. If it was paid long ago, run this first: npm run ops -- reconcile'
+    )
+  const left = (payment: PaymentRow) => payment.captured - (asked.get(payment.paymentIntentId) ?? 0)
+  const all = payments.reduce((sum, payment) => sum + left(payment), 0)
+  const show = (amount: number) => `${toDecimalString(amount as MinorUnits, first.currency)} ${first.currency}`
+  if (all === 0) throw new Refused('Everything was refunded, or is being refunded, already.')
+  let wanted = wish.amount ?? all
+  if (wanted < 1) throw new Refused('The amount has to be more than nothing.')
+  if (wanted > all) throw new Refused(`Only ${show(all)} of this order can still be refunded, not ${show(wanted)}.`)
+  const parts: Part[] = []
+  const rank = (payment: PaymentRow) => (payment.reviewReason !== null && payment.acceptedAt === null ? 0 : 1)
+  for (const payment of [...payments].sort((a, b) => rank(a) - rank(b))) {
+    const amount = Math.min(wanted, left(payment))
+    if (amount === 0) continue
+    parts.push({ id: newId(), payment, amount })
+    wanted -= amount
+  }
+  return parts
+}
+
+/**
+ * The same wish twice is one refund until Stripe has answered all of it; then it is another one. What became of other
+ * refunds meanwhile does not count.
+ */
+async function derivedKey(
+  client: Queryable,
+  { orderId, amount, reason, paymentIntentId }: RefundWish
+): Promise<string> {
+  const parts = [orderId, amount ?? 'all', reason ?? '', paymentIntentId ?? '']
+  const wish = `d${createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 40)}`
+  return `${wish}-${await countAnsweredWishes(client, orderId, wish)}`
+}

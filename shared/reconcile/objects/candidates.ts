@@ -1,0 +1,118 @@
+import type Stripe from 'stripe'
+import { DAY, SECOND } from '../../duration.js'
+import { idOf, markOf } from '../../orders/events/context.js'
+import type { Services } from '../../runtime/services.js'
+import { findKnownIntents, findUnsettled } from '../../statements/payment-facts.js'
+import { inPages } from '../pages.js'
+
+/** Something at Stripe that may be of this shop: a PaymentIntent by its id, or a Session that has none. */
+export interface Candidate {
+  key: string
+  intentId?: string
+  session?: Stripe.Checkout.Session
+  sessionId?: string
+  /** With its latest charge, when the list has told it. */
+  intent?: Stripe.PaymentIntent
+  /** The checkout that it names; undefined when only Stripe can tell. */
+  mark?: string
+  /** It names none: only a row of ours can make it ours. */
+  isForeign?: boolean
+}
+
+const PAGE = 100
+
+/** What was made or moved at Stripe in a time, in pages; each thing once. */
+export async function* candidatesOf(services: Services, created: Stripe.RangeQueryParam): AsyncGenerator<Candidate[]> {
+  const seen = new Set<string>()
+  for (const list of LISTS) {
+    for await (const page of inPages(list(services.stripe, { created, limit: PAGE }), PAGE)) {
+      const fresh = new Map(page.filter(({ key }) => key !== '' && !seen.has(key)).map(each => [each.key, each]))
+      for (const key of fresh.keys()) seen.add(key)
+      yield await ownOf(services, [...fresh.values()])
+    }
+  }
+}
+
+type List = (stripe: Stripe, of: { created: Stripe.RangeQueryParam; limit: number }) => AsyncIterable<Candidate>
+
+/** Those first that tell most at once: an intent comes with its charge. */
+const LISTS: List[] = [
+  (stripe, of) =>
+    map(stripe.paymentIntents.list({ ...of, expand: ['data.latest_charge'] }), intent => ({
+      ...byIntent(intent),
+      intent
+    })),
+  (stripe, of) => map(stripe.checkout.sessions.list(of), bySession),
+  (stripe, of) =>
+    map(stripe.refunds.list({ ...of, expand: ['data.payment_intent'] }), refund => byIntent(refund.payment_intent)),
+  (stripe, of) =>
+    map(stripe.disputes.list({ ...of, expand: ['data.payment_intent'] }), dispute => byIntent(dispute.payment_intent)),
+  // Captures of older authorizations, refunds that failed, money of older disputes.
+  (stripe, of) =>
+    map(stripe.balanceTransactions.list({ ...of, expand: ['data.source'] }), ({ source }) => bySource(source))
+]
+
+async function* map<T, U>(items: AsyncIterable<T>, change: (item: T) => U): AsyncGenerator<U> {
+  for await (const item of items) yield change(item)
+}
+
+function byIntent(intent: string | Stripe.PaymentIntent | null): Candidate {
+  if (intent === null) return { key: '' }
+  if (typeof intent === 'string') return { key: intent, intentId: intent }
+  const mark = markOf(intent)
+  return { key: intent.id, intentId: intent.id, mark, isForeign: mark === undefined }
+}
+
+export function bySession(session: Stripe.Checkout.Session): Candidate {
+  const mark = markOf(session)
+  const intentId = idOf(session.payment_intent)
+  const isForeign = mark === undefined
+  return intentId === null
+    ? { key: session.id, session, mark, isForeign }
+    : { key: intentId, intentId, mark, isForeign }
+}
+
+/** A charge carries its intent's metadata; a refund and a dispute do not. */
+function bySource(source: Stripe.BalanceTransaction['source']): Candidate {
+  if (typeof source !== 'object' || source === null || !('payment_intent' in source)) return { key: '' }
+  const intentId = idOf(source.payment_intent as string | { id: string } | null)
+  if (intentId === null) return { key: '' }
+  if (source.object !== 'charge') return { key: intentId, intentId }
+  const mark = markOf(source)
+  return { key: intentId, intentId, mark, isForeign: mark === undefined }
+}
+
+/** Without the other business of the same Stripe account. */
+async function ownOf({ db }: Services, all: Candidate[]): Promise<Candidate[]> {
+  const doubtful = all.filter(({ isForeign }) => isForeign).flatMap(({ intentId }) => intentId ?? [])
+  if (doubtful.length === 0) return all
+  const known = await findKnownIntents(db.pool, doubtful)
+  return all.filter(({ isForeign, intentId }) => !isForeign || known.has(intentId ?? ''))
+}
+
+/** Rows of ours that are not final, whatever their age, in pages. */
+export async function* unsettledRows({ db }: Services): AsyncGenerator<Candidate[]> {
+  for (const table of ['Payment', 'Refund', 'Dispute', 'Checkout'] as const) {
+    let after = ''
+    for (;;) {
+      const rows = await findUnsettled(db.pool, table, after, PAGE)
+      yield rows.map(({ reference }) =>
+        table === 'Checkout' ? { key: reference, sessionId: reference } : { key: reference, intentId: reference }
+      )
+      const last = rows.at(-1)
+      if (last === undefined || rows.length < PAGE) break
+      after = last.id
+    }
+  }
+}
+
+/** The days from `from` on, oldest first; the last one is open, so that nothing is missed while the others are read. */
+export function* daysFrom(from: Date, now: Date): Generator<{ begins: Date; created: Stripe.RangeQueryParam }> {
+  for (let begins = from.getTime(); ; begins += DAY) {
+    const ends = begins + DAY
+    const gte = Math.floor(begins / SECOND)
+    const isLast = ends >= now.getTime()
+    yield { begins: new Date(begins), created: isLast ? { gte } : { gte, lt: Math.floor(ends / SECOND) } }
+    if (isLast) return
+  }
+}
