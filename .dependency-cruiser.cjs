@@ -38,7 +38,7 @@ module.exports = {
       name: 'statements-know-rules-and-the-database',
       severity: 'error',
       from: { path: '^shared/statements/' },
-      to: { path: '^shared/(?!statements/|rules/|audit/|database/|identity/|queue/jobs|generated/)[^/]+/' }
+      to: { path: '^shared/(?!statements/|rules/|audit/|database/|identity/|queue/jobs)[^/]+/' }
     },
     {
       name: 'entry-points-apart',
@@ -50,7 +50,7 @@ module.exports = {
     {
       name: 'no-circles',
       severity: 'error',
-      from: { pathNot: '^(shared/generated|node_modules)' },
+      from: { pathNot: '^(prisma/generated|node_modules)' },
       to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } }
     }
   ],
@@ -58,6 +58,6 @@ module.exports = {
     doNotFollow: { path: 'node_modules' },
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.json' },
-    exclude: { path: 'shared/generated' }
+    exclude: { path: 'prisma/generated' }
   }
 }

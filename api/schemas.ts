@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { containsCardNumber } from '../shared/identity/card-numbers.js'
 import { priceDecimals, toMinorUnits } from '../shared/money.js'
 
-// The limits and messages of the requirement text. Unknown fields are refused everywhere.
+// The limits and messages that storefronts rely on (docs/api.md). Unknown fields are refused everywhere.
 
 const ID = /^[cC][0-9A-Za-z]{8,63}$/
 

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import type { WebhookEventStatus } from '../shared/generated/prisma/client.js'
+import type { WebhookEventStatus } from '../prisma/generated/client.js'
 import { replayEvent } from '../shared/orders/replay-event.js'
 import type { Services } from '../shared/runtime/services.js'
 import { resolveEvent } from '../shared/statements/webhook-events.js'

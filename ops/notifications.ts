@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import type { NotificationStatus } from '../shared/generated/prisma/client.js'
+import type { NotificationStatus } from '../prisma/generated/client.js'
 import type { Services } from '../shared/runtime/services.js'
 import { replayNotification } from '../shared/statements/notifications.js'
 import { operator, why, withServices } from './environment.js'

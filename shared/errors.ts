@@ -68,7 +68,7 @@ export interface ProblemBody extends ProblemExtras {
   requestId: string
 }
 
-/** The document of RFC 9457 with the members that the requirement's envelope has. */
+/** The document of RFC 9457, with the members `success`, `error` and `requestId` beside its own. */
 export function problemBody(code: ProblemCode, extras: ProblemExtras, requestId: string): ProblemBody {
   const { status, error } = problems[code]
   return { type: `urn:tillworks:problem:${code}`, title: error, status, ...extras, success: false, error, requestId }

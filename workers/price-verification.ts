@@ -43,7 +43,7 @@ export const priceVerification: Job<'price-verification'> = {
     let result = await verifyCart(services, checkoutId)
     for (let asked = 0; result.replaces !== undefined && asked < MAX_ASKED; asked++) {
       // One Session per order, a few per customer, none abandoned while others wait for its goods: it ends first, by
-      // Stripe's word (golden rules 6 and 10). One that Stripe does not end is left out from then on.
+      // Stripe's word (docs/golden-rules.md, 6 and 10). One that Stripe does not end is left out from then on.
       await endIfPossible(services, result.replaces)
       result = await verifyCart(services, checkoutId)
     }

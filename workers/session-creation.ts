@@ -42,7 +42,7 @@ async function createSession(
   params: Stripe.Checkout.SessionCreateParams
 ): Promise<Stripe.Checkout.Session | Error> {
   try {
-    // The key is the row's: a retry, even after a crash before our commit, is the same call (golden rule 6).
+    // The key is the row's: a retry, even after a crash before our commit, is the same call (docs/golden-rules.md#rule-6).
     return await services.stripe.checkout.sessions.create(params, { idempotencyKey: idempotencyKeyOf(checkout) })
   } catch (error) {
     if (isKeySpent(error)) await countServerError(services.db.pool, 'Checkout', checkout.id, services.now())

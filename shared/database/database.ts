@@ -1,7 +1,7 @@
 import { PrismaPg } from '@prisma/adapter-pg'
 import pg from 'pg'
+import { PrismaClient } from '../../prisma/generated/client.js'
 import { SECOND } from '../duration.js'
-import { PrismaClient } from '../generated/prisma/client.js'
 import type { Logger } from '../logger.js'
 import { allowAnswers, isNotAnswered } from './bounded-client.js'
 import { createPool } from './postgres-pool.js'
@@ -83,7 +83,7 @@ interface TransactionOptions {
   statementTimeoutMs?: number
 }
 
-/** Runs `work` in one transaction. Make no network call in it (golden rule 6). */
+/** Runs `work` in one transaction. Make no network call in it (docs/golden-rules.md#rule-6). */
 export async function transaction<T>(
   pool: pg.Pool,
   work: (client: Client) => Promise<T>,

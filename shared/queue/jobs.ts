@@ -1,6 +1,6 @@
 import { HOUR, SECOND } from '../duration.js'
 
-/** What each queue carries: ids only, because the rows are the truth (golden rule 1). */
+/** What each queue carries: ids only, because the rows are the truth (docs/golden-rules.md#rule-1). */
 export interface JobPayloads {
   'price-verification': { checkoutId: string }
   'session-creation': { checkoutId: string }

@@ -19,7 +19,7 @@ export interface SoldProduct {
   reserved: number
 }
 
-/** Everything that is wrong with one line of a cart, in the requirement's words; empty when it is as the shop has it. */
+/** Everything that is wrong with one line of a cart, in the words that storefronts show; empty when it is as the shop has it. */
 export function cartErrors(item: CartItem, product: SoldProduct | undefined, currency: string): CartError[] {
   const refuse = (error: string): CartError => ({ productId: item.productId, error })
   if (product === undefined) return [refuse('Product not found')]

@@ -9,7 +9,7 @@ collectDefaultMetrics({ register: registry })
 
 /** Answers of the ingress. */
 export const answers = new Counter({
-  name: 'tillworks_http_answers_total',
+  name: 'tillworks_http_requests_total',
   help: 'Answers of the ingress by route, method and status.',
   labelNames: ['route', 'method', 'status'] as const,
   registers: [registry]

@@ -16,7 +16,7 @@ export class LookupNeeded extends Error {
 
 /**
  * What Stripe was asked while an event is applied. A handler that needs an object which is not here yet throws
- * LookupNeeded: its transaction ends, the object is fetched, and the handler starts again (golden rule 6).
+ * LookupNeeded: its transaction ends, the object is fetched, and the handler starts again (docs/golden-rules.md#rule-6).
  */
 export class Lookups {
   readonly #found = new Map<string, unknown>()

@@ -139,7 +139,7 @@ function unknownIntent({ checkout, session, services }: SessionContext, id: stri
   return { id, status: 'succeeded', amount, amount_received: amount, currency, latest_charge: null }
 }
 
-/** Stripe says that the Session cannot be paid any more: stock goes back, once (golden rule 10). */
+/** Stripe says that the Session cannot be paid any more: stock goes back, once (docs/golden-rules.md#rule-10). */
 async function expire(context: SessionContext): Promise<AppliedEvent> {
   const { checkout, isStray } = context
   if (isStray || !(await move(context, 'EXPIRED'))) return unchanged(checkout)
