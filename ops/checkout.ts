@@ -1,8 +1,8 @@
 import { parseArgs } from 'node:util'
 import { writeAudit } from '../shared/audit/audit.js'
 import { transaction } from '../shared/database/database.js'
+import { advanceOrder, enqueueDue } from '../shared/orders/advance.js'
 import { expireCheckout } from '../shared/orders/expire-checkout.js'
-import { enqueueDue, settleOrder } from '../shared/orders/settlement.js'
 import type { Services } from '../shared/runtime/services.js'
 import { isUnknownToStripe } from '../shared/runtime/stripe-client.js'
 import { type CheckoutRow, lockCheckout, moveCheckout, readCheckout } from '../shared/statements/checkouts.js'
@@ -137,7 +137,7 @@ async function release(services: Services, open: CheckoutRow, reason: string): P
         metadata: { paymentIntentId: payment.paymentIntentId, operator: operator() }
       })
     }
-    if (open.orderId !== null) await settleOrder({ services, client, due, trail, reason }, open.orderId)
+    if (open.orderId !== null) await advanceOrder({ services, client, due, trail, reason }, open.orderId)
   })
   await enqueueDue({ services, due })
 }

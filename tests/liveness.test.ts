@@ -3,9 +3,9 @@ import { connect } from 'node:net'
 import { Worker } from 'bullmq'
 import type { Response } from 'express'
 import { createCheckoutWatcher } from '../api/checkout-watcher.js'
+import { createKeyedMutex } from '../api/keyed-mutex.js'
 import { createProvenListener } from '../api/proven-listener.js'
 import { startApi } from '../api/start.js'
-import { createTurns } from '../api/turns.js'
 import { eventually } from '../local/eventually.js'
 import { freePort } from '../local/free-port.js'
 import { address, data, lineOf, type Shopper } from '../local/shopper.js'
@@ -702,7 +702,7 @@ describe('guessing from many networks', () => {
 })
 
 it('gives up waiting for its turn, and the next one still waits for the work', async () => {
-  const inTurn = createTurns(50)
+  const inTurn = createKeyedMutex(50)
   const order: string[] = []
   let finish: () => void = () => undefined
   const first = inTurn('ada', async () => {

@@ -3,8 +3,8 @@ import { alertOnce } from '../shared/audit/alerts.js'
 import { transaction } from '../shared/database/database.js'
 import { SECOND } from '../shared/duration.js'
 import { messageOf } from '../shared/errors.js'
+import { advanceOrder, cancelOrder, enqueueDue } from '../shared/orders/advance.js'
 import { endIfPossible } from '../shared/orders/expire-checkout.js'
-import { cancelOrder, enqueueDue, settleOrder } from '../shared/orders/settlement.js'
 import { checkoutOutcome, type Refusal } from '../shared/rules/checkout-outcome.js'
 import type { Services } from '../shared/runtime/services.js'
 import { classifyStripeError, idempotencyKeyOf, isKeySpent } from '../shared/runtime/stripe-client.js'
@@ -166,7 +166,7 @@ async function fail(services: Services, checkout: CheckoutRow, error: unknown): 
     })
     const change = { services, client, trail, due }
     if (checkout.ownsOrder) await cancelOrder(change, checkout.orderId as string, 'Stripe refused its Session')
-    else await settleOrder(change, checkout.orderId as string)
+    else await advanceOrder(change, checkout.orderId as string)
     await alertOnce(client, services.log, 'session_refused', {
       ...trail,
       subject: refusedFor(error),

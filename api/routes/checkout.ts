@@ -19,17 +19,17 @@ import type { Watch } from '../checkout-watcher.js'
 import { KEY_LIFETIME, type RequestKey, requestKey } from '../idempotency.js'
 import type { Ingress } from '../ingress.js'
 import { jsonBytes, readJson } from '../json-body.js'
+import { createKeyedMutex } from '../keyed-mutex.js'
 import { refuseInMaintenance } from '../maintenance.js'
 import { origin, requestId } from '../request-context.js'
 import { checkoutRequestSchema } from '../schemas.js'
-import { createTurns } from '../turns.js'
 
 const ATTEMPT_WINDOW = HOUR
 
 /** POST /api/stripe/checkout: writes the checkout down, enqueues it, and answers with what the workers made of it. */
 export function checkoutRoute(ingress: Ingress): Router {
   const schema = checkoutRequestSchema(ingress.config.payment.currency)
-  const inTurn = createTurns()
+  const inTurn = createKeyedMutex()
   const handle: RequestHandler = async (request, response) => {
     const customer = await ingress.authenticate(request, response)
     const cart: Cart = readJson(request, schema)

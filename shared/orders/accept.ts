@@ -10,10 +10,10 @@ import type { DueRow } from '../statements/due-rows.js'
 import { findSiblings, lockOrder, readOrderFacts } from '../statements/orders.js'
 import { acceptPayment, findPaymentsOf, type PaymentRow } from '../statements/payments.js'
 import { commitReleased, settleReservations } from '../statements/stock.js'
+import { advanceOrder, enqueueDue } from './advance.js'
 import type { OperatorWish } from './asked-by-operator.js'
 import { applySession, endSession, isOpenAtStripe } from './expire-checkout.js'
 import { Refused, UnclearWish } from './refused.js'
-import { enqueueDue, settleOrder } from './settlement.js'
 
 export interface Accepted {
   paymentIntentId: string
@@ -64,7 +64,7 @@ export async function acceptReviewed(services: Services, wish: OperatorWish): Pr
     const moved =
       isPaid && (await moveCheckout(client, payment.checkoutId, { to: 'PAID', byOperator: true, now, audit: [audit] }))
     if (!moved) await writeAudit(client, audit)
-    return await settleOrder({ services, client, due, trail, reason: note }, id)
+    return await advanceOrder({ services, client, due, trail, reason: note }, id)
   })
   await enqueueDue({ services, due })
   return { paymentIntentId: payment.paymentIntentId, status }

@@ -4,10 +4,10 @@ import type { Services } from '../runtime/services.js'
 import { PINNED_API_VERSION } from '../runtime/stripe-version.js'
 import type { DueRow } from '../statements/due-rows.js'
 import { finishEvent, lockEvent, reviveEvent, type WebhookEventRow } from '../statements/webhook-events.js'
+import { enqueueDue } from './advance.js'
 import type { AppliedEvent, StripeEvent } from './events/context.js'
 import { eventHandlers } from './events/handlers.js'
 import { LookupNeeded, Lookups } from './events/lookups.js'
-import { enqueueDue } from './settlement.js'
 
 const MAX_LOOKUPS = 8
 

@@ -5,10 +5,10 @@ import { isPayable, type OrderStatus } from '../rules/transitions.js'
 import type { Services } from '../runtime/services.js'
 import type { DueRow } from '../statements/due-rows.js'
 import { findSiblings, lockOrder, readOrder, readOrderFacts } from '../statements/orders.js'
+import { cancelOrder, enqueueDue } from './advance.js'
 import { applyIntent, findAuthorized, minuteOf, noteOperator, type OperatorWish, theOne } from './asked-by-operator.js'
 import { expireCheckout, isOpenAtStripe } from './expire-checkout.js'
 import { Refused } from './refused.js'
-import { cancelOrder, enqueueDue } from './settlement.js'
 
 /** What became of the wish: an authorization was given up, or the order itself. */
 export type Cancelled = { paymentIntentId: string; status: OrderStatus } | { status: 'CANCELLED' }

@@ -5,7 +5,7 @@ import { type BalanceFigures, disputeEntries } from '../../rules/ledger-entries.
 import { disputeRank } from '../../rules/order-status.js'
 import { recordDispute } from '../../statements/disputes.js'
 import { postEntries } from '../../statements/ledger.js'
-import { settleOrder } from '../settlement.js'
+import { advanceOrder } from '../advance.js'
 import {
   type AppliedEvent,
   about,
@@ -47,7 +47,7 @@ async function onDispute(context: EventContext): Promise<AppliedEvent> {
   if (intent === null || checkout === undefined) return NOT_OURS
   const inner = about(context, checkout)
   await takeDispute(inner, checkout, dispute, intent)
-  await settleOrder(inner, checkout.orderId)
+  await advanceOrder(inner, checkout.orderId)
   return processed(checkout, `dispute ${dispute.id} is ${dispute.status}`)
 }
 

@@ -5,7 +5,7 @@ import type { PaymentStatus } from '../../rules/transitions.js'
 import { lockSubject } from '../../statements/fraud.js'
 import { findPayment, recordPayment, recordSignal } from '../../statements/payments.js'
 import { refundedAtStripe } from '../../statements/refunds.js'
-import { settleOrder } from '../settlement.js'
+import { advanceOrder } from '../advance.js'
 import { endWhatIsTested, reportTesting } from './card-testing.js'
 import {
   type AppliedEvent,
@@ -54,7 +54,7 @@ function onIntent(status: PaymentStatus): EventHandler {
     const checkout = await lockMarked(context, mark, intent.id)
     const changed = await recordIntent(context, checkout, intent, status)
     if (!changed) return processed(checkout, KNOWN)
-    await settleOrder(about(context, checkout), checkout.orderId)
+    await advanceOrder(about(context, checkout), checkout.orderId)
     return processed(checkout)
   }
 }
@@ -119,7 +119,7 @@ async function onCharge(context: EventContext): Promise<AppliedEvent> {
   const inner = about(context, checkout)
   const followed = flagOf(charge.captured, 'captured') && (await followRefunds(inner, checkout, charge, intent))
   if (!changed && !followed) return processed(checkout, KNOWN)
-  await settleOrder(inner, checkout.orderId)
+  await advanceOrder(inner, checkout.orderId)
   return processed(checkout)
 }
 

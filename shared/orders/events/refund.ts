@@ -5,7 +5,7 @@ import { newId } from '../../ids.js'
 import { parseRestock } from '../../rules/restock.js'
 import type { RefundStatus } from '../../rules/transitions.js'
 import { recordRefund } from '../../statements/refunds.js'
-import { settleOrder } from '../settlement.js'
+import { advanceOrder } from '../advance.js'
 import {
   about,
   amountOf,
@@ -40,7 +40,7 @@ async function onRefund(context: EventContext) {
   if (checkout === undefined) return NOT_OURS
   const inner = about(context, checkout)
   await takeRefund(inner, checkout, refund)
-  await settleOrder(inner, checkout.orderId)
+  await advanceOrder(inner, checkout.orderId)
   return processed(checkout, `refund ${refund.id} is ${refund.status}`)
 }
 

@@ -3,7 +3,7 @@ import { termsOf } from '../../rules/session-terms.js'
 import type { CheckoutStatus, PaymentStatus } from '../../rules/transitions.js'
 import { findSessionCheckout, moveCheckout } from '../../statements/checkouts.js'
 import { recordPayment } from '../../statements/payments.js'
-import { settleOrder } from '../settlement.js'
+import { advanceOrder } from '../advance.js'
 import {
   type AppliedEvent,
   about,
@@ -91,7 +91,7 @@ async function complete(context: SessionContext, to: CheckoutStatus, status: Pay
   if (!moved && checkout.status === to) return unchanged(checkout)
   const difference = sessionDifference(termsOf(checkout, services.config.payment), checkout, session)
   await recordSession(context, status, difference ?? null)
-  await settleOrder(context, checkout.orderId)
+  await advanceOrder(context, checkout.orderId)
   return processed(checkout, difference ?? (moved ? null : `the checkout was ${checkout.status} already`))
 }
 
@@ -101,7 +101,7 @@ async function completeStray(context: SessionContext, status: PaymentStatus): Pr
   const note = `Session ${session.id} is not the one that was opened for checkout ${checkout.id}`
   if (session.payment_status === 'no_payment_required') return processed(checkout, note)
   await recordSession(context, status, null)
-  await settleOrder(context, checkout.orderId)
+  await advanceOrder(context, checkout.orderId)
   return processed(checkout, note)
 }
 
@@ -143,7 +143,7 @@ function unknownIntent({ checkout, session, services }: SessionContext, id: stri
 async function expire(context: SessionContext): Promise<AppliedEvent> {
   const { checkout, isStray } = context
   if (isStray || !(await move(context, 'EXPIRED'))) return unchanged(checkout)
-  await settleOrder(context, checkout.orderId)
+  await advanceOrder(context, checkout.orderId)
   return processed(checkout)
 }
 

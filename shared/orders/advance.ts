@@ -36,7 +36,7 @@ export interface Change {
  * Brings an order into the state that its checkouts, payments, refunds and disputes make (shared/rules/order-status.ts): its
  * checkouts, its stock and its status. Call it after recording something new, with the checkout in question locked.
  */
-export async function settleOrder(change: Change, orderId: string): Promise<OrderStatus> {
+export async function advanceOrder(change: Change, orderId: string): Promise<OrderStatus> {
   const { client } = change
   const order = await lockOrder(client, orderId)
   if (order === undefined) throw new TerminalError(`there is no order ${orderId}`)
@@ -63,7 +63,7 @@ export async function settleOrder(change: Change, orderId: string): Promise<Orde
 export async function cancelOrder(change: Change, orderId: string, reason: string): Promise<OrderStatus> {
   await lockOrder(change.client, orderId)
   await markCancelled(change.client, orderId, change.services.now())
-  return await settleOrder({ ...change, reason }, orderId)
+  return await advanceOrder({ ...change, reason }, orderId)
 }
 
 /** Enqueues what follows from a committed change. What the queue store misses, the sweep finds. */

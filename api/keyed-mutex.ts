@@ -5,9 +5,9 @@ import { withinTime } from '../shared/within-time.js'
  * Does the work of one key after the work that it already has, and that of different keys at once. Whoever has had no turn
  * in time gets a TimeLimitError, and the work is not begun.
  */
-export type InTurn = <T>(key: string, work: () => Promise<T>) => Promise<T>
+export type KeyedMutex = <T>(key: string, work: () => Promise<T>) => Promise<T>
 
-export function createTurns(turnWithinMs = 10 * SECOND): InTurn {
+export function createKeyedMutex(turnWithinMs = 10 * SECOND): KeyedMutex {
   const last = new Map<string, Promise<unknown>>()
   return async (key, work) => {
     const before = last.get(key) ?? Promise.resolve()
