@@ -1,9 +1,10 @@
 import { alertOnce } from '../shared/audit/alerts.js'
-import { type Client, transaction } from '../shared/database/database.js'
+import type { Client } from '../shared/database/database.js'
 import { MINUTE } from '../shared/duration.js'
 import type { CartError } from '../shared/errors.js'
 import { type MinorUnits, minor, toDecimalString } from '../shared/money.js'
-import { type Change, cancelOrder, enqueueDue } from '../shared/orders/advance.js'
+import { cancelOrder } from '../shared/orders/advance.js'
+import { type Change, inChange } from '../shared/orders/change.js'
 import { cannotEndNow, endIfPossible, failedSince } from '../shared/orders/expire-checkout.js'
 import type { CartItem } from '../shared/rules/cart.js'
 import { cartErrors, isStockError } from '../shared/rules/cart-errors.js'
@@ -19,7 +20,6 @@ import {
   lockWithCustomer,
   moveCheckout
 } from '../shared/statements/checkouts.js'
-import type { DueRow } from '../shared/statements/due-rows.js'
 import { readFraudSignals } from '../shared/statements/fraud.js'
 import {
   fillOrder,
@@ -59,10 +59,7 @@ interface Verification {
 }
 
 async function verifyCart(services: Services, checkoutId: string): Promise<Verification> {
-  const due: DueRow[] = []
-  const result = await transaction(services.db.pool, client => verify({ services, client, due }, checkoutId))
-  await enqueueDue({ services, due })
-  return result
+  return await inChange(services, { checkoutId }, change => verify(change, checkoutId))
 }
 
 type Context = Pick<Change, 'services' | 'client' | 'due'>

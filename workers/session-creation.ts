@@ -1,15 +1,15 @@
 import Stripe from 'stripe'
 import { alertOnce } from '../shared/audit/alerts.js'
-import { transaction } from '../shared/database/database.js'
 import { SECOND } from '../shared/duration.js'
 import { messageOf } from '../shared/errors.js'
-import { advanceOrder, cancelOrder, enqueueDue } from '../shared/orders/advance.js'
+import { advanceOrder, cancelOrder } from '../shared/orders/advance.js'
+import { inChange, trailOf } from '../shared/orders/change.js'
 import { endIfPossible } from '../shared/orders/expire-checkout.js'
 import { checkoutOutcome, type Refusal } from '../shared/rules/checkout-outcome.js'
 import type { Services } from '../shared/runtime/services.js'
 import { classifyStripeError, idempotencyKeyOf, isKeySpent } from '../shared/runtime/stripe-client.js'
 import { type CheckoutRow, lockCheckout, moveCheckout, readCheckout } from '../shared/statements/checkouts.js'
-import { countServerError, type DueRow } from '../shared/statements/due-rows.js'
+import { countServerError } from '../shared/statements/due-rows.js'
 import { readOrderLines } from '../shared/statements/orders.js'
 import type { Job } from './job.js'
 import { type PayableCheckout, sessionParams } from './session-params.js'
@@ -136,14 +136,9 @@ async function fail(services: Services, checkout: CheckoutRow, error: unknown): 
     code: 'payment_service',
     extras: { detail: 'The payment provider did not accept this checkout. Nothing was charged; try again later.' }
   }
-  const trail = {
-    userId: checkout.userId,
-    orderId: checkout.orderId,
-    checkoutId: checkout.id,
-    requestId: checkout.requestId
-  }
-  const due: DueRow[] = []
-  await transaction(services.db.pool, async client => {
+  const trail = trailOf(checkout)
+  await inChange(services, trail, async change => {
+    const { client } = change
     const current = await lockCheckout(client, checkout.id)
     if (current?.status !== 'VERIFIED') return
     await moveCheckout(client, checkout.id, {
@@ -164,7 +159,6 @@ async function fail(services: Services, checkout: CheckoutRow, error: unknown): 
         }
       ]
     })
-    const change = { services, client, trail, due }
     if (checkout.ownsOrder) await cancelOrder(change, checkout.orderId as string, 'Stripe refused its Session')
     else await advanceOrder(change, checkout.orderId as string)
     await alertOnce(client, services.log, 'session_refused', {
@@ -173,5 +167,4 @@ async function fail(services: Services, checkout: CheckoutRow, error: unknown): 
       reason: messageOf(error)
     })
   })
-  await enqueueDue({ services, due })
 }

@@ -1,17 +1,16 @@
 import type Stripe from 'stripe'
 import { writeAudit } from '../audit/audit.js'
-import { transaction } from '../database/database.js'
 import { isLive, needsReview, type OrderFacts, wentBack } from '../rules/order-status.js'
 import type { OrderStatus, PaymentStatus } from '../rules/transitions.js'
 import type { Services } from '../runtime/services.js'
 import { isUnknownToStripe } from '../runtime/stripe-client.js'
 import { type CheckoutRow, lockCheckout, moveCheckout, readCheckout } from '../statements/checkouts.js'
-import type { DueRow } from '../statements/due-rows.js'
 import { findSiblings, lockOrder, readOrderFacts } from '../statements/orders.js'
 import { acceptPayment, findPaymentsOf, type PaymentRow } from '../statements/payments.js'
 import { commitReleased, settleReservations } from '../statements/stock.js'
-import { advanceOrder, enqueueDue } from './advance.js'
+import { advanceOrder } from './advance.js'
 import type { OperatorWish } from './asked-by-operator.js'
+import { inChange } from './change.js'
 import { applySession, endSession, isOpenAtStripe } from './expire-checkout.js'
 import { Refused, UnclearWish } from './refused.js'
 
@@ -30,8 +29,8 @@ export async function acceptReviewed(services: Services, wish: OperatorWish): Pr
   const payment = await reviewed(services, wish)
   refuseUnpaid(payment, await readCheckout(services.db.pool, payment.checkoutId))
   await closeSessions(services, payment)
-  const due: DueRow[] = []
-  const status = await transaction(services.db.pool, async client => {
+  const status = await inChange(services, { orderId: id }, async change => {
+    const { client } = change
     const checkout = await lockCheckout(client, payment.checkoutId)
     await lockOrder(client, id)
     const now = services.now()
@@ -64,9 +63,8 @@ export async function acceptReviewed(services: Services, wish: OperatorWish): Pr
     const moved =
       isPaid && (await moveCheckout(client, payment.checkoutId, { to: 'PAID', byOperator: true, now, audit: [audit] }))
     if (!moved) await writeAudit(client, audit)
-    return await advanceOrder({ services, client, due, trail, reason: note }, id)
+    return await advanceOrder({ ...change, trail, reason: note }, id)
   })
-  await enqueueDue({ services, due })
   return { paymentIntentId: payment.paymentIntentId, status }
 }
 

@@ -1,6 +1,5 @@
 import { alert } from '../audit/alerts.js'
 import { writeAudit } from '../audit/audit.js'
-import type { Client } from '../database/database.js'
 import { TerminalError } from '../errors.js'
 import { maskText } from '../identity/masking.js'
 import { newId } from '../ids.js'
@@ -8,29 +7,11 @@ import { afterEnds, checkoutEnds, stockEnd } from '../rules/order-consequences.j
 import { isFree, orderState, type PaymentFacts, wentBack } from '../rules/order-status.js'
 import { type OrderStatus, orderPath } from '../rules/transitions.js'
 import { unexpectedPayments } from '../rules/unexpected-payments.js'
-import type { Services } from '../runtime/services.js'
 import { moveCheckout } from '../statements/checkouts.js'
-import type { DueRow } from '../statements/due-rows.js'
 import { type KnownOrder, lockOrder, markCancelled, moveOrder, readOrderFacts } from '../statements/orders.js'
 import { reviewPayment } from '../statements/payments.js'
 import { couldCommitReleased, restockRefunds, settleReservations } from '../statements/stock.js'
-
-/** One transaction that changes an order: who asked for it, and what to enqueue once it is committed. */
-export interface Change {
-  services: Services
-  client: Client
-  trail: {
-    userId?: string | null
-    orderId?: string | null
-    checkoutId?: string | null
-    eventId?: string | null
-    requestId?: string | null
-  }
-  /** Rows that the transaction has written or marked and that wait for a job. */
-  due: DueRow[]
-  /** Why, for the audit trail. */
-  reason?: string
-}
+import type { Change } from './change.js'
 
 /**
  * Brings an order into the state that its checkouts, payments, refunds and disputes make (shared/rules/order-status.ts): its
@@ -64,11 +45,6 @@ export async function cancelOrder(change: Change, orderId: string, reason: strin
   await lockOrder(change.client, orderId)
   await markCancelled(change.client, orderId, change.services.now())
   return await advanceOrder({ ...change, reason }, orderId)
-}
-
-/** Enqueues what follows from a committed change. What the queue store misses, the sweep finds. */
-export async function enqueueDue({ services, due }: Pick<Change, 'services' | 'due'>): Promise<void> {
-  await Promise.all(due.map(({ job, id }) => services.queues.offer(job, id)))
 }
 
 /** Completed Sessions whose payment has ended since: captured, or its authorization gone. */

@@ -1,12 +1,11 @@
 import { writeAudit } from '../audit/audit.js'
-import { transaction } from '../database/database.js'
 import { isFree, isLive, needsReview, wentBack } from '../rules/order-status.js'
 import { isPayable, type OrderStatus } from '../rules/transitions.js'
 import type { Services } from '../runtime/services.js'
-import type { DueRow } from '../statements/due-rows.js'
 import { findSiblings, lockOrder, readOrder, readOrderFacts } from '../statements/orders.js'
-import { cancelOrder, enqueueDue } from './advance.js'
+import { cancelOrder } from './advance.js'
 import { applyIntent, findAuthorized, minuteOf, noteOperator, type OperatorWish, theOne } from './asked-by-operator.js'
+import { inChange } from './change.js'
 import { expireCheckout, isOpenAtStripe } from './expire-checkout.js'
 import { Refused } from './refused.js'
 
@@ -40,13 +39,12 @@ async function cancelUnpaid(services: Services, wish: OperatorWish, status: Orde
   for (const checkout of await findSiblings(services.db.pool, orderId, '')) {
     if (isOpenAtStripe(checkout.status)) await expireCheckout(services, checkout)
   }
-  const due: DueRow[] = []
-  await transaction(services.db.pool, async client => {
+  await inChange(services, { orderId }, async change => {
+    const { client } = change
     const after = await lockOrder(client, orderId)
     if (after?.status !== status) throw new Refused(`The customer was faster: the order is ${after?.status}.`)
     const open = (await findSiblings(client, orderId, '')).find(checkout => isPayable(checkout.status))
     if (open !== undefined) throw new Refused(`Checkout ${open.id} has just been opened for it. Run the command again.`)
-    const change = { services, client, due, trail: { userId: after.userId, orderId } }
     const reason = wish.reason ?? `cancelled by ${operator}`
     await writeAudit(client, {
       action: 'order_cancel_requested',
@@ -54,9 +52,8 @@ async function cancelUnpaid(services: Services, wish: OperatorWish, status: Orde
       orderId,
       metadata: { operator, reason }
     })
-    await cancelOrder(change, orderId, reason)
+    await cancelOrder({ ...change, trail: { userId: after.userId, orderId } }, orderId, reason)
   })
-  await enqueueDue({ services, due })
   return { status: 'CANCELLED' }
 }
 

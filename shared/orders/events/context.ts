@@ -3,7 +3,7 @@ import { TerminalError } from '../../errors.js'
 import { type CheckoutRow, lockCheckout, readCheckout } from '../../statements/checkouts.js'
 import { findPayment, recordPayment } from '../../statements/payments.js'
 import type { WebhookEventRow } from '../../statements/webhook-events.js'
-import type { Change } from '../advance.js'
+import type { Change } from '../change.js'
 import { idOf, ownIdOf, refuse } from './fields.js'
 import type { Lookups } from './lookups.js'
 
