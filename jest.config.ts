@@ -11,7 +11,8 @@ const config: Config = {
   },
   moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
   testTimeout: 120_000,
-  maxWorkers: 2
+  // Half of a test's time is waiting.
+  maxWorkers: 3
 }
 
 export default config

@@ -9,7 +9,8 @@ import { signSessionToken } from '../shared/identity/session-token.js'
 import { openShop, type Shop, WEBHOOK_SECRET } from './support/shop.js'
 
 const SEED = Number(process.env.FUZZ_SEED ?? Math.floor(Math.random() * 2 ** 31))
-const REQUESTS = Number(process.env.FUZZ_REQUESTS ?? 20_000)
+/** Fewer for a person who waits. */
+const REQUESTS = Number(process.env.FUZZ_REQUESTS ?? (process.env.CI === 'true' ? 20_000 : 5_000))
 const AT_ONCE = 24
 /** Nothing that waits for nothing takes longer; a checkout may wait for its workers. */
 const PATIENCE_MS = 1_000
