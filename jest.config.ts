@@ -11,8 +11,8 @@ const config: Config = {
   },
   moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
   testTimeout: 120_000,
-  // Half of a test's time is waiting.
-  maxWorkers: 3
+  // A third one for a person who waits: much of a test's time is waiting.
+  maxWorkers: process.env.CI === 'true' ? 2 : 3
 }
 
 export default config
