@@ -4,7 +4,7 @@ import { MINUTE } from '../shared/duration.js'
 import type { CartError } from '../shared/errors.js'
 import { type MinorUnits, minor, toDecimalString } from '../shared/money.js'
 import { cancelOrder } from '../shared/orders/advance.js'
-import { type Change, inChange } from '../shared/orders/change.js'
+import { type Change, inChange, trailOf } from '../shared/orders/change.js'
 import { cannotEndNow, endIfPossible, failedSince } from '../shared/orders/expire-checkout.js'
 import type { CartItem } from '../shared/rules/cart.js'
 import { cartErrors, isStockError } from '../shared/rules/cart-errors.js'
@@ -335,14 +335,11 @@ async function accept(
       {
         action: 'checkout_verified',
         status: 'SUCCESS',
-        userId: checkout.userId,
-        orderId: verdict.orderId,
-        checkoutId: checkout.id,
+        ...trailOf(payable),
         amount: verdict.total,
         currency: checkout.currency,
         before: checkout.status,
         after: 'VERIFIED',
-        requestId: checkout.requestId,
         metadata: challenge.length > 0 ? { fraud: 'challenge', reasons: challenge } : null
       }
     ]
@@ -357,12 +354,7 @@ async function reject(
   internal?: string
 ): Promise<Verification> {
   const { services, client } = context
-  const trail = {
-    userId: checkout.userId,
-    orderId: checkout.cart.orderId ?? checkout.orderId,
-    checkoutId: checkout.id,
-    requestId: checkout.requestId
-  }
+  const trail = trailOf({ ...checkout, orderId: checkout.cart.orderId ?? checkout.orderId })
   const reason =
     internal ??
     refusal.extras.details?.map(({ productId, error }) => `${productId}: ${error}`).join('; ') ??

@@ -90,14 +90,11 @@ async function open(services: Services, checkout: CheckoutRow, session: Stripe.C
       {
         action: 'checkout_session_created',
         status: 'SUCCESS',
-        userId: checkout.userId,
-        orderId: checkout.orderId,
-        checkoutId: checkout.id,
+        ...trailOf(checkout),
         amount: checkout.amount,
         currency: checkout.currency,
         before: 'VERIFIED',
         after: 'OPEN',
-        requestId: checkout.requestId,
         metadata: { sessionId: session.id }
       }
     ]

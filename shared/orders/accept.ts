@@ -1,4 +1,3 @@
-import type Stripe from 'stripe'
 import { writeAudit } from '../audit/audit.js'
 import { isLive, needsReview, type OrderFacts, wentBack } from '../rules/order-status.js'
 import type { OrderStatus, PaymentStatus } from '../rules/transitions.js'
@@ -11,6 +10,7 @@ import { commitReleased, settleReservations } from '../statements/stock.js'
 import { advanceOrder } from './advance.js'
 import type { OperatorWish } from './asked-by-operator.js'
 import { inChange } from './change.js'
+import { idOf } from './events/fields.js'
 import { applySession, endSession, isOpenAtStripe } from './expire-checkout.js'
 import { Refused, UnclearWish } from './refused.js'
 
@@ -127,14 +127,10 @@ async function closeSessions(services: Services, payment: PaymentRow): Promise<v
     await applySession(services, checkout, session)
     const after = await readCheckout(services.db.pool, checkout.id)
     const isPaid = after?.status === 'PAID' || after?.status === 'PROCESSING'
-    if (!isPaid || intentOf(session) === paymentIntentId) continue
+    if (!isPaid || idOf(session.payment_intent) === paymentIntentId) continue
     const refund = `npm run ops -- order refund ${orderId} --payment ${paymentIntentId}`
     throw new Refused(
       `The customer was faster: Session ${session.id} of checkout ${checkout.id} is paid too. Refund the one in review: ${refund}`
     )
   }
-}
-
-function intentOf({ payment_intent: intent }: Stripe.Checkout.Session): string | undefined {
-  return typeof intent === 'string' ? intent : intent?.id
 }

@@ -1,5 +1,4 @@
 import { writeAudit } from '../audit/audit.js'
-import { MINUTE } from '../duration.js'
 import type { Services } from '../runtime/services.js'
 import { findPaymentsOf, type PaymentRow } from '../statements/payments.js'
 import { applyEvent } from './apply-event.js'
@@ -28,11 +27,6 @@ export function theOne(payments: PaymentRow[]): PaymentRow | undefined {
   if (others.length === 0) return payment
   const names = payments.map(each => each.paymentIntentId).join(', ')
   throw new UnclearWish(`The order has several authorizations (${names}); name one with --payment.`)
-}
-
-/** Capturing and cancelling end the PaymentIntent once, however often asked; a key that met an error of Stripe's is used up. */
-export function minuteOf({ now }: Services): number {
-  return Math.floor(now().getTime() / MINUTE)
 }
 
 /** Who asks for it, and why, is written down before Stripe is asked. */

@@ -2,9 +2,10 @@ import { writeAudit } from '../audit/audit.js'
 import { isFree, isLive, needsReview, wentBack } from '../rules/order-status.js'
 import { isPayable, type OrderStatus } from '../rules/transitions.js'
 import type { Services } from '../runtime/services.js'
+import { keyOfEnd } from '../runtime/stripe-client.js'
 import { findSiblings, lockOrder, readOrder, readOrderFacts } from '../statements/orders.js'
 import { cancelOrder } from './advance.js'
-import { applyIntent, findAuthorized, minuteOf, noteOperator, type OperatorWish, theOne } from './asked-by-operator.js'
+import { applyIntent, findAuthorized, noteOperator, type OperatorWish, theOne } from './asked-by-operator.js'
 import { inChange } from './change.js'
 import { expireCheckout, isOpenAtStripe } from './expire-checkout.js'
 import { Refused } from './refused.js'
@@ -25,7 +26,7 @@ export async function cancelWhatIsOpen(services: Services, wish: OperatorWish): 
   const intent = await services.stripe.paymentIntents.cancel(
     payment.paymentIntentId,
     {},
-    { idempotencyKey: `${payment.paymentIntentId}-cancel-${minuteOf(services)}` }
+    { idempotencyKey: keyOfEnd(`${payment.paymentIntentId}-cancel`, services.now()) }
   )
   await applyIntent(services, intent, wish.operator)
   const after = await readOrder(services.db.pool, wish.orderId)

@@ -1,6 +1,7 @@
 import type { Services } from '../runtime/services.js'
+import { keyOfEnd } from '../runtime/stripe-client.js'
 import type { PaymentRow } from '../statements/payments.js'
-import { applyIntent, findAuthorized, minuteOf, noteOperator, type OperatorWish, theOne } from './asked-by-operator.js'
+import { applyIntent, findAuthorized, noteOperator, type OperatorWish, theOne } from './asked-by-operator.js'
 import { Refused, UnclearWish } from './refused.js'
 
 /**
@@ -21,7 +22,7 @@ export async function capturePayment(services: Services, wish: OperatorWish & { 
   const intent = await services.stripe.paymentIntents.capture(
     payment.paymentIntentId,
     { amount_to_capture: amount },
-    { idempotencyKey: `${payment.paymentIntentId}-capture-${amount}-${minuteOf(services)}` }
+    { idempotencyKey: keyOfEnd(`${payment.paymentIntentId}-capture-${amount}`, services.now()) }
   )
   await applyIntent(services, intent, wish.operator)
   return intent.id

@@ -5,7 +5,7 @@ import { MINUTE } from '../duration.js'
 import { messageOf } from '../errors.js'
 import type { CheckoutStatus } from '../rules/transitions.js'
 import type { Services } from '../runtime/services.js'
-import { classifyStripeError, isUnknownToStripe } from '../runtime/stripe-client.js'
+import { classifyStripeError, isUnknownToStripe, keyOfEnd } from '../runtime/stripe-client.js'
 import { type CheckoutRow, recordFailedExpiry } from '../statements/checkouts.js'
 import { applyEvent } from './apply-event.js'
 import { foundSession, storeFound } from './synthetic-events.js'
@@ -96,9 +96,7 @@ async function expireOrRead(
   checkoutId: string
 ): Promise<Stripe.Checkout.Session> {
   const expand = ['payment_intent']
-  // A Session ends once, however often it is asked to; and Stripe answers a key that met an error of its own with that
-  // error for a day: https://docs.stripe.com/api/idempotent_requests
-  const idempotencyKey = `${checkoutId}-expire-${Math.floor(now().getTime() / MINUTE)}`
+  const idempotencyKey = keyOfEnd(`${checkoutId}-expire`, now())
   try {
     return await stripe.checkout.sessions.expire(sessionId, { expand }, { idempotencyKey })
   } catch (error) {

@@ -1,5 +1,6 @@
 import Stripe from 'stripe'
 import type { Config } from '../config/config.js'
+import { MINUTE } from '../duration.js'
 import { PINNED_API_VERSION } from './stripe-version.js'
 
 export function createStripe(config: Config): Stripe {
@@ -75,6 +76,15 @@ export function isKeySpent(error: unknown): boolean {
 /** The key of a write: the row's id, and how many keys are spent. */
 export function idempotencyKeyOf({ id, serverErrors }: { id: string; serverErrors: number }): string {
   return serverErrors === 0 ? id : `${id}-${serverErrors}`
+}
+
+/**
+ * The key of what ends a thing once by nature, however often it is asked for (expiring, capturing, cancelling): another one
+ * each minute, since Stripe answers a key that met an error of its own with that error for a day.
+ * https://docs.stripe.com/api/idempotent_requests
+ */
+export function keyOfEnd(name: string, now: Date): string {
+  return `${name}-${Math.floor(now.getTime() / MINUTE)}`
 }
 
 /** Stripe has no such object: it was deleted, or the key is of another account. */
