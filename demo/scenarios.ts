@@ -139,11 +139,11 @@ export const scenarios: Scenario[] = [
     expected: 'PARTIALLY_REFUNDED, REFUNDED, stock 38 → 40, ledger 0',
     async run({ stack, shopper }) {
       const { services } = stack
-      const wish = { orderId: memory.orderId, operator: 'demo' }
+      const input = { orderId: memory.orderId, operator: 'demo' }
       const before = (await shopper.product('stoneware-mug')).stock
-      await requestRefunds(services, { ...wish, amount: 1_000, reason: 'chipped' })
+      await requestRefunds(services, { ...input, amount: 1_000, reason: 'chipped' })
       const first = await shopper.orderBecomes(memory.orderId, 'PARTIALLY_REFUNDED')
-      await requestRefunds(services, { ...wish, restock: 'all' })
+      await requestRefunds(services, { ...input, restock: 'all' })
       const second = await shopper.orderBecomes(memory.orderId, 'REFUNDED')
       const after = (await shopper.product('stoneware-mug')).stock
       const { _sum: ledger } = await services.db.prisma.ledgerPosting.aggregate({ _sum: { amount: true } })

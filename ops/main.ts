@@ -1,6 +1,6 @@
 // The operator's command: npm run ops -- help
 import { messageOf } from '../shared/errors.js'
-import { UnclearWish } from '../shared/orders/refused.js'
+import { UnclearInput } from '../shared/orders/refused.js'
 import { commands } from './commands.js'
 import { UsageError } from './usage-error.js'
 
@@ -21,7 +21,7 @@ try {
 function isUsageError(error: unknown): boolean {
   return (
     error instanceof UsageError ||
-    error instanceof UnclearWish ||
+    error instanceof UnclearInput ||
     String((error as { code?: string } | null)?.code).startsWith('ERR_PARSE_ARGS')
   )
 }

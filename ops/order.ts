@@ -99,7 +99,7 @@ async function capture(services: Services, id: string, args: string[]): Promise<
   const { values } = parseArgs({ args, options })
   const { currency } = await orderOf(services, id)
   const captured = await capturePayment(services, {
-    ...(await wishOf(id, values.payment, values.reason)),
+    ...(await inputOf(id, values.payment, values.reason)),
     amount: values.amount === undefined ? undefined : amountIn(values.amount, currency)
   })
   print(`Order ${id}: ${captured} is captured.`)
@@ -108,7 +108,7 @@ async function capture(services: Services, id: string, args: string[]): Promise<
 async function cancel(services: Services, id: string, args: string[]): Promise<void> {
   const { values } = parseArgs({ args, options: { reason: { type: 'string' }, payment: { type: 'string' } } })
   await orderOf(services, id)
-  const cancelled = await cancelWhatIsOpen(services, await wishOf(id, values.payment, values.reason))
+  const cancelled = await cancelWhatIsOpen(services, await inputOf(id, values.payment, values.reason))
   if (!('paymentIntentId' in cancelled)) return print(`Order ${id} is cancelled.`)
   print(`${cancelled.paymentIntentId} is not charged; the order is ${cancelled.status}.`)
 }
@@ -116,11 +116,11 @@ async function cancel(services: Services, id: string, args: string[]): Promise<v
 async function accept(services: Services, id: string, args: string[]): Promise<void> {
   const { values } = parseArgs({ args, options: { payment: { type: 'string' }, note: { type: 'string' } } })
   await orderOf(services, id)
-  const accepted = await acceptReviewed(services, await wishOf(id, values.payment, values.note))
+  const accepted = await acceptReviewed(services, await inputOf(id, values.payment, values.note))
   print(`Payment ${accepted.paymentIntentId} counts now; the order is ${accepted.status}.`)
 }
 
-async function wishOf(orderId: string, paymentIntentId: string | undefined, reason: string | undefined) {
+async function inputOf(orderId: string, paymentIntentId: string | undefined, reason: string | undefined) {
   return { orderId, paymentIntentId, reason: await why(reason), operator: operator() }
 }
 

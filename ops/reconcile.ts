@@ -35,7 +35,7 @@ async function events(services: Services, since: Date | undefined): Promise<void
   const report = await run(services, { since, requestId: `ops-${operator()}` })
   print(`Since ${report.since.toISOString()} (Stripe tells ${LOOK_BACK_DAYS} days at most):`)
   print(`  undelivered events          ${report.undelivered}, of which new to us ${report.recovered.length}`)
-  print(`  checkouts asked about       ${report.asked}, of which had ended ${report.found.length}`)
+  print(`  checkouts polled            ${report.polled}, of which had ended ${report.found.length}`)
   print(`  balance transactions booked ${report.booked}`)
   for (const { checkoutId, type } of report.found) print(`    ${checkoutId}  ${type}`)
   for (const id of report.recovered.slice(0, 50)) print(`    ${id}`)

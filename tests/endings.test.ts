@@ -310,10 +310,10 @@ describe('disputes and warnings', () => {
     await customer.orderBecomes(orderId, 'DISPUTED')
     const { id } = await disputeOf(orderId)
     const object = { ...shop.stack.simulator?.store.table('dispute').get(id), status: 'escalated_to_the_moon' }
-    const { storeFound } = await import('../shared/orders/synthetic-events.js')
+    const { storeSyntheticEvent } = await import('../shared/orders/synthetic-events.js')
     const { applyEvent } = await import('../shared/orders/apply-event.js')
     const found = { type: 'charge.dispute.updated', object: object as { id: string }, state: 'moon' }
-    await applyEvent(shop.stack.services, String(await storeFound(shop.stack.services, found, 'test')))
+    await applyEvent(shop.stack.services, String(await storeSyntheticEvent(shop.stack.services, found, 'test')))
     expect((await disputeOf(orderId)).status).toBe('escalated_to_the_moon')
     await shop.stack.services.stripe.disputes.close(id)
     expect(JSON.stringify(await alertsOf(shop, 'dispute_lost'))).toContain(orderId)

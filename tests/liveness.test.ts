@@ -611,18 +611,18 @@ describe('guessing an operator’s password', () => {
     }
     const brake = createGuessBrake<string>({ wait, now: () => time })
     for (let number = 1; number <= 10; number++) {
-      expect(await brake.judge(guess(`guess ${number}`))).toEqual({ is: 'wrong', known: false, count: number })
+      expect(await brake.check(guess(`guess ${number}`))).toEqual({ is: 'wrong', known: false, count: number })
     }
     expect(waits).toEqual([])
     // What was wrong before is wrong at once and counts no more.
-    expect(await brake.judge(guess('guess 3'))).toEqual({ is: 'wrong', known: true, count: 10 })
-    for (let number = 11; number <= 17; number++) await brake.judge(guess(`guess ${number}`))
+    expect(await brake.check(guess('guess 3'))).toEqual({ is: 'wrong', known: true, count: 10 })
+    for (let number = 11; number <= 17; number++) await brake.check(guess(`guess ${number}`))
     expect(waits).toEqual([250, 500, 1_000, 2_000, 4_000, 4_000, 4_000])
-    expect(await brake.judge(guess('right'))).toEqual({ is: 'right', who: 'olga' })
+    expect(await brake.check(guess('right'))).toEqual({ is: 'right', who: 'olga' })
     expect(waits.at(-1)).toBe(4_000)
-    expect(await brake.judge({ ...guess('other'), address: '192.0.2.2' })).toMatchObject({ is: 'wrong', count: 1 })
+    expect(await brake.check({ ...guess('other'), address: '192.0.2.2' })).toMatchObject({ is: 'wrong', count: 1 })
     time = 15 * 60_000
-    expect(await brake.judge(guess('much later'))).toEqual({ is: 'wrong', known: false, count: 1 })
+    expect(await brake.check(guess('much later'))).toEqual({ is: 'wrong', known: false, count: 1 })
     expect(waits).toHaveLength(8)
   })
 
@@ -638,16 +638,16 @@ describe('guessing an operator’s password', () => {
         await held
       }
     })
-    for (let number = 0; number < 10; number++) await brake.judge(guess(`guess ${number}`))
+    for (let number = 0; number < 10; number++) await brake.check(guess(`guess ${number}`))
     const ended: string[] = []
     const judge = (text: string, isGone = false) =>
-      brake.judge({ ...guess(text), isGone: () => isGone }).then((verdict: Verdict<string>) => {
+      brake.check({ ...guess(text), isGone: () => isGone }).then((verdict: Verdict<string>) => {
         ended.push(`${text} ${verdict.is}`)
       })
     const waiting = [judge('a'), judge('left', true), judge('right')]
     for (let number = 0; number < 17; number++) waiting.push(judge(`w${number}`))
-    expect(await brake.judge(guess('one too many'))).toEqual({ is: 'busy', retryAfterMs: 4_000 })
-    expect(await brake.judge(guess('guess 1'))).toMatchObject({ is: 'wrong', known: true })
+    expect(await brake.check(guess('one too many'))).toEqual({ is: 'busy', retryAfterMs: 4_000 })
+    expect(await brake.check(guess('guess 1'))).toMatchObject({ is: 'wrong', known: true })
     expect([ended, waits]).toEqual([[], [250]])
     release()
     await Promise.all(waiting)
@@ -675,7 +675,7 @@ describe('guessing from many networks', () => {
     let guesses = 0
     const round = async (networks: number) => {
       for (let network = 0; network < networks; network++) {
-        for (let number = 0; number < 10; number++) await brake.judge(from(network, `guess ${guesses++}`))
+        for (let number = 0; number < 10; number++) await brake.check(from(network, `guess ${guesses++}`))
       }
     }
     await round(50)
@@ -684,7 +684,7 @@ describe('guessing from many networks', () => {
     // Each network has had its ten, and the ten networks that nobody counts share a line.
     expect(waits).toHaveLength(600)
     expect(waits.at(-1)).toBe(4_000)
-    expect(await brake.judge(from(99, 'right', () => 'olga'))).toEqual({ is: 'right', who: 'olga' })
+    expect(await brake.check(from(99, 'right', () => 'olga'))).toEqual({ is: 'right', who: 'olga' })
     time = 15 * 60_000
     await round(50)
     expect(waits).toHaveLength(601)
@@ -692,12 +692,12 @@ describe('guessing from many networks', () => {
 
   it('goes on after a comparison that threw', async () => {
     const brake = createGuessBrake<string>({ wait: async () => undefined })
-    for (let number = 0; number < 10; number++) await brake.judge(from(1, `guess ${number}`))
+    for (let number = 0; number < 10; number++) await brake.check(from(1, `guess ${number}`))
     const broken = () => {
       throw new Error('no comparison today')
     }
-    await expect(brake.judge(from(1, 'broken', broken))).rejects.toThrow('no comparison today')
-    expect(await brake.judge(from(1, 'right', () => 'olga'))).toEqual({ is: 'right', who: 'olga' })
+    await expect(brake.check(from(1, 'broken', broken))).rejects.toThrow('no comparison today')
+    expect(await brake.check(from(1, 'right', () => 'olga'))).toEqual({ is: 'right', who: 'olga' })
   })
 })
 

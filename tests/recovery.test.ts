@@ -176,14 +176,14 @@ it('goes on where the scheduled run before ended, and asks about a slow debit le
     const run = () => reconcile(services, { requestId: 'test', scheduled: true })
     const hours = (since: Date) => Math.round((Date.now() - since.getTime()) / HOUR)
     const [first, second] = [await run(), await run()]
-    expect([hours(first.since), first.asked]).toEqual([30 * 24, 1])
-    expect([hours(second.since), second.asked]).toEqual([1, 0])
+    expect([hours(first.since), first.polled]).toEqual([30 * 24, 1])
+    expect([hours(second.since), second.polled]).toEqual([1, 0])
     await services.db.pool.query(
       `UPDATE "Checkout" SET "askedAt" = now() - interval '3 hours'; UPDATE "Checkpoint" SET "at" = now() - interval '25 hours'`
     )
     const third = await run()
-    expect([hours(third.since), third.asked]).toEqual([30 * 24, 1])
-    expect((await reconcile(services, { requestId: 'test' })).asked).toBe(1)
+    expect([hours(third.since), third.polled]).toEqual([30 * 24, 1])
+    expect((await reconcile(services, { requestId: 'test' })).polled).toBe(1)
   } finally {
     await shop.close()
   }

@@ -5,7 +5,7 @@ import { transaction } from '../shared/database/database.js'
 import { HOUR, MINUTE } from '../shared/duration.js'
 import { messageOf } from '../shared/errors.js'
 import { applyEvent } from '../shared/orders/apply-event.js'
-import { storeFound } from '../shared/orders/synthetic-events.js'
+import { storeSyntheticEvent } from '../shared/orders/synthetic-events.js'
 import { formatRestock } from '../shared/rules/restock.js'
 import type { Services } from '../shared/runtime/services.js'
 import { classifyStripeError, idempotencyKeyOf, isKeySpent, listRefunds } from '../shared/runtime/stripe-client.js'
@@ -32,8 +32,8 @@ export const refundCreation: Job<'refund-creation'> = {
     if (refund.status !== 'REQUESTED') return
     const made = await makeRefund(services, refund)
     if (made instanceof Error) return await refuse(services, refund, messageOf(made))
-    const found = { type: 'refund.created', object: made, state: made.status ?? 'pending' }
-    const eventId = await storeFound(services, found, `refund-${refund.id}`)
+    const event = { type: 'refund.created', object: made, state: made.status ?? 'pending' }
+    const eventId = await storeSyntheticEvent(services, event, `refund-${refund.id}`)
     if (eventId !== undefined) await applyEvent(services, eventId)
   }
 }

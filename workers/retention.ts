@@ -45,11 +45,11 @@ export const retention: Job<'retention'> = {
         metadata: { pruned, removed, failed: failures.length }
       })
     }
-    if (failures.length > 0) throw new Error(`retention was not complete: ${told(failures)}`)
+    if (failures.length > 0) throw new Error(`retention was not complete: ${summaryOf(failures)}`)
   }
 }
 
-function told(failures: string[]): string {
+function summaryOf(failures: string[]): string {
   const more = failures.length - MOST_TOLD
   return failures.slice(0, MOST_TOLD).join('; ') + (more > 0 ? `; and ${more} more` : '')
 }

@@ -56,7 +56,7 @@ async function paramsOfToday({ config, db }: Services, checkout: CheckoutRow) {
   return sessionParams(config, checkout as PayableCheckout, await readOrderLines(db.pool, checkout.orderId as string))
 }
 
-/** Sessions cannot be listed by our mark, but by when they were made. */
+/** Sessions cannot be listed by their metadata, but by when they were made. */
 async function findMade(
   { stripe }: Services,
   { id, createdAt, sessionExpiresAt }: CheckoutRow

@@ -3,7 +3,7 @@ import { transaction } from '../shared/database/database.js'
 import { HOUR, MINUTE, SECOND } from '../shared/duration.js'
 import type { Services } from '../shared/runtime/services.js'
 import { countRequeue, countWaitingForStripe, type DueRow, findDueRows } from '../shared/statements/due-rows.js'
-import { takeLapsingPayments } from '../shared/statements/payments.js'
+import { claimLapsingPayments } from '../shared/statements/payments.js'
 import type { Job } from './job.js'
 
 const LIMIT = 5_000
@@ -36,7 +36,7 @@ async function warnOfLapsing(services: Services): Promise<void> {
   const now = services.now()
   const before = new Date(now.getTime() + services.config.schedules.authorizationAlertHours * HOUR)
   await transaction(services.db.pool, async client => {
-    for (const payment of await takeLapsingPayments(client, before, now)) {
+    for (const payment of await claimLapsingPayments(client, before, now)) {
       const at = payment.captureBefore?.toISOString() ?? 'about seven days after it was made'
       await alert(client, services.log, 'authorization_lapses', {
         orderId: payment.orderId,

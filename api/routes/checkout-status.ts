@@ -2,7 +2,7 @@ import { type Request, type Response, Router } from 'express'
 import { MINUTE, SECOND } from '../../shared/duration.js'
 import { Problem, type ProblemExtras, problems } from '../../shared/errors.js'
 import { type CheckoutData, checkoutData } from '../../shared/rules/checkout-outcome.js'
-import { isSettled, type OrderStatus } from '../../shared/rules/transitions.js'
+import { isEnded, type OrderStatus } from '../../shared/rules/transitions.js'
 import { isGone, whenGone } from '../../shared/runtime/client-gone.js'
 import { type CheckoutRow, readCheckout } from '../../shared/statements/checkouts.js'
 import type { Ingress } from '../ingress.js'
@@ -82,7 +82,7 @@ async function streamStatus(ingress: Ingress, response: Response, id: string): P
         }
         last = data
       }
-      if (isSettled(checkout.status)) break
+      if (isEnded(checkout.status)) break
       await watch.changed(Math.max(heartbeat - performance.now(), 1))
     }
     response.end()

@@ -43,7 +43,7 @@ export function checkoutRoute(ingress: Ingress): Router {
       if (claimed !== 'new') return await answerClaimed(ingress, request, response, key, claimed)
       const enqueued = await ingress.queues.offer('price-verification', checkout.id)
       const waitMs = enqueued && !prefersAsync(request) ? ingress.config.payment.waitMs : 0
-      await answerWhenSettled(ingress, response, watch, checkout.id, waitMs)
+      await answerWithOutcome(ingress, response, watch, checkout.id, waitMs)
     } finally {
       watch.stop()
     }
@@ -132,14 +132,14 @@ async function answerClaimed(
   const watch = ingress.watcher.watch(checkout.id)
   try {
     const waitMs = prefersAsync(request) ? 0 : ingress.config.payment.waitMs
-    await answerWhenSettled(ingress, response, watch, checkout.id, waitMs, true)
+    await answerWithOutcome(ingress, response, watch, checkout.id, waitMs, true)
   } finally {
     watch.stop()
   }
 }
 
 /** Answers with the outcome, or with 202 when the workers take longer than `waitMs`. */
-async function answerWhenSettled(
+async function answerWithOutcome(
   ingress: Ingress,
   response: Response,
   watch: Watch,
@@ -148,12 +148,12 @@ async function answerWhenSettled(
   lookFirst = false
 ): Promise<void> {
   whenGone(response, () => watch.stop())
-  const settled = await waitUntilSettled(ingress, response, watch, id, waitMs, lookFirst)
+  const settled = await waitForOutcome(ingress, response, watch, id, waitMs, lookFirst)
   send(response, settled === undefined ? accepted(id) : checkoutOutcome(settled), id)
 }
 
 /** The checkout once the workers are done with it, or undefined when `waitMs` is over or the client is gone first. */
-async function waitUntilSettled(
+async function waitForOutcome(
   ingress: Ingress,
   response: Response,
   watch: Watch,

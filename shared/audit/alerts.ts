@@ -101,8 +101,8 @@ async function raise(
   context: AlertContext,
   { onceKey, auditsEach }: { onceKey: string | null; auditsEach: boolean }
 ): Promise<boolean> {
-  const { from: _private, ...told } = context
-  const known = { ...told, reason: maskText(told.reason) }
+  const { from: _private, ...open } = context
+  const known = { ...open, reason: maskText(open.reason) }
   const { rowCount } = await db.query(
     `WITH raised AS (
        INSERT INTO "Alert" ("id", "name", "context", "onceKey") VALUES ($1, $2, $3, $4)

@@ -6,13 +6,13 @@ import { isUnknownToStripe } from '../runtime/stripe-client.js'
 import { type CheckoutRow, lockCheckout, moveCheckout, readCheckout } from '../statements/checkouts.js'
 import { findSiblings, lockOrder, readOrderFacts } from '../statements/orders.js'
 import { acceptPayment, findPaymentsOf, type PaymentRow } from '../statements/payments.js'
-import { commitReleased, settleReservations } from '../statements/stock.js'
+import { commitReleased, moveReservations } from '../statements/stock.js'
 import { advanceOrder } from './advance.js'
-import type { OperatorWish } from './asked-by-operator.js'
 import { inChange } from './change.js'
 import { idOf } from './events/fields.js'
 import { applySession, endSession, isOpenAtStripe } from './expire-checkout.js'
-import { Refused, UnclearWish } from './refused.js'
+import type { OperatorInput } from './operator-request.js'
+import { Refused, UnclearInput } from './refused.js'
 
 export interface Accepted {
   paymentIntentId: string
@@ -24,9 +24,9 @@ export interface Accepted {
  * Lets a payment in review count for its order: takes its stock, if it is still there, and pays the order. `reason` is the
  * operator's note. Throws Refused, with what to do instead, when another payment counts or the goods are gone.
  */
-export async function acceptReviewed(services: Services, wish: OperatorWish): Promise<Accepted> {
-  const { orderId: id, operator, reason: note } = wish
-  const payment = await reviewed(services, wish)
+export async function acceptReviewed(services: Services, input: OperatorInput): Promise<Accepted> {
+  const { orderId: id, operator, reason: note } = input
+  const payment = await reviewed(services, input)
   refuseUnpaid(payment, await readCheckout(services.db.pool, payment.checkoutId))
   await closeSessions(services, payment)
   const status = await inChange(services, { orderId: id }, async change => {
@@ -43,7 +43,7 @@ export async function acceptReviewed(services: Services, wish: OperatorWish): Pr
       throw new Refused('Somebody was faster.')
     const isPaid = payment.status === 'SUCCEEDED'
     if (isPaid) {
-      await settleReservations(client, payment.checkoutId, 'COMMITTED', now)
+      await moveReservations(client, payment.checkoutId, 'COMMITTED', now)
       if (!(await commitReleased(client, payment.checkoutId, now))) {
         const instead = `npm run ops -- order refund ${id} --payment ${payment.paymentIntentId}`
         throw new Refused(`The goods are gone. Refund instead: ${instead}`)
@@ -69,7 +69,7 @@ export async function acceptReviewed(services: Services, wish: OperatorWish): Pr
 }
 
 /** The payment in review that is meant; what went back, or was decided about, is none. */
-async function reviewed({ db }: Services, { orderId, paymentIntentId }: OperatorWish): Promise<PaymentRow> {
+async function reviewed({ db }: Services, { orderId, paymentIntentId }: OperatorInput): Promise<PaymentRow> {
   const inReview = (await readOrderFacts(db.pool, orderId)).payments.filter(needsReview).map(each => each.id)
   const [payment, ...others] = (await findPaymentsOf(db.pool, orderId)).filter(
     each =>
@@ -81,7 +81,7 @@ async function reviewed({ db }: Services, { orderId, paymentIntentId }: Operator
         ? `Order ${orderId} has no payment in review.`
         : `${paymentIntentId} is not in review for order ${orderId}.`
     )
-  if (others.length > 0) throw new UnclearWish('Several payments are in review; name one with --payment.')
+  if (others.length > 0) throw new UnclearInput('Several payments are in review; name one with --payment.')
   return payment
 }
 

@@ -10,7 +10,7 @@ import { unexpectedPayments } from '../rules/unexpected-payments.js'
 import { moveCheckout } from '../statements/checkouts.js'
 import { type KnownOrder, lockOrder, markCancelled, moveOrder, readOrderFacts } from '../statements/orders.js'
 import { reviewPayment } from '../statements/payments.js'
-import { couldCommitReleased, restockRefunds, settleReservations } from '../statements/stock.js'
+import { couldCommitReleased, moveReservations, restockRefunds } from '../statements/stock.js'
 import type { Change } from './change.js'
 
 /**
@@ -40,7 +40,7 @@ export async function advanceOrder(change: Change, orderId: string): Promise<Ord
   return state.status
 }
 
-/** Marks an order as cancelled and settles it. A payment can still arrive; it is then a case for review. */
+/** Cancels an order and advances it. A payment can still arrive; it is then a case for review. */
 export async function cancelOrder(change: Change, orderId: string, reason: string): Promise<OrderStatus> {
   await lockOrder(change.client, orderId)
   await markCancelled(change.client, orderId, change.services.now())
@@ -123,7 +123,7 @@ async function endReservations(change: Change, orderId: string, known: KnownOrde
   const { client, services } = change
   for (const checkout of known.checkouts.filter(each => each.held)) {
     const to = stockEnd(checkout, known.payments)
-    if (to !== undefined) await settleReservations(client, checkout.id, to, services.now())
+    if (to !== undefined) await moveReservations(client, checkout.id, to, services.now())
   }
   if (!known.restockDue) return
   const returned = await restockRefunds(client, orderId, services.now())

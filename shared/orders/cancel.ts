@@ -5,36 +5,36 @@ import type { Services } from '../runtime/services.js'
 import { keyOfEnd } from '../runtime/stripe-client.js'
 import { findSiblings, lockOrder, readOrder, readOrderFacts } from '../statements/orders.js'
 import { cancelOrder } from './advance.js'
-import { applyIntent, findAuthorized, noteOperator, type OperatorWish, theOne } from './asked-by-operator.js'
 import { inChange } from './change.js'
 import { expireCheckout, isOpenAtStripe } from './expire-checkout.js'
+import { applyIntent, findAuthorized, noteOperator, type OperatorInput, theOne } from './operator-request.js'
 import { Refused } from './refused.js'
 
-/** What became of the wish: an authorization was given up, or the order itself. */
+/** What became of the request: an authorization was given up, or the order itself. */
 export type Cancelled = { paymentIntentId: string; status: OrderStatus } | { status: 'CANCELLED' }
 
 /**
  * Ends what can still be paid, at Stripe first: an authorization, else the order's open checkouts and the order. Throws
  * Refused when it is too late; a customer who was faster keeps the order.
  */
-export async function cancelWhatIsOpen(services: Services, wish: OperatorWish): Promise<Cancelled> {
-  const order = await readOrder(services.db.pool, wish.orderId)
-  if (order === undefined) throw new Refused(`There is no order ${wish.orderId}.`)
-  const payment = theOne(await findAuthorized(services, wish))
-  if (payment === undefined) return await cancelUnpaid(services, wish, order.status)
-  await noteOperator(services, payment, { action: 'order_cancel_requested', amount: payment.amount, wish })
+export async function cancelWhatIsOpen(services: Services, input: OperatorInput): Promise<Cancelled> {
+  const order = await readOrder(services.db.pool, input.orderId)
+  if (order === undefined) throw new Refused(`There is no order ${input.orderId}.`)
+  const payment = theOne(await findAuthorized(services, input))
+  if (payment === undefined) return await cancelUnpaid(services, input, order.status)
+  await noteOperator(services, payment, { action: 'order_cancel_requested', amount: payment.amount, input })
   const intent = await services.stripe.paymentIntents.cancel(
     payment.paymentIntentId,
     {},
     { idempotencyKey: keyOfEnd(`${payment.paymentIntentId}-cancel`, services.now()) }
   )
-  await applyIntent(services, intent, wish.operator)
-  const after = await readOrder(services.db.pool, wish.orderId)
+  await applyIntent(services, intent, input.operator)
+  const after = await readOrder(services.db.pool, input.orderId)
   return { paymentIntentId: intent.id, status: after?.status ?? order.status }
 }
 
-async function cancelUnpaid(services: Services, wish: OperatorWish, status: OrderStatus): Promise<Cancelled> {
-  const { orderId, operator } = wish
+async function cancelUnpaid(services: Services, input: OperatorInput, status: OrderStatus): Promise<Cancelled> {
+  const { orderId, operator } = input
   if (status !== 'PENDING' && !(await isFreeInReview(services, orderId)))
     throw new Refused(`The order is ${status}; only a PENDING or AUTHORIZED one can be cancelled.`)
   for (const checkout of await findSiblings(services.db.pool, orderId, '')) {
@@ -46,7 +46,7 @@ async function cancelUnpaid(services: Services, wish: OperatorWish, status: Orde
     if (after?.status !== status) throw new Refused(`The customer was faster: the order is ${after?.status}.`)
     const open = (await findSiblings(client, orderId, '')).find(checkout => isPayable(checkout.status))
     if (open !== undefined) throw new Refused(`Checkout ${open.id} has just been opened for it. Run the command again.`)
-    const reason = wish.reason ?? `cancelled by ${operator}`
+    const reason = input.reason ?? `cancelled by ${operator}`
     await writeAudit(client, {
       action: 'order_cancel_requested',
       status: 'SUCCESS',

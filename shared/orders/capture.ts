@@ -1,40 +1,40 @@
 import type { Services } from '../runtime/services.js'
 import { keyOfEnd } from '../runtime/stripe-client.js'
 import type { PaymentRow } from '../statements/payments.js'
-import { applyIntent, findAuthorized, noteOperator, type OperatorWish, theOne } from './asked-by-operator.js'
-import { Refused, UnclearWish } from './refused.js'
+import { applyIntent, findAuthorized, noteOperator, type OperatorInput, theOne } from './operator-request.js'
+import { Refused, UnclearInput } from './refused.js'
 
 /**
  * Captures an authorized payment of an order at Stripe, whole or `amount` of it (minor units), and applies the answer.
  * Returns its PaymentIntent's id. Throws Refused when nothing, or less, can be captured.
  */
-export async function capturePayment(services: Services, wish: OperatorWish & { amount?: number }): Promise<string> {
-  const payment = await capturable(services, wish)
+export async function capturePayment(services: Services, input: OperatorInput & { amount?: number }): Promise<string> {
+  const payment = await capturable(services, input)
   // What can be captured is what Stripe holds, not what we remember.
   const authorized = await services.stripe.paymentIntents.retrieve(payment.paymentIntentId)
   if (authorized.status !== 'requires_capture') {
-    await applyIntent(services, authorized, wish.operator)
+    await applyIntent(services, authorized, input.operator)
     throw new Refused(`Nothing of ${authorized.id} can be captured: at Stripe it is ${authorized.status}.`)
   }
-  const amount = wish.amount ?? authorized.amount_capturable
-  if (amount > authorized.amount_capturable) throw new UnclearWish('More than was authorized cannot be captured.')
-  await noteOperator(services, payment, { action: 'order_capture_requested', amount, wish })
+  const amount = input.amount ?? authorized.amount_capturable
+  if (amount > authorized.amount_capturable) throw new UnclearInput('More than was authorized cannot be captured.')
+  await noteOperator(services, payment, { action: 'order_capture_requested', amount, input })
   const intent = await services.stripe.paymentIntents.capture(
     payment.paymentIntentId,
     { amount_to_capture: amount },
     { idempotencyKey: keyOfEnd(`${payment.paymentIntentId}-capture-${amount}`, services.now()) }
   )
-  await applyIntent(services, intent, wish.operator)
+  await applyIntent(services, intent, input.operator)
   return intent.id
 }
 
-async function capturable(services: Services, wish: OperatorWish): Promise<PaymentRow> {
-  const authorized = await findAuthorized(services, wish)
+async function capturable(services: Services, input: OperatorInput): Promise<PaymentRow> {
+  const authorized = await findAuthorized(services, input)
   const isInReview = (each: PaymentRow) => each.reviewReason !== null && each.acceptedAt === null
   const payment = theOne(authorized.filter(each => !isInReview(each)))
   if (payment !== undefined) return payment
   const [reviewed] = authorized
-  if (reviewed === undefined) throw new Refused(`Order ${wish.orderId} has no authorization that could be captured.`)
+  if (reviewed === undefined) throw new Refused(`Order ${input.orderId} has no authorization that could be captured.`)
   const { paymentIntentId: name, reviewReason } = reviewed
   throw new Refused(`${name} is in review: ${reviewReason}. Accept it first, or cancel it.`)
 }

@@ -8,7 +8,7 @@ import type { Services } from '../runtime/services.js'
 import { classifyStripeError, isUnknownToStripe, keyOfEnd } from '../runtime/stripe-client.js'
 import { type CheckoutRow, recordFailedExpiry } from '../statements/checkouts.js'
 import { applyEvent } from './apply-event.js'
-import { foundSession, storeFound } from './synthetic-events.js'
+import { sessionEvent, storeSyntheticEvent } from './synthetic-events.js'
 import { reportUnknownSession } from './unknown-session.js'
 
 /** How long nobody waits for a checkout whose Session Stripe did not end. */
@@ -42,9 +42,9 @@ export async function applySession(
   session: Stripe.Checkout.Session
 ): Promise<void> {
   const intent = typeof session.payment_intent === 'object' ? session.payment_intent : null
-  const found = foundSession(session, intent)
-  if (found === undefined) throw new SessionStaysOpenError(`Session ${session.id} is still open`)
-  const eventId = await storeFound(services, found, checkout.requestId)
+  const event = sessionEvent(session, intent)
+  if (event === undefined) throw new SessionStaysOpenError(`Session ${session.id} is still open`)
+  const eventId = await storeSyntheticEvent(services, event, checkout.requestId)
   if (eventId !== undefined) await applyEvent(services, eventId)
 }
 

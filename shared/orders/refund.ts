@@ -10,7 +10,7 @@ import { findDisputesOf } from '../statements/disputes.js'
 import { lockOrder } from '../statements/orders.js'
 import { findPaymentsOf, type PaymentRow } from '../statements/payments.js'
 import {
-  countAnsweredWishes,
+  countAnsweredRequests,
   findRefundByKey,
   type RefundRow,
   readRefund,
@@ -19,7 +19,7 @@ import {
 } from '../statements/refunds.js'
 import { Refused } from './refused.js'
 
-export interface RefundWish {
+export interface RefundInput {
   orderId: string
   /** In minor units; undefined for all that is left. */
   amount?: number
@@ -27,54 +27,54 @@ export interface RefundWish {
   restock?: Restock
   /** Only this payment of the order. */
   paymentIntentId?: string
-  /** The same key is the same refund. Without one, the same wish is, until Stripe has taken it. */
+  /** The same key is the same refund. Without one, an equal request is, until Stripe has taken it. */
   key?: string
   operator: string
 }
 
 /**
- * Writes the refunds that a wish makes, one a payment, checked against what was captured with the order locked: two at
- * once cannot give back more than there is. Their jobs ask Stripe. The same wish again returns the same refunds.
+ * Writes the refunds that a request makes, one a payment, checked against what was captured with the order locked: two at
+ * once cannot give back more than there is. Their jobs ask Stripe. An equal request again returns the same refunds.
  */
-export async function requestRefunds(services: Services, wish: RefundWish): Promise<RefundRow[]> {
+export async function requestRefunds(services: Services, input: RefundInput): Promise<RefundRow[]> {
   const ids = await transaction(services.db.pool, async client => {
-    const order = await lockOrder(client, wish.orderId)
-    if (order === undefined) throw new Refused(`There is no order ${wish.orderId}.`)
-    const asked = await refundedByPayment(client, wish.orderId)
-    const payments = (await findPaymentsOf(client, wish.orderId)).filter(
-      payment => payment.captured > 0 && (wish.paymentIntentId ?? payment.paymentIntentId) === payment.paymentIntentId
+    const order = await lockOrder(client, input.orderId)
+    if (order === undefined) throw new Refused(`There is no order ${input.orderId}.`)
+    const asked = await refundedByPayment(client, input.orderId)
+    const payments = (await findPaymentsOf(client, input.orderId)).filter(
+      payment => payment.captured > 0 && (input.paymentIntentId ?? payment.paymentIntentId) === payment.paymentIntentId
     )
-    const key = wish.key ?? (await derivedKey(client, wish))
+    const key = input.key ?? (await derivedKey(client, input))
     const known = await findRefundByKey(client, `${key}:0`)
-    if (known !== undefined) return await sameRequest(client, key, wish)
+    if (known !== undefined) return await sameRequest(client, key, input)
 
     await refuseDisputed(client, payments)
-    const parts = divide(wish, payments, asked)
+    const parts = divide(input, payments, asked)
     for (const [index, part] of parts.entries()) {
       const { paymentIntentId, currency } = part.payment
       await requestRefund(client, {
         id: part.id,
         paymentIntentId,
-        orderId: wish.orderId,
+        orderId: input.orderId,
         amount: part.amount,
         currency,
-        reason: wish.reason ?? null,
+        reason: input.reason ?? null,
         // One of several refunds puts the goods back.
-        restock: index === 0 ? (wish.restock ?? null) : null,
+        restock: index === 0 ? (input.restock ?? null) : null,
         requestKey: `${key}:${index}`,
-        requestedBy: wish.operator,
+        requestedBy: input.operator,
         now: services.now()
       })
       await writeAudit(client, {
         action: 'refund_requested',
         status: 'PROCESSING',
         userId: order.userId,
-        orderId: wish.orderId,
+        orderId: input.orderId,
         checkoutId: part.payment.checkoutId,
         amount: part.amount,
         currency,
         after: 'REQUESTED',
-        metadata: { refund: part.id, reason: wish.reason ?? null, operator: wish.operator }
+        metadata: { refund: part.id, reason: input.reason ?? null, operator: input.operator }
       })
     }
     return parts.map(part => part.id)
@@ -97,13 +97,13 @@ async function refuseDisputed(client: Queryable, payments: PaymentRow[]): Promis
   )
 }
 
-async function sameRequest(client: Queryable, key: string, wish: RefundWish): Promise<string[]> {
+async function sameRequest(client: Queryable, key: string, input: RefundInput): Promise<string[]> {
   const { rows } = await client.query<{ id: string; orderId: string; amount: number }>(
     'SELECT "id", "orderId", "amount" FROM "Refund" WHERE "requestKey" LIKE $1 ORDER BY "requestKey"',
     [`${key.replace(/[\\%_]/g, match => `\\${match}`)}:%`]
   )
   const sum = rows.reduce((total, row) => total + row.amount, 0)
-  if (rows.some(row => row.orderId !== wish.orderId) || (wish.amount !== undefined && wish.amount !== sum)) {
+  if (rows.some(row => row.orderId !== input.orderId) || (input.amount !== undefined && input.amount !== sum)) {
     throw new Refused(`The key ${key} was used for another refund. Use a new one.`)
   }
   return rows.map(row => row.id)
@@ -116,7 +116,7 @@ interface Part {
 }
 
 /** What to refund of which payment: those in review first, then the oldest. */
-function divide(wish: RefundWish, payments: PaymentRow[], asked: Map<string, number>): Part[] {
+function divide(input: RefundInput, payments: PaymentRow[], asked: Map<string, number>): Part[] {
   const [first] = payments
   if (first === undefined)
     throw new Refused(
@@ -126,7 +126,7 @@ function divide(wish: RefundWish, payments: PaymentRow[], asked: Map<string, num
   const all = payments.reduce((sum, payment) => sum + left(payment), 0)
   const show = (amount: number) => `${toDecimalString(amount as MinorUnits, first.currency)} ${first.currency}`
   if (all === 0) throw new Refused('Everything was refunded, or is being refunded, already.')
-  let wanted = wish.amount ?? all
+  let wanted = input.amount ?? all
   if (wanted < 1) throw new Refused('The amount has to be more than nothing.')
   if (wanted > all) throw new Refused(`Only ${show(all)} of this order can still be refunded, not ${show(wanted)}.`)
   const parts: Part[] = []
@@ -141,14 +141,14 @@ function divide(wish: RefundWish, payments: PaymentRow[], asked: Map<string, num
 }
 
 /**
- * The same wish twice is one refund until Stripe has answered all of it; then it is another one. What became of other
+ * An equal request twice is one refund until Stripe has answered all of it; then it is another one. What became of other
  * refunds meanwhile does not count.
  */
 async function derivedKey(
   client: Queryable,
-  { orderId, amount, reason, paymentIntentId }: RefundWish
+  { orderId, amount, reason, paymentIntentId }: RefundInput
 ): Promise<string> {
   const parts = [orderId, amount ?? 'all', reason ?? '', paymentIntentId ?? '']
-  const wish = `d${createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 40)}`
-  return `${wish}-${await countAnsweredWishes(client, orderId, wish)}`
+  const prefix = `d${createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 40)}`
+  return `${prefix}-${await countAnsweredRequests(client, orderId, prefix)}`
 }

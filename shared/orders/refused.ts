@@ -3,7 +3,7 @@ export class Refused extends Error {
   override readonly name: string = 'Refused'
 }
 
-/** The wish itself cannot be meant so: it names too little, or more than there is. */
-export class UnclearWish extends Refused {
-  override readonly name = 'UnclearWish'
+/** The input itself cannot be meant so: it names too little, or more than there is. */
+export class UnclearInput extends Refused {
+  override readonly name = 'UnclearInput'
 }

@@ -4,55 +4,62 @@ import type { Services } from '../runtime/services.js'
 import { PINNED_API_VERSION } from '../runtime/stripe-version.js'
 import { storeEvents } from '../statements/webhook-events.js'
 
-/** An object of Stripe's as we have found it by asking, in the form of the event that would have told it. */
-export interface Found {
+/** An object of Stripe's as it was polled, in the form of the event that would have delivered it. */
+export interface SyntheticEvent {
   type: string
   object: { id: string; livemode?: boolean }
   /** What of the object is news; the same news is stored once. */
   state: string
   /** When Stripe was asked, if what it says of an object is settled by time; else the event is of the moment that stores it. */
-  askedAt?: Date
+  polledAt?: Date
 }
 
 /** The state of a Session as an event; undefined while it is open. `intent` is its PaymentIntent, when it has one. */
-export function foundSession(session: Stripe.Checkout.Session, intent: Stripe.PaymentIntent | null): Found | undefined {
-  const found = (name: string): Found => ({
+export function sessionEvent(
+  session: Stripe.Checkout.Session,
+  intent: Stripe.PaymentIntent | null
+): SyntheticEvent | undefined {
+  const ended = (name: string): SyntheticEvent => ({
     type: `checkout.session.${name}`,
     object: { ...session, payment_intent: intent?.id ?? session.payment_intent } as Stripe.Checkout.Session,
     state: `${name}_${session.payment_status}`
   })
-  if (session.status === 'expired') return found('expired')
+  if (session.status === 'expired') return ended('expired')
   if (session.status !== 'complete') return undefined
   const debitFailed = session.payment_status === 'unpaid' && intent?.status === 'requires_payment_method'
-  return found(debitFailed ? 'async_payment_failed' : 'completed')
+  return ended(debitFailed ? 'async_payment_failed' : 'completed')
 }
 
 /** The end of a PaymentIntent as an event; undefined while it has none. */
-export function foundIntent(intent: Stripe.PaymentIntent): Found | undefined {
+export function intentEvent(intent: Stripe.PaymentIntent): SyntheticEvent | undefined {
   if (intent.status === 'succeeded') return { type: 'payment_intent.succeeded', object: intent, state: 'succeeded' }
   if (intent.status === 'canceled') return { type: 'payment_intent.canceled', object: intent, state: 'canceled' }
   return undefined
 }
 
-/** Stores what was found beside what was delivered, to be applied in the same way. Undefined when it is known already. */
-export async function storeFound(services: Services, found: Found, requestId: string): Promise<string | undefined> {
+/** Stores it beside what was delivered, to be applied in the same way. Undefined when it is known already. */
+export async function storeSyntheticEvent(
+  services: Services,
+  synthetic: SyntheticEvent,
+  requestId: string
+): Promise<string | undefined> {
   const now = services.now()
-  const created = Math.floor((found.askedAt ?? now).getTime() / SECOND)
-  const id = `found_${found.object.id}_${found.state}`
-  const livemode = found.object.livemode ?? services.config.stripe.livemode
+  const created = Math.floor((synthetic.polledAt ?? now).getTime() / SECOND)
+  const id = `found_${synthetic.object.id}_${synthetic.state}`
+  const livemode = synthetic.object.livemode ?? services.config.stripe.livemode
   const event = {
     id,
     object: 'event',
     api_version: PINNED_API_VERSION,
     created,
     livemode,
-    type: found.type,
-    data: { object: found.object }
+    type: synthetic.type,
+    data: { object: synthetic.object }
   }
   const stored = await storeEvents(services.db.pool, [
     {
       id,
-      type: found.type,
+      type: event.type,
       apiVersion: PINNED_API_VERSION,
       livemode,
       created: new Date(created * SECOND),

@@ -2,7 +2,7 @@ import type Stripe from 'stripe'
 import { transaction } from '../database/database.js'
 import { exchangeEntry, feeEntry, type LedgerEntry } from '../rules/ledger-entries.js'
 import type { Services } from '../runtime/services.js'
-import { markAsked } from '../statements/due-rows.js'
+import { recordPoll } from '../statements/due-rows.js'
 import {
   findUnbookedPayments,
   findUnbookedRefunds,
@@ -29,7 +29,7 @@ async function bookPayments(services: Services, errors: string[]): Promise<numbe
   const { pool } = services.db
   let booked = 0
   await askEach(await findUnbookedPayments(pool, LIMIT), errors, async payment => {
-    await markAsked(pool, 'Payment', payment.paymentIntentId, services.now())
+    await recordPoll(pool, 'Payment', payment.paymentIntentId, services.now())
     const settled = await findCharged(services.stripe, payment)
     if (settled === undefined) return
     const { orderId, captured: amount, currency } = payment
@@ -52,7 +52,7 @@ async function bookRefunds(services: Services, errors: string[]): Promise<number
   const { pool } = services.db
   let booked = 0
   await askEach(await findUnbookedRefunds(pool, LIMIT), errors, async refund => {
-    await markAsked(pool, 'Refund', refund.id, services.now())
+    await recordPoll(pool, 'Refund', refund.id, services.now())
     const { out, back } = await findRefunded(services.stripe, refund)
     const { orderId, amount, currency } = refund
     const entries = [

@@ -3,12 +3,12 @@ import { writeAudit } from '../audit/audit.js'
 import { isDatabaseUnavailable, transaction } from '../database/database.js'
 import { DAY, HOUR, MINUTE, SECOND } from '../duration.js'
 import { messageOf } from '../errors.js'
-import { type Found, foundIntent, foundSession, storeFound } from '../orders/synthetic-events.js'
+import { intentEvent, type SyntheticEvent, sessionEvent, storeSyntheticEvent } from '../orders/synthetic-events.js'
 import { reportUnknownSession } from '../orders/unknown-session.js'
 import type { Services } from '../runtime/services.js'
 import { isStripeAway, isUnknownToStripe } from '../runtime/stripe-client.js'
 import { reachCheckpoint, readCheckpoint } from '../statements/checkpoints.js'
-import { findOverdueCheckouts, markAsked, type OverdueCheckout } from '../statements/due-rows.js'
+import { findOverdueCheckouts, type OverdueCheckout, recordPoll } from '../statements/due-rows.js'
 import { findUnbookedCaptures } from '../statements/ledger.js'
 import { storeEvents } from '../statements/webhook-events.js'
 import { askEach } from './ask-each.js'
@@ -29,8 +29,8 @@ export interface ReconcileReport {
   /** Events that Stripe could not deliver: how many there are, and the ids of those that we did not have. */
   undelivered: number
   recovered: string[]
-  /** Checkouts that are open past their time: how many were asked about, and what was found about which. */
-  asked: number
+  /** Checkouts that are open past their time: how many were polled, and what was found of which. */
+  polled: number
   found: { checkoutId: string; type: string }[]
   /** Balance transactions whose fees were booked. */
   booked: number
@@ -57,7 +57,7 @@ export async function reconcile(services: Services, options: ReconcileOptions): 
     since,
     undelivered: 0,
     recovered: [],
-    asked: 0,
+    polled: 0,
     found: [],
     booked: 0,
     errors: [],
@@ -72,7 +72,7 @@ export async function reconcile(services: Services, options: ReconcileOptions): 
     })
   }
   const repaired = report.recovered.length + report.found.length
-  const line = { undelivered: report.undelivered, recovered: report.recovered.length, asked: report.asked }
+  const line = { undelivered: report.undelivered, recovered: report.recovered.length, polled: report.polled }
   if (repaired > 0) {
     services.log.warn({ ...line, found: report.found }, 'reconcile found what no webhook has told')
     await writeAudit(services.db.pool, {
@@ -149,29 +149,29 @@ async function askAboutCheckouts(
   const before = new Date(now.getTime() - services.config.schedules.reconcileGraceMinutes * MINUTE)
   const overdue = await findOverdueCheckouts(pool, { before, now, patient: scheduled === true, limit: MAX_CHECKOUTS })
   await askEach(overdue, report.errors, async checkout => {
-    report.asked++
-    await markAsked(pool, 'Checkout', checkout.id, now)
+    report.polled++
+    await recordPoll(pool, 'Checkout', checkout.id, now)
     const all = await ask(services.stripe, checkout).catch(async error => {
       if (isUnknownToStripe(error)) {
         await transaction(pool, client => reportUnknownSession(client, services.log, checkout, requestId))
       }
       throw error
     })
-    for (const found of all) await takeFound(services, report, checkout.id, found, requestId)
+    for (const event of all) await recordSyntheticEvent(services, report, checkout.id, event, requestId)
   })
 }
 
 /** Stores and enqueues what was found, unless it is known already. */
-async function takeFound(
+async function recordSyntheticEvent(
   services: Services,
   report: ReconcileReport,
   checkoutId: string,
-  found: Found,
+  event: SyntheticEvent,
   requestId: string
 ): Promise<void> {
-  const eventId = await storeFound(services, found, requestId)
+  const eventId = await storeSyntheticEvent(services, event, requestId)
   if (eventId === undefined) return
-  report.found.push({ checkoutId, type: found.type })
+  report.found.push({ checkoutId, type: event.type })
   await services.queues.offer('webhook-processing', eventId)
 }
 
@@ -184,11 +184,11 @@ async function askAboutCaptures(
   const { pool } = services.db
   const captures = await findUnbookedCaptures(pool, MAX_CHECKOUTS)
   await askEach(captures, report.errors, async ({ paymentIntentId, checkoutId }) => {
-    report.asked++
-    await markAsked(pool, 'Payment', paymentIntentId, services.now())
+    report.polled++
+    await recordPoll(pool, 'Payment', paymentIntentId, services.now())
     const intent = await services.stripe.paymentIntents.retrieve(paymentIntentId)
-    const found = foundIntent(intent)
-    if (found !== undefined) await takeFound(services, report, checkoutId, found, requestId)
+    const event = intentEvent(intent)
+    if (event !== undefined) await recordSyntheticEvent(services, report, checkoutId, event, requestId)
   })
 }
 
@@ -200,8 +200,8 @@ async function ask(stripe: Stripe, checkout: OverdueCheckout) {
     checkout.status !== 'PROCESSING' ||
     session.payment_status !== 'unpaid' ||
     intent?.status === 'requires_payment_method'
-  const all = [isNews ? foundSession(session, intent) : undefined, intent === null ? undefined : foundIntent(intent)]
-  return all.filter(found => found !== undefined)
+  const all = [isNews ? sessionEvent(session, intent) : undefined, intent === null ? undefined : intentEvent(intent)]
+  return all.filter(event => event !== undefined)
 }
 
 async function bookFees(services: Services, report: ReconcileReport): Promise<void> {

@@ -45,7 +45,7 @@ export function orderState(facts: OrderFacts): OrderState {
   const statusOf = new Map(facts.checkouts.map(checkout => [checkout.id, checkout.status]))
   const inReview = facts.payments.filter(needsReview)
   const isPaid = (payment: PaymentFacts) => statusOf.get(payment.checkoutId) === 'PAID'
-  const settled = facts.payments.filter(
+  const succeeded = facts.payments.filter(
     payment => payment.status === 'SUCCEEDED' && isPaid(payment) && !payment.isVoid && !needsReview(payment)
   )
   // Money that a person has let count, and whose checkout has ended otherwise since.
@@ -53,11 +53,11 @@ export function orderState(facts: OrderFacts): OrderState {
     payment => payment.status === 'SUCCEEDED' && payment.accepted && !isPaid(payment) && !wentBack(payment)
   )
   // A payment that did not fit and went back whole says nothing about the order once another one pays it.
-  const fitting = settled.filter(fits)
-  const counted = fitting.length > 0 ? fitting : settled
+  const fitting = succeeded.filter(fits)
+  const counted = fitting.length > 0 ? fitting : succeeded
   const captured = sum(counted.map(payment => payment.captured))
   const refunded = sum(counted.map(payment => payment.refunded))
-  const money = { captured, refunded, neverPaid: settled.length > 0 && fitting.length === 0 }
+  const money = { captured, refunded, neverPaid: succeeded.length > 0 && fitting.length === 0 }
 
   if (inReview.length > 0 || stranded) return { status: 'NEEDS_REVIEW', ...money }
   // A dispute can be known before its payment is; until then there is nothing that it could hold.

@@ -308,6 +308,6 @@ export function isOver(status: CheckoutStatus): boolean {
 }
 
 /** Nothing but an operator moves this checkout any more. */
-export function isSettled(status: CheckoutStatus): boolean {
+export function isEnded(status: CheckoutStatus): boolean {
   return status === 'PAID' || isOver(status)
 }

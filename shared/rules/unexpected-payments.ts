@@ -29,7 +29,7 @@ export function unexpectedPayments(facts: OrderFacts): UnexpectedPayment[] {
     const reason = reasonAgainst(payment, checkout, facts, paying)
     if (reason !== undefined) {
       unexpected.push({ payment, reason, couldCount: paying === undefined && payment.mismatch === null })
-    } else if (payment.reviewReason === null && settles(checkout)) {
+    } else if (payment.reviewReason === null && isPaidOrClearing(checkout)) {
       paying ??= payment
     }
   }
@@ -46,12 +46,12 @@ function reasonAgainst(
   if (payment.mismatch !== null) return payment.mismatch
   if (isStray(payment, checkout)) return 'a payment arrived through a Session that was not opened for its checkout'
   if (isOver(checkout.status)) return `a payment arrived although the checkout is ${checkout.status}`
-  if (!settles(checkout)) return undefined
+  if (!isPaidOrClearing(checkout)) return undefined
   if (cancelled) return 'a payment arrived for an order that was cancelled'
   return paying === undefined ? undefined : `a payment arrived for an order that is paid by ${paying.id}`
 }
 
-function settles({ status }: Checkout): boolean {
+function isPaidOrClearing({ status }: Checkout): boolean {
   return status === 'PAID' || status === 'PROCESSING'
 }
 

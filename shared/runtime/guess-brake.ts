@@ -19,7 +19,7 @@ export interface Guess<T> {
 }
 
 export interface GuessBrake<T> {
-  judge(guess: Guess<T>): Promise<Verdict<T>>
+  check(guess: Guess<T>): Promise<Verdict<T>>
 }
 
 const FREE = 10
@@ -72,7 +72,7 @@ export function createGuessBrake<T>({
     return Object.assign(guesser, { since: now(), count })
   }
 
-  function judge({ digest, compare }: Guess<T>, guesser: Guesser): Verdict<T> {
+  function check({ digest, compare }: Guess<T>, guesser: Guesser): Verdict<T> {
     if (known.delete(digest)) {
       known.add(digest)
       return { is: 'wrong', known: true, count: guesser.count }
@@ -86,15 +86,15 @@ export function createGuessBrake<T>({
   }
 
   return {
-    async judge(guess) {
+    async check(guess) {
       const guesser = guesserAt(guess.address)
-      if (guesser.count < FREE || known.has(guess.digest)) return judge(guess, guesser)
+      if (guesser.count < FREE || known.has(guess.digest)) return check(guess, guesser)
       if (guesser.waiting >= MAX_WAITING) return { is: 'busy', retryAfterMs: DELAY.longest }
       guesser.waiting++
       const turn = guesser.line.then(async () => {
         if (guess.isGone()) return { is: 'gone' } as const
         await wait(Math.min(DELAY.first * 2 ** (guesser.count - FREE), DELAY.longest))
-        return judge(guess, guesser)
+        return check(guess, guesser)
       })
       const leave = () => {
         guesser.waiting--

@@ -25,7 +25,7 @@ export function admit(services: Services, brake: GuessBrake<Operator> = createGu
     if (credentials === undefined) return askForPassword(response)
     const verdict = isKnownBrowser(request, accounts, credentials)
       ? compare(accounts, credentials)
-      : await brake.judge({
+      : await brake.check({
           address: networkOf(request.socket.remoteAddress ?? '') ?? 'unknown',
           digest: credentials.digest.toString('base64'),
           compare: () => accounts.byPassword(credentials),

@@ -281,11 +281,11 @@ function keptBody({ body }: CheckoutOutcome): CheckoutOutcome['body'] {
   return body.success ? body : maskValue(body)
 }
 
-/** The checkout of a Session, locked with its order: by the Session's id, or by our mark while its Session is not stored yet. */
+/** The checkout of a Session, locked with its order: by the Session's id, or by the checkout id of its metadata while its Session is not stored yet. */
 export async function findSessionCheckout(
   db: Queryable,
   sessionId: string,
-  mark: string | null
+  checkoutId: string | null
 ): Promise<CheckoutRow | undefined> {
   const { rows } = await db.query({
     name: 'find-session-checkout',
@@ -293,7 +293,7 @@ export async function findSessionCheckout(
     WITH checkout AS MATERIALIZED (
       SELECT * FROM "Checkout" WHERE "sessionId" = $1 OR ("id" = $2 AND "sessionId" IS NULL) LIMIT 1 FOR NO KEY UPDATE
     ), ${THEN_ITS_ORDER}`,
-    values: [sessionId, mark]
+    values: [sessionId, checkoutId]
   })
   return rows[0]
 }

@@ -9,8 +9,8 @@ export interface DisputeRecord {
   amount: number
   currency: string
   evidenceDueBy: Date | null
-  toldAt: Date
-  toldRank: number
+  eventTime: Date
+  eventRank: number
   now: Date
 }
 
@@ -40,8 +40,8 @@ export async function recordDispute(
       d.amount,
       d.currency,
       d.evidenceDueBy,
-      d.toldAt,
-      d.toldRank,
+      d.eventTime,
+      d.eventRank,
       d.now
     ]
   )

@@ -153,7 +153,7 @@ export async function findOverdueCheckouts(
 const KEYS = { Checkout: 'id', Payment: 'paymentIntentId', Refund: 'id' } as const
 
 /** Stripe is asked about this row now: others have their turn before it is asked about again. */
-export async function markAsked(db: Queryable, table: keyof typeof KEYS, id: string, now: Date): Promise<void> {
+export async function recordPoll(db: Queryable, table: keyof typeof KEYS, id: string, now: Date): Promise<void> {
   await db.query(`UPDATE "${table}" SET "askedAt" = $2 WHERE "${KEYS[table]}" = $1`, [id, now])
 }
 

@@ -89,7 +89,7 @@ export async function lockSubject(db: Queryable, { userId, network }: FraudSubje
   })
 }
 
-export interface MarkedCheckout {
+export interface ExpiringCheckout {
   id: string
   userId: string
   orderId: string | null
@@ -104,8 +104,8 @@ export async function markForExpiry(
   db: Queryable,
   { userId, network }: { userId: string | null; network: string | null },
   { reason, now }: { reason: string; now: Date }
-): Promise<MarkedCheckout[]> {
-  const { rows } = await db.query<MarkedCheckout>(
+): Promise<ExpiringCheckout[]> {
+  const { rows } = await db.query<ExpiringCheckout>(
     `WITH payable AS MATERIALIZED (
        SELECT "id" FROM "Checkout" WHERE ("userId" = $1 OR "network" = $2) AND "status" IN ('RECEIVED', 'VERIFIED', 'OPEN')
          AND "expireReason" IS NULL ORDER BY "id" LIMIT ${MAX_MARKED} FOR NO KEY UPDATE

@@ -4,7 +4,7 @@ import { decidedFields, isFinalCapture, type PaymentRecord } from '../rules/paym
 import { type PaymentStatus, paymentRules, sourcesOf } from '../rules/transitions.js'
 
 /**
- * Adds what is told to what is known: the status moves forward only, and each field follows its authority
+ * Adds what is decided to what is known: the status moves forward only, and each field follows its authority
  * (shared/rules/payment-authority.ts). What is captured is booked in the same statement: by the difference to
  * what is booked and corrected already, at first whole. Returns whether the order can follow (its status or what was captured has
  * changed), and what is known to be captured.
@@ -13,7 +13,7 @@ export async function recordPayment(
   db: Queryable,
   payment: PaymentRecord
 ): Promise<{ changed: boolean; captured: number }> {
-  const told = decidedFields(payment)
+  const decided = decidedFields(payment)
   const { rows } = await db.query<{ changed: boolean; captured: number }>({
     name: 'record-payment',
     text: `
@@ -53,17 +53,17 @@ export async function recordPayment(
       payment.status,
       payment.amount,
       payment.currency,
-      told.captured,
-      told.discount,
-      told.tax,
-      told.chargeId,
-      told.captureBefore,
-      told.sessionId,
-      told.mismatch,
+      decided.captured,
+      decided.discount,
+      decided.tax,
+      decided.chargeId,
+      decided.captureBefore,
+      decided.sessionId,
+      decided.mismatch,
       payment.now,
       sourcesOf(paymentRules, payment.status),
-      told.amount,
-      told.currency,
+      decided.amount,
+      decided.currency,
       isFinalCapture(payment)
     ]
   })
@@ -138,10 +138,10 @@ export async function abandonPayments(db: Queryable, checkoutId: string, now: Da
 }
 
 /**
- * Authorizations that lapse before `before` and about which nobody was told; they count as told from now on. What another
+ * Authorizations that lapse before `before` and about which nobody was told; they count as decided from now on. What another
  * transaction is changing has its turn at the next call; orders come in id order, as their audit chains are then locked.
  */
-export async function takeLapsingPayments(db: Queryable, before: Date, now: Date): Promise<PaymentRow[]> {
+export async function claimLapsingPayments(db: Queryable, before: Date, now: Date): Promise<PaymentRow[]> {
   const { rows } = await db.query<PaymentRow>(
     `UPDATE "Payment" SET "lapseAlertedAt" = $2 WHERE "paymentIntentId" IN (
        SELECT "paymentIntentId" FROM "Payment" WHERE "status" = 'AUTHORIZED' AND "lapseAlertedAt" IS NULL

@@ -168,14 +168,14 @@ export async function refundedByPayment(db: Queryable, orderId: string): Promise
   return new Map(rows.map(row => [row.paymentIntentId, row.amount]))
 }
 
-/** How often a wish (the beginning of a request key, before its number) was made and answered whole. */
-export async function countAnsweredWishes(db: Queryable, orderId: string, wish: string): Promise<number> {
+/** How often a request (the beginning of its key, before its number) was made and answered whole. */
+export async function countAnsweredRequests(db: Queryable, orderId: string, keyPrefix: string): Promise<number> {
   const { rows } = await db.query<{ count: number }>(
     `SELECT count(*)::int AS count FROM (
        SELECT FROM "Refund" WHERE "orderId" = $1 AND starts_with("requestKey", $2 || '-') GROUP BY split_part("requestKey", ':', 1)
        HAVING bool_and("status" <> 'REQUESTED')
      ) AS answered`,
-    [orderId, wish]
+    [orderId, keyPrefix]
   )
   return rows[0]?.count ?? 0
 }

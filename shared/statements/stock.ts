@@ -60,7 +60,7 @@ export async function heldBy(db: Queryable, checkoutIds: string[]): Promise<Map<
 }
 
 /** Ends what a checkout still holds, once: COMMITTED takes it out of stock, RELEASED gives it back. Returns the lines. */
-export async function settleReservations(
+export async function moveReservations(
   db: Queryable,
   checkoutId: string,
   to: 'COMMITTED' | 'RELEASED',

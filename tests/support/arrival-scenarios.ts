@@ -1,6 +1,6 @@
 import type Stripe from 'stripe'
 import { data, lineOf, type Shopper } from '../../local/shopper.js'
-import { type Found, foundIntent, foundSession } from '../../shared/orders/synthetic-events.js'
+import { intentEvent, type SyntheticEvent, sessionEvent } from '../../shared/orders/synthetic-events.js'
 import type { Shop } from './shop.js'
 
 /** One life of a payment: what the customer, the shop and the bank do, and how its order has to end. */
@@ -268,7 +268,7 @@ async function payPage(url: string, number = '4242424242424242', promotionCode =
 }
 
 /** What was found, as it is stored: with the object as it was then. */
-function eventOf({ type, object, state }: Found): Stripe.Event {
+function eventOf({ type, object, state }: SyntheticEvent): Stripe.Event {
   const id = `found_${object.id}_${state}`
   const event = { id, object: 'event', type, created: Math.floor(Date.now() / 1000), data: { object } }
   return structuredClone(event) as unknown as Stripe.Event
@@ -313,7 +313,7 @@ export async function prepare(shop: Shop, customer: Shopper, scenario: Scenario)
     },
     reconcile() {
       const own = simulator.store.table('payment_intent').get(intent()) ?? null
-      const all = [foundSession(session(), own), own === null ? undefined : foundIntent(own)]
+      const all = [sessionEvent(session(), own), own === null ? undefined : intentEvent(own)]
       for (const each of all.filter(one => one !== undefined)) found.push(eventOf(each))
     }
   })

@@ -1,14 +1,14 @@
 import { alert } from '../../audit/alerts.js'
 import { type AuditEntry, writeAudit } from '../../audit/audit.js'
 import { type PassedLimits, passedLimits } from '../../rules/fraud.js'
-import { isTestingReported, type MarkedCheckout, markForExpiry, readFraudSignals } from '../../statements/fraud.js'
+import { type ExpiringCheckout, isTestingReported, markForExpiry, readFraudSignals } from '../../statements/fraud.js'
 import type { EventContext, OwnCheckout } from './context.js'
 
 /** The limits that a decline has passed, and the checkouts that end for it. */
 export interface Testing {
   limits: PassedLimits
   reason: string
-  ended: MarkedCheckout[]
+  ended: ExpiringCheckout[]
 }
 
 /**
@@ -33,7 +33,7 @@ export async function endWhatIsTested(
   }
   const reason = reasons.join('; ')
   const ended = await markForExpiry(client, subject, { reason: `card testing: ${reason}`, now })
-  // One that is not verified yet is refused by its verification, which reads the mark.
+  // One that is not verified yet is refused by its verification, which reads `expireReason`.
   for (const { id, status } of ended) if (status !== 'RECEIVED') due.push({ job: 'session-expiry', id })
   return { limits, reason, ended }
 }

@@ -31,7 +31,7 @@ export interface EventContext extends Change {
 
 export type EventHandler = (context: EventContext) => Promise<AppliedEvent>
 
-/** Carries our mark, but this database has no such checkout (yet). */
+/** Its metadata names a checkout, but this database has no such checkout (yet). */
 export class UnknownCheckoutError extends Error {
   override readonly name = 'UnknownCheckoutError'
 }
@@ -47,7 +47,7 @@ export function objectOf<T>(context: EventContext, kind: string): T {
 }
 
 /** The checkout that an object says it is for; only what can be an id of ours counts. */
-export function markOf(object: { metadata?: Stripe.Metadata | null }): string | undefined {
+export function checkoutIdOf(object: { metadata?: Stripe.Metadata | null }): string | undefined {
   return ownIdOf(object.metadata?.checkoutId)
 }
 
@@ -55,19 +55,19 @@ export interface OwnCheckout extends CheckoutRow {
   orderId: string
 }
 
-/** The checkout with this mark, locked. */
-export async function lockMarked(context: EventContext, mark: string, what: string): Promise<OwnCheckout> {
-  return known(await lockCheckout(context.client, mark), mark, what)
+/** The checkout with this id, locked. */
+export async function lockOwnCheckout(context: EventContext, checkoutId: string, what: string): Promise<OwnCheckout> {
+  return known(await lockCheckout(context.client, checkoutId), checkoutId, what)
 }
 
-/** The checkout with this mark, for a handler that moves nothing. */
-export async function readMarked(context: EventContext, mark: string, what: string): Promise<OwnCheckout> {
-  return known(await readCheckout(context.client, mark), mark, what)
+/** The checkout with this id, for a handler that moves nothing. */
+export async function readOwnCheckout(context: EventContext, checkoutId: string, what: string): Promise<OwnCheckout> {
+  return known(await readCheckout(context.client, checkoutId), checkoutId, what)
 }
 
-function known(checkout: CheckoutRow | undefined, mark: string, what: string): OwnCheckout {
+function known(checkout: CheckoutRow | undefined, checkoutId: string, what: string): OwnCheckout {
   if (checkout === undefined) {
-    throw new UnknownCheckoutError(`${what} names checkout ${mark}, which is not in this database`)
+    throw new UnknownCheckoutError(`${what} names checkout ${checkoutId}, which is not in this database`)
   }
   return ownCheckout(checkout)
 }
@@ -77,13 +77,13 @@ export function ownCheckout(checkout: CheckoutRow): OwnCheckout {
   return checkout as OwnCheckout
 }
 
-/** The checkout that a PaymentIntent pays, locked: by our row, or by the intent's mark at Stripe. Undefined: not ours. */
+/** The checkout that a PaymentIntent pays, locked: by our row, or by the metadata of the intent at Stripe. Undefined: not ours. */
 export async function lockPaid(context: EventContext, paymentIntentId: string): Promise<OwnCheckout | undefined> {
   const payment = await findPayment(context.client, paymentIntentId)
-  if (payment !== undefined) return await lockMarked(context, payment.checkoutId, paymentIntentId)
+  if (payment !== undefined) return await lockOwnCheckout(context, payment.checkoutId, paymentIntentId)
   const intent = context.lookups.intent(paymentIntentId)
-  const mark = intent === null ? undefined : markOf(intent)
-  return mark === undefined ? undefined : await lockMarked(context, mark, paymentIntentId)
+  const checkoutId = intent === null ? undefined : checkoutIdOf(intent)
+  return checkoutId === undefined ? undefined : await lockOwnCheckout(context, checkoutId, paymentIntentId)
 }
 
 /** A refund or a dispute can be known before its payment: what it then says of it is that there is one. */
@@ -93,8 +93,8 @@ export async function ensurePayment(
   payment: { paymentIntentId: string; amount: number; currency: string }
 ): Promise<void> {
   if ((await findPayment(client, payment.paymentIntentId)) !== undefined) return
-  const told = { ...payment, teller: 'hint', orderId, checkoutId, status: 'PENDING', now: services.now() } as const
-  await recordPayment(client, told)
+  const hint = { ...payment, teller: 'hint', orderId, checkoutId, status: 'PENDING', now: services.now() } as const
+  await recordPayment(client, hint)
 }
 
 /** Who and what the event turned out to be about, for the audit trail. */

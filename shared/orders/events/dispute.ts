@@ -46,12 +46,12 @@ async function onDispute(context: EventContext): Promise<AppliedEvent> {
   const checkout = intent === null ? undefined : await lockPaid(context, intent)
   if (intent === null || checkout === undefined) return NOT_OURS
   const inner = about(context, checkout)
-  await takeDispute(inner, checkout, dispute, intent)
+  await applyDispute(inner, checkout, dispute, intent)
   await advanceOrder(inner, checkout.orderId)
   return processed(checkout, `dispute ${dispute.id} is ${dispute.status}`)
 }
 
-async function takeDispute(
+async function applyDispute(
   context: EventContext,
   checkout: OwnCheckout,
   dispute: Stripe.Dispute,
@@ -75,8 +75,8 @@ async function takeDispute(
     amount,
     currency,
     evidenceDueBy: dueBy ?? null,
-    toldAt: timeOf(event.created, 'created'),
-    toldRank: disputeRank(status),
+    eventTime: timeOf(event.created, 'created'),
+    eventRank: disputeRank(status),
     now
   })
   // Money that a dispute moved is told whole by each event: every balance transaction is booked once.

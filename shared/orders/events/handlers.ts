@@ -1,7 +1,7 @@
 import type Stripe from 'stripe'
 import { type EventContext, type EventHandler, flagOf, idOf, objectOf, optional, textOf } from './context.js'
 import { disputeHandlers } from './dispute.js'
-import { paymentHandlers, takeSignal } from './payment.js'
+import { paymentHandlers, recordFraudSignal } from './payment.js'
 import { refundHandlers } from './refund.js'
 import { sessionHandlers } from './session.js'
 
@@ -25,7 +25,7 @@ async function onWarning(context: EventContext) {
   const warning = objectOf<Stripe.Radar.EarlyFraudWarning>(context, 'radar.early_fraud_warning')
   const fraudType = textOf(warning.fraud_type, 'fraud_type')
   const actionable = flagOf(warning.actionable, 'actionable')
-  return await takeSignal(context, 'EARLY_FRAUD_WARNING', {
+  return await recordFraudSignal(context, 'EARLY_FRAUD_WARNING', {
     id: warning.id,
     paymentIntentId: idOf(warning.payment_intent, 'payment_intent'),
     chargeId: idOf(warning.charge, 'charge'),
@@ -40,7 +40,7 @@ async function onReview(context: EventContext) {
   const review = objectOf<Stripe.Review>(context, 'review')
   const reason = textOf(review.reason, 'reason')
   const closedReason = optional(textOf, review.closed_reason, 'closed_reason') ?? null
-  return await takeSignal(context, 'REVIEW', {
+  return await recordFraudSignal(context, 'REVIEW', {
     id: review.id,
     paymentIntentId: idOf(review.payment_intent, 'payment_intent'),
     chargeId: idOf(review.charge, 'charge'),

@@ -4,7 +4,7 @@ import { recordPayment } from '../../statements/payments.js'
 import { amountOf, currencyOf, type EventContext, idOf, type OwnCheckout } from './context.js'
 
 /** What of a PaymentIntent is recorded. */
-export type ToldIntent = Pick<
+export type IntentFacts = Pick<
   Stripe.PaymentIntent,
   'id' | 'status' | 'amount' | 'amount_received' | 'currency' | 'latest_charge'
 >
@@ -13,7 +13,7 @@ export type ToldIntent = Pick<
 export async function recordIntent(
   { client, services }: Pick<EventContext, 'client' | 'services'>,
   checkout: OwnCheckout,
-  intent: ToldIntent,
+  intent: IntentFacts,
   status: PaymentStatus
 ): Promise<boolean> {
   // Before that its latest charge may be one that is declined.
@@ -34,7 +34,7 @@ export async function recordIntent(
 }
 
 /** https://docs.stripe.com/payments/paymentintents/lifecycle; what has not come so far is PENDING. */
-export function intentStatus({ status }: ToldIntent): PaymentStatus {
+export function intentStatus({ status }: IntentFacts): PaymentStatus {
   switch (status) {
     case 'succeeded':
       return 'SUCCEEDED'

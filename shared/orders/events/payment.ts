@@ -11,25 +11,25 @@ import {
   type AppliedEvent,
   about,
   amountOf,
+  checkoutIdOf,
   currencyOf,
   type EventContext,
   type EventHandler,
   flagOf,
   idOf,
-  lockMarked,
+  lockOwnCheckout,
   lockPaid,
-  markOf,
   NOT_OURS,
   type OwnCheckout,
   objectOf,
   optional,
   processed,
-  readMarked,
+  readOwnCheckout,
   textOf,
   timeOf
 } from './context.js'
 import { recordIntent } from './intent.js'
-import { takeRefund } from './refund.js'
+import { applyRefund } from './refund.js'
 
 /** PaymentIntents and charges. https://docs.stripe.com/payments/paymentintents/lifecycle */
 export const paymentHandlers: Record<string, EventHandler> = {
@@ -49,9 +49,9 @@ const KNOWN = 'nothing to do: it was known already'
 function onIntent(status: PaymentStatus): EventHandler {
   return async context => {
     const intent = objectOf<Stripe.PaymentIntent>(context, 'payment_intent')
-    const mark = markOf(intent)
-    if (mark === undefined) return NOT_OURS
-    const checkout = await lockMarked(context, mark, intent.id)
+    const checkoutId = checkoutIdOf(intent)
+    if (checkoutId === undefined) return NOT_OURS
+    const checkout = await lockOwnCheckout(context, checkoutId, intent.id)
     const changed = await recordIntent(context, checkout, intent, status)
     if (!changed) return processed(checkout, KNOWN)
     await advanceOrder(about(context, checkout), checkout.orderId)
@@ -62,9 +62,9 @@ function onIntent(status: PaymentStatus): EventHandler {
 /** A declined try: kept with its code. The customer can try again on the same page until a limit of the fraud rules is passed. */
 async function decline(context: EventContext): Promise<AppliedEvent> {
   const intent = objectOf<Stripe.PaymentIntent>(context, 'payment_intent')
-  const mark = markOf(intent)
-  if (mark === undefined) return NOT_OURS
-  const checkout = await readMarked(context, mark, intent.id)
+  const checkoutId = checkoutIdOf(intent)
+  if (checkoutId === undefined) return NOT_OURS
+  const checkout = await readOwnCheckout(context, checkoutId, intent.id)
   const { services, client } = context
   await lockSubject(client, checkout)
   const error = intent.last_payment_error
@@ -112,8 +112,9 @@ async function onCharge(context: EventContext): Promise<AppliedEvent> {
   const charge = objectOf<Stripe.Charge>(context, 'charge')
   const intent = idOf(charge.payment_intent, 'payment_intent')
   if (intent === null) return NOT_OURS
-  const mark = markOf(charge)
-  const checkout = mark === undefined ? await lockPaid(context, intent) : await lockMarked(context, mark, charge.id)
+  const checkoutId = checkoutIdOf(charge)
+  const checkout =
+    checkoutId === undefined ? await lockPaid(context, intent) : await lockOwnCheckout(context, checkoutId, charge.id)
   if (checkout === undefined) return NOT_OURS
   const changed = await recordCharge(context, checkout, charge, intent)
   const inner = about(context, checkout)
@@ -161,14 +162,14 @@ async function followRefunds(
 ): Promise<boolean> {
   // What a partial capture leaves counts as refunded, though no refund says so.
   const left = amountOf(charge.amount, 'amount') - amountOf(charge.amount_captured, 'amount_captured')
-  const told = amountOf(charge.amount_refunded, 'amount_refunded') - left
-  if (told === 0 || told === (await refundedAtStripe(context.client, paymentIntentId))) return false
-  for (const refund of context.lookups.refunds(paymentIntentId)) await takeRefund(context, checkout, refund)
+  const stated = amountOf(charge.amount_refunded, 'amount_refunded') - left
+  if (stated === 0 || stated === (await refundedAtStripe(context.client, paymentIntentId))) return false
+  for (const refund of context.lookups.refunds(paymentIntentId)) await applyRefund(context, checkout, refund)
   return true
 }
 
 /** What Radar and the banks tell about a payment; an open one is an alert. */
-export async function takeSignal(
+export async function recordFraudSignal(
   context: EventContext,
   kind: 'EARLY_FRAUD_WARNING' | 'REVIEW',
   signal: {

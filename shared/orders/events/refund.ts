@@ -39,13 +39,13 @@ async function onRefund(context: EventContext) {
   const checkout = intent === null ? undefined : await lockPaid(context, intent)
   if (checkout === undefined) return NOT_OURS
   const inner = about(context, checkout)
-  await takeRefund(inner, checkout, refund)
+  await applyRefund(inner, checkout, refund)
   await advanceOrder(inner, checkout.orderId)
   return processed(checkout, `refund ${refund.id} is ${refund.status}`)
 }
 
 /** Records a refund as Stripe has it. */
-export async function takeRefund(
+export async function applyRefund(
   context: Omit<EventContext, 'row' | 'event' | 'lookups'>,
   checkout: OwnCheckout,
   refund: Stripe.Refund

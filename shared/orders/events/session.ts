@@ -8,12 +8,12 @@ import {
   type AppliedEvent,
   about,
   amountOf,
+  checkoutIdOf,
   currencyOf,
   type EventContext,
   type EventHandler,
   idOf,
-  lockMarked,
-  markOf,
+  lockOwnCheckout,
   NOT_OURS,
   type OwnCheckout,
   objectOf,
@@ -23,7 +23,7 @@ import {
   refuse,
   timeOf
 } from './context.js'
-import { intentStatus, recordIntent, type ToldIntent } from './intent.js'
+import { type IntentFacts, intentStatus, recordIntent } from './intent.js'
 import { sessionDifference } from './session-difference.js'
 
 interface SessionContext extends EventContext {
@@ -74,11 +74,13 @@ function onSession(apply: (context: SessionContext) => Promise<AppliedEvent>): E
   return async context => {
     const session = objectOf<Stripe.Checkout.Session>(context, 'checkout.session')
     if (!session.id.startsWith('cs_')) refuse('id', session.id, 'that of a Checkout Session')
-    const mark = markOf(session)
-    const found = await findSessionCheckout(context.client, session.id, mark ?? null)
-    if (found === undefined && mark === undefined) return NOT_OURS
+    const checkoutId = checkoutIdOf(session)
+    const found = await findSessionCheckout(context.client, session.id, checkoutId ?? null)
+    if (found === undefined && checkoutId === undefined) return NOT_OURS
     const checkout =
-      found === undefined ? await lockMarked(context, mark as string, `Session ${session.id}`) : ownCheckout(found)
+      found === undefined
+        ? await lockOwnCheckout(context, checkoutId as string, `Session ${session.id}`)
+        : ownCheckout(found)
     return await apply({ ...about(context, checkout), session, checkout, isStray: found === undefined })
   }
 }
@@ -132,7 +134,7 @@ async function recordSession(context: SessionContext, status: PaymentStatus, mis
 }
 
 /** Stripe has no such PaymentIntent: a Session that was made to capture whole is then all that can tell. */
-function unknownIntent({ checkout, session, services }: SessionContext, id: string): ToldIntent | undefined {
+function unknownIntent({ checkout, session, services }: SessionContext, id: string): IntentFacts | undefined {
   if (termsOf(checkout, services.config.payment).captureMethod === 'manual') return undefined
   const amount = amountOf(session.amount_total, 'amount_total')
   const currency = currencyOf(session.currency)

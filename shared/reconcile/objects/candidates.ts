@@ -1,6 +1,6 @@
 import type Stripe from 'stripe'
 import { DAY, SECOND } from '../../duration.js'
-import { idOf, markOf } from '../../orders/events/context.js'
+import { checkoutIdOf, idOf } from '../../orders/events/context.js'
 import type { Services } from '../../runtime/services.js'
 import { findKnownIntents, findUnsettled } from '../../statements/payment-facts.js'
 import { inPages } from '../pages.js'
@@ -14,7 +14,7 @@ export interface Candidate {
   /** With its latest charge, when the list has told it. */
   intent?: Stripe.PaymentIntent
   /** The checkout that it names; undefined when only Stripe can tell. */
-  mark?: string
+  checkoutId?: string
   /** It names none: only a row of ours can make it ours. */
   isForeign?: boolean
 }
@@ -59,17 +59,17 @@ async function* map<T, U>(items: AsyncIterable<T>, change: (item: T) => U): Asyn
 function byIntent(intent: string | Stripe.PaymentIntent | null): Candidate {
   if (intent === null) return { key: '' }
   if (typeof intent === 'string') return { key: intent, intentId: intent }
-  const mark = markOf(intent)
-  return { key: intent.id, intentId: intent.id, mark, isForeign: mark === undefined }
+  const checkoutId = checkoutIdOf(intent)
+  return { key: intent.id, intentId: intent.id, checkoutId, isForeign: checkoutId === undefined }
 }
 
 export function bySession(session: Stripe.Checkout.Session): Candidate {
-  const mark = markOf(session)
+  const checkoutId = checkoutIdOf(session)
   const intentId = idOf(session.payment_intent)
-  const isForeign = mark === undefined
+  const isForeign = checkoutId === undefined
   return intentId === null
-    ? { key: session.id, session, mark, isForeign }
-    : { key: intentId, intentId, mark, isForeign }
+    ? { key: session.id, session, checkoutId, isForeign }
+    : { key: intentId, intentId, checkoutId, isForeign }
 }
 
 /** A charge carries its intent's metadata; a refund and a dispute do not. */
@@ -78,8 +78,8 @@ function bySource(source: Stripe.BalanceTransaction['source']): Candidate {
   const intentId = idOf(source.payment_intent as string | { id: string } | null)
   if (intentId === null) return { key: '' }
   if (source.object !== 'charge') return { key: intentId, intentId }
-  const mark = markOf(source)
-  return { key: intentId, intentId, mark, isForeign: mark === undefined }
+  const checkoutId = checkoutIdOf(source)
+  return { key: intentId, intentId, checkoutId, isForeign: checkoutId === undefined }
 }
 
 /** Without the other business of the same Stripe account. */

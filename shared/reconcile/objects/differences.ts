@@ -2,8 +2,8 @@ import type Stripe from 'stripe'
 import { SECOND } from '../../duration.js'
 import { type MinorUnits, toDecimalString } from '../../money.js'
 import { statusOf as refundStatusOf } from '../../orders/events/refund.js'
-import { type Found, foundSession } from '../../orders/synthetic-events.js'
-import { type CheckoutStatus, isSettled, type PaymentStatus } from '../../rules/transitions.js'
+import { type SyntheticEvent, sessionEvent } from '../../orders/synthetic-events.js'
+import { type CheckoutStatus, isEnded, type PaymentStatus } from '../../rules/transitions.js'
 import type { PaymentFacts } from '../../statements/payment-facts.js'
 import { type AtStripe, disputeEntriesOf } from './at-stripe.js'
 
@@ -11,7 +11,7 @@ import { type AtStripe, disputeEntriesOf } from './at-stripe.js'
 export interface Difference {
   what: string
   /** The events that would have told it; none when no event can. */
-  events: Found[]
+  events: SyntheticEvent[]
 }
 
 /** Everything in which what is known of a payment differs from what Stripe has; nothing when they are the same. */
@@ -79,23 +79,23 @@ function paymentDifferences({ payment }: PaymentFacts, at: AtStripe): Difference
   return differences.map((what, index) => ({ what, events: index === 0 ? events : [] }))
 }
 
-function chargeEvent(charge: Stripe.Charge): Found {
+function chargeEvent(charge: Stripe.Charge): SyntheticEvent {
   return { type: charge.captured ? 'charge.captured' : 'charge.succeeded', object: charge, state: charge.status }
 }
 
-function sessionEvents({ sessions, intent }: AtStripe): Found[] {
-  return sessions.map(session => foundSession(session, intent)).filter(found => found !== undefined)
+function sessionEvents({ sessions, intent }: AtStripe): SyntheticEvent[] {
+  return sessions.map(session => sessionEvent(session, intent)).filter(event => event !== undefined)
 }
 
 /** What is settled here stays: what came after that is told by the payment. */
 function checkoutDifferences({ checkout }: PaymentFacts, { sessions, intent }: AtStripe): Difference[] {
-  if (isSettled(checkout.status)) return []
+  if (isEnded(checkout.status)) return []
   return sessions.flatMap(session => {
     if (checkout.sessionId !== null && checkout.sessionId !== session.id) return []
     const status = checkoutStatusOf(session, intent)
-    const found = foundSession(session, intent)
-    if (found === undefined || status === checkout.status) return []
-    return [{ what: `checkout ${checkout.id} is ${checkout.status}, Stripe has ${status}`, events: [found] }]
+    const event = sessionEvent(session, intent)
+    if (event === undefined || status === checkout.status) return []
+    return [{ what: `checkout ${checkout.id} is ${checkout.status}, Stripe has ${status}`, events: [event] }]
   })
 }
 
@@ -107,7 +107,7 @@ function checkoutStatusOf(session: Stripe.Checkout.Session, intent: Stripe.Payme
 }
 
 function refundDifferences({ refunds }: PaymentFacts, at: AtStripe): Difference[] {
-  const told = at.refunds.flatMap(refund => {
+  const known = at.refunds.flatMap(refund => {
     const known = refunds.find(row => row.stripeId === refund.id)
     const status = refundStatusOf(refund)
     const differences =
@@ -122,7 +122,7 @@ function refundDifferences({ refunds }: PaymentFacts, at: AtStripe): Difference[
   })
   const isMade = (id: string) => at.refunds.some(refund => refund.id === id)
   const unknown = refunds.filter(({ stripeId }) => stripeId !== null && !isMade(stripeId))
-  return [...told, ...unknown.map(({ stripeId }) => ({ what: `Stripe has no refund ${stripeId}`, events: [] }))]
+  return [...known, ...unknown.map(({ stripeId }) => ({ what: `Stripe has no refund ${stripeId}`, events: [] }))]
 }
 
 function disputeDifferences({ disputes, entries }: PaymentFacts, at: AtStripe): Difference[] {
@@ -141,7 +141,9 @@ function disputeDifferences({ disputes, entries }: PaymentFacts, at: AtStripe): 
     const unbooked = disputeEntriesOf([dispute]).filter(entry => !entries.has(entry))
     const all = [...differences, ...unbooked.map(entry => `the ledger misses ${entry} of dispute ${dispute.id}`)]
     const { status, id } = dispute
-    const events = [{ type: 'charge.dispute.updated', object: { ...dispute, id }, state: status, askedAt: at.askedAt }]
+    const events = [
+      { type: 'charge.dispute.updated', object: { ...dispute, id }, state: status, polledAt: at.polledAt }
+    ]
     return all.map((what, index) => ({ what, events: index === 0 ? events : [] }))
   })
 }

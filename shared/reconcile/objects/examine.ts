@@ -2,8 +2,8 @@ import type Stripe from 'stripe'
 import { alertOnce } from '../../audit/alerts.js'
 import { messageOf } from '../../errors.js'
 import { applyEvent } from '../../orders/apply-event.js'
-import { markOf } from '../../orders/events/context.js'
-import { type Found, storeFound } from '../../orders/synthetic-events.js'
+import { checkoutIdOf } from '../../orders/events/context.js'
+import { type SyntheticEvent, storeSyntheticEvent } from '../../orders/synthetic-events.js'
 import type { Services } from '../../runtime/services.js'
 import { isStripeAway } from '../../runtime/stripe-client.js'
 import { type PaymentFacts, readPaymentFacts } from '../../statements/payment-facts.js'
@@ -56,25 +56,25 @@ async function ask(
   candidate: Candidate
 ): Promise<{ checkoutId: string; at: AtStripe } | undefined> {
   const { stripe, db } = services
-  const askedAt = services.now()
+  const polledAt = services.now()
   const { session, intentId } = candidate
   if (candidate.sessionId !== undefined) {
     return await ask(services, bySession(await stripe.checkout.sessions.retrieve(candidate.sessionId)))
   }
   if (session !== undefined) {
-    const mark = markOf(session)
-    return mark === undefined ? undefined : { checkoutId: mark, at: sessionAlone(session, askedAt) }
+    const checkoutId = checkoutIdOf(session)
+    return checkoutId === undefined ? undefined : { checkoutId, at: sessionAlone(session, polledAt) }
   }
   if (intentId === undefined) return undefined
   const intent = candidate.intent ?? (await readIntent(stripe, intentId))
-  const checkoutId = (await findPayment(db.pool, intentId))?.checkoutId ?? markOf(intent)
+  const checkoutId = (await findPayment(db.pool, intentId))?.checkoutId ?? checkoutIdOf(intent)
   if (checkoutId === undefined) return undefined
-  return { checkoutId, at: await readAtStripe(stripe, intent, askedAt) }
+  return { checkoutId, at: await readAtStripe(stripe, intent, polledAt) }
 }
 
 /** Stores an event and applies it now. One that fails stays, and its job tries again and raises the alert. */
-async function tell(services: Services, run: Run, found: Found, errors: string[]): Promise<void> {
-  const eventId = await storeFound(services, { ...found, state: `${found.state}_${run.id}` }, run.requestId)
+async function tell(services: Services, run: Run, event: SyntheticEvent, errors: string[]): Promise<void> {
+  const eventId = await storeSyntheticEvent(services, { ...event, state: `${event.state}_${run.id}` }, run.requestId)
   if (eventId === undefined) return
   try {
     await applyEvent(services, eventId)

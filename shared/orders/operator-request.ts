@@ -2,11 +2,11 @@ import { writeAudit } from '../audit/audit.js'
 import type { Services } from '../runtime/services.js'
 import { findPaymentsOf, type PaymentRow } from '../statements/payments.js'
 import { applyEvent } from './apply-event.js'
-import { UnclearWish } from './refused.js'
-import { foundIntent, storeFound } from './synthetic-events.js'
+import { UnclearInput } from './refused.js'
+import { intentEvent, storeSyntheticEvent } from './synthetic-events.js'
 
-/** A wish of an operator's for one order. */
-export interface OperatorWish {
+/** What an operator asks for, of one order. */
+export interface OperatorInput {
   orderId: string
   /** Only this payment of the order. */
   paymentIntentId?: string
@@ -14,8 +14,8 @@ export interface OperatorWish {
   operator: string
 }
 
-export async function findAuthorized({ db }: Services, wish: OperatorWish): Promise<PaymentRow[]> {
-  const { orderId, paymentIntentId } = wish
+export async function findAuthorized({ db }: Services, input: OperatorInput): Promise<PaymentRow[]> {
+  const { orderId, paymentIntentId } = input
   return (await findPaymentsOf(db.pool, orderId)).filter(
     each => each.status === 'AUTHORIZED' && (paymentIntentId ?? each.paymentIntentId) === each.paymentIntentId
   )
@@ -26,16 +26,16 @@ export function theOne(payments: PaymentRow[]): PaymentRow | undefined {
   const [payment, ...others] = payments
   if (others.length === 0) return payment
   const names = payments.map(each => each.paymentIntentId).join(', ')
-  throw new UnclearWish(`The order has several authorizations (${names}); name one with --payment.`)
+  throw new UnclearInput(`The order has several authorizations (${names}); name one with --payment.`)
 }
 
 /** Who asks for it, and why, is written down before Stripe is asked. */
 export async function noteOperator(
   { db }: Services,
   payment: PaymentRow,
-  request: { action: string; amount: number; wish: OperatorWish }
+  request: { action: string; amount: number; input: OperatorInput }
 ): Promise<void> {
-  const { operator, reason } = request.wish
+  const { operator, reason } = request.input
   await writeAudit(db.pool, {
     action: request.action,
     status: 'PROCESSING',
@@ -50,10 +50,10 @@ export async function noteOperator(
 /** What Stripe has answered takes the way of an event; the webhook that tells it too finds nothing to do. */
 export async function applyIntent(
   services: Services,
-  intent: Parameters<typeof foundIntent>[0],
+  intent: Parameters<typeof intentEvent>[0],
   operator: string
 ): Promise<void> {
-  const found = foundIntent(intent)
-  const eventId = found === undefined ? undefined : await storeFound(services, found, `ops-${operator}`)
+  const event = intentEvent(intent)
+  const eventId = event === undefined ? undefined : await storeSyntheticEvent(services, event, `ops-${operator}`)
   if (eventId !== undefined) await applyEvent(services, eventId)
 }
