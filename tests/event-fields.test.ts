@@ -70,7 +70,7 @@ let owner: pg.Client
 const bodies: Body[] = []
 beforeAll(async () => {
   shop = await openShop('postgres', { SWEEP_EVERY_SECONDS: '3600', RECONCILE_CRON: '0 0 1 1 *' })
-  shop.stack.simulator?.faults.set({ dropDeliveries: 1 })
+  shop.simulator.faults.set({ dropDeliveries: 1 })
   const customer = await shop.customer('odd')
   for (const name of PLAYED) {
     const scenario = scenarios.find(each => each.name === name)

@@ -48,7 +48,7 @@ export function describeArrival(scenarios: Scenario[]): void {
     for (const [kind, env] of Object.entries(kinds)) {
       const shop = await openShop('postgres', { ...quiet, ...env })
       shops.push(shop)
-      shop.stack.simulator?.faults.set({ dropDeliveries: 1 })
+      shop.simulator.faults.set({ dropDeliveries: 1 })
       const customer = await shop.customer('arrival')
       const own = scenarios.filter(each => (each.manual ? 'manual' : each.promotion ? 'promotion' : 'card') === kind)
       const ready: Prepared[] = []
