@@ -5,7 +5,7 @@ import Stripe from 'stripe'
 import type { WebhookEvent } from '../prisma/generated/client.js'
 import { eventHandlers } from '../shared/orders/events/handlers.js'
 import { webhookProcessing } from '../workers/webhook-processing.js'
-import { prepare, scenarios } from './support/arrival-scenarios.js'
+import { prepare, scenarios } from './support/payment-scenarios.js'
 import { openShop, type Shop, WEBHOOK_SECRET } from './support/shop.js'
 
 const SEED = Number(process.env.FIELD_SEED ?? Math.floor(Math.random() * 2 ** 31))

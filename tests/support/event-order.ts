@@ -7,7 +7,7 @@ import { applyEvent } from '../../shared/orders/apply-event.js'
 import { eventHandlers } from '../../shared/orders/events/handlers.js'
 import type { Services } from '../../shared/runtime/services.js'
 import { storeEvents } from '../../shared/statements/webhook-events.js'
-import { type Prepared, prepare, type Scenario } from './arrival-scenarios.js'
+import { type Prepared, prepare, type Scenario } from './payment-scenarios.js'
 import { openShop, type Shop } from './shop.js'
 import { bothRecords } from './stripe-record.js'
 
