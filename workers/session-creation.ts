@@ -5,6 +5,7 @@ import { messageOf } from '../shared/errors.js'
 import { advanceOrder, cancelOrder } from '../shared/orders/advance.js'
 import { inChange, trailOf } from '../shared/orders/change.js'
 import { endIfPossible } from '../shared/orders/expire-checkout.js'
+import { type PayableCheckout, sessionParams } from '../shared/orders/session-params.js'
 import { checkoutOutcome, type Refusal } from '../shared/rules/checkout-outcome.js'
 import type { Services } from '../shared/runtime/services.js'
 import { classifyStripeError, idempotencyKeyOf, isKeySpent } from '../shared/runtime/stripe-client.js'
@@ -12,7 +13,6 @@ import { type CheckoutRow, lockCheckout, moveCheckout, readCheckout } from '../s
 import { countServerError } from '../shared/statements/due-rows.js'
 import { readOrderLines } from '../shared/statements/orders.js'
 import type { Job } from './job.js'
-import { type PayableCheckout, sessionParams } from './session-params.js'
 
 /** Between our clock and Stripe's, when Sessions are looked for by their time. */
 const CLOCK_SLACK_SECONDS = 300
