@@ -3,14 +3,7 @@ import type { Config } from '../config/config.js'
 import { SECOND } from '../duration.js'
 import { TerminalError } from '../errors.js'
 import { type OrderLine, subtotalOf } from '../rules/order-line.js'
-import type { CheckoutRow } from '../statements/checkouts.js'
-
-/** A checkout whose prices are verified, as far as its Session is made from it. */
-export type PayableCheckout = Pick<CheckoutRow, 'id' | 'userId' | 'email' | 'currency' | 'requestId' | 'risk'> & {
-  orderId: string
-  amount: number
-  sessionExpiresAt: Date
-}
+import type { VerifiedCheckout } from './verified-checkout.js'
 
 /**
  * The customer's bank has to authenticate (https://docs.stripe.com/payments/3d-secure/authentication-flow#manual-three-ds).
@@ -28,7 +21,7 @@ const challenge = {
  */
 export function sessionParams(
   config: Config,
-  checkout: PayableCheckout,
+  checkout: VerifiedCheckout,
   lines: OrderLine[]
 ): Stripe.Checkout.SessionCreateParams {
   const currency = checkout.currency.toLowerCase()

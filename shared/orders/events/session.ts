@@ -75,13 +75,12 @@ function onSession(apply: (context: SessionContext) => Promise<AppliedEvent>): E
     const session = objectOf<Stripe.Checkout.Session>(context, 'checkout.session')
     if (!session.id.startsWith('cs_')) refuse('id', session.id, 'that of a Checkout Session')
     const checkoutId = checkoutIdOf(session)
+    const applyTo = (checkout: OwnCheckout, isStray: boolean) =>
+      apply({ ...about(context, checkout), session, checkout, isStray })
     const found = await findSessionCheckout(context.client, session.id, checkoutId ?? null)
-    if (found === undefined && checkoutId === undefined) return NOT_OURS
-    const checkout =
-      found === undefined
-        ? await lockOwnCheckout(context, checkoutId as string, `Session ${session.id}`)
-        : ownCheckout(found)
-    return await apply({ ...about(context, checkout), session, checkout, isStray: found === undefined })
+    if (found !== undefined) return await applyTo(ownCheckout(found), false)
+    if (checkoutId === undefined) return NOT_OURS
+    return await applyTo(await lockOwnCheckout(context, checkoutId, `Session ${session.id}`), true)
   }
 }
 

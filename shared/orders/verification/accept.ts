@@ -4,7 +4,8 @@ import { type CheckoutRow, moveCheckout } from '../../statements/checkouts.js'
 import { fillOrder } from '../../statements/orders.js'
 import { reserveStock } from '../../statements/stock.js'
 import { type Change, trailOf } from '../change.js'
-import { type PayableCheckout, sessionParams } from '../session-params.js'
+import { sessionParams } from '../session-params.js'
+import type { VerifiedCheckout } from '../verified-checkout.js'
 import type { Acceptance } from './decision.js'
 
 /** RECEIVED → VERIFIED: the stock is reserved, the order has its lines, and what its Session is made of is kept. */
@@ -18,7 +19,7 @@ export async function accept(
     throw new Error('Stock that was just seen could not be reserved')
   }
   if (fillsOrder) await fillOrder(client, { id: orderId, ...cart, now })
-  const payable: PayableCheckout = {
+  const verified: VerifiedCheckout = {
     ...checkout,
     orderId,
     amount: cart.total,
@@ -29,16 +30,16 @@ export async function accept(
     to: 'VERIFIED',
     now,
     orderId,
-    amount: payable.amount,
-    risk: payable.risk,
-    sessionExpiresAt: payable.sessionExpiresAt,
-    sessionParams: sessionParams(services.config, payable, cart.lines),
+    amount: verified.amount,
+    risk: verified.risk,
+    sessionExpiresAt: verified.sessionExpiresAt,
+    sessionParams: sessionParams(services.config, verified, cart.lines),
     audit: [
       {
         action: 'checkout_verified',
         status: 'SUCCESS',
-        ...trailOf(payable),
-        amount: payable.amount,
+        ...trailOf(verified),
+        amount: verified.amount,
         currency: checkout.currency,
         before: checkout.status,
         after: 'VERIFIED',

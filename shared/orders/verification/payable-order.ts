@@ -4,6 +4,7 @@ import type { Services } from '../../runtime/services.js'
 import type { CheckoutRow } from '../../statements/checkouts.js'
 import { findSiblings, lockOrder, type OrderRow, readOrderLines } from '../../statements/orders.js'
 import { cannotEndNow, isOpenAtStripe } from '../expire-checkout.js'
+import { orderIdOf } from '../verified-checkout.js'
 import { type Rejection, rejection } from './decision.js'
 
 /** The order that a checkout pays. */
@@ -22,7 +23,7 @@ export async function findPayableOrder(
   checkout: CheckoutRow
 ): Promise<PayableOrder | Rejection> {
   const named = checkout.cart.orderId
-  if (named === undefined) return { id: checkout.orderId as string }
+  if (named === undefined) return { id: orderIdOf(checkout) }
   const order = await lockOrder(client, named)
   if (order === undefined) return rejection('order_not_found', { detail: `There is no order ${named}.` })
   if (order.userId !== checkout.userId) return ofAnotherUser(checkout, named)

@@ -3,13 +3,15 @@ import { checkoutOutcome } from '../../rules/checkout-outcome.js'
 import { type CheckoutRow, moveCheckout } from '../../statements/checkouts.js'
 import { cancelOrder } from '../advance.js'
 import { type Change, trailOf } from '../change.js'
+import { orderIdOf } from '../verified-checkout.js'
 import type { Rejection } from './decision.js'
 
 /** RECEIVED → REJECTED, with the answer that the customer gets; the order that came with the cart ends with it. */
 export async function reject(change: Change, checkout: CheckoutRow, rejection: Rejection): Promise<void> {
   const { services, client } = change
   const { refusal } = rejection
-  const trail = trailOf({ ...checkout, orderId: checkout.cart.orderId ?? checkout.orderId })
+  const orderId = orderIdOf(checkout)
+  const trail = trailOf({ ...checkout, orderId })
   await raise(change, checkout, rejection)
   await moveCheckout(client, checkout.id, {
     to: 'REJECTED',
@@ -27,7 +29,7 @@ export async function reject(change: Change, checkout: CheckoutRow, rejection: R
       }
     ]
   })
-  if (checkout.ownsOrder) await cancelOrder({ ...change, trail }, checkout.orderId as string, 'its cart was refused')
+  if (checkout.ownsOrder) await cancelOrder({ ...change, trail }, orderId, 'its cart was refused')
   services.log.info({ requestId: checkout.requestId, checkoutId: checkout.id, code: refusal.code }, 'checkout rejected')
 }
 
