@@ -2,7 +2,7 @@ import { writeAudit } from '../audit/audit.js'
 import type { Services } from '../runtime/services.js'
 import { findPaymentsOf, type PaymentRow } from '../statements/payments.js'
 import { applyEvent } from './apply-event.js'
-import { UnclearInput } from './refused.js'
+import { Refused } from './refused.js'
 import { intentEvent, storeSyntheticEvent } from './synthetic-events.js'
 
 /** What an operator asks for, of one order. */
@@ -26,7 +26,7 @@ export function theOne(payments: PaymentRow[]): PaymentRow | undefined {
   const [payment, ...others] = payments
   if (others.length === 0) return payment
   const names = payments.map(each => each.paymentIntentId).join(', ')
-  throw new UnclearInput(`The order has several authorizations (${names}); name one with --payment.`)
+  throw new Refused('unclear_input', `The order has several authorizations (${names}); name one with --payment.`)
 }
 
 /** Who asks for it, and why, is written down before Stripe is asked. */
