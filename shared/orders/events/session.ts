@@ -1,4 +1,5 @@
 import type Stripe from 'stripe'
+import { sessionDifference } from '../../rules/session-difference.js'
 import { termsOf } from '../../rules/session-terms.js'
 import type { CheckoutStatus, PaymentStatus } from '../../rules/transitions.js'
 import { findSessionCheckout, moveCheckout } from '../../statements/checkouts.js'
@@ -24,7 +25,7 @@ import {
   timeOf
 } from './context.js'
 import { type IntentFacts, intentStatus, recordIntent } from './intent.js'
-import { sessionDifference } from './session-difference.js'
+import { sessionFacts } from './session-facts.js'
 
 interface SessionContext extends EventContext {
   session: Stripe.Checkout.Session
@@ -90,7 +91,7 @@ async function complete(context: SessionContext, to: CheckoutStatus, status: Pay
   if (context.isStray) return await completeStray(context, status)
   const moved = await move(context, to)
   if (!moved && checkout.status === to) return unchanged(checkout)
-  const difference = sessionDifference(termsOf(checkout, services.config.payment), checkout, session)
+  const difference = sessionDifference(termsOf(checkout, services.config.payment), checkout, sessionFacts(session))
   await recordSession(context, status, difference ?? null)
   await advanceOrder(context, checkout.orderId)
   return processed(checkout, difference ?? (moved ? null : `the checkout was ${checkout.status} already`))
