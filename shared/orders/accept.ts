@@ -5,13 +5,13 @@ import type { Services } from '../runtime/services.js'
 import { isUnknownToStripe } from '../runtime/stripe-client.js'
 import { type CheckoutRow, lockCheckout, moveCheckout, readCheckout } from '../statements/checkouts.js'
 import { findSiblings, lockOrder, readOrderFacts } from '../statements/orders.js'
-import { acceptPayment, findPaymentsOf, type PaymentRow } from '../statements/payments.js'
+import { acceptPayment, type PaymentRow } from '../statements/payments.js'
 import { commitReleased, moveReservations } from '../statements/stock.js'
 import { advanceOrder } from './advance.js'
 import { inChange } from './change.js'
 import { idOf } from './events/fields.js'
 import { applySession, endSession, isOpenAtStripe } from './expire-checkout.js'
-import type { OperatorInput } from './operator-request.js'
+import { findMeant, type OperatorInput } from './operator-request.js'
 import { Refused } from './refused.js'
 
 export interface Accepted {
@@ -72,12 +72,11 @@ export async function acceptReviewed(services: Services, input: OperatorInput): 
 }
 
 /** The payment in review that is meant; what went back, or was decided about, is none. */
-async function reviewed({ db }: Services, { orderId, paymentIntentId }: OperatorInput): Promise<PaymentRow> {
+async function reviewed({ db }: Services, input: OperatorInput): Promise<PaymentRow> {
+  const { orderId, paymentIntentId } = input
   const inReview = (await readOrderFacts(db.pool, orderId)).payments.filter(needsReview).map(each => each.id)
-  const [payment, ...others] = (await findPaymentsOf(db.pool, orderId)).filter(
-    each =>
-      inReview.includes(each.paymentIntentId) && (paymentIntentId ?? each.paymentIntentId) === each.paymentIntentId
-  )
+  const meant = await findMeant(db.pool, input)
+  const [payment, ...others] = meant.filter(each => inReview.includes(each.paymentIntentId))
   if (payment === undefined)
     throw new Refused(
       'nothing_in_review',

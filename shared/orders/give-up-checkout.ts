@@ -4,7 +4,7 @@ import { isUnknownToStripe } from '../runtime/stripe-client.js'
 import { type CheckoutRow, lockCheckout, moveCheckout } from '../statements/checkouts.js'
 import { abandonPayments, findPaymentsOf } from '../statements/payments.js'
 import { advanceOrder } from './advance.js'
-import { inChange } from './change.js'
+import { inChange, trailOf } from './change.js'
 import { Refused } from './refused.js'
 
 export interface ByOperator {
@@ -60,7 +60,7 @@ async function unlessUnknown<T>(answer: Promise<T>): Promise<T | undefined> {
 async function release(services: Services, open: CheckoutRow, by: ByOperator): Promise<void> {
   const { operator, reason } = by
   const now = services.now()
-  const trail = { userId: open.userId, orderId: open.orderId, checkoutId: open.id }
+  const trail = trailOf(open)
   await inChange(services, trail, async change => {
     const { client } = change
     const current = await lockCheckout(client, open.id)

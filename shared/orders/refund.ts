@@ -8,7 +8,7 @@ import type { Restock } from '../rules/restock.js'
 import type { Services } from '../runtime/services.js'
 import { findDisputesOf } from '../statements/disputes.js'
 import { lockOrder } from '../statements/orders.js'
-import { findPaymentsOf, type PaymentRow } from '../statements/payments.js'
+import type { PaymentRow } from '../statements/payments.js'
 import {
   countAnsweredRequests,
   findRefundByKey,
@@ -17,6 +17,7 @@ import {
   refundedByPayment,
   requestRefund
 } from '../statements/refunds.js'
+import { findMeant } from './operator-request.js'
 import { Refused } from './refused.js'
 
 export interface RefundInput {
@@ -41,9 +42,7 @@ export async function requestRefunds(services: Services, input: RefundInput): Pr
     const order = await lockOrder(client, input.orderId)
     if (order === undefined) throw new Refused('order_not_found', `There is no order ${input.orderId}.`)
     const asked = await refundedByPayment(client, input.orderId)
-    const payments = (await findPaymentsOf(client, input.orderId)).filter(
-      payment => payment.captured > 0 && (input.paymentIntentId ?? payment.paymentIntentId) === payment.paymentIntentId
-    )
+    const payments = (await findMeant(client, input)).filter(payment => payment.captured > 0)
     const key = input.key ?? (await derivedKey(client, input))
     const known = await findRefundByKey(client, `${key}:0`)
     if (known !== undefined) return await sameRequest(client, key, input)
