@@ -126,7 +126,7 @@ async function inputOf(orderId: string, paymentIntentId: string | undefined, rea
 
 async function orderOf({ db }: Services, id: string): Promise<OrderRow> {
   const order = await readOrder(db.pool, id)
-  if (order === undefined) throw new Refused(`There is no order ${id}.`)
+  if (order === undefined) throw new Refused('order_not_found', `There is no order ${id}.`)
   return order
 }
 

@@ -5,14 +5,15 @@ import { messageOf } from '../shared/errors.js'
 import { advanceOrder, cancelOrder } from '../shared/orders/advance.js'
 import { inChange, trailOf } from '../shared/orders/change.js'
 import { endIfPossible } from '../shared/orders/expire-checkout.js'
+import { sessionParams } from '../shared/orders/session-params.js'
+import { type VerifiedCheckout, verifiedCheckout } from '../shared/orders/verified-checkout.js'
 import { checkoutOutcome, type Refusal } from '../shared/rules/checkout-outcome.js'
 import type { Services } from '../shared/runtime/services.js'
 import { classifyStripeError, idempotencyKeyOf, isKeySpent } from '../shared/runtime/stripe-client.js'
-import { type CheckoutRow, lockCheckout, moveCheckout, readCheckout } from '../shared/statements/checkouts.js'
+import { lockCheckout, moveCheckout, readCheckout } from '../shared/statements/checkouts.js'
 import { countServerError } from '../shared/statements/due-rows.js'
 import { readOrderLines } from '../shared/statements/orders.js'
 import type { Job } from './job.js'
-import { type PayableCheckout, sessionParams } from './session-params.js'
 
 /** Between our clock and Stripe's, when Sessions are looked for by their time. */
 const CLOCK_SLACK_SECONDS = 300
@@ -22,9 +23,10 @@ const MOST_SESSIONS = 10_000
 export const sessionCreation: Job<'session-creation'> = {
   name: 'session-creation',
   async handle(services, { checkoutId }) {
-    const checkout = await readCheckout(services.db.pool, checkoutId)
-    if (checkout === undefined) throw new Error(`There is no checkout ${checkoutId}`)
-    if (checkout.status !== 'VERIFIED') return
+    const row = await readCheckout(services.db.pool, checkoutId)
+    if (row === undefined) throw new Error(`There is no checkout ${checkoutId}`)
+    if (row.status !== 'VERIFIED') return
+    const checkout = verifiedCheckout(row)
     const params = checkout.sessionParams ?? (await paramsOfToday(services, checkout))
     const session = await createSession(services, checkout, params)
     if (session instanceof Error) await fail(services, checkout, session)
@@ -38,7 +40,7 @@ export const sessionCreation: Job<'session-creation'> = {
  */
 async function createSession(
   services: Services,
-  checkout: CheckoutRow,
+  checkout: VerifiedCheckout,
   params: Stripe.Checkout.SessionCreateParams
 ): Promise<Stripe.Checkout.Session | Error> {
   try {
@@ -52,21 +54,20 @@ async function createSession(
 }
 
 /** For a checkout that was verified by a release that did not keep what the call sends. */
-async function paramsOfToday({ config, db }: Services, checkout: CheckoutRow) {
-  return sessionParams(config, checkout as PayableCheckout, await readOrderLines(db.pool, checkout.orderId as string))
+async function paramsOfToday({ config, db }: Services, checkout: VerifiedCheckout) {
+  return sessionParams(config, checkout, await readOrderLines(db.pool, checkout.orderId))
 }
 
 /** Sessions cannot be listed by their metadata, but by when they were made. */
 async function findMade(
   { stripe }: Services,
-  { id, createdAt, sessionExpiresAt }: CheckoutRow
+  { id, createdAt, sessionExpiresAt }: VerifiedCheckout
 ): Promise<Stripe.Checkout.Session | undefined> {
   // It was asked for between these two; Sessions of later checkouts need no look.
   const gte = Math.floor(createdAt.getTime() / SECOND) - CLOCK_SLACK_SECONDS
-  const end =
-    sessionExpiresAt === null ? {} : { lte: Math.ceil(sessionExpiresAt.getTime() / SECOND) + CLOCK_SLACK_SECONDS }
+  const lte = Math.ceil(sessionExpiresAt.getTime() / SECOND) + CLOCK_SLACK_SECONDS
   let looked = 0
-  for await (const session of stripe.checkout.sessions.list({ created: { gte, ...end }, limit: 100 })) {
+  for await (const session of stripe.checkout.sessions.list({ created: { gte, lte }, limit: 100 })) {
     if (session.metadata?.checkoutId === id) return session
     if (++looked === MOST_SESSIONS)
       throw new Error(`among ${looked} Sessions none is known to be that of checkout ${id}`)
@@ -74,7 +75,7 @@ async function findMade(
   return undefined
 }
 
-async function open(services: Services, checkout: CheckoutRow, session: Stripe.Checkout.Session): Promise<void> {
+async function open(services: Services, checkout: VerifiedCheckout, session: Stripe.Checkout.Session): Promise<void> {
   const opened = {
     sessionId: session.id,
     sessionUrl: session.url,
@@ -127,7 +128,7 @@ function refusedFor(error: unknown): string {
 }
 
 /** Stripe has refused for good: the Session was never created, so the stock goes back. */
-async function fail(services: Services, checkout: CheckoutRow, error: unknown): Promise<void> {
+async function fail(services: Services, checkout: VerifiedCheckout, error: unknown): Promise<void> {
   const now = services.now()
   const refusal: Refusal = {
     code: 'payment_service',
@@ -156,8 +157,8 @@ async function fail(services: Services, checkout: CheckoutRow, error: unknown): 
         }
       ]
     })
-    if (checkout.ownsOrder) await cancelOrder(change, checkout.orderId as string, 'Stripe refused its Session')
-    else await advanceOrder(change, checkout.orderId as string)
+    if (checkout.ownsOrder) await cancelOrder(change, checkout.orderId, 'Stripe refused its Session')
+    else await advanceOrder(change, checkout.orderId)
     await alertOnce(client, services.log, 'session_refused', {
       ...trail,
       subject: refusedFor(error),

@@ -1,17 +1,18 @@
 import { type Response, Router } from 'express'
 import type { z } from 'zod'
-import type { Order, OrderItem, Product } from '../../prisma/generated/client.js'
+import type { Order, OrderItem } from '../../prisma/generated/client.js'
 import { writeAudit } from '../../shared/audit/audit.js'
 import { transaction } from '../../shared/database/database.js'
 import { Problem } from '../../shared/errors.js'
 import { newId } from '../../shared/ids.js'
-import { type MinorUnits, minor, minorFromBigInt, toMajorUnits, toMinorUnits } from '../../shared/money.js'
+import { type MinorUnits, minorFromBigInt, toMajorUnits, toMinorUnits } from '../../shared/money.js'
 import { cartErrors } from '../../shared/rules/cart-errors.js'
 import { checkoutData } from '../../shared/rules/checkout-outcome.js'
+import { type OrderLine, orderLine, subtotalOf } from '../../shared/rules/order-line.js'
 import { shippingFor } from '../../shared/rules/shipping.js'
 import { latestCheckout } from '../../shared/statements/checkouts.js'
 import { claimOrderKey, findOrderKey, type OrderKeyHolder } from '../../shared/statements/order-keys.js'
-import { createOrder, type OrderLine } from '../../shared/statements/orders.js'
+import { createOrder } from '../../shared/statements/orders.js'
 import { refuseCardNumbers } from '../card-numbers.js'
 import { KEY_LIFETIME, orderKey } from '../idempotency.js'
 import type { Ingress } from '../ingress.js'
@@ -37,7 +38,7 @@ export function orderRoutes(ingress: Ingress): Router {
     const known = key && (await findOrderKey(ingress.db.pool, key.key, ingress.now()))
     if (known !== undefined) return await replay(ingress, response, key, known)
     const lines = await priceLines(ingress, wanted)
-    const subtotal = minor(lines.reduce((sum, line) => sum + line.unitPrice * line.quantity, 0))
+    const subtotal = subtotalOf(lines)
     const shipping = shippingFor(subtotal, ingress.config.shipping)
     compareTotals(wanted, subtotal, shipping, currency)
 
@@ -107,16 +108,9 @@ async function priceLines(ingress: Ingress, wanted: OrderRequest): Promise<Order
     where: { id: { in: wanted.items.map(item => item.productId) } }
   })
   const byId = new Map(products.map(product => [product.id, { ...product, price: minorFromBigInt(product.price) }]))
-  const errors = wanted.items.flatMap(item => cartErrors(item, byId.get(item.productId), currency))
+  const errors = cartErrors(wanted.items, byId, currency)
   if (errors.length > 0) throw new Problem('cart_refused', { details: errors })
-  return wanted.items.map(({ productId, quantity }) => lineOf(byId.get(productId) as PricedProduct, quantity))
-}
-
-type PricedProduct = Omit<Product, 'price'> & { price: MinorUnits }
-
-function lineOf(product: PricedProduct, quantity: number): OrderLine {
-  const { id, name, description, image, price } = product
-  return { productId: id, name, description, image, unitPrice: price, quantity }
+  return wanted.items.map(({ productId, quantity }) => orderLine(byId.get(productId), quantity, currency))
 }
 
 function compareTotals(wanted: OrderRequest, subtotal: MinorUnits, shipping: MinorUnits, currency: string): void {

@@ -1,5 +1,6 @@
 import { Router } from 'express'
 import { minorFromBigInt, toMajorUnits } from '../../shared/money.js'
+import { available } from '../../shared/rules/product.js'
 import type { Ingress } from '../ingress.js'
 
 /** GET /api/products: what can be bought; prices in major units, stock without what others have reserved. */
@@ -17,7 +18,7 @@ export function productsRoute(ingress: Ingress): Router {
         image,
         price: toMajorUnits(minorFromBigInt(price), currency),
         currency,
-        stock: stock - reserved
+        stock: available({ stock, reserved })
       }))
     })
   })

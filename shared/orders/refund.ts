@@ -8,7 +8,7 @@ import type { Restock } from '../rules/restock.js'
 import type { Services } from '../runtime/services.js'
 import { findDisputesOf } from '../statements/disputes.js'
 import { lockOrder } from '../statements/orders.js'
-import { findPaymentsOf, type PaymentRow } from '../statements/payments.js'
+import type { PaymentRow } from '../statements/payments.js'
 import {
   countAnsweredRequests,
   findRefundByKey,
@@ -17,6 +17,7 @@ import {
   refundedByPayment,
   requestRefund
 } from '../statements/refunds.js'
+import { findMeant } from './operator-request.js'
 import { Refused } from './refused.js'
 
 export interface RefundInput {
@@ -39,11 +40,9 @@ export interface RefundInput {
 export async function requestRefunds(services: Services, input: RefundInput): Promise<RefundRow[]> {
   const ids = await transaction(services.db.pool, async client => {
     const order = await lockOrder(client, input.orderId)
-    if (order === undefined) throw new Refused(`There is no order ${input.orderId}.`)
+    if (order === undefined) throw new Refused('order_not_found', `There is no order ${input.orderId}.`)
     const asked = await refundedByPayment(client, input.orderId)
-    const payments = (await findPaymentsOf(client, input.orderId)).filter(
-      payment => payment.captured > 0 && (input.paymentIntentId ?? payment.paymentIntentId) === payment.paymentIntentId
-    )
+    const payments = (await findMeant(client, input)).filter(payment => payment.captured > 0)
     const key = input.key ?? (await derivedKey(client, input))
     const known = await findRefundByKey(client, `${key}:0`)
     if (known !== undefined) return await sameRequest(client, key, input)
@@ -93,6 +92,7 @@ async function refuseDisputed(client: Queryable, payments: PaymentRow[]): Promis
   const held = disputes.find(dispute => disputeIsHeld(dispute.status))
   if (held === undefined) return
   throw new Refused(
+    'payment_disputed',
     `Payment ${held.paymentIntentId} is disputed (${held.id} is ${held.status}): its money is gone already. Answer or accept the dispute at Stripe instead.`
   )
 }
@@ -104,7 +104,7 @@ async function sameRequest(client: Queryable, key: string, input: RefundInput): 
   )
   const sum = rows.reduce((total, row) => total + row.amount, 0)
   if (rows.some(row => row.orderId !== input.orderId) || (input.amount !== undefined && input.amount !== sum)) {
-    throw new Refused(`The key ${key} was used for another refund. Use a new one.`)
+    throw new Refused('key_reused', `The key ${key} was used for another refund. Use a new one.`)
   }
   return rows.map(row => row.id)
 }
@@ -120,15 +120,17 @@ function divide(input: RefundInput, payments: PaymentRow[], asked: Map<string, n
   const [first] = payments
   if (first === undefined)
     throw new Refused(
+      'nothing_captured',
       'Nothing that was captured for this order is booked. If it was paid long ago, run this first: npm run ops -- reconcile'
     )
   const left = (payment: PaymentRow) => payment.captured - (asked.get(payment.paymentIntentId) ?? 0)
   const all = payments.reduce((sum, payment) => sum + left(payment), 0)
   const show = (amount: number) => `${toDecimalString(amount as MinorUnits, first.currency)} ${first.currency}`
-  if (all === 0) throw new Refused('Everything was refunded, or is being refunded, already.')
+  if (all === 0) throw new Refused('nothing_left', 'Everything was refunded, or is being refunded, already.')
   let wanted = input.amount ?? all
-  if (wanted < 1) throw new Refused('The amount has to be more than nothing.')
-  if (wanted > all) throw new Refused(`Only ${show(all)} of this order can still be refunded, not ${show(wanted)}.`)
+  if (wanted < 1) throw new Refused('invalid_input', 'The amount has to be more than nothing.')
+  if (wanted > all)
+    throw new Refused('more_than_left', `Only ${show(all)} of this order can still be refunded, not ${show(wanted)}.`)
   const parts: Part[] = []
   const rank = (payment: PaymentRow) => (payment.reviewReason !== null && payment.acceptedAt === null ? 0 : 1)
   for (const payment of [...payments].sort((a, b) => rank(a) - rank(b))) {

@@ -1,5 +1,6 @@
 import { type AuditEntry, auditInsert, auditParameter } from '../audit/audit.js'
 import type { Queryable } from '../database/database.js'
+import type { OrderLine } from '../rules/order-line.js'
 import type { OrderFacts } from '../rules/order-status.js'
 import type { OrderStatus } from '../rules/transitions.js'
 import type { CheckoutRow } from './checkouts.js'
@@ -15,15 +16,6 @@ export interface OrderRow {
   total: number | null
   captured: number
   refunded: number
-}
-
-export interface OrderLine {
-  productId: string
-  name: string
-  description: string | null
-  image: string | null
-  unitPrice: number
-  quantity: number
 }
 
 export async function lockOrder(db: Queryable, id: string): Promise<OrderRow | undefined> {

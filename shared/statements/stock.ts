@@ -1,24 +1,13 @@
 import type { Queryable } from '../database/database.js'
-import type { SoldProduct } from '../rules/cart-errors.js'
+import type { Quantity } from '../rules/order-line.js'
+import type { SoldProduct } from '../rules/product.js'
 
 /** The payment p counts, so that the goods of its checkout left the shelf for it: what a stray one gives back took none. */
 export const TOOK_GOODS = `(p."reviewReason" IS NULL OR p."acceptedAt" IS NOT NULL)`
 
-export interface ProductRow extends SoldProduct {
-  id: string
-  slug: string
-  description: string | null
-  image: string | null
-}
-
-export interface Quantity {
-  productId: string
-  quantity: number
-}
-
 /** Reads and locks the products in id order, so that two carts cannot deadlock. */
-export async function lockProducts(db: Queryable, ids: string[]): Promise<Map<string, ProductRow>> {
-  const { rows } = await db.query<ProductRow>({
+export async function lockProducts(db: Queryable, ids: string[]): Promise<Map<string, SoldProduct>> {
+  const { rows } = await db.query<SoldProduct>({
     name: 'lock-products',
     text: 'SELECT * FROM "Product" WHERE "id" = ANY($1) ORDER BY "id" FOR NO KEY UPDATE',
     values: [ids]
