@@ -28,6 +28,7 @@ export interface Answer<T> {
 export interface OrderData {
   id: string
   status: string
+  createdAt: string
   currency: string
   subtotal: number | null
   shipping: number | null
