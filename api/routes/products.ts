@@ -1,7 +1,7 @@
 import { Router } from 'express'
 import { z } from 'zod'
 import { minor, toMajorUnits } from '../../shared/money.js'
-import { type ListedProduct, listProducts } from '../../shared/statements/products.js'
+import { type ListedProduct, listProducts } from '../../shared/statements/product-list.js'
 import { sendUnlessKnown } from '../entity-tag.js'
 import type { Ingress } from '../ingress.js'
 import { linkNext, MAX_PAGE, pageOf, pageParameters } from '../page.js'
