@@ -10,7 +10,7 @@ import { cartErrors } from '../../shared/rules/cart-errors.js'
 import { checkoutData } from '../../shared/rules/checkout-outcome.js'
 import { type OrderLine, orderLine, subtotalOf } from '../../shared/rules/order-line.js'
 import { shippingFor } from '../../shared/rules/shipping.js'
-import { latestCheckout } from '../../shared/statements/checkouts.js'
+import { latestCheckouts } from '../../shared/statements/checkouts.js'
 import { claimOrderKey, findOrderKey, type OrderKeyHolder } from '../../shared/statements/order-keys.js'
 import { createOrder } from '../../shared/statements/orders.js'
 import { refuseCardNumbers } from '../card-numbers.js'
@@ -126,21 +126,34 @@ function compareTotals(wanted: OrderRequest, subtotal: MinorUnits, shipping: Min
 }
 
 async function orderData(ingress: Ingress, id: string) {
-  const order = await ingress.db.prisma.order.findUniqueOrThrow({ where: { id }, include: { items: true } })
-  const checkout = await latestCheckout(ingress.db.pool, id)
-  return {
-    ...orderAmounts(order),
-    items: order.items.map(item => itemData(item, order.currency)),
-    checkout: checkout === undefined ? null : checkoutData(checkout)
-  }
+  const [order] = await ordersData(ingress, [id])
+  return order
 }
 
-function orderAmounts({ id, status, currency, ...amounts }: Order) {
+/** These orders with their lines and their newest checkouts, in this order. */
+export async function ordersData({ db }: Ingress, ids: string[]) {
+  const orders = await db.prisma.order.findMany({ where: { id: { in: ids } }, include: { items: true } })
+  const checkouts = new Map((await latestCheckouts(db.pool, ids)).map(checkout => [checkout.orderId, checkout]))
+  const byId = new Map(orders.map(order => [order.id, order]))
+  return ids.flatMap(id => {
+    const order = byId.get(id)
+    if (order === undefined) return []
+    const checkout = checkouts.get(id)
+    return {
+      ...orderAmounts(order),
+      items: order.items.map(item => itemData(item, order.currency)),
+      checkout: checkout === undefined ? null : checkoutData(checkout)
+    }
+  })
+}
+
+function orderAmounts({ id, status, currency, createdAt, ...amounts }: Order) {
   const major = (amount: bigint | null) => (amount === null ? null : toMajorUnits(minorFromBigInt(amount), currency))
   const { subtotal, shipping, total, captured, refunded } = amounts
   return {
     id,
     status,
+    createdAt: createdAt.toISOString(),
     currency,
     subtotal: major(subtotal),
     shipping: major(shipping),

@@ -298,13 +298,14 @@ export async function findSessionCheckout(
   return rows[0]
 }
 
-export async function latestCheckout(db: Queryable, orderId: string): Promise<CheckoutRow | undefined> {
+/** The newest checkout of each of these orders. */
+export async function latestCheckouts(db: Queryable, orderIds: string[]): Promise<CheckoutRow[]> {
   const { rows } = await db.query({
-    name: 'latest-checkout',
-    text: 'SELECT * FROM "Checkout" WHERE "orderId" = $1 ORDER BY "createdAt" DESC, "id" DESC LIMIT 1',
-    values: [orderId]
+    name: 'latest-checkouts',
+    text: 'SELECT DISTINCT ON ("orderId") * FROM "Checkout" WHERE "orderId" = ANY($1) ORDER BY "orderId", "createdAt" DESC, "id" DESC',
+    values: [orderIds]
   })
-  return rows[0]
+  return rows
 }
 
 /** The other checkouts of a customer that can still be paid, oldest first. */
