@@ -23,7 +23,7 @@ export function createAuthenticator(config: Config, log: Logger): Authenticate {
         ? verifyBearer(bearer)
         : withEachSecret(
             config.auth.secrets,
-            secret => cookie?.read(cookie.value, secret, cookie.name) as Promise<Customer>
+            secret => cookie?.read(cookie.value, secret, cookie.name, config.auth.claims) as Promise<Customer>
           )
     const customer = await reading.catch(error => {
       if (isIssuerAway(error)) {
@@ -61,9 +61,9 @@ function bearerVerifier({ auth }: Config): (token: string) => Promise<Customer> 
       issuer: auth.issuer.issuer,
       audience: auth.issuer.audience,
       clockTolerance: 15,
-      requiredClaims: ['sub', 'exp']
+      requiredClaims: ['exp']
     })
-    return customerOf(payload)
+    return customerOf(payload, auth.claims)
   }
 }
 

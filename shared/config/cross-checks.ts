@@ -31,9 +31,14 @@ export function combinedProblems(env: Record<string, string | undefined>): strin
     const missing = env.OPS_TRUST_PROXY === undefined ? 'OPS_TRUST_PROXY' : 'OPS_PROXY_USER_HEADER'
     problems.push(`${missing}: missing; a proxy is believed only with both its header and its address`)
   }
-  for (const name of ['AUTH_JWT_ISSUER', 'AUTH_JWT_AUDIENCE']) {
-    if (env.AUTH_JWKS_URL !== undefined && env[name] === undefined) {
-      problems.push(`${name}: missing; with AUTH_JWKS_URL only tokens of one issuer and for one audience are accepted`)
+  if (env.AUTH_JWKS_URL !== undefined) {
+    if (env.AUTH_JWT_ISSUER === undefined) {
+      problems.push('AUTH_JWT_ISSUER: missing; with AUTH_JWKS_URL only tokens of one issuer are accepted')
+    }
+    if (env.AUTH_JWT_AUDIENCE === undefined) {
+      problems.push(
+        'AUTH_JWT_AUDIENCE: missing; with AUTH_JWKS_URL only tokens for this audience are accepted. Write none if the tokens have no aud'
+      )
     }
   }
   for (const origin of partsOf(env.ALLOWED_ORIGINS ?? '')) {
