@@ -1,3 +1,4 @@
+import { originProblem } from '../identity/origins.js'
 import { toMinorUnits } from '../money.js'
 import { payment } from './groups/payment.js'
 import { retention } from './groups/retention.js'
@@ -41,12 +42,12 @@ export function combinedProblems(env: Record<string, string | undefined>): strin
       )
     }
   }
+  if (env.NEXTAUTH_URL?.includes('*')) {
+    problems.push('NEXTAUTH_URL: is one URL; subdomains such as https://*.shop.example stand in ALLOWED_ORIGINS')
+  }
   for (const origin of partsOf(env.ALLOWED_ORIGINS ?? '')) {
-    if (!URL.canParse(origin) || new URL(origin).origin !== origin) {
-      problems.push(
-        `ALLOWED_ORIGINS: "${origin}" is not an origin; expected scheme and host alone, such as https://shop.example`
-      )
-    }
+    const problem = originProblem(origin)
+    if (problem !== undefined) problems.push(`ALLOWED_ORIGINS: "${origin}" ${problem}`)
   }
   if (
     modeOf(env.STRIPE_SECRET_KEY) &&
