@@ -7,6 +7,7 @@ import { type FaultSettings, Faults, faultSettings } from './faults.js'
 import { handlePage } from './hosted-page.js'
 import { stripeId } from './ids.js'
 import { lapseAuthorizations } from './payment-intents.js'
+import { type AccountRecord, recordOf } from './record.js'
 import { settleDueRefunds } from './refunds.js'
 import { expireDueSessions, settleDueDebits } from './sessions.js'
 import { Store } from './store.js'
@@ -31,7 +32,7 @@ export interface SimulatorOptions {
 export interface Simulator {
   url: string
   port: number
-  store: Store
+  record: AccountRecord
   faults: { set(settings: FaultSettings): void; get(): FaultSettings }
   /** Does now what the clock would do by itself: expire Sessions, settle debits and refunds, retry deliveries. */
   tick(options?: { settleAllDebits?: boolean }): void
@@ -91,7 +92,7 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
   return {
     url: `http://127.0.0.1:${port}`,
     port,
-    store,
+    record: recordOf(store),
     faults,
     tick,
     idle: () => deliveries.idle(),

@@ -457,10 +457,11 @@ it('raises one alert for an outage of Stripe, which counts what waits, and singl
 it('raises one alert for a key that Stripe refuses: what waits for it is neither stuck nor waits for Stripe', async () => {
   const shop = await openShop('postgres', { ...QUIET, STRIPE_MAX_RETRIES: '0', CHECKOUT_WAIT_MS: '0' })
   try {
-    const { services, simulator } = shop.stack
+    const { simulator } = shop
+    const { services } = shop.stack
     const { prisma, pool } = services.db
     const customer = await shop.customer('waiting')
-    simulator?.faults.set({ refuseKey: 401 })
+    simulator.faults.set({ refuseKey: 401 })
     const items = [lineOf(await customer.product('stoneware-mug'), 1)]
     for (const key of ['one', 'two', 'three']) await customer.checkout({ items }, { 'Idempotency-Key': key })
     const waiting = await eventually(
@@ -482,7 +483,7 @@ it('raises one alert for a key that Stripe refuses: what waits for it is neither
       )
     }
     expect((await prisma.alert.findMany()).map(({ name }) => name)).toEqual(['stripe_key_refused'])
-    simulator?.faults.set({})
+    simulator.faults.set({})
     for (const id of ids) await services.queues.offer('session-creation', id, { again: true })
     for (const id of ids) await customer.checkoutBecomes(id, 'OPEN')
   } finally {
@@ -509,7 +510,7 @@ describe('what many checkouts meet for one reason', () => {
     const { prisma } = shop.stack.services.db
     const customer = await shop.customer('looking')
     const [mug, lamp] = [await customer.product('stoneware-mug'), await customer.product('desk-lamp')]
-    shop.stack.simulator?.faults.set({ refused: 3 })
+    shop.simulator.faults.set({ refused: 3 })
     for (const userId of ['a', 'b', 'c']) expect((await buy(userId, lineOf(mug, 1))).status).toBe(502)
     expect(await alertsOf(shop, 'session_refused')).toHaveLength(1)
     // Stripe takes no 10 cents: https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts
@@ -518,18 +519,17 @@ describe('what many checkouts meet for one reason', () => {
     expect(await alertsOf(shop, 'session_refused')).toHaveLength(2)
     expect((await trailOf('session_refused')).map(({ userId }) => userId).sort()).toEqual(['a', 'b', 'c', 'd', 'e'])
     await resolveAll(shop)
-    shop.stack.simulator?.faults.set({ refused: 1 })
+    shop.simulator.faults.set({ refused: 1 })
     await buy('f', lineOf(mug, 1))
     expect(await alertsOf(shop, 'session_refused')).toHaveLength(3)
   })
 
   it('raises one alert for the Sessions that a key of another account does not know, and names each', async () => {
-    const { services, simulator } = shop.stack
+    const { services } = shop.stack
     const mug = lineOf(await (await shop.customer('looking')).product('stoneware-mug'), 1)
     const opened = []
     for (const userId of ['a', 'b', 'c', 'd']) opened.push(data(await buy(userId, mug)))
-    const sessions = simulator?.store.table('checkout.session')
-    for (const { sessionId } of opened) sessions?.delete(sessionId ?? '')
+    for (const { sessionId = '' } of opened) shop.simulator.record.forget(sessionId)
     await services.db.pool.query(`UPDATE "Checkout" SET "sessionExpiresAt" = now() - interval '1 day'`)
     for (let run = 0; run < 2; run++) expect((await runOps(shop, 'reconcile')).code).toBe(1)
     const alerts = await alertsOf(shop, 'session_unknown')

@@ -20,7 +20,7 @@ afterAll(killWorkers)
 
 /** Waits until nothing is under way. */
 async function calmDown(shop: Shop): Promise<void> {
-  await shop.stack.simulator?.idle()
+  await shop.simulator.idle()
   const left = await eventually(
     () => countUnderWay(shop.stack.services.db.pool).catch(() => -1),
     count => count === 0,
@@ -43,7 +43,8 @@ it.each(engines)(
       { simulator: { debitMs: 1_500, faultSeed: CHAOS_SEED } }
     )
     try {
-      const { services, simulator } = shop.stack
+      const { simulator } = shop
+      const { services } = shop.stack
       await services.db.pool.query('UPDATE "Product" SET "stock" = 60')
       const products = await services.db.prisma.product.findMany()
       const stock = new Map(products.map(product => [product.id, product.stock]))
@@ -59,7 +60,7 @@ it.each(engines)(
         `UPDATE "Refund" SET "serverErrorAt" = now() - interval '11 minutes' WHERE "status" = 'REQUESTED'`
       )
       await calmDown(shop)
-      simulator?.tick({ settleAllDebits: true })
+      simulator.tick({ settleAllDebits: true })
       await calmDown(shop)
       const found = await reconcile(services, { requestId: 'test' })
       await calmDown(shop)

@@ -15,8 +15,7 @@ describe.each(engines)('checkout on %s', engine => {
     const answers = await Promise.all(Array.from({ length: 50 }, () => customer.checkout({ items })))
     expect(answers.map(answer => answer.status)).toEqual(Array(50).fill(200))
     expect(new Set(answers.map(answer => data(answer).sessionId)).size).toBe(1)
-    const sessions = [...(shop.stack.simulator?.store.table('checkout.session').values() ?? [])]
-    expect(sessions.filter(session => session.metadata?.userId === 'fifty')).toHaveLength(1)
+    expect(shop.simulator.record.sessionsOf({ userId: 'fifty' })).toHaveLength(1)
     expect((await customer.product('stoneware-mug')).stock).toBe(39)
   })
 
@@ -31,14 +30,12 @@ describe.each(engines)('checkout on %s', engine => {
 
   it('makes one Session when the answer of Stripe is lost after it took effect', async () => {
     const customer = await shop.customer('lost-answer')
-    shop.stack.simulator?.faults.set({ dropResponse: 2 })
+    shop.simulator.faults.set({ dropResponse: 2 })
     const checkout = data(await customer.checkout({ items: [lineOf(await customer.product('linen-notebook'), 1)] }))
     const settled =
       checkout.sessionId === undefined ? await customer.checkoutBecomes(checkout.checkoutId, 'OPEN') : checkout
-    const sessions = [...(shop.stack.simulator?.store.table('checkout.session').values() ?? [])]
-    expect(sessions.filter(session => session.metadata?.userId === 'lost-answer').map(session => session.id)).toEqual([
-      settled.sessionId
-    ])
+    const sessions = shop.simulator.record.sessionsOf({ userId: 'lost-answer' })
+    expect(sessions.map(session => session.id)).toEqual([settled.sessionId])
   })
 
   it('settles what was in flight when the queue store lost everything', async () => {

@@ -182,24 +182,22 @@ describe('an error of Stripe’s own, which it repeats under the same idempotenc
     const items = [lineOf(await customer.product('stoneware-mug'), 1)]
     return data(await customer.checkout({ items }, { 'Idempotency-Key': key }))
   }
-  const sessionsOf = (checkoutId: string) =>
-    [...(shop.stack.simulator?.store.table('checkout.session').values() ?? [])].filter(
-      session => session.metadata?.checkoutId === checkoutId
-    )
+  const sessionsOf = (checkoutId: string) => shop.simulator.record.sessionsOf({ checkoutId })
   const strayOf = ({ checkoutId, sessionId }: { checkoutId: string; sessionId?: string }) =>
     sessionsOf(checkoutId).find(session => session.id !== sessionId) as Stripe.Checkout.Session
 
   it('costs a second and no checkout', async () => {
-    shop.stack.simulator?.faults.set({ serverError: 1 })
+    shop.simulator.faults.set({ serverError: 1 })
     const checkout = await buy('one')
     expect((await customer.checkoutBecomes(checkout.checkoutId, 'OPEN')).url).toContain('/c/pay/')
     expect(sessionsOf(checkout.checkoutId)).toHaveLength(1)
   })
 
   it('can leave a Session behind, whose end changes nothing and whose payment a person sees', async () => {
-    const { services, simulator } = shop.stack
+    const { simulator } = shop
+    const { services } = shop.stack
     const open = async (key: string) => {
-      simulator?.faults.set({ serverErrorAfterEffect: 1 })
+      simulator.faults.set({ serverErrorAfterEffect: 1 })
       const { checkoutId, orderId } = await buy(key)
       return { orderId: orderId ?? '', ...(await customer.checkoutBecomes(checkoutId, 'OPEN')) }
     }
@@ -224,12 +222,13 @@ describe('an error of Stripe’s own, which it repeats under the same idempotenc
   })
 
   it('delays a refund and does not make it twice', async () => {
-    const { services, simulator } = shop.stack
+    const { simulator } = shop
+    const { services } = shop.stack
     const refundOf = async (key: string, fault: object) => {
       const { orderId = '', url } = await buy(key)
       await customer.pay(url ?? '')
       await customer.orderBecomes(orderId, 'PAID')
-      simulator?.faults.set(fault)
+      simulator.faults.set(fault)
       await requestRefunds(services, { orderId, amount: 300, operator: 'olga' })
       await eventually(
         () => services.db.prisma.refund.findFirstOrThrow({ where: { orderId } }),
@@ -243,7 +242,7 @@ describe('an error of Stripe’s own, which it repeats under the same idempotenc
     expect(data(await customer.order(undone)).status).toBe('PAID')
     await services.db.pool.query(`UPDATE "Refund" SET "serverErrorAt" = now() - interval '11 minutes'`)
     await customer.orderBecomes(undone, 'PARTIALLY_REFUNDED')
-    const made = [...(simulator?.store.table('refund').values() ?? [])].map(refund => refund.metadata?.orderId)
+    const made = simulator.record.refunds().map(refund => refund.metadata?.orderId)
     expect([done, undone].map(id => made.filter(order => order === id).length)).toEqual([1, 1])
   })
 })

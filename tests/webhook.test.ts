@@ -36,7 +36,7 @@ describe.each(engines)('webhook on %s', engine => {
 
   /** A Session event as Stripe would send it, for the Session of a checkout. */
   function sessionEvent(type: string, sessionId: string, changes: object): string {
-    const session = shop.stack.simulator?.store.table('checkout.session').get(sessionId)
+    const session = shop.simulator.record.session(sessionId)
     const object = { ...session, ...changes }
     const id = `evt_${Math.random().toString(36).slice(2)}`
     return JSON.stringify({
@@ -135,7 +135,7 @@ describe.each(engines)('webhook on %s', engine => {
     await customer.pay(checkout.url ?? '', 'DE62370400440532013001')
     await customer.orderBecomes(checkout.orderId ?? '', 'PROCESSING')
     expect((await customer.product('linen-notebook')).stock).toBe(stock - 1)
-    shop.stack.simulator?.tick({ settleAllDebits: true })
+    shop.simulator.tick({ settleAllDebits: true })
     await customer.checkoutBecomes(checkout.checkoutId, 'FAILED')
     expect(data(await customer.order(checkout.orderId ?? '')).status).toBe('PENDING')
     expect((await customer.product('linen-notebook')).stock).toBe(stock)

@@ -15,6 +15,7 @@ import {
   type NewCheckout,
   readCheckout
 } from '../../shared/statements/checkouts.js'
+import { refuseCardNumbers } from '../card-numbers.js'
 import type { Watch } from '../checkout-watcher.js'
 import { KEY_LIFETIME, type RequestKey, requestKey } from '../idempotency.js'
 import type { Ingress } from '../ingress.js'
@@ -33,6 +34,7 @@ export function checkoutRoute(ingress: Ingress): Router {
   const handle: RequestHandler = async (request, response) => {
     const customer = await ingress.authenticate(request, response)
     const cart: Cart = readJson(request, schema)
+    await refuseCardNumbers(ingress, cart.items)
     const key = requestKey(request, customer.userId, cart, ingress.config.payment.currency)
     const checkout = newCheckout(ingress, request, customer, cart, key)
 

@@ -12,6 +12,7 @@ import { shippingFor } from '../../shared/rules/shipping.js'
 import { latestCheckout } from '../../shared/statements/checkouts.js'
 import { claimOrderKey, findOrderKey, type OrderKeyHolder } from '../../shared/statements/order-keys.js'
 import { createOrder, type OrderLine } from '../../shared/statements/orders.js'
+import { refuseCardNumbers } from '../card-numbers.js'
 import { KEY_LIFETIME, orderKey } from '../idempotency.js'
 import type { Ingress } from '../ingress.js'
 import { jsonBytes, readJson } from '../json-body.js'
@@ -31,6 +32,7 @@ export function orderRoutes(ingress: Ingress): Router {
   router.post('/api/orders', refuseInMaintenance(ingress), jsonBytes, async (request, response) => {
     const customer = await ingress.authenticate(request, response)
     const wanted = readJson(request, schema)
+    await refuseCardNumbers(ingress, wanted.items)
     const key = orderKey(request, customer.userId, wanted)
     const known = key && (await findOrderKey(ingress.db.pool, key.key, ingress.now()))
     if (known !== undefined) return await replay(ingress, response, key, known)

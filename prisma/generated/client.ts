@@ -43,9 +43,14 @@ export { Prisma }
 
 /**
  * Model Product
- * What the shop sells. What can be bought now is `stock - reserved`.
+ * What the shop sells. What can be bought now is `stock - reserved + backorderLimit`, where stock is counted.
  */
 export type Product = Prisma.ProductModel
+/**
+ * Model ProductPrice
+ * What a product costs in a further currency, beside its own `price` and `currency`.
+ */
+export type ProductPrice = Prisma.ProductPriceModel
 /**
  * Model Order
  * What a customer wants to pay for. Amounts are null until the prices are verified.
@@ -53,7 +58,7 @@ export type Product = Prisma.ProductModel
 export type Order = Prisma.OrderModel
 /**
  * Model OrderItem
- * A verified line: name and unit price as the database had them.
+ * A verified product of an order: name and unit price as the database had them. One row a product, as its stock is one.
  */
 export type OrderItem = Prisma.OrderItemModel
 /**

@@ -9,6 +9,7 @@
  * 🟢 You can import this file directly.
  */
 export type * from './models/Product.js'
+export type * from './models/ProductPrice.js'
 export type * from './models/Order.js'
 export type * from './models/OrderItem.js'
 export type * from './models/Checkout.js'

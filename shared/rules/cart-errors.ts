@@ -1,6 +1,7 @@
 import type { CartError } from '../errors.js'
 import { type MinorUnits, toMajorUnits, toMinorUnits } from '../money.js'
 import type { CartItem } from './cart.js'
+import { looksEqual } from './same-text.js'
 
 const INSUFFICIENT_STOCK = 'Insufficient stock'
 
@@ -27,7 +28,7 @@ export function cartErrors(item: CartItem, product: SoldProduct | undefined, cur
   if (product.currency !== currency)
     return [refuse(`Currency mismatch: sold in ${product.currency}, not in ${currency}`)]
   const errors: CartError[] = []
-  if (product.name !== item.name) {
+  if (!looksEqual(product.name, item.name)) {
     errors.push(refuse(`Product name mismatch: expected "${product.name}", got "${item.name}"`))
   }
   if (product.price !== toMinorUnits(item.price, currency)) {

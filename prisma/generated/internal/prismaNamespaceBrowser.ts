@@ -52,6 +52,7 @@ export const AnyNull = runtime.AnyNull
 
 export const ModelName = {
   Product: 'Product',
+  ProductPrice: 'ProductPrice',
   Order: 'Order',
   OrderItem: 'OrderItem',
   Checkout: 'Checkout',
@@ -101,12 +102,23 @@ export const ProductScalarFieldEnum = {
   currency: 'currency',
   stock: 'stock',
   reserved: 'reserved',
+  trackStock: 'trackStock',
+  backorderLimit: 'backorderLimit',
   active: 'active',
   createdAt: 'createdAt',
   updatedAt: 'updatedAt'
 } as const
 
 export type ProductScalarFieldEnum = (typeof ProductScalarFieldEnum)[keyof typeof ProductScalarFieldEnum]
+
+
+export const ProductPriceScalarFieldEnum = {
+  productId: 'productId',
+  currency: 'currency',
+  amount: 'amount'
+} as const
+
+export type ProductPriceScalarFieldEnum = (typeof ProductPriceScalarFieldEnum)[keyof typeof ProductPriceScalarFieldEnum]
 
 
 export const OrderScalarFieldEnum = {
@@ -119,6 +131,7 @@ export const OrderScalarFieldEnum = {
   shipping: 'shipping',
   total: 'total',
   address: 'address',
+  metadata: 'metadata',
   captured: 'captured',
   refunded: 'refunded',
   sequence: 'sequence',
@@ -138,7 +151,8 @@ export const OrderItemScalarFieldEnum = {
   description: 'description',
   image: 'image',
   unitPrice: 'unitPrice',
-  quantity: 'quantity'
+  quantity: 'quantity',
+  options: 'options'
 } as const
 
 export type OrderItemScalarFieldEnum = (typeof OrderItemScalarFieldEnum)[keyof typeof OrderItemScalarFieldEnum]
@@ -152,6 +166,7 @@ export const CheckoutScalarFieldEnum = {
   ownsOrder: 'ownsOrder',
   status: 'status',
   cart: 'cart',
+  metadata: 'metadata',
   currency: 'currency',
   amount: 'amount',
   sessionId: 'sessionId',

@@ -104,6 +104,7 @@ export type CheckoutCountAggregateOutputType = {
   ownsOrder: number
   status: number
   cart: number
+  metadata: number
   currency: number
   amount: number
   sessionId: number
@@ -208,6 +209,7 @@ export type CheckoutCountAggregateInputType = {
   ownsOrder?: true
   status?: true
   cart?: true
+  metadata?: true
   currency?: true
   amount?: true
   sessionId?: true
@@ -327,6 +329,7 @@ export type CheckoutGroupByOutputType = {
   ownsOrder: boolean
   status: $Enums.CheckoutStatus
   cart: runtime.JsonValue
+  metadata: runtime.JsonValue | null
   currency: string
   amount: bigint | null
   sessionId: string | null
@@ -382,6 +385,7 @@ export type CheckoutWhereInput = {
   ownsOrder?: Prisma.BoolFilter<"Checkout"> | boolean
   status?: Prisma.EnumCheckoutStatusFilter<"Checkout"> | $Enums.CheckoutStatus
   cart?: Prisma.JsonFilter<"Checkout">
+  metadata?: Prisma.JsonNullableFilter<"Checkout">
   currency?: Prisma.StringFilter<"Checkout"> | string
   amount?: Prisma.BigIntNullableFilter<"Checkout"> | bigint | number | null
   sessionId?: Prisma.StringNullableFilter<"Checkout"> | string | null
@@ -417,6 +421,7 @@ export type CheckoutOrderByWithRelationInput = {
   ownsOrder?: Prisma.SortOrder
   status?: Prisma.SortOrder
   cart?: Prisma.SortOrder
+  metadata?: Prisma.SortOrderInput | Prisma.SortOrder
   currency?: Prisma.SortOrder
   amount?: Prisma.SortOrderInput | Prisma.SortOrder
   sessionId?: Prisma.SortOrderInput | Prisma.SortOrder
@@ -456,6 +461,7 @@ export type CheckoutWhereUniqueInput = Prisma.AtLeast<{
   ownsOrder?: Prisma.BoolFilter<"Checkout"> | boolean
   status?: Prisma.EnumCheckoutStatusFilter<"Checkout"> | $Enums.CheckoutStatus
   cart?: Prisma.JsonFilter<"Checkout">
+  metadata?: Prisma.JsonNullableFilter<"Checkout">
   currency?: Prisma.StringFilter<"Checkout"> | string
   amount?: Prisma.BigIntNullableFilter<"Checkout"> | bigint | number | null
   sessionUrl?: Prisma.StringNullableFilter<"Checkout"> | string | null
@@ -490,6 +496,7 @@ export type CheckoutOrderByWithAggregationInput = {
   ownsOrder?: Prisma.SortOrder
   status?: Prisma.SortOrder
   cart?: Prisma.SortOrder
+  metadata?: Prisma.SortOrderInput | Prisma.SortOrder
   currency?: Prisma.SortOrder
   amount?: Prisma.SortOrderInput | Prisma.SortOrder
   sessionId?: Prisma.SortOrderInput | Prisma.SortOrder
@@ -530,6 +537,7 @@ export type CheckoutScalarWhereWithAggregatesInput = {
   ownsOrder?: Prisma.BoolWithAggregatesFilter<"Checkout"> | boolean
   status?: Prisma.EnumCheckoutStatusWithAggregatesFilter<"Checkout"> | $Enums.CheckoutStatus
   cart?: Prisma.JsonWithAggregatesFilter<"Checkout">
+  metadata?: Prisma.JsonNullableWithAggregatesFilter<"Checkout">
   currency?: Prisma.StringWithAggregatesFilter<"Checkout"> | string
   amount?: Prisma.BigIntNullableWithAggregatesFilter<"Checkout"> | bigint | number | null
   sessionId?: Prisma.StringNullableWithAggregatesFilter<"Checkout"> | string | null
@@ -561,6 +569,7 @@ export type CheckoutCreateInput = {
   ownsOrder?: boolean
   status?: $Enums.CheckoutStatus
   cart: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  metadata?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   currency: string
   amount?: bigint | number | null
   sessionId?: string | null
@@ -596,6 +605,7 @@ export type CheckoutUncheckedCreateInput = {
   ownsOrder?: boolean
   status?: $Enums.CheckoutStatus
   cart: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  metadata?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   currency: string
   amount?: bigint | number | null
   sessionId?: string | null
@@ -629,6 +639,7 @@ export type CheckoutUpdateInput = {
   ownsOrder?: Prisma.BoolFieldUpdateOperationsInput | boolean
   status?: Prisma.EnumCheckoutStatusFieldUpdateOperationsInput | $Enums.CheckoutStatus
   cart?: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  metadata?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   currency?: Prisma.StringFieldUpdateOperationsInput | string
   amount?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   sessionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -664,6 +675,7 @@ export type CheckoutUncheckedUpdateInput = {
   ownsOrder?: Prisma.BoolFieldUpdateOperationsInput | boolean
   status?: Prisma.EnumCheckoutStatusFieldUpdateOperationsInput | $Enums.CheckoutStatus
   cart?: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  metadata?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   currency?: Prisma.StringFieldUpdateOperationsInput | string
   amount?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   sessionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -698,6 +710,7 @@ export type CheckoutCreateManyInput = {
   ownsOrder?: boolean
   status?: $Enums.CheckoutStatus
   cart: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  metadata?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   currency: string
   amount?: bigint | number | null
   sessionId?: string | null
@@ -729,6 +742,7 @@ export type CheckoutUpdateManyMutationInput = {
   ownsOrder?: Prisma.BoolFieldUpdateOperationsInput | boolean
   status?: Prisma.EnumCheckoutStatusFieldUpdateOperationsInput | $Enums.CheckoutStatus
   cart?: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  metadata?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   currency?: Prisma.StringFieldUpdateOperationsInput | string
   amount?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   sessionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -761,6 +775,7 @@ export type CheckoutUncheckedUpdateManyInput = {
   ownsOrder?: Prisma.BoolFieldUpdateOperationsInput | boolean
   status?: Prisma.EnumCheckoutStatusFieldUpdateOperationsInput | $Enums.CheckoutStatus
   cart?: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  metadata?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   currency?: Prisma.StringFieldUpdateOperationsInput | string
   amount?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   sessionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -803,6 +818,7 @@ export type CheckoutCountOrderByAggregateInput = {
   ownsOrder?: Prisma.SortOrder
   status?: Prisma.SortOrder
   cart?: Prisma.SortOrder
+  metadata?: Prisma.SortOrder
   currency?: Prisma.SortOrder
   amount?: Prisma.SortOrder
   sessionId?: Prisma.SortOrder
@@ -983,6 +999,7 @@ export type CheckoutCreateWithoutOrderInput = {
   ownsOrder?: boolean
   status?: $Enums.CheckoutStatus
   cart: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  metadata?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   currency: string
   amount?: bigint | number | null
   sessionId?: string | null
@@ -1016,6 +1033,7 @@ export type CheckoutUncheckedCreateWithoutOrderInput = {
   ownsOrder?: boolean
   status?: $Enums.CheckoutStatus
   cart: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  metadata?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   currency: string
   amount?: bigint | number | null
   sessionId?: string | null
@@ -1079,6 +1097,7 @@ export type CheckoutScalarWhereInput = {
   ownsOrder?: Prisma.BoolFilter<"Checkout"> | boolean
   status?: Prisma.EnumCheckoutStatusFilter<"Checkout"> | $Enums.CheckoutStatus
   cart?: Prisma.JsonFilter<"Checkout">
+  metadata?: Prisma.JsonNullableFilter<"Checkout">
   currency?: Prisma.StringFilter<"Checkout"> | string
   amount?: Prisma.BigIntNullableFilter<"Checkout"> | bigint | number | null
   sessionId?: Prisma.StringNullableFilter<"Checkout"> | string | null
@@ -1110,6 +1129,7 @@ export type CheckoutCreateWithoutReservationsInput = {
   ownsOrder?: boolean
   status?: $Enums.CheckoutStatus
   cart: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  metadata?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   currency: string
   amount?: bigint | number | null
   sessionId?: string | null
@@ -1144,6 +1164,7 @@ export type CheckoutUncheckedCreateWithoutReservationsInput = {
   ownsOrder?: boolean
   status?: $Enums.CheckoutStatus
   cart: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  metadata?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   currency: string
   amount?: bigint | number | null
   sessionId?: string | null
@@ -1192,6 +1213,7 @@ export type CheckoutUpdateWithoutReservationsInput = {
   ownsOrder?: Prisma.BoolFieldUpdateOperationsInput | boolean
   status?: Prisma.EnumCheckoutStatusFieldUpdateOperationsInput | $Enums.CheckoutStatus
   cart?: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  metadata?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   currency?: Prisma.StringFieldUpdateOperationsInput | string
   amount?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   sessionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -1226,6 +1248,7 @@ export type CheckoutUncheckedUpdateWithoutReservationsInput = {
   ownsOrder?: Prisma.BoolFieldUpdateOperationsInput | boolean
   status?: Prisma.EnumCheckoutStatusFieldUpdateOperationsInput | $Enums.CheckoutStatus
   cart?: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  metadata?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   currency?: Prisma.StringFieldUpdateOperationsInput | string
   amount?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   sessionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -1258,6 +1281,7 @@ export type CheckoutCreateWithoutPaymentsInput = {
   ownsOrder?: boolean
   status?: $Enums.CheckoutStatus
   cart: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  metadata?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   currency: string
   amount?: bigint | number | null
   sessionId?: string | null
@@ -1292,6 +1316,7 @@ export type CheckoutUncheckedCreateWithoutPaymentsInput = {
   ownsOrder?: boolean
   status?: $Enums.CheckoutStatus
   cart: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  metadata?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   currency: string
   amount?: bigint | number | null
   sessionId?: string | null
@@ -1340,6 +1365,7 @@ export type CheckoutUpdateWithoutPaymentsInput = {
   ownsOrder?: Prisma.BoolFieldUpdateOperationsInput | boolean
   status?: Prisma.EnumCheckoutStatusFieldUpdateOperationsInput | $Enums.CheckoutStatus
   cart?: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  metadata?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   currency?: Prisma.StringFieldUpdateOperationsInput | string
   amount?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   sessionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -1374,6 +1400,7 @@ export type CheckoutUncheckedUpdateWithoutPaymentsInput = {
   ownsOrder?: Prisma.BoolFieldUpdateOperationsInput | boolean
   status?: Prisma.EnumCheckoutStatusFieldUpdateOperationsInput | $Enums.CheckoutStatus
   cart?: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  metadata?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   currency?: Prisma.StringFieldUpdateOperationsInput | string
   amount?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   sessionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -1406,6 +1433,7 @@ export type CheckoutCreateManyOrderInput = {
   ownsOrder?: boolean
   status?: $Enums.CheckoutStatus
   cart: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  metadata?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   currency: string
   amount?: bigint | number | null
   sessionId?: string | null
@@ -1437,6 +1465,7 @@ export type CheckoutUpdateWithoutOrderInput = {
   ownsOrder?: Prisma.BoolFieldUpdateOperationsInput | boolean
   status?: Prisma.EnumCheckoutStatusFieldUpdateOperationsInput | $Enums.CheckoutStatus
   cart?: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  metadata?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   currency?: Prisma.StringFieldUpdateOperationsInput | string
   amount?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   sessionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -1470,6 +1499,7 @@ export type CheckoutUncheckedUpdateWithoutOrderInput = {
   ownsOrder?: Prisma.BoolFieldUpdateOperationsInput | boolean
   status?: Prisma.EnumCheckoutStatusFieldUpdateOperationsInput | $Enums.CheckoutStatus
   cart?: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  metadata?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   currency?: Prisma.StringFieldUpdateOperationsInput | string
   amount?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   sessionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -1503,6 +1533,7 @@ export type CheckoutUncheckedUpdateManyWithoutOrderInput = {
   ownsOrder?: Prisma.BoolFieldUpdateOperationsInput | boolean
   status?: Prisma.EnumCheckoutStatusFieldUpdateOperationsInput | $Enums.CheckoutStatus
   cart?: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  metadata?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   currency?: Prisma.StringFieldUpdateOperationsInput | string
   amount?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   sessionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -1575,6 +1606,7 @@ export type CheckoutSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs
   ownsOrder?: boolean
   status?: boolean
   cart?: boolean
+  metadata?: boolean
   currency?: boolean
   amount?: boolean
   sessionId?: boolean
@@ -1611,6 +1643,7 @@ export type CheckoutSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Exte
   ownsOrder?: boolean
   status?: boolean
   cart?: boolean
+  metadata?: boolean
   currency?: boolean
   amount?: boolean
   sessionId?: boolean
@@ -1644,6 +1677,7 @@ export type CheckoutSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Exte
   ownsOrder?: boolean
   status?: boolean
   cart?: boolean
+  metadata?: boolean
   currency?: boolean
   amount?: boolean
   sessionId?: boolean
@@ -1677,6 +1711,7 @@ export type CheckoutSelectScalar = {
   ownsOrder?: boolean
   status?: boolean
   cart?: boolean
+  metadata?: boolean
   currency?: boolean
   amount?: boolean
   sessionId?: boolean
@@ -1701,7 +1736,7 @@ export type CheckoutSelectScalar = {
   updatedAt?: boolean
 }
 
-export type CheckoutOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "userId" | "email" | "orderId" | "ownsOrder" | "status" | "cart" | "currency" | "amount" | "sessionId" | "sessionUrl" | "sessionExpiresAt" | "paymentIntentId" | "refusal" | "idempotencyKey" | "requestId" | "ipAddress" | "network" | "userAgent" | "askedAt" | "risk" | "requeues" | "stripeAwaySince" | "serverErrors" | "sessionParams" | "expireReason" | "expireFailedAt" | "createdAt" | "updatedAt", ExtArgs["result"]["checkout"]>
+export type CheckoutOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "userId" | "email" | "orderId" | "ownsOrder" | "status" | "cart" | "metadata" | "currency" | "amount" | "sessionId" | "sessionUrl" | "sessionExpiresAt" | "paymentIntentId" | "refusal" | "idempotencyKey" | "requestId" | "ipAddress" | "network" | "userAgent" | "askedAt" | "risk" | "requeues" | "stripeAwaySince" | "serverErrors" | "sessionParams" | "expireReason" | "expireFailedAt" | "createdAt" | "updatedAt", ExtArgs["result"]["checkout"]>
 export type CheckoutInclude<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   order?: boolean | Prisma.Checkout$orderArgs<ExtArgs>
   reservations?: boolean | Prisma.Checkout$reservationsArgs<ExtArgs>
@@ -1730,6 +1765,10 @@ export type $CheckoutPayload<ExtArgs extends runtime.Types.Extensions.InternalAr
     ownsOrder: boolean
     status: $Enums.CheckoutStatus
     cart: runtime.JsonValue
+    /**
+     * What the shop keeps with it; never trusted.
+     */
+    metadata: runtime.JsonValue | null
     currency: string
     amount: bigint | null
     sessionId: string | null
@@ -2209,6 +2248,7 @@ export interface CheckoutFieldRefs {
   readonly ownsOrder: Prisma.FieldRef<"Checkout", 'Boolean'>
   readonly status: Prisma.FieldRef<"Checkout", 'CheckoutStatus'>
   readonly cart: Prisma.FieldRef<"Checkout", 'Json'>
+  readonly metadata: Prisma.FieldRef<"Checkout", 'Json'>
   readonly currency: Prisma.FieldRef<"Checkout", 'String'>
   readonly amount: Prisma.FieldRef<"Checkout", 'BigInt'>
   readonly sessionId: Prisma.FieldRef<"Checkout", 'String'>

@@ -90,6 +90,7 @@ export type OrderCountAggregateOutputType = {
   shipping: number
   total: number
   address: number
+  metadata: number
   captured: number
   refunded: number
   sequence: number
@@ -165,6 +166,7 @@ export type OrderCountAggregateInputType = {
   shipping?: true
   total?: true
   address?: true
+  metadata?: true
   captured?: true
   refunded?: true
   sequence?: true
@@ -271,6 +273,7 @@ export type OrderGroupByOutputType = {
   shipping: bigint | null
   total: bigint | null
   address: runtime.JsonValue | null
+  metadata: runtime.JsonValue | null
   captured: bigint
   refunded: bigint
   sequence: number
@@ -313,6 +316,7 @@ export type OrderWhereInput = {
   shipping?: Prisma.BigIntNullableFilter<"Order"> | bigint | number | null
   total?: Prisma.BigIntNullableFilter<"Order"> | bigint | number | null
   address?: Prisma.JsonNullableFilter<"Order">
+  metadata?: Prisma.JsonNullableFilter<"Order">
   captured?: Prisma.BigIntFilter<"Order"> | bigint | number
   refunded?: Prisma.BigIntFilter<"Order"> | bigint | number
   sequence?: Prisma.IntFilter<"Order"> | number
@@ -340,6 +344,7 @@ export type OrderOrderByWithRelationInput = {
   shipping?: Prisma.SortOrderInput | Prisma.SortOrder
   total?: Prisma.SortOrderInput | Prisma.SortOrder
   address?: Prisma.SortOrderInput | Prisma.SortOrder
+  metadata?: Prisma.SortOrderInput | Prisma.SortOrder
   captured?: Prisma.SortOrder
   refunded?: Prisma.SortOrder
   sequence?: Prisma.SortOrder
@@ -370,6 +375,7 @@ export type OrderWhereUniqueInput = Prisma.AtLeast<{
   shipping?: Prisma.BigIntNullableFilter<"Order"> | bigint | number | null
   total?: Prisma.BigIntNullableFilter<"Order"> | bigint | number | null
   address?: Prisma.JsonNullableFilter<"Order">
+  metadata?: Prisma.JsonNullableFilter<"Order">
   captured?: Prisma.BigIntFilter<"Order"> | bigint | number
   refunded?: Prisma.BigIntFilter<"Order"> | bigint | number
   sequence?: Prisma.IntFilter<"Order"> | number
@@ -397,6 +403,7 @@ export type OrderOrderByWithAggregationInput = {
   shipping?: Prisma.SortOrderInput | Prisma.SortOrder
   total?: Prisma.SortOrderInput | Prisma.SortOrder
   address?: Prisma.SortOrderInput | Prisma.SortOrder
+  metadata?: Prisma.SortOrderInput | Prisma.SortOrder
   captured?: Prisma.SortOrder
   refunded?: Prisma.SortOrder
   sequence?: Prisma.SortOrder
@@ -424,6 +431,7 @@ export type OrderScalarWhereWithAggregatesInput = {
   shipping?: Prisma.BigIntNullableWithAggregatesFilter<"Order"> | bigint | number | null
   total?: Prisma.BigIntNullableWithAggregatesFilter<"Order"> | bigint | number | null
   address?: Prisma.JsonNullableWithAggregatesFilter<"Order">
+  metadata?: Prisma.JsonNullableWithAggregatesFilter<"Order">
   captured?: Prisma.BigIntWithAggregatesFilter<"Order"> | bigint | number
   refunded?: Prisma.BigIntWithAggregatesFilter<"Order"> | bigint | number
   sequence?: Prisma.IntWithAggregatesFilter<"Order"> | number
@@ -443,6 +451,7 @@ export type OrderCreateInput = {
   shipping?: bigint | number | null
   total?: bigint | number | null
   address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  metadata?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   captured?: bigint | number
   refunded?: bigint | number
   sequence?: number
@@ -470,6 +479,7 @@ export type OrderUncheckedCreateInput = {
   shipping?: bigint | number | null
   total?: bigint | number | null
   address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  metadata?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   captured?: bigint | number
   refunded?: bigint | number
   sequence?: number
@@ -497,6 +507,7 @@ export type OrderUpdateInput = {
   shipping?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   total?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  metadata?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   captured?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   refunded?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   sequence?: Prisma.IntFieldUpdateOperationsInput | number
@@ -524,6 +535,7 @@ export type OrderUncheckedUpdateInput = {
   shipping?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   total?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  metadata?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   captured?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   refunded?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   sequence?: Prisma.IntFieldUpdateOperationsInput | number
@@ -551,6 +563,7 @@ export type OrderCreateManyInput = {
   shipping?: bigint | number | null
   total?: bigint | number | null
   address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  metadata?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   captured?: bigint | number
   refunded?: bigint | number
   sequence?: number
@@ -570,6 +583,7 @@ export type OrderUpdateManyMutationInput = {
   shipping?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   total?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  metadata?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   captured?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   refunded?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   sequence?: Prisma.IntFieldUpdateOperationsInput | number
@@ -589,6 +603,7 @@ export type OrderUncheckedUpdateManyInput = {
   shipping?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   total?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  metadata?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   captured?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   refunded?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   sequence?: Prisma.IntFieldUpdateOperationsInput | number
@@ -608,6 +623,7 @@ export type OrderCountOrderByAggregateInput = {
   shipping?: Prisma.SortOrder
   total?: Prisma.SortOrder
   address?: Prisma.SortOrder
+  metadata?: Prisma.SortOrder
   captured?: Prisma.SortOrder
   refunded?: Prisma.SortOrder
   sequence?: Prisma.SortOrder
@@ -821,6 +837,7 @@ export type OrderCreateWithoutItemsInput = {
   shipping?: bigint | number | null
   total?: bigint | number | null
   address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  metadata?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   captured?: bigint | number
   refunded?: bigint | number
   sequence?: number
@@ -847,6 +864,7 @@ export type OrderUncheckedCreateWithoutItemsInput = {
   shipping?: bigint | number | null
   total?: bigint | number | null
   address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  metadata?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   captured?: bigint | number
   refunded?: bigint | number
   sequence?: number
@@ -889,6 +907,7 @@ export type OrderUpdateWithoutItemsInput = {
   shipping?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   total?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  metadata?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   captured?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   refunded?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   sequence?: Prisma.IntFieldUpdateOperationsInput | number
@@ -915,6 +934,7 @@ export type OrderUncheckedUpdateWithoutItemsInput = {
   shipping?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   total?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  metadata?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   captured?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   refunded?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   sequence?: Prisma.IntFieldUpdateOperationsInput | number
@@ -941,6 +961,7 @@ export type OrderCreateWithoutCheckoutsInput = {
   shipping?: bigint | number | null
   total?: bigint | number | null
   address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  metadata?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   captured?: bigint | number
   refunded?: bigint | number
   sequence?: number
@@ -967,6 +988,7 @@ export type OrderUncheckedCreateWithoutCheckoutsInput = {
   shipping?: bigint | number | null
   total?: bigint | number | null
   address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  metadata?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   captured?: bigint | number
   refunded?: bigint | number
   sequence?: number
@@ -1009,6 +1031,7 @@ export type OrderUpdateWithoutCheckoutsInput = {
   shipping?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   total?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  metadata?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   captured?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   refunded?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   sequence?: Prisma.IntFieldUpdateOperationsInput | number
@@ -1035,6 +1058,7 @@ export type OrderUncheckedUpdateWithoutCheckoutsInput = {
   shipping?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   total?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  metadata?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   captured?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   refunded?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   sequence?: Prisma.IntFieldUpdateOperationsInput | number
@@ -1061,6 +1085,7 @@ export type OrderCreateWithoutPaymentsInput = {
   shipping?: bigint | number | null
   total?: bigint | number | null
   address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  metadata?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   captured?: bigint | number
   refunded?: bigint | number
   sequence?: number
@@ -1087,6 +1112,7 @@ export type OrderUncheckedCreateWithoutPaymentsInput = {
   shipping?: bigint | number | null
   total?: bigint | number | null
   address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  metadata?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   captured?: bigint | number
   refunded?: bigint | number
   sequence?: number
@@ -1129,6 +1155,7 @@ export type OrderUpdateWithoutPaymentsInput = {
   shipping?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   total?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  metadata?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   captured?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   refunded?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   sequence?: Prisma.IntFieldUpdateOperationsInput | number
@@ -1155,6 +1182,7 @@ export type OrderUncheckedUpdateWithoutPaymentsInput = {
   shipping?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   total?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  metadata?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   captured?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   refunded?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   sequence?: Prisma.IntFieldUpdateOperationsInput | number
@@ -1181,6 +1209,7 @@ export type OrderCreateWithoutRefundsInput = {
   shipping?: bigint | number | null
   total?: bigint | number | null
   address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  metadata?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   captured?: bigint | number
   refunded?: bigint | number
   sequence?: number
@@ -1207,6 +1236,7 @@ export type OrderUncheckedCreateWithoutRefundsInput = {
   shipping?: bigint | number | null
   total?: bigint | number | null
   address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  metadata?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   captured?: bigint | number
   refunded?: bigint | number
   sequence?: number
@@ -1249,6 +1279,7 @@ export type OrderUpdateWithoutRefundsInput = {
   shipping?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   total?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  metadata?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   captured?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   refunded?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   sequence?: Prisma.IntFieldUpdateOperationsInput | number
@@ -1275,6 +1306,7 @@ export type OrderUncheckedUpdateWithoutRefundsInput = {
   shipping?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   total?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  metadata?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   captured?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   refunded?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   sequence?: Prisma.IntFieldUpdateOperationsInput | number
@@ -1301,6 +1333,7 @@ export type OrderCreateWithoutDisputesInput = {
   shipping?: bigint | number | null
   total?: bigint | number | null
   address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  metadata?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   captured?: bigint | number
   refunded?: bigint | number
   sequence?: number
@@ -1327,6 +1360,7 @@ export type OrderUncheckedCreateWithoutDisputesInput = {
   shipping?: bigint | number | null
   total?: bigint | number | null
   address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  metadata?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   captured?: bigint | number
   refunded?: bigint | number
   sequence?: number
@@ -1369,6 +1403,7 @@ export type OrderUpdateWithoutDisputesInput = {
   shipping?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   total?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  metadata?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   captured?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   refunded?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   sequence?: Prisma.IntFieldUpdateOperationsInput | number
@@ -1395,6 +1430,7 @@ export type OrderUncheckedUpdateWithoutDisputesInput = {
   shipping?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   total?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  metadata?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   captured?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   refunded?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   sequence?: Prisma.IntFieldUpdateOperationsInput | number
@@ -1421,6 +1457,7 @@ export type OrderCreateWithoutSignalsInput = {
   shipping?: bigint | number | null
   total?: bigint | number | null
   address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  metadata?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   captured?: bigint | number
   refunded?: bigint | number
   sequence?: number
@@ -1447,6 +1484,7 @@ export type OrderUncheckedCreateWithoutSignalsInput = {
   shipping?: bigint | number | null
   total?: bigint | number | null
   address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  metadata?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   captured?: bigint | number
   refunded?: bigint | number
   sequence?: number
@@ -1489,6 +1527,7 @@ export type OrderUpdateWithoutSignalsInput = {
   shipping?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   total?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  metadata?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   captured?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   refunded?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   sequence?: Prisma.IntFieldUpdateOperationsInput | number
@@ -1515,6 +1554,7 @@ export type OrderUncheckedUpdateWithoutSignalsInput = {
   shipping?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   total?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  metadata?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   captured?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   refunded?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   sequence?: Prisma.IntFieldUpdateOperationsInput | number
@@ -1541,6 +1581,7 @@ export type OrderCreateWithoutPostingsInput = {
   shipping?: bigint | number | null
   total?: bigint | number | null
   address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  metadata?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   captured?: bigint | number
   refunded?: bigint | number
   sequence?: number
@@ -1567,6 +1608,7 @@ export type OrderUncheckedCreateWithoutPostingsInput = {
   shipping?: bigint | number | null
   total?: bigint | number | null
   address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  metadata?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   captured?: bigint | number
   refunded?: bigint | number
   sequence?: number
@@ -1609,6 +1651,7 @@ export type OrderUpdateWithoutPostingsInput = {
   shipping?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   total?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  metadata?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   captured?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   refunded?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   sequence?: Prisma.IntFieldUpdateOperationsInput | number
@@ -1635,6 +1678,7 @@ export type OrderUncheckedUpdateWithoutPostingsInput = {
   shipping?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   total?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  metadata?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   captured?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   refunded?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   sequence?: Prisma.IntFieldUpdateOperationsInput | number
@@ -1661,6 +1705,7 @@ export type OrderCreateWithoutNotificationsInput = {
   shipping?: bigint | number | null
   total?: bigint | number | null
   address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  metadata?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   captured?: bigint | number
   refunded?: bigint | number
   sequence?: number
@@ -1687,6 +1732,7 @@ export type OrderUncheckedCreateWithoutNotificationsInput = {
   shipping?: bigint | number | null
   total?: bigint | number | null
   address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  metadata?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   captured?: bigint | number
   refunded?: bigint | number
   sequence?: number
@@ -1729,6 +1775,7 @@ export type OrderUpdateWithoutNotificationsInput = {
   shipping?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   total?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  metadata?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   captured?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   refunded?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   sequence?: Prisma.IntFieldUpdateOperationsInput | number
@@ -1755,6 +1802,7 @@ export type OrderUncheckedUpdateWithoutNotificationsInput = {
   shipping?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   total?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  metadata?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   captured?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   refunded?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   sequence?: Prisma.IntFieldUpdateOperationsInput | number
@@ -1875,6 +1923,7 @@ export type OrderSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = 
   shipping?: boolean
   total?: boolean
   address?: boolean
+  metadata?: boolean
   captured?: boolean
   refunded?: boolean
   sequence?: boolean
@@ -1903,6 +1952,7 @@ export type OrderSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extensi
   shipping?: boolean
   total?: boolean
   address?: boolean
+  metadata?: boolean
   captured?: boolean
   refunded?: boolean
   sequence?: boolean
@@ -1922,6 +1972,7 @@ export type OrderSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extensi
   shipping?: boolean
   total?: boolean
   address?: boolean
+  metadata?: boolean
   captured?: boolean
   refunded?: boolean
   sequence?: boolean
@@ -1941,6 +1992,7 @@ export type OrderSelectScalar = {
   shipping?: boolean
   total?: boolean
   address?: boolean
+  metadata?: boolean
   captured?: boolean
   refunded?: boolean
   sequence?: boolean
@@ -1950,7 +2002,7 @@ export type OrderSelectScalar = {
   updatedAt?: boolean
 }
 
-export type OrderOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "userId" | "email" | "status" | "currency" | "subtotal" | "shipping" | "total" | "address" | "captured" | "refunded" | "sequence" | "paidAt" | "cancelledAt" | "createdAt" | "updatedAt", ExtArgs["result"]["order"]>
+export type OrderOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "userId" | "email" | "status" | "currency" | "subtotal" | "shipping" | "total" | "address" | "metadata" | "captured" | "refunded" | "sequence" | "paidAt" | "cancelledAt" | "createdAt" | "updatedAt", ExtArgs["result"]["order"]>
 export type OrderInclude<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   items?: boolean | Prisma.Order$itemsArgs<ExtArgs>
   checkouts?: boolean | Prisma.Order$checkoutsArgs<ExtArgs>
@@ -1987,6 +2039,10 @@ export type $OrderPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs 
     shipping: bigint | null
     total: bigint | null
     address: runtime.JsonValue | null
+    /**
+     * What the shop keeps with it; never trusted.
+     */
+    metadata: runtime.JsonValue | null
     /**
      * What Stripe has captured and refunded, over all payments that count.
      */
@@ -2443,6 +2499,7 @@ export interface OrderFieldRefs {
   readonly shipping: Prisma.FieldRef<"Order", 'BigInt'>
   readonly total: Prisma.FieldRef<"Order", 'BigInt'>
   readonly address: Prisma.FieldRef<"Order", 'Json'>
+  readonly metadata: Prisma.FieldRef<"Order", 'Json'>
   readonly captured: Prisma.FieldRef<"Order", 'BigInt'>
   readonly refunded: Prisma.FieldRef<"Order", 'BigInt'>
   readonly sequence: Prisma.FieldRef<"Order", 'Int'>

@@ -14,7 +14,7 @@ import type * as Prisma from "../internal/prismaNamespace.js"
 
 /**
  * Model OrderItem
- * A verified line: name and unit price as the database had them.
+ * A verified product of an order: name and unit price as the database had them. One row a product, as its stock is one.
  */
 export type OrderItemModel = runtime.Types.Result.DefaultSelection<Prisma.$OrderItemPayload>
 
@@ -64,6 +64,7 @@ export type OrderItemCountAggregateOutputType = {
   image: number
   unitPrice: number
   quantity: number
+  options: number
   _all: number
 }
 
@@ -106,6 +107,7 @@ export type OrderItemCountAggregateInputType = {
   image?: true
   unitPrice?: true
   quantity?: true
+  options?: true
   _all?: true
 }
 
@@ -203,6 +205,7 @@ export type OrderItemGroupByOutputType = {
   image: string | null
   unitPrice: bigint
   quantity: number
+  options: runtime.JsonValue | null
   _count: OrderItemCountAggregateOutputType | null
   _avg: OrderItemAvgAggregateOutputType | null
   _sum: OrderItemSumAggregateOutputType | null
@@ -236,6 +239,7 @@ export type OrderItemWhereInput = {
   image?: Prisma.StringNullableFilter<"OrderItem"> | string | null
   unitPrice?: Prisma.BigIntFilter<"OrderItem"> | bigint | number
   quantity?: Prisma.IntFilter<"OrderItem"> | number
+  options?: Prisma.JsonNullableFilter<"OrderItem">
   order?: Prisma.XOR<Prisma.OrderScalarRelationFilter, Prisma.OrderWhereInput>
   product?: Prisma.XOR<Prisma.ProductScalarRelationFilter, Prisma.ProductWhereInput>
 }
@@ -248,6 +252,7 @@ export type OrderItemOrderByWithRelationInput = {
   image?: Prisma.SortOrderInput | Prisma.SortOrder
   unitPrice?: Prisma.SortOrder
   quantity?: Prisma.SortOrder
+  options?: Prisma.SortOrderInput | Prisma.SortOrder
   order?: Prisma.OrderOrderByWithRelationInput
   product?: Prisma.ProductOrderByWithRelationInput
 }
@@ -264,6 +269,7 @@ export type OrderItemWhereUniqueInput = Prisma.AtLeast<{
   image?: Prisma.StringNullableFilter<"OrderItem"> | string | null
   unitPrice?: Prisma.BigIntFilter<"OrderItem"> | bigint | number
   quantity?: Prisma.IntFilter<"OrderItem"> | number
+  options?: Prisma.JsonNullableFilter<"OrderItem">
   order?: Prisma.XOR<Prisma.OrderScalarRelationFilter, Prisma.OrderWhereInput>
   product?: Prisma.XOR<Prisma.ProductScalarRelationFilter, Prisma.ProductWhereInput>
 }, "orderId_productId">
@@ -276,6 +282,7 @@ export type OrderItemOrderByWithAggregationInput = {
   image?: Prisma.SortOrderInput | Prisma.SortOrder
   unitPrice?: Prisma.SortOrder
   quantity?: Prisma.SortOrder
+  options?: Prisma.SortOrderInput | Prisma.SortOrder
   _count?: Prisma.OrderItemCountOrderByAggregateInput
   _avg?: Prisma.OrderItemAvgOrderByAggregateInput
   _max?: Prisma.OrderItemMaxOrderByAggregateInput
@@ -294,6 +301,7 @@ export type OrderItemScalarWhereWithAggregatesInput = {
   image?: Prisma.StringNullableWithAggregatesFilter<"OrderItem"> | string | null
   unitPrice?: Prisma.BigIntWithAggregatesFilter<"OrderItem"> | bigint | number
   quantity?: Prisma.IntWithAggregatesFilter<"OrderItem"> | number
+  options?: Prisma.JsonNullableWithAggregatesFilter<"OrderItem">
 }
 
 export type OrderItemCreateInput = {
@@ -302,6 +310,7 @@ export type OrderItemCreateInput = {
   image?: string | null
   unitPrice: bigint | number
   quantity: number
+  options?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   order: Prisma.OrderCreateNestedOneWithoutItemsInput
   product: Prisma.ProductCreateNestedOneWithoutItemsInput
 }
@@ -314,6 +323,7 @@ export type OrderItemUncheckedCreateInput = {
   image?: string | null
   unitPrice: bigint | number
   quantity: number
+  options?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
 }
 
 export type OrderItemUpdateInput = {
@@ -322,6 +332,7 @@ export type OrderItemUpdateInput = {
   image?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   unitPrice?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   quantity?: Prisma.IntFieldUpdateOperationsInput | number
+  options?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   order?: Prisma.OrderUpdateOneRequiredWithoutItemsNestedInput
   product?: Prisma.ProductUpdateOneRequiredWithoutItemsNestedInput
 }
@@ -334,6 +345,7 @@ export type OrderItemUncheckedUpdateInput = {
   image?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   unitPrice?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   quantity?: Prisma.IntFieldUpdateOperationsInput | number
+  options?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
 }
 
 export type OrderItemCreateManyInput = {
@@ -344,6 +356,7 @@ export type OrderItemCreateManyInput = {
   image?: string | null
   unitPrice: bigint | number
   quantity: number
+  options?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
 }
 
 export type OrderItemUpdateManyMutationInput = {
@@ -352,6 +365,7 @@ export type OrderItemUpdateManyMutationInput = {
   image?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   unitPrice?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   quantity?: Prisma.IntFieldUpdateOperationsInput | number
+  options?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
 }
 
 export type OrderItemUncheckedUpdateManyInput = {
@@ -362,6 +376,7 @@ export type OrderItemUncheckedUpdateManyInput = {
   image?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   unitPrice?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   quantity?: Prisma.IntFieldUpdateOperationsInput | number
+  options?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
 }
 
 export type OrderItemListRelationFilter = {
@@ -387,6 +402,7 @@ export type OrderItemCountOrderByAggregateInput = {
   image?: Prisma.SortOrder
   unitPrice?: Prisma.SortOrder
   quantity?: Prisma.SortOrder
+  options?: Prisma.SortOrder
 }
 
 export type OrderItemAvgOrderByAggregateInput = {
@@ -509,6 +525,7 @@ export type OrderItemCreateWithoutProductInput = {
   image?: string | null
   unitPrice: bigint | number
   quantity: number
+  options?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   order: Prisma.OrderCreateNestedOneWithoutItemsInput
 }
 
@@ -519,6 +536,7 @@ export type OrderItemUncheckedCreateWithoutProductInput = {
   image?: string | null
   unitPrice: bigint | number
   quantity: number
+  options?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
 }
 
 export type OrderItemCreateOrConnectWithoutProductInput = {
@@ -558,6 +576,7 @@ export type OrderItemScalarWhereInput = {
   image?: Prisma.StringNullableFilter<"OrderItem"> | string | null
   unitPrice?: Prisma.BigIntFilter<"OrderItem"> | bigint | number
   quantity?: Prisma.IntFilter<"OrderItem"> | number
+  options?: Prisma.JsonNullableFilter<"OrderItem">
 }
 
 export type OrderItemCreateWithoutOrderInput = {
@@ -566,6 +585,7 @@ export type OrderItemCreateWithoutOrderInput = {
   image?: string | null
   unitPrice: bigint | number
   quantity: number
+  options?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   product: Prisma.ProductCreateNestedOneWithoutItemsInput
 }
 
@@ -576,6 +596,7 @@ export type OrderItemUncheckedCreateWithoutOrderInput = {
   image?: string | null
   unitPrice: bigint | number
   quantity: number
+  options?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
 }
 
 export type OrderItemCreateOrConnectWithoutOrderInput = {
@@ -611,6 +632,7 @@ export type OrderItemCreateManyProductInput = {
   image?: string | null
   unitPrice: bigint | number
   quantity: number
+  options?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
 }
 
 export type OrderItemUpdateWithoutProductInput = {
@@ -619,6 +641,7 @@ export type OrderItemUpdateWithoutProductInput = {
   image?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   unitPrice?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   quantity?: Prisma.IntFieldUpdateOperationsInput | number
+  options?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   order?: Prisma.OrderUpdateOneRequiredWithoutItemsNestedInput
 }
 
@@ -629,6 +652,7 @@ export type OrderItemUncheckedUpdateWithoutProductInput = {
   image?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   unitPrice?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   quantity?: Prisma.IntFieldUpdateOperationsInput | number
+  options?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
 }
 
 export type OrderItemUncheckedUpdateManyWithoutProductInput = {
@@ -638,6 +662,7 @@ export type OrderItemUncheckedUpdateManyWithoutProductInput = {
   image?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   unitPrice?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   quantity?: Prisma.IntFieldUpdateOperationsInput | number
+  options?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
 }
 
 export type OrderItemCreateManyOrderInput = {
@@ -647,6 +672,7 @@ export type OrderItemCreateManyOrderInput = {
   image?: string | null
   unitPrice: bigint | number
   quantity: number
+  options?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
 }
 
 export type OrderItemUpdateWithoutOrderInput = {
@@ -655,6 +681,7 @@ export type OrderItemUpdateWithoutOrderInput = {
   image?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   unitPrice?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   quantity?: Prisma.IntFieldUpdateOperationsInput | number
+  options?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   product?: Prisma.ProductUpdateOneRequiredWithoutItemsNestedInput
 }
 
@@ -665,6 +692,7 @@ export type OrderItemUncheckedUpdateWithoutOrderInput = {
   image?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   unitPrice?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   quantity?: Prisma.IntFieldUpdateOperationsInput | number
+  options?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
 }
 
 export type OrderItemUncheckedUpdateManyWithoutOrderInput = {
@@ -674,6 +702,7 @@ export type OrderItemUncheckedUpdateManyWithoutOrderInput = {
   image?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   unitPrice?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   quantity?: Prisma.IntFieldUpdateOperationsInput | number
+  options?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
 }
 
 
@@ -686,6 +715,7 @@ export type OrderItemSelect<ExtArgs extends runtime.Types.Extensions.InternalArg
   image?: boolean
   unitPrice?: boolean
   quantity?: boolean
+  options?: boolean
   order?: boolean | Prisma.OrderDefaultArgs<ExtArgs>
   product?: boolean | Prisma.ProductDefaultArgs<ExtArgs>
 }, ExtArgs["result"]["orderItem"]>
@@ -698,6 +728,7 @@ export type OrderItemSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Ext
   image?: boolean
   unitPrice?: boolean
   quantity?: boolean
+  options?: boolean
   order?: boolean | Prisma.OrderDefaultArgs<ExtArgs>
   product?: boolean | Prisma.ProductDefaultArgs<ExtArgs>
 }, ExtArgs["result"]["orderItem"]>
@@ -710,6 +741,7 @@ export type OrderItemSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Ext
   image?: boolean
   unitPrice?: boolean
   quantity?: boolean
+  options?: boolean
   order?: boolean | Prisma.OrderDefaultArgs<ExtArgs>
   product?: boolean | Prisma.ProductDefaultArgs<ExtArgs>
 }, ExtArgs["result"]["orderItem"]>
@@ -722,9 +754,10 @@ export type OrderItemSelectScalar = {
   image?: boolean
   unitPrice?: boolean
   quantity?: boolean
+  options?: boolean
 }
 
-export type OrderItemOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"orderId" | "productId" | "name" | "description" | "image" | "unitPrice" | "quantity", ExtArgs["result"]["orderItem"]>
+export type OrderItemOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"orderId" | "productId" | "name" | "description" | "image" | "unitPrice" | "quantity" | "options", ExtArgs["result"]["orderItem"]>
 export type OrderItemInclude<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   order?: boolean | Prisma.OrderDefaultArgs<ExtArgs>
   product?: boolean | Prisma.ProductDefaultArgs<ExtArgs>
@@ -751,7 +784,15 @@ export type $OrderItemPayload<ExtArgs extends runtime.Types.Extensions.InternalA
     description: string | null
     image: string | null
     unitPrice: bigint
+    /**
+     * Of all lines of the product together.
+     */
     quantity: number
+    /**
+     * The lines of the product when they carry options: [{"quantity": 2, "options": {"Size": "M"}}, …]. Their quantities add up to
+     * `quantity`; where they do not, the release before has filled the order anew, and they mean nothing.
+     */
+    options: runtime.JsonValue | null
   }, ExtArgs["result"]["orderItem"]>
   composites: {}
 }
@@ -1184,6 +1225,7 @@ export interface OrderItemFieldRefs {
   readonly image: Prisma.FieldRef<"OrderItem", 'String'>
   readonly unitPrice: Prisma.FieldRef<"OrderItem", 'BigInt'>
   readonly quantity: Prisma.FieldRef<"OrderItem", 'Int'>
+  readonly options: Prisma.FieldRef<"OrderItem", 'Json'>
 }
     
 

@@ -14,7 +14,7 @@ import type * as Prisma from "../internal/prismaNamespace.js"
 
 /**
  * Model Product
- * What the shop sells. What can be bought now is `stock - reserved`.
+ * What the shop sells. What can be bought now is `stock - reserved + backorderLimit`, where stock is counted.
  */
 export type ProductModel = runtime.Types.Result.DefaultSelection<Prisma.$ProductPayload>
 
@@ -30,12 +30,14 @@ export type ProductAvgAggregateOutputType = {
   price: number | null
   stock: number | null
   reserved: number | null
+  backorderLimit: number | null
 }
 
 export type ProductSumAggregateOutputType = {
   price: bigint | null
   stock: number | null
   reserved: number | null
+  backorderLimit: number | null
 }
 
 export type ProductMinAggregateOutputType = {
@@ -48,6 +50,8 @@ export type ProductMinAggregateOutputType = {
   currency: string | null
   stock: number | null
   reserved: number | null
+  trackStock: boolean | null
+  backorderLimit: number | null
   active: boolean | null
   createdAt: Date | null
   updatedAt: Date | null
@@ -63,6 +67,8 @@ export type ProductMaxAggregateOutputType = {
   currency: string | null
   stock: number | null
   reserved: number | null
+  trackStock: boolean | null
+  backorderLimit: number | null
   active: boolean | null
   createdAt: Date | null
   updatedAt: Date | null
@@ -78,6 +84,8 @@ export type ProductCountAggregateOutputType = {
   currency: number
   stock: number
   reserved: number
+  trackStock: number
+  backorderLimit: number
   active: number
   createdAt: number
   updatedAt: number
@@ -89,12 +97,14 @@ export type ProductAvgAggregateInputType = {
   price?: true
   stock?: true
   reserved?: true
+  backorderLimit?: true
 }
 
 export type ProductSumAggregateInputType = {
   price?: true
   stock?: true
   reserved?: true
+  backorderLimit?: true
 }
 
 export type ProductMinAggregateInputType = {
@@ -107,6 +117,8 @@ export type ProductMinAggregateInputType = {
   currency?: true
   stock?: true
   reserved?: true
+  trackStock?: true
+  backorderLimit?: true
   active?: true
   createdAt?: true
   updatedAt?: true
@@ -122,6 +134,8 @@ export type ProductMaxAggregateInputType = {
   currency?: true
   stock?: true
   reserved?: true
+  trackStock?: true
+  backorderLimit?: true
   active?: true
   createdAt?: true
   updatedAt?: true
@@ -137,6 +151,8 @@ export type ProductCountAggregateInputType = {
   currency?: true
   stock?: true
   reserved?: true
+  trackStock?: true
+  backorderLimit?: true
   active?: true
   createdAt?: true
   updatedAt?: true
@@ -239,6 +255,8 @@ export type ProductGroupByOutputType = {
   currency: string
   stock: number
   reserved: number
+  trackStock: boolean
+  backorderLimit: number
   active: boolean
   createdAt: Date
   updatedAt: Date
@@ -277,9 +295,12 @@ export type ProductWhereInput = {
   currency?: Prisma.StringFilter<"Product"> | string
   stock?: Prisma.IntFilter<"Product"> | number
   reserved?: Prisma.IntFilter<"Product"> | number
+  trackStock?: Prisma.BoolFilter<"Product"> | boolean
+  backorderLimit?: Prisma.IntFilter<"Product"> | number
   active?: Prisma.BoolFilter<"Product"> | boolean
   createdAt?: Prisma.DateTimeFilter<"Product"> | Date | string
   updatedAt?: Prisma.DateTimeFilter<"Product"> | Date | string
+  prices?: Prisma.ProductPriceListRelationFilter
   items?: Prisma.OrderItemListRelationFilter
   reservations?: Prisma.ReservationListRelationFilter
 }
@@ -294,9 +315,12 @@ export type ProductOrderByWithRelationInput = {
   currency?: Prisma.SortOrder
   stock?: Prisma.SortOrder
   reserved?: Prisma.SortOrder
+  trackStock?: Prisma.SortOrder
+  backorderLimit?: Prisma.SortOrder
   active?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   updatedAt?: Prisma.SortOrder
+  prices?: Prisma.ProductPriceOrderByRelationAggregateInput
   items?: Prisma.OrderItemOrderByRelationAggregateInput
   reservations?: Prisma.ReservationOrderByRelationAggregateInput
 }
@@ -314,9 +338,12 @@ export type ProductWhereUniqueInput = Prisma.AtLeast<{
   currency?: Prisma.StringFilter<"Product"> | string
   stock?: Prisma.IntFilter<"Product"> | number
   reserved?: Prisma.IntFilter<"Product"> | number
+  trackStock?: Prisma.BoolFilter<"Product"> | boolean
+  backorderLimit?: Prisma.IntFilter<"Product"> | number
   active?: Prisma.BoolFilter<"Product"> | boolean
   createdAt?: Prisma.DateTimeFilter<"Product"> | Date | string
   updatedAt?: Prisma.DateTimeFilter<"Product"> | Date | string
+  prices?: Prisma.ProductPriceListRelationFilter
   items?: Prisma.OrderItemListRelationFilter
   reservations?: Prisma.ReservationListRelationFilter
 }, "id" | "slug">
@@ -331,6 +358,8 @@ export type ProductOrderByWithAggregationInput = {
   currency?: Prisma.SortOrder
   stock?: Prisma.SortOrder
   reserved?: Prisma.SortOrder
+  trackStock?: Prisma.SortOrder
+  backorderLimit?: Prisma.SortOrder
   active?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   updatedAt?: Prisma.SortOrder
@@ -354,6 +383,8 @@ export type ProductScalarWhereWithAggregatesInput = {
   currency?: Prisma.StringWithAggregatesFilter<"Product"> | string
   stock?: Prisma.IntWithAggregatesFilter<"Product"> | number
   reserved?: Prisma.IntWithAggregatesFilter<"Product"> | number
+  trackStock?: Prisma.BoolWithAggregatesFilter<"Product"> | boolean
+  backorderLimit?: Prisma.IntWithAggregatesFilter<"Product"> | number
   active?: Prisma.BoolWithAggregatesFilter<"Product"> | boolean
   createdAt?: Prisma.DateTimeWithAggregatesFilter<"Product"> | Date | string
   updatedAt?: Prisma.DateTimeWithAggregatesFilter<"Product"> | Date | string
@@ -369,9 +400,12 @@ export type ProductCreateInput = {
   currency: string
   stock: number
   reserved?: number
+  trackStock?: boolean
+  backorderLimit?: number
   active?: boolean
   createdAt?: Date | string
   updatedAt?: Date | string
+  prices?: Prisma.ProductPriceCreateNestedManyWithoutProductInput
   items?: Prisma.OrderItemCreateNestedManyWithoutProductInput
   reservations?: Prisma.ReservationCreateNestedManyWithoutProductInput
 }
@@ -386,9 +420,12 @@ export type ProductUncheckedCreateInput = {
   currency: string
   stock: number
   reserved?: number
+  trackStock?: boolean
+  backorderLimit?: number
   active?: boolean
   createdAt?: Date | string
   updatedAt?: Date | string
+  prices?: Prisma.ProductPriceUncheckedCreateNestedManyWithoutProductInput
   items?: Prisma.OrderItemUncheckedCreateNestedManyWithoutProductInput
   reservations?: Prisma.ReservationUncheckedCreateNestedManyWithoutProductInput
 }
@@ -403,9 +440,12 @@ export type ProductUpdateInput = {
   currency?: Prisma.StringFieldUpdateOperationsInput | string
   stock?: Prisma.IntFieldUpdateOperationsInput | number
   reserved?: Prisma.IntFieldUpdateOperationsInput | number
+  trackStock?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  backorderLimit?: Prisma.IntFieldUpdateOperationsInput | number
   active?: Prisma.BoolFieldUpdateOperationsInput | boolean
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  prices?: Prisma.ProductPriceUpdateManyWithoutProductNestedInput
   items?: Prisma.OrderItemUpdateManyWithoutProductNestedInput
   reservations?: Prisma.ReservationUpdateManyWithoutProductNestedInput
 }
@@ -420,9 +460,12 @@ export type ProductUncheckedUpdateInput = {
   currency?: Prisma.StringFieldUpdateOperationsInput | string
   stock?: Prisma.IntFieldUpdateOperationsInput | number
   reserved?: Prisma.IntFieldUpdateOperationsInput | number
+  trackStock?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  backorderLimit?: Prisma.IntFieldUpdateOperationsInput | number
   active?: Prisma.BoolFieldUpdateOperationsInput | boolean
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  prices?: Prisma.ProductPriceUncheckedUpdateManyWithoutProductNestedInput
   items?: Prisma.OrderItemUncheckedUpdateManyWithoutProductNestedInput
   reservations?: Prisma.ReservationUncheckedUpdateManyWithoutProductNestedInput
 }
@@ -437,6 +480,8 @@ export type ProductCreateManyInput = {
   currency: string
   stock: number
   reserved?: number
+  trackStock?: boolean
+  backorderLimit?: number
   active?: boolean
   createdAt?: Date | string
   updatedAt?: Date | string
@@ -452,6 +497,8 @@ export type ProductUpdateManyMutationInput = {
   currency?: Prisma.StringFieldUpdateOperationsInput | string
   stock?: Prisma.IntFieldUpdateOperationsInput | number
   reserved?: Prisma.IntFieldUpdateOperationsInput | number
+  trackStock?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  backorderLimit?: Prisma.IntFieldUpdateOperationsInput | number
   active?: Prisma.BoolFieldUpdateOperationsInput | boolean
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -467,6 +514,8 @@ export type ProductUncheckedUpdateManyInput = {
   currency?: Prisma.StringFieldUpdateOperationsInput | string
   stock?: Prisma.IntFieldUpdateOperationsInput | number
   reserved?: Prisma.IntFieldUpdateOperationsInput | number
+  trackStock?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  backorderLimit?: Prisma.IntFieldUpdateOperationsInput | number
   active?: Prisma.BoolFieldUpdateOperationsInput | boolean
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -482,6 +531,8 @@ export type ProductCountOrderByAggregateInput = {
   currency?: Prisma.SortOrder
   stock?: Prisma.SortOrder
   reserved?: Prisma.SortOrder
+  trackStock?: Prisma.SortOrder
+  backorderLimit?: Prisma.SortOrder
   active?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   updatedAt?: Prisma.SortOrder
@@ -491,6 +542,7 @@ export type ProductAvgOrderByAggregateInput = {
   price?: Prisma.SortOrder
   stock?: Prisma.SortOrder
   reserved?: Prisma.SortOrder
+  backorderLimit?: Prisma.SortOrder
 }
 
 export type ProductMaxOrderByAggregateInput = {
@@ -503,6 +555,8 @@ export type ProductMaxOrderByAggregateInput = {
   currency?: Prisma.SortOrder
   stock?: Prisma.SortOrder
   reserved?: Prisma.SortOrder
+  trackStock?: Prisma.SortOrder
+  backorderLimit?: Prisma.SortOrder
   active?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   updatedAt?: Prisma.SortOrder
@@ -518,6 +572,8 @@ export type ProductMinOrderByAggregateInput = {
   currency?: Prisma.SortOrder
   stock?: Prisma.SortOrder
   reserved?: Prisma.SortOrder
+  trackStock?: Prisma.SortOrder
+  backorderLimit?: Prisma.SortOrder
   active?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   updatedAt?: Prisma.SortOrder
@@ -527,6 +583,7 @@ export type ProductSumOrderByAggregateInput = {
   price?: Prisma.SortOrder
   stock?: Prisma.SortOrder
   reserved?: Prisma.SortOrder
+  backorderLimit?: Prisma.SortOrder
 }
 
 export type ProductScalarRelationFilter = {
@@ -566,6 +623,20 @@ export type DateTimeFieldUpdateOperationsInput = {
   set?: Date | string
 }
 
+export type ProductCreateNestedOneWithoutPricesInput = {
+  create?: Prisma.XOR<Prisma.ProductCreateWithoutPricesInput, Prisma.ProductUncheckedCreateWithoutPricesInput>
+  connectOrCreate?: Prisma.ProductCreateOrConnectWithoutPricesInput
+  connect?: Prisma.ProductWhereUniqueInput
+}
+
+export type ProductUpdateOneRequiredWithoutPricesNestedInput = {
+  create?: Prisma.XOR<Prisma.ProductCreateWithoutPricesInput, Prisma.ProductUncheckedCreateWithoutPricesInput>
+  connectOrCreate?: Prisma.ProductCreateOrConnectWithoutPricesInput
+  upsert?: Prisma.ProductUpsertWithoutPricesInput
+  connect?: Prisma.ProductWhereUniqueInput
+  update?: Prisma.XOR<Prisma.XOR<Prisma.ProductUpdateToOneWithWhereWithoutPricesInput, Prisma.ProductUpdateWithoutPricesInput>, Prisma.ProductUncheckedUpdateWithoutPricesInput>
+}
+
 export type ProductCreateNestedOneWithoutItemsInput = {
   create?: Prisma.XOR<Prisma.ProductCreateWithoutItemsInput, Prisma.ProductUncheckedCreateWithoutItemsInput>
   connectOrCreate?: Prisma.ProductCreateOrConnectWithoutItemsInput
@@ -594,6 +665,98 @@ export type ProductUpdateOneRequiredWithoutReservationsNestedInput = {
   update?: Prisma.XOR<Prisma.XOR<Prisma.ProductUpdateToOneWithWhereWithoutReservationsInput, Prisma.ProductUpdateWithoutReservationsInput>, Prisma.ProductUncheckedUpdateWithoutReservationsInput>
 }
 
+export type ProductCreateWithoutPricesInput = {
+  id?: string
+  slug: string
+  name: string
+  description?: string | null
+  image?: string | null
+  price: bigint | number
+  currency: string
+  stock: number
+  reserved?: number
+  trackStock?: boolean
+  backorderLimit?: number
+  active?: boolean
+  createdAt?: Date | string
+  updatedAt?: Date | string
+  items?: Prisma.OrderItemCreateNestedManyWithoutProductInput
+  reservations?: Prisma.ReservationCreateNestedManyWithoutProductInput
+}
+
+export type ProductUncheckedCreateWithoutPricesInput = {
+  id?: string
+  slug: string
+  name: string
+  description?: string | null
+  image?: string | null
+  price: bigint | number
+  currency: string
+  stock: number
+  reserved?: number
+  trackStock?: boolean
+  backorderLimit?: number
+  active?: boolean
+  createdAt?: Date | string
+  updatedAt?: Date | string
+  items?: Prisma.OrderItemUncheckedCreateNestedManyWithoutProductInput
+  reservations?: Prisma.ReservationUncheckedCreateNestedManyWithoutProductInput
+}
+
+export type ProductCreateOrConnectWithoutPricesInput = {
+  where: Prisma.ProductWhereUniqueInput
+  create: Prisma.XOR<Prisma.ProductCreateWithoutPricesInput, Prisma.ProductUncheckedCreateWithoutPricesInput>
+}
+
+export type ProductUpsertWithoutPricesInput = {
+  update: Prisma.XOR<Prisma.ProductUpdateWithoutPricesInput, Prisma.ProductUncheckedUpdateWithoutPricesInput>
+  create: Prisma.XOR<Prisma.ProductCreateWithoutPricesInput, Prisma.ProductUncheckedCreateWithoutPricesInput>
+  where?: Prisma.ProductWhereInput
+}
+
+export type ProductUpdateToOneWithWhereWithoutPricesInput = {
+  where?: Prisma.ProductWhereInput
+  data: Prisma.XOR<Prisma.ProductUpdateWithoutPricesInput, Prisma.ProductUncheckedUpdateWithoutPricesInput>
+}
+
+export type ProductUpdateWithoutPricesInput = {
+  id?: Prisma.StringFieldUpdateOperationsInput | string
+  slug?: Prisma.StringFieldUpdateOperationsInput | string
+  name?: Prisma.StringFieldUpdateOperationsInput | string
+  description?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  image?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  price?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  currency?: Prisma.StringFieldUpdateOperationsInput | string
+  stock?: Prisma.IntFieldUpdateOperationsInput | number
+  reserved?: Prisma.IntFieldUpdateOperationsInput | number
+  trackStock?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  backorderLimit?: Prisma.IntFieldUpdateOperationsInput | number
+  active?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  items?: Prisma.OrderItemUpdateManyWithoutProductNestedInput
+  reservations?: Prisma.ReservationUpdateManyWithoutProductNestedInput
+}
+
+export type ProductUncheckedUpdateWithoutPricesInput = {
+  id?: Prisma.StringFieldUpdateOperationsInput | string
+  slug?: Prisma.StringFieldUpdateOperationsInput | string
+  name?: Prisma.StringFieldUpdateOperationsInput | string
+  description?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  image?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  price?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  currency?: Prisma.StringFieldUpdateOperationsInput | string
+  stock?: Prisma.IntFieldUpdateOperationsInput | number
+  reserved?: Prisma.IntFieldUpdateOperationsInput | number
+  trackStock?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  backorderLimit?: Prisma.IntFieldUpdateOperationsInput | number
+  active?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  items?: Prisma.OrderItemUncheckedUpdateManyWithoutProductNestedInput
+  reservations?: Prisma.ReservationUncheckedUpdateManyWithoutProductNestedInput
+}
+
 export type ProductCreateWithoutItemsInput = {
   id?: string
   slug: string
@@ -604,9 +767,12 @@ export type ProductCreateWithoutItemsInput = {
   currency: string
   stock: number
   reserved?: number
+  trackStock?: boolean
+  backorderLimit?: number
   active?: boolean
   createdAt?: Date | string
   updatedAt?: Date | string
+  prices?: Prisma.ProductPriceCreateNestedManyWithoutProductInput
   reservations?: Prisma.ReservationCreateNestedManyWithoutProductInput
 }
 
@@ -620,9 +786,12 @@ export type ProductUncheckedCreateWithoutItemsInput = {
   currency: string
   stock: number
   reserved?: number
+  trackStock?: boolean
+  backorderLimit?: number
   active?: boolean
   createdAt?: Date | string
   updatedAt?: Date | string
+  prices?: Prisma.ProductPriceUncheckedCreateNestedManyWithoutProductInput
   reservations?: Prisma.ReservationUncheckedCreateNestedManyWithoutProductInput
 }
 
@@ -652,9 +821,12 @@ export type ProductUpdateWithoutItemsInput = {
   currency?: Prisma.StringFieldUpdateOperationsInput | string
   stock?: Prisma.IntFieldUpdateOperationsInput | number
   reserved?: Prisma.IntFieldUpdateOperationsInput | number
+  trackStock?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  backorderLimit?: Prisma.IntFieldUpdateOperationsInput | number
   active?: Prisma.BoolFieldUpdateOperationsInput | boolean
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  prices?: Prisma.ProductPriceUpdateManyWithoutProductNestedInput
   reservations?: Prisma.ReservationUpdateManyWithoutProductNestedInput
 }
 
@@ -668,9 +840,12 @@ export type ProductUncheckedUpdateWithoutItemsInput = {
   currency?: Prisma.StringFieldUpdateOperationsInput | string
   stock?: Prisma.IntFieldUpdateOperationsInput | number
   reserved?: Prisma.IntFieldUpdateOperationsInput | number
+  trackStock?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  backorderLimit?: Prisma.IntFieldUpdateOperationsInput | number
   active?: Prisma.BoolFieldUpdateOperationsInput | boolean
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  prices?: Prisma.ProductPriceUncheckedUpdateManyWithoutProductNestedInput
   reservations?: Prisma.ReservationUncheckedUpdateManyWithoutProductNestedInput
 }
 
@@ -684,9 +859,12 @@ export type ProductCreateWithoutReservationsInput = {
   currency: string
   stock: number
   reserved?: number
+  trackStock?: boolean
+  backorderLimit?: number
   active?: boolean
   createdAt?: Date | string
   updatedAt?: Date | string
+  prices?: Prisma.ProductPriceCreateNestedManyWithoutProductInput
   items?: Prisma.OrderItemCreateNestedManyWithoutProductInput
 }
 
@@ -700,9 +878,12 @@ export type ProductUncheckedCreateWithoutReservationsInput = {
   currency: string
   stock: number
   reserved?: number
+  trackStock?: boolean
+  backorderLimit?: number
   active?: boolean
   createdAt?: Date | string
   updatedAt?: Date | string
+  prices?: Prisma.ProductPriceUncheckedCreateNestedManyWithoutProductInput
   items?: Prisma.OrderItemUncheckedCreateNestedManyWithoutProductInput
 }
 
@@ -732,9 +913,12 @@ export type ProductUpdateWithoutReservationsInput = {
   currency?: Prisma.StringFieldUpdateOperationsInput | string
   stock?: Prisma.IntFieldUpdateOperationsInput | number
   reserved?: Prisma.IntFieldUpdateOperationsInput | number
+  trackStock?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  backorderLimit?: Prisma.IntFieldUpdateOperationsInput | number
   active?: Prisma.BoolFieldUpdateOperationsInput | boolean
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  prices?: Prisma.ProductPriceUpdateManyWithoutProductNestedInput
   items?: Prisma.OrderItemUpdateManyWithoutProductNestedInput
 }
 
@@ -748,9 +932,12 @@ export type ProductUncheckedUpdateWithoutReservationsInput = {
   currency?: Prisma.StringFieldUpdateOperationsInput | string
   stock?: Prisma.IntFieldUpdateOperationsInput | number
   reserved?: Prisma.IntFieldUpdateOperationsInput | number
+  trackStock?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  backorderLimit?: Prisma.IntFieldUpdateOperationsInput | number
   active?: Prisma.BoolFieldUpdateOperationsInput | boolean
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  prices?: Prisma.ProductPriceUncheckedUpdateManyWithoutProductNestedInput
   items?: Prisma.OrderItemUncheckedUpdateManyWithoutProductNestedInput
 }
 
@@ -760,11 +947,13 @@ export type ProductUncheckedUpdateWithoutReservationsInput = {
  */
 
 export type ProductCountOutputType = {
+  prices: number
   items: number
   reservations: number
 }
 
 export type ProductCountOutputTypeSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
+  prices?: boolean | ProductCountOutputTypeCountPricesArgs
   items?: boolean | ProductCountOutputTypeCountItemsArgs
   reservations?: boolean | ProductCountOutputTypeCountReservationsArgs
 }
@@ -777,6 +966,13 @@ export type ProductCountOutputTypeDefaultArgs<ExtArgs extends runtime.Types.Exte
    * Select specific fields to fetch from the ProductCountOutputType
    */
   select?: Prisma.ProductCountOutputTypeSelect<ExtArgs> | null
+}
+
+/**
+ * ProductCountOutputType without action
+ */
+export type ProductCountOutputTypeCountPricesArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
+  where?: Prisma.ProductPriceWhereInput
 }
 
 /**
@@ -804,9 +1000,12 @@ export type ProductSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs 
   currency?: boolean
   stock?: boolean
   reserved?: boolean
+  trackStock?: boolean
+  backorderLimit?: boolean
   active?: boolean
   createdAt?: boolean
   updatedAt?: boolean
+  prices?: boolean | Prisma.Product$pricesArgs<ExtArgs>
   items?: boolean | Prisma.Product$itemsArgs<ExtArgs>
   reservations?: boolean | Prisma.Product$reservationsArgs<ExtArgs>
   _count?: boolean | Prisma.ProductCountOutputTypeDefaultArgs<ExtArgs>
@@ -822,6 +1021,8 @@ export type ProductSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Exten
   currency?: boolean
   stock?: boolean
   reserved?: boolean
+  trackStock?: boolean
+  backorderLimit?: boolean
   active?: boolean
   createdAt?: boolean
   updatedAt?: boolean
@@ -837,6 +1038,8 @@ export type ProductSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Exten
   currency?: boolean
   stock?: boolean
   reserved?: boolean
+  trackStock?: boolean
+  backorderLimit?: boolean
   active?: boolean
   createdAt?: boolean
   updatedAt?: boolean
@@ -852,13 +1055,16 @@ export type ProductSelectScalar = {
   currency?: boolean
   stock?: boolean
   reserved?: boolean
+  trackStock?: boolean
+  backorderLimit?: boolean
   active?: boolean
   createdAt?: boolean
   updatedAt?: boolean
 }
 
-export type ProductOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "slug" | "name" | "description" | "image" | "price" | "currency" | "stock" | "reserved" | "active" | "createdAt" | "updatedAt", ExtArgs["result"]["product"]>
+export type ProductOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "slug" | "name" | "description" | "image" | "price" | "currency" | "stock" | "reserved" | "trackStock" | "backorderLimit" | "active" | "createdAt" | "updatedAt", ExtArgs["result"]["product"]>
 export type ProductInclude<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
+  prices?: boolean | Prisma.Product$pricesArgs<ExtArgs>
   items?: boolean | Prisma.Product$itemsArgs<ExtArgs>
   reservations?: boolean | Prisma.Product$reservationsArgs<ExtArgs>
   _count?: boolean | Prisma.ProductCountOutputTypeDefaultArgs<ExtArgs>
@@ -869,6 +1075,7 @@ export type ProductIncludeUpdateManyAndReturn<ExtArgs extends runtime.Types.Exte
 export type $ProductPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   name: "Product"
   objects: {
+    prices: Prisma.$ProductPricePayload<ExtArgs>[]
     items: Prisma.$OrderItemPayload<ExtArgs>[]
     reservations: Prisma.$ReservationPayload<ExtArgs>[]
   }
@@ -880,8 +1087,19 @@ export type $ProductPayload<ExtArgs extends runtime.Types.Extensions.InternalArg
     image: string | null
     price: bigint
     currency: string
+    /**
+     * What stands on the shelf, reserved or not; below zero when more was sold than there was (backorders).
+     */
     stock: number
     reserved: number
+    /**
+     * False for what never runs out (downloads, services): then `stock` and `backorderLimit` mean nothing.
+     */
+    trackStock: boolean
+    /**
+     * How many may be sold beyond the stock.
+     */
+    backorderLimit: number
     active: boolean
     createdAt: Date
     updatedAt: Date
@@ -1279,6 +1497,7 @@ readonly fields: ProductFieldRefs;
  */
 export interface Prisma__ProductClient<T, Null = never, ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs, GlobalOmitOptions = {}> extends Prisma.PrismaPromise<T> {
   readonly [Symbol.toStringTag]: "PrismaPromise"
+  prices<T extends Prisma.Product$pricesArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.Product$pricesArgs<ExtArgs>>): Prisma.PrismaPromise<runtime.Types.Result.GetResult<Prisma.$ProductPricePayload<ExtArgs>, T, "findMany", GlobalOmitOptions> | Null>
   items<T extends Prisma.Product$itemsArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.Product$itemsArgs<ExtArgs>>): Prisma.PrismaPromise<runtime.Types.Result.GetResult<Prisma.$OrderItemPayload<ExtArgs>, T, "findMany", GlobalOmitOptions> | Null>
   reservations<T extends Prisma.Product$reservationsArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.Product$reservationsArgs<ExtArgs>>): Prisma.PrismaPromise<runtime.Types.Result.GetResult<Prisma.$ReservationPayload<ExtArgs>, T, "findMany", GlobalOmitOptions> | Null>
   /**
@@ -1319,6 +1538,8 @@ export interface ProductFieldRefs {
   readonly currency: Prisma.FieldRef<"Product", 'String'>
   readonly stock: Prisma.FieldRef<"Product", 'Int'>
   readonly reserved: Prisma.FieldRef<"Product", 'Int'>
+  readonly trackStock: Prisma.FieldRef<"Product", 'Boolean'>
+  readonly backorderLimit: Prisma.FieldRef<"Product", 'Int'>
   readonly active: Prisma.FieldRef<"Product", 'Boolean'>
   readonly createdAt: Prisma.FieldRef<"Product", 'DateTime'>
   readonly updatedAt: Prisma.FieldRef<"Product", 'DateTime'>
@@ -1712,6 +1933,30 @@ export type ProductDeleteManyArgs<ExtArgs extends runtime.Types.Extensions.Inter
    * Limit how many Products to delete.
    */
   limit?: number
+}
+
+/**
+ * Product.prices
+ */
+export type Product$pricesArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
+  /**
+   * Select specific fields to fetch from the ProductPrice
+   */
+  select?: Prisma.ProductPriceSelect<ExtArgs> | null
+  /**
+   * Omit specific fields from the ProductPrice
+   */
+  omit?: Prisma.ProductPriceOmit<ExtArgs> | null
+  /**
+   * Choose, which related nodes to fetch as well
+   */
+  include?: Prisma.ProductPriceInclude<ExtArgs> | null
+  where?: Prisma.ProductPriceWhereInput
+  orderBy?: Prisma.ProductPriceOrderByWithRelationInput | Prisma.ProductPriceOrderByWithRelationInput[]
+  cursor?: Prisma.ProductPriceWhereUniqueInput
+  take?: number
+  skip?: number
+  distinct?: Prisma.ProductPriceScalarFieldEnum | Prisma.ProductPriceScalarFieldEnum[]
 }
 
 /**

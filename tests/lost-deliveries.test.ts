@@ -22,17 +22,18 @@ it(`ends all of ${ORDERS} orders right though 30 % of the deliveries never come`
   const quiet = { SWEEP_EVERY_SECONDS: '1', RECONCILE_CRON: '0 0 1 1 *', RECONCILE_GRACE_MINUTES: '0' }
   const shop = await openShop('postgres', quiet, { simulator: { faultSeed: DROP_SEED } })
   try {
-    const { services, simulator } = shop.stack
+    const { simulator } = shop
+    const { services } = shop.stack
     const customer = await shop.customer('unlucky')
     const { pool } = services.db
     await pool.query('UPDATE "Product" SET "stock" = 1000')
-    simulator?.faults.set({ dropDeliveries: 0.3 })
+    simulator.faults.set({ dropDeliveries: 0.3 })
     const endings = ['PAID', 'DEBIT', 'REFUNDED', 'EXPIRED', 'DISPUTED'] as const
     const expected = new Map<string, string>()
     for (let number = 0; number < ORDERS; number++) {
       const ending = endings[number % endings.length] as (typeof endings)[number]
       const checkout = await buy(customer, `drop-${number}`)
-      const session = simulator?.store.table('checkout.session').get(checkout.sessionId ?? '')
+      const session = simulator.record.session(checkout.sessionId ?? '')
       if (ending === 'EXPIRED') {
         // Stripe's clock has run out; whether we hear of it is chance.
         await services.stripe.checkout.sessions.expire(checkout.sessionId ?? '')
@@ -46,13 +47,13 @@ it(`ends all of ${ORDERS} orders right though 30 % of the deliveries never come`
         DISPUTED: '4000000000000259'
       }
       await customer.pay(checkout.url ?? '', cards[ending])
-      if (ending === 'DEBIT') simulator?.tick({ settleAllDebits: true })
+      if (ending === 'DEBIT') simulator.tick({ settleAllDebits: true })
       if (ending === 'REFUNDED')
         await services.stripe.refunds.create({ payment_intent: String(session?.payment_intent) })
       expected.set(checkout.orderId ?? '', ending === 'DEBIT' ? 'PAID' : ending)
     }
-    await simulator?.idle()
-    const dropped = [...(simulator?.store.deliveries.values() ?? [])].filter(delivery => !delivery.delivered).length
+    await simulator.idle()
+    const dropped = simulator.record.undelivered().length
     expect(dropped).toBeGreaterThan(ORDERS / 2)
     await eventually(
       () => services.db.prisma.webhookEvent.count({ where: { status: 'RECEIVED' } }),
@@ -90,7 +91,7 @@ it(`ends all of ${ORDERS} orders right though 30 % of the deliveries never come`
     const check = await checkLedger(services, ...period)
     expect(check.differences).toEqual([])
     expect(check.compared).toBeGreaterThanOrEqual(ORDERS)
-    simulator?.faults.set({ dropDeliveries: 1 })
+    simulator.faults.set({ dropDeliveries: 1 })
     const untold = await services.db.prisma.payment.findFirstOrThrow({ where: { order: { status: 'PAID' } } })
     const refund = await services.stripe.refunds.create({ payment_intent: untold.paymentIntentId, amount: 123 })
     expect((await checkLedger(services, ...period)).differences).toEqual([
@@ -107,14 +108,15 @@ it(`ends all of ${ORDERS} orders right though 30 % of the deliveries never come`
 it('asks Stripe about what is open past its time, when not even the list of events has it', async () => {
   const shop = await openShop('postgres', { RECONCILE_CRON: '0 0 1 1 *', RECONCILE_GRACE_MINUTES: '0' })
   try {
-    const { services, simulator } = shop.stack
+    const { simulator } = shop
+    const { services } = shop.stack
     const customer = await shop.customer('late')
-    simulator?.faults.set({ dropDeliveries: 1 })
+    simulator.faults.set({ dropDeliveries: 1 })
     const expired = await buy(customer, 'expired')
     const paid = await buy(customer, 'paid')
     await services.stripe.checkout.sessions.expire(expired.sessionId ?? '')
     await customer.pay(paid.url ?? '')
-    simulator?.store.table('event').clear()
+    simulator.record.forgetEvents()
     await services.db.pool.query(`UPDATE "Checkout" SET "sessionExpiresAt" = now() - interval '1 hour'`)
     const answer = await runOps(shop, 'reconcile')
     expect(answer).toMatchObject({ code: 0 })
@@ -130,16 +132,15 @@ it('asks Stripe about what is open past its time, when not even the list of even
 it('asks about the others when Stripe does not know one Session, which ends by an operator’s word', async () => {
   const shop = await openShop('postgres', { RECONCILE_CRON: '0 0 1 1 *', RECONCILE_GRACE_MINUTES: '0' })
   try {
-    const { services, simulator } = shop.stack
+    const { simulator } = shop
+    const { services } = shop.stack
     const customer = await shop.customer('deleted')
     const { stock } = await customer.product('stoneware-mug')
-    simulator?.faults.set({ dropDeliveries: 1 })
+    simulator.faults.set({ dropDeliveries: 1 })
     const [deleted, other] = [await buy(customer, 'deleted'), await buy(customer, 'other')]
-    const sessions = simulator?.store.table('checkout.session')
-    const kept = sessions?.get(deleted.sessionId ?? '')
-    sessions?.delete(deleted.sessionId ?? '')
+    const bringBack = shop.simulator.record.forget(deleted.sessionId ?? '')
     await services.stripe.checkout.sessions.expire(other.sessionId ?? '')
-    simulator?.store.table('event').clear()
+    simulator.record.forgetEvents()
     await services.db.pool.query(`UPDATE "Checkout" SET "sessionExpiresAt" = now() - interval '1 hour'`)
 
     for (const _run of [1, 2]) {
@@ -153,10 +154,10 @@ it('asks about the others when Stripe does not know one Session, which ends by a
     expect(JSON.stringify(alerts[0]?.context)).toContain(command.join(' '))
 
     expect((await runOps(shop, ...command)).code).toBe(2)
-    if (kept !== undefined) sessions?.set(kept.id, kept)
+    bringBack()
     const known = await runOps(shop, ...command, '--reason', 'deleted')
     expect([known.code, known.output]).toEqual([1, expect.stringContaining('Stripe knows')])
-    sessions?.delete(deleted.sessionId ?? '')
+    shop.simulator.record.forget(deleted.sessionId ?? '')
     expect(await runOps(shop, ...command, '--reason', 'deleted')).toMatchObject({ code: 0 })
     expect((await customer.product('stoneware-mug')).stock).toBe(stock)
   } finally {
@@ -193,7 +194,8 @@ it('books the exchange of an account that is paid out in another currency, both 
   const settings = { RECONCILE_CRON: '0 0 1 1 *' }
   const shop = await openShop('postgres', settings, { simulator: { settlementCurrency: 'usd' } })
   try {
-    const { services, simulator } = shop.stack
+    const { simulator } = shop
+    const { services } = shop.stack
     const customer = await shop.customer('abroad')
     const cards = { PARTIALLY_REFUNDED: '4242424242424242', PAID: '4000000000005126', DISPUTED: '4000000000000259' }
     for (const [status, card] of Object.entries(cards)) {
@@ -204,7 +206,7 @@ it('books the exchange of an account that is paid out in another currency, both 
         const { paymentIntentId } = await services.db.prisma.payment.findFirstOrThrow({ where: { orderId } })
         await services.stripe.refunds.create({ payment_intent: paymentIntentId, amount: 333 })
         await customer.orderBecomes(orderId, 'PARTIALLY_REFUNDED')
-        if (status === 'PAID') simulator?.tick({ settleAllDebits: true })
+        if (status === 'PAID') simulator.tick({ settleAllDebits: true })
       }
       await customer.orderBecomes(orderId, status)
     }
@@ -219,7 +221,7 @@ it('books the exchange of an account that is paid out in another currency, both 
     const { rows } = await services.db.pool.query(
       `SELECT "currency", sum("amount")::int AS sum FROM "LedgerPosting" WHERE "account" = 'STRIPE' GROUP BY 1 ORDER BY 1`
     )
-    const balance = [...(simulator?.store.table('balance_transaction').values() ?? [])]
+    const balance = simulator.record.balanceTransactions()
     expect(rows).toEqual([
       { currency: 'EUR', sum: 0 },
       { currency: 'USD', sum: balance.reduce((sum, { net }) => sum + net, 0) }

@@ -10,13 +10,14 @@ it.each(engines)(
   async engine => {
     const shop = await openShop(engine)
     try {
-      const { services, simulator } = shop.stack
+      const { simulator } = shop
+      const { services } = shop.stack
       const customer = await shop.customer('crash')
-      const sessions = () => [...(simulator?.store.table('checkout.session').values() ?? [])]
+      const sessions = () => simulator.record.sessions()
       // Our own workers sleep; the process that will be killed does the work, and Stripe takes three seconds to answer.
       await shop.stack.stopWorkers()
       const workers = spawnWorkers(shop.stack.env)
-      simulator?.faults.set({ latencyAfterEffectMs: 3_000 })
+      simulator.faults.set({ latencyAfterEffectMs: 3_000 })
       const accepted = data(
         await customer.checkout(
           { items: [lineOf(await customer.product('olive-tree'), 1)] },
@@ -33,7 +34,7 @@ it.each(engines)(
       )
 
       // What the queue will do once the dead worker's lock has run out, done now.
-      simulator?.faults.set({})
+      simulator.faults.set({})
       const { sessionCreation } = await import('../workers/session-creation.js')
       await sessionCreation.handle(
         services,

@@ -395,7 +395,8 @@ describe('a customer who is forgotten', () => {
 
   it('does everything that a customer can', async () => {
     const zelda = await customerWith(EMAIL)
-    const { services, simulator } = shop.stack
+    const { simulator } = shop
+    const { services } = shop.stack
     const { prisma, pool } = services.db
     const line = lineOf(await zelda.product('stoneware-mug'), 1)
 
@@ -418,9 +419,7 @@ describe('a customer who is forgotten', () => {
     await zelda.orderBecomes(paid.orderId ?? '', 'PAID')
 
     // A decline whose message quotes the customer, events that change nothing, and one that cannot be applied.
-    const intent = [...(simulator?.store.table('payment_intent').values() ?? [])].find(
-      each => each.metadata.orderId === paid.orderId
-    )
+    const [intent] = simulator.record.intentsOf({ orderId: paid.orderId ?? '' })
     const error = { code: 'card_declined', message: `The card of ${EMAIL} was declined.`, charge: 'ch_declined' }
     await deliver({
       id: 'evt_decline',

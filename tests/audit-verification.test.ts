@@ -19,9 +19,9 @@ import {
   type UnbalancedOrder
 } from '../shared/statements/ledger.js'
 import { retention } from '../workers/retention.js'
+import { ageTrail } from './support/aged-trail.js'
 import { runOps } from './support/ops.js'
 import { asOwner, openShop, type Shop } from './support/shop.js'
-import { ageTrail } from './support/trail.js'
 
 let shop: Shop
 beforeAll(async () => {

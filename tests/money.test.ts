@@ -4,7 +4,9 @@ import { minor, supportedCurrencies, toDecimalString, toMajorUnits, toMinorUnits
 describe('money', () => {
   it.each([
     [19.99, 'EUR', 1999],
-    [0.1 + 0.2, 'EUR', undefined],
+    [0.1 + 0.2, 'EUR', 30],
+    [4.35 * 3, 'EUR', 1305],
+    [13.0499, 'EUR', undefined],
     [1999, 'JPY', 1999],
     [1.5, 'JPY', undefined],
     [1.99, 'KWD', 1990],

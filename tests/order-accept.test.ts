@@ -14,7 +14,8 @@ const stockOf = async () => (await customer.product('stoneware-mug')).stock
 
 /** An order whose own Session is open while another one, which was made for it too, is paid and in review. */
 async function inReview(key: string) {
-  const { services, simulator } = shop.stack
+  const { simulator } = shop
+  const { services } = shop.stack
   const mug = await customer.product('stoneware-mug')
   const opened = data(await customer.checkout({ items: [lineOf(mug, 1)] }, { 'Idempotency-Key': key }))
   const { orderId = '', checkoutId, sessionId, url } = opened
@@ -31,7 +32,7 @@ async function inReview(key: string) {
   })
   await customer.pay(stray.url ?? '')
   await customer.orderBecomes(orderId, 'NEEDS_REVIEW')
-  const session = (id: string | null | undefined) => simulator?.store.table('checkout.session').get(String(id))
+  const session = (id: string | null | undefined) => simulator.record.session(String(id))
   const payment = String(session(stray.id)?.payment_intent)
   return { orderId, checkoutId, url: url ?? '', payment, own: () => session(sessionId) }
 }
@@ -43,20 +44,19 @@ it('leaves nothing to pay: a Session that is still open expires before the payme
   expect(await runOps(shop, 'order', 'accept', orderId, '--payment', payment)).toMatchObject({ code: 0 })
   expect(own()?.status).toBe('expired')
   expect((await customer.pay(url)).status).toBe(410)
-  await shop.stack.simulator?.idle()
+  await shop.simulator.idle()
   await customer.orderBecomes(orderId, 'PAID')
   await customer.checkoutBecomes(checkoutId, 'PAID')
   expect(await stockOf()).toBe(stock - 1)
-  const taken = [...(shop.stack.simulator?.store.table('charge').values() ?? [])]
-  expect(taken.filter(charge => charge.metadata.orderId === orderId)).toHaveLength(1)
+  expect(shop.simulator.record.chargesOf({ orderId })).toHaveLength(1)
 })
 
 it('is refused when the customer was faster and has paid there too, and says what to do', async () => {
   const { orderId, checkoutId, url, payment } = await inReview('faster')
-  shop.stack.simulator?.faults.set({ dropDeliveries: 1 })
+  shop.simulator.faults.set({ dropDeliveries: 1 })
   await customer.pay(url)
   const refused = await runOps(shop, 'order', 'accept', orderId, '--payment', payment)
-  shop.stack.simulator?.faults.set({})
+  shop.simulator.faults.set({})
   const refund = ['order', 'refund', orderId, '--payment', payment]
   expect([refused.code, refused.output]).toEqual([1, expect.stringContaining(`ops -- ${refund.join(' ')}`)])
   await customer.checkoutBecomes(checkoutId, 'PAID')
@@ -67,7 +67,7 @@ it('is refused when the customer was faster and has paid there too, and says wha
 it('changes nothing when Stripe does not know the open Session', async () => {
   const { orderId, payment, own } = await inReview('unknown')
   const session = own()
-  shop.stack.simulator?.store.table('checkout.session').delete(String(session?.id))
+  shop.simulator.record.forget(String(session?.id))
   const refused = await runOps(shop, 'order', 'accept', orderId, '--payment', payment)
   expect([refused.code, refused.output]).toEqual([1, expect.stringContaining('--unknown-to-stripe')])
   await customer.orderBecomes(orderId, 'NEEDS_REVIEW')

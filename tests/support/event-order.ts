@@ -7,7 +7,7 @@ import { applyEvent } from '../../shared/orders/apply-event.js'
 import { eventHandlers } from '../../shared/orders/events/handlers.js'
 import type { Services } from '../../shared/runtime/services.js'
 import { storeEvents } from '../../shared/statements/webhook-events.js'
-import { type Prepared, prepare, type Scenario } from './arrival-scenarios.js'
+import { type Prepared, prepare, type Scenario } from './payment-scenarios.js'
 import { openShop, type Shop } from './shop.js'
 import { bothRecords } from './stripe-record.js'
 
@@ -48,7 +48,7 @@ export function describeArrival(scenarios: Scenario[]): void {
     for (const [kind, env] of Object.entries(kinds)) {
       const shop = await openShop('postgres', { ...quiet, ...env })
       shops.push(shop)
-      shop.stack.simulator?.faults.set({ dropDeliveries: 1 })
+      shop.simulator.faults.set({ dropDeliveries: 1 })
       const customer = await shop.customer('arrival')
       const own = scenarios.filter(each => (each.manual ? 'manual' : each.promotion ? 'promotion' : 'card') === kind)
       const ready: Prepared[] = []

@@ -276,16 +276,15 @@ function eventOf({ type, object, state }: SyntheticEvent): Stripe.Event {
 
 /** Plays a scenario while nothing is delivered: the order stays as it was, and its events are in hand. */
 export async function prepare(shop: Shop, customer: Shopper, scenario: Scenario): Promise<Prepared> {
-  const { simulator, services } = shop.stack
-  if (simulator === undefined) throw new Error('scenarios need the simulator')
+  const { services } = shop.stack
+  const { simulator } = shop
   const items = [
     lineOf(await customer.product('stoneware-mug'), 2),
     lineOf(await customer.product('linen-notebook'), 1)
   ]
   const checkout = data(await customer.checkout({ items }, { 'Idempotency-Key': scenario.name }))
-  const before = new Set(simulator.store.table('event').keys())
-  const session = () =>
-    simulator.store.table('checkout.session').get(String(checkout.sessionId)) as Stripe.Checkout.Session
+  const before = new Set(simulator.record.events().map(event => event.id))
+  const session = () => simulator.record.session(String(checkout.sessionId)) as Stripe.Checkout.Session
   const intent = () => String(session().payment_intent)
   const found: Stripe.Event[] = []
   await scenario.play({
@@ -294,8 +293,7 @@ export async function prepare(shop: Shop, customer: Shopper, scenario: Scenario)
     intent,
     pay: (number, promotionCode) => payPage(checkout.url ?? '', number, promotionCode),
     dispute() {
-      const disputes = [...simulator.store.table('dispute').values()]
-      return disputes.find(dispute => dispute.payment_intent === intent())?.id ?? ''
+      return simulator.record.disputesOf(intent())[0]?.id ?? ''
     },
     settle: () => simulator.tick({ settleAllDebits: true }),
     async payStray() {
@@ -303,21 +301,21 @@ export async function prepare(shop: Shop, customer: Shopper, scenario: Scenario)
       const params = row.sessionParams as unknown as Stripe.Checkout.SessionCreateParams
       const stray = await services.stripe.checkout.sessions.create(params, { idempotencyKey: `${row.id}-1` })
       await payPage(stray.url ?? '')
-      return String(simulator.store.table('checkout.session').get(stray.id)?.payment_intent)
+      return String(simulator.record.session(stray.id)?.payment_intent)
     },
     async touchDeclined() {
-      const declined = [...simulator.store.table('charge').values()].filter(
-        charge => charge.status === 'failed' && charge.payment_intent === intent()
-      )
+      const declined = simulator.record
+        .charges()
+        .filter(charge => charge.status === 'failed' && charge.payment_intent === intent())
       await services.stripe.charges.update(declined.at(-1)?.id ?? '', { description: 'looked at' })
     },
     reconcile() {
-      const own = simulator.store.table('payment_intent').get(intent()) ?? null
+      const own = simulator.record.intent(intent()) ?? null
       const all = [sessionEvent(session(), own), own === null ? undefined : intentEvent(own)]
       for (const each of all.filter(one => one !== undefined)) found.push(eventOf(each))
     }
   })
-  const told = [...simulator.store.table('event').values()].filter(event => !before.has(event.id))
+  const told = simulator.record.events().filter(event => !before.has(event.id))
   const events = [...told, ...found]
   return { scenario, orderId: checkout.orderId ?? '', checkoutId: checkout.checkoutId, events }
 }

@@ -44,16 +44,7 @@ async function available(shop: Shop, { productId }: Line): Promise<number> {
 }
 
 function session(shop: Shop, id?: string): Stripe.Checkout.Session | undefined {
-  return shop.stack.simulator?.store.table('checkout.session').get(String(id))
-}
-
-/** What Stripe has deleted; returns how to bring it back. */
-function forgetAtStripe(shop: Shop, kind: 'checkout.session' | 'payment_intent', id: string): () => void {
-  const table = shop.stack.simulator?.store.table(kind) as Map<string, { id: string }> | undefined
-  const kept = table?.get(id)
-  if (table === undefined || kept === undefined) throw new Error(`There is no ${kind} ${id}`)
-  table.delete(id)
-  return () => table.set(id, kept)
+  return shop.simulator.record.session(String(id))
 }
 
 const openAlerts = (shop: Shop, name: string) =>
@@ -105,7 +96,7 @@ describe('limits are counted under a lock', () => {
       () => prisma.checkout.count({ where: { status: { in: ['RECEIVED', 'VERIFIED'] } } }),
       inFlight => inFlight === 0
     )
-    const sessions = [...(shop.stack.simulator?.store.table('checkout.session').values() ?? [])]
+    const sessions = shop.simulator.record.sessions()
     expect(sessions.filter(({ status }) => status === 'open')).toHaveLength(3)
     expect(await prisma.checkout.count({ where: { status: 'OPEN' } })).toBe(3)
     const held = await Promise.all(lines.map(async line => 5 - (await available(shop, line))))
@@ -197,11 +188,12 @@ describe('a limit of declines ends what is open', () => {
 
   it('ends a checkout without a Session as soon as it has one', async () => {
     const shop = await open({ ...rules, FRAUD_BLOCK_DECLINES: '2' })
-    const { simulator } = shop.stack
+    const { simulator } = shop
+
     const tester = await shop.customer('tester')
     const line = await stocked(shop, 10)
     const tested = data(await buy(tester, [line]))
-    simulator?.faults.set({ rateLimit: 1_000 })
+    simulator.faults.set({ rateLimit: 1_000 })
     const items = { items: [line] }
     const waiting = data(await tester.checkout(items, { Prefer: 'respond-async', 'Idempotency-Key': 'waiting' }))
     await eventually(
@@ -213,7 +205,7 @@ describe('a limit of declines ends what is open', () => {
       () => openAlerts(shop, 'card_testing'),
       alerts => alerts.length === 1
     )
-    simulator?.faults.set({})
+    simulator.faults.set({})
     await tester.checkoutBecomes(waiting.checkoutId, 'EXPIRED')
     await tester.checkoutBecomes(tested.checkoutId, 'EXPIRED')
     expect(await available(shop, line)).toBe(10)
@@ -241,11 +233,12 @@ describe('a limit of declines ends what is open', () => {
 
   it('lets a customer who was faster keep the payment, and needs no queue to remember what has to end', async () => {
     const shop = await open()
-    const { services, simulator } = shop.stack
+    const { simulator } = shop
+    const { services } = shop.stack
     const customer = await shop.customer('faster')
     const line = await stocked(shop, 10)
     const [paid, idle] = [data(await buy(customer, [line])), data(await buy(customer, [line]))]
-    simulator?.faults.set({ dropDeliveries: 1 })
+    simulator.faults.set({ dropDeliveries: 1 })
     await customer.pay(paid.url ?? '')
     // As a decline leaves it whose enqueuing was lost.
     await services.db.pool.query(`UPDATE "Checkout" SET "expireReason" = 'card testing'`)
@@ -286,7 +279,7 @@ describe('a Session that Stripe does not know is in nobody’s way', () => {
     const line = await stocked(shop, 3)
     const lost = data(await buy(idler, [{ ...line, quantity: 2 }]))
     const kept = data(await buy(idler, [line]))
-    forgetAtStripe(shop, 'checkout.session', lost.sessionId ?? '')
+    shop.simulator.record.forget(lost.sessionId ?? '')
     await age(shop, lost.checkoutId, 30)
     for (let time = 0; time < 2; time++) {
       const refused = await buy(buyer, [line])
@@ -340,7 +333,7 @@ describe('a Session that Stripe does not know is in nobody’s way', () => {
     const line = await stocked(shop, 5)
     const order = data(await customer.createOrder({ items: [line], address, subtotal: 10, shipping: 0 }))
     const first = data(await buy(customer, [line], order.id))
-    forgetAtStripe(shop, 'checkout.session', first.sessionId ?? '')
+    shop.simulator.record.forget(first.sessionId ?? '')
     const second = await buy(customer, [line], order.id)
     expect([second.status, JSON.stringify(second.body)]).toEqual([409, expect.stringContaining(first.checkoutId)])
     expect(await openAlerts(shop, 'session_unknown')).toHaveLength(1)
@@ -353,7 +346,7 @@ describe('a Session that Stripe does not know is in nobody’s way', () => {
     const customer = await shop.customer('unlucky')
     const line = await stocked(shop, 5)
     const first = data(await buy(customer, [line]))
-    forgetAtStripe(shop, 'checkout.session', first.sessionId ?? '')
+    shop.simulator.record.forget(first.sessionId ?? '')
     const second = data(await buy(customer, [line]))
     expect([session(shop, second.sessionId)?.status, await available(shop, line)]).toEqual(['open', 3])
     expect(await openAlerts(shop, 'session_unknown')).toHaveLength(1)
@@ -387,8 +380,8 @@ describe('a Session that Stripe does not know is in nobody’s way', () => {
     await customer.orderBecomes(first.orderId ?? '', 'AUTHORIZED')
     const expire = ['checkout', 'expire', first.checkoutId, '--reason', 'deleted']
     expect((await runOps(shop, ...expire)).output).toContain(`order capture|cancel ${first.orderId}`)
-    forgetAtStripe(shop, 'payment_intent', String(session(shop, first.sessionId)?.payment_intent))
-    forgetAtStripe(shop, 'checkout.session', first.sessionId ?? '')
+    shop.simulator.record.forget(String(session(shop, first.sessionId)?.payment_intent))
+    shop.simulator.record.forget(first.sessionId ?? '')
     expect((await runOps(shop, ...expire, '--unknown-to-stripe')).code).toBe(0)
     await customer.orderBecomes(first.orderId ?? '', 'PENDING')
     expect(await available(shop, line)).toBe(5)
@@ -397,7 +390,8 @@ describe('a Session that Stripe does not know is in nobody’s way', () => {
 
   it('ends by an operator’s word when its payment is under way too, and money that comes all the same is reviewed', async () => {
     const shop = await open({}, { debitMs: HOUR })
-    const { simulator, services } = shop.stack
+    const { simulator } = shop
+    const { services } = shop.stack
     const customer = await shop.customer('debited')
     const line = await stocked(shop, 5)
     const debit = data(await buy(customer, [line]))
@@ -410,9 +404,9 @@ describe('a Session that Stripe does not know is in nobody’s way', () => {
     expect(await expire('--unknown-to-stripe')).toMatchObject(refused('the customer has submitted it'))
 
     const intentId = String(session(shop, debit.sessionId)?.payment_intent)
-    const bringBack = forgetAtStripe(shop, 'checkout.session', debit.sessionId ?? '')
+    const bringBack = shop.simulator.record.forget(debit.sessionId ?? '')
     expect(await expire('--unknown-to-stripe')).toMatchObject(refused(`knows its payment ${intentId}`))
-    const bringIntentBack = forgetAtStripe(shop, 'payment_intent', intentId)
+    const bringIntentBack = shop.simulator.record.forget(intentId)
     expect(await expire('--unknown-to-stripe')).toMatchObject({ code: 0, output: expect.stringContaining('EXPIRED') })
     await customer.orderBecomes(debit.orderId ?? '', 'PENDING')
     expect(await available(shop, line)).toBe(5)
@@ -422,7 +416,7 @@ describe('a Session that Stripe does not know is in nobody’s way', () => {
     // The operator was wrong: the key was of another account.
     bringBack()
     bringIntentBack()
-    simulator?.tick({ settleAllDebits: true })
+    simulator.tick({ settleAllDebits: true })
     await customer.orderBecomes(debit.orderId ?? '', 'NEEDS_REVIEW')
     expect(await payment()).toMatchObject({ status: 'SUCCEEDED', captured: 1_000n })
     expect(await openAlerts(shop, 'payment_unexpected')).toHaveLength(1)
@@ -531,21 +525,23 @@ describe('an order is locked before its trail is written', () => {
 
   it('when its refund is refused', async () => {
     const shop = await open({ ...quiet, STRIPE_MAX_RETRIES: '0' })
-    const { services, simulator, stopWorkers } = shop.stack
+    const { simulator } = shop
+    const { services, stopWorkers } = shop.stack
     const customer = await shop.customer('refunded')
     const { orderId = '', url } = data(await buy(customer, [await stocked(shop, 5)]))
     await customer.pay(url ?? '')
     await customer.orderBecomes(orderId, 'PAID')
     await stopWorkers()
     const [refund] = await requestRefunds(services, { orderId, amount: 100, operator: 'olga' })
-    simulator?.faults.set({ refused: 1 })
+    simulator.faults.set({ refused: 1 })
     await writeBeside(shop, orderId, () => refundCreation.handle(services, { refundId: refund?.id ?? '' }, TRY))
     expect(await services.db.prisma.refund.count({ where: { status: 'REFUSED' } })).toBe(1)
   })
 
   it('when its cart, or its Session, is refused', async () => {
     const shop = await open({ ...quiet, CHECKOUT_WAIT_MS: '0' })
-    const { services, simulator, stopWorkers } = shop.stack
+    const { simulator } = shop
+    const { services, stopWorkers } = shop.stack
     const { prisma } = services.db
     const customer = await shop.customer('refused')
     const line = await stocked(shop, 5)
@@ -559,7 +555,7 @@ describe('an order is locked before its trail is written', () => {
     await writeBeside(shop, wrong.orderId, () => priceVerification.handle(services, wrong.payload, TRY))
     const right = await received(line)
     await priceVerification.handle(services, right.payload, TRY)
-    simulator?.faults.set({ refused: 1 })
+    simulator.faults.set({ refused: 1 })
     await writeBeside(shop, right.orderId, () => sessionCreation.handle(services, right.payload, TRY))
     const checkouts = await prisma.checkout.findMany({ orderBy: { createdAt: 'asc' } })
     expect(checkouts.map(({ status }) => status)).toEqual(['REJECTED', 'FAILED'])
@@ -569,7 +565,7 @@ describe('an order is locked before its trail is written', () => {
     const shop = await open(quiet)
     const customer = await shop.customer('forgotten')
     const { orderId = '', checkoutId, sessionId } = data(await buy(customer, [await stocked(shop, 5)]))
-    forgetAtStripe(shop, 'checkout.session', sessionId ?? '')
+    shop.simulator.record.forget(sessionId ?? '')
     await writeBeside(shop, orderId, () =>
       runOps(shop, 'checkout', 'expire', checkoutId, '--unknown-to-stripe', '--reason', 'deleted')
     )

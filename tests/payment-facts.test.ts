@@ -21,8 +21,7 @@ import {
   orderRow,
   paymentRow,
   payWith,
-  sessionOf,
-  simulatorOf
+  sessionOf
 } from './support/purchase.js'
 import { asOwner } from './support/shop.js'
 
@@ -36,7 +35,7 @@ describe('what was captured, and by which charge', () => {
     const { orderId, sessionId, url } = await buy(customer)
     await customer.pay(url)
     await customer.orderBecomes(orderId, 'AUTHORIZED')
-    simulatorOf(shop).faults.set({ dropDeliveries: 1 })
+    shop.simulator.faults.set({ dropDeliveries: 1 })
     const intent = intentOf(shop, sessionId)
     await services.stripe.paymentIntents.capture(intent, { amount_to_capture: 500 })
     // Only the Session is told at first, as reconcile finds it or as Stripe delivers it again.
@@ -53,7 +52,7 @@ describe('what was captured, and by which charge', () => {
   it('is asked for when the Session is all that is told', async () => {
     const { shop, customer } = await open()
     const { orderId, sessionId, url } = await buy(customer)
-    simulatorOf(shop).faults.set({ dropDeliveries: 1 })
+    shop.simulator.faults.set({ dropDeliveries: 1 })
     await customer.pay(url)
     await deliver(shop.stack.services, 'checkout.session.completed', sessionOf(shop, sessionId))
     const order = await orderRow(shop, orderId)
@@ -70,7 +69,7 @@ describe('what was captured, and by which charge', () => {
       const { orderId, sessionId, url } = await buy(customer)
       await customer.pay(url)
       await customer.orderBecomes(orderId, 'AUTHORIZED')
-      simulatorOf(shop).faults.set({ dropDeliveries: 1 })
+      shop.simulator.faults.set({ dropDeliveries: 1 })
       const intent = await services.stripe.paymentIntents.capture(intentOf(shop, sessionId), {
         amount_to_capture: 500
       })
@@ -105,7 +104,7 @@ describe('what was captured, and by which charge', () => {
       const { services } = shop.stack
       const { orderId, url } = await buy(customer)
       await customer.pay(url, '4000000000000002')
-      const declined = [...simulatorOf(shop).store.table('charge').values()].find(each => each.status === 'failed')
+      const declined = shop.simulator.record.charges().find(each => each.status === 'failed')
       await customer.pay(url)
       await customer.orderBecomes(orderId, method === 'manual' ? 'AUTHORIZED' : 'PAID')
       const before = await paymentRow(shop, orderId)
@@ -154,13 +153,13 @@ describe('a refund whose answer was lost', () => {
       const { services } = shop.stack
       const orderId = await paidOrder(customer)
       // Nothing but the answers tells of it.
-      simulatorOf(shop).faults.set({ dropDeliveries: 1, dropResponse: LOST })
+      shop.simulator.faults.set({ dropDeliveries: 1, dropResponse: LOST })
       const [refund] = await requestRefunds(services, { orderId, amount: 500, operator: 'olga', key: 'five' })
       await eventually(
-        async () => [...simulatorOf(shop).store.table('refund').values()].length,
+        async () => shop.simulator.record.refunds().length,
         count => count === 1
       )
-      simulatorOf(shop).faults.set({ dropDeliveries: 1, [answer]: 1 })
+      shop.simulator.faults.set({ dropDeliveries: 1, [answer]: 1 })
       const ended = await eventually(
         () => services.db.prisma.refund.findUniqueOrThrow({ where: { id: refund?.id } }),
         each => each.status !== 'REQUESTED'
@@ -179,7 +178,7 @@ describe('a refund whose answer was lost', () => {
     const { shop, customer } = await open({ STRIPE_MAX_RETRIES: '0' })
     const { services } = shop.stack
     const orders = [await paidOrder(customer), await paidOrder(customer)]
-    simulatorOf(shop).faults.set({ refuseKey: 403 })
+    shop.simulator.faults.set({ refuseKey: 403 })
     for (const orderId of orders) await requestRefunds(services, { orderId, amount: 500, operator: 'olga' })
     const alerts = await eventually(
       () => services.db.prisma.alert.findMany({ where: { name: 'stripe_key_refused' } }),
@@ -187,7 +186,7 @@ describe('a refund whose answer was lost', () => {
     )
     expect(JSON.stringify(alerts[0]?.context)).toContain('rak_charge_write')
     expect(await services.db.prisma.refund.count({ where: { status: 'REQUESTED' } })).toBe(2)
-    simulatorOf(shop).faults.set({})
+    shop.simulator.faults.set({})
     for (const orderId of orders) await customer.orderBecomes(orderId, 'PARTIALLY_REFUNDED')
     expect(await services.db.prisma.alert.count({ where: { name: 'stripe_key_refused' } })).toBe(1)
   }, 60_000)
@@ -196,7 +195,7 @@ describe('a refund whose answer was lost', () => {
     const { shop, customer } = await open({ STRIPE_MAX_RETRIES: '0' })
     const { services } = shop.stack
     const orderId = await paidOrder(customer)
-    simulatorOf(shop).faults.set({ refused: 1 })
+    shop.simulator.faults.set({ refused: 1 })
     const [refund] = await requestRefunds(services, { orderId, amount: 500, operator: 'olga' })
     await eventually(
       () => services.db.prisma.refund.findUniqueOrThrow({ where: { id: refund?.id } }),
@@ -222,8 +221,8 @@ it('gives a refund another idempotency key only ten quiet minutes after the last
   await shop.stack.stopWorkers()
   const [refund] = await requestRefunds(services, { orderId, amount: 500, operator: 'olga' })
   const refundId = refund?.id ?? ''
-  simulatorOf(shop).faults.set({ serverError: 1_000 })
-  const keys = () => [...simulatorOf(shop).store.answers.keys()].filter(key => key.startsWith(refundId))
+  shop.simulator.faults.set({ serverError: 1_000 })
+  const keys = () => shop.simulator.record.idempotencyKeys().filter(key => key.startsWith(refundId))
   const begun = Date.now()
   const tryAt = async (minutes: number) => {
     const later = { ...services, now: () => new Date(begun + minutes * MINUTE) }
@@ -233,7 +232,7 @@ it('gives a refund another idempotency key only ten quiet minutes after the last
   for (const minutes of [0, 0.02, 5, 9.9]) expect(await tryAt(minutes)).toEqual([refundId])
   for (const minutes of [11, 11.02, 12, 15, 20.9]) expect(await tryAt(minutes)).toEqual([refundId, `${refundId}-1`])
   expect(await tryAt(22)).toEqual([refundId, `${refundId}-1`, `${refundId}-2`])
-  simulatorOf(shop).faults.set({})
+  shop.simulator.faults.set({})
   await refundCreation.handle({ ...services, now: () => new Date(begun + 33 * MINUTE) }, { refundId }, JOB)
   expect((await services.stripe.refunds.list()).data.map(each => each.amount)).toEqual([500])
 })
@@ -248,9 +247,9 @@ describe('a Session whose answer was lost', () => {
     const items = [lineOf(await customer.product('stoneware-mug'), 2)]
     const { checkoutId } = data(await customer.checkout({ items }, { Prefer: 'respond-async' }))
     await priceVerification.handle(services, { checkoutId }, JOB)
-    simulatorOf(shop).faults.set({ dropResponse: LOST })
+    shop.simulator.faults.set({ dropResponse: LOST })
     await expect(sessionCreation.handle(services, { checkoutId }, JOB)).rejects.toThrow()
-    const made = () => [...simulatorOf(shop).store.table('checkout.session').values()]
+    const made = () => shop.simulator.record.sessions()
     expect(made()).toHaveLength(1)
     const restarted = (settings: Record<string, string>) => ({
       ...services,
@@ -276,7 +275,7 @@ describe('a Session whose answer was lost', () => {
 
   it('is adopted when Stripe says "no" to the next try', async () => {
     const { shop, services, checkoutId, made, checkout } = await lost()
-    simulatorOf(shop).faults.set({ refused: 1 })
+    shop.simulator.faults.set({ refused: 1 })
     await sessionCreation.handle(services, { checkoutId }, JOB)
     expect(await checkout()).toMatchObject({ status: 'OPEN', sessionId: made()[0]?.id })
     expect(made()).toHaveLength(1)
@@ -284,10 +283,10 @@ describe('a Session whose answer was lost', () => {
 
   it('is not given up while the key is refused', async () => {
     const { shop, services, checkoutId, made, checkout } = await lost()
-    simulatorOf(shop).faults.set({ refuseKey: 401 })
+    shop.simulator.faults.set({ refuseKey: 401 })
     await expect(sessionCreation.handle(services, { checkoutId }, JOB)).rejects.toThrow()
     expect((await checkout()).status).toBe('VERIFIED')
-    simulatorOf(shop).faults.set({})
+    shop.simulator.faults.set({})
     await sessionCreation.handle(services, { checkoutId }, JOB)
     expect(await checkout()).toMatchObject({ status: 'OPEN', sessionId: made()[0]?.id })
   })
@@ -362,7 +361,7 @@ describe('what a Session was made with is what it is judged by', () => {
       const workers = await startWorkers(other)
       try {
         const method = made as { PAYMENT_CAPTURE_METHOD?: string; PAYMENT_ADAPTIVE_PRICING?: string }
-        if (method.PAYMENT_ADAPTIVE_PRICING === 'true') simulatorOf(shop).faults.set({ dropDeliveries: 1 })
+        if (method.PAYMENT_ADAPTIVE_PRICING === 'true') shop.simulator.faults.set({ dropDeliveries: 1 })
         const number = method.PAYMENT_CAPTURE_METHOD === 'automatic' ? 'DE89370400440532013000' : '4242424242424242'
         await payWith(url, 'PAYMENT_PROMOTION_CODES' in made ? 'TEN' : '', number)
         if (method.PAYMENT_ADAPTIVE_PRICING === 'true') {

@@ -181,8 +181,9 @@ async function begin(shop: Shop, customer: Shopper, key: string, slug = 'stonewa
   const items = [lineOf(await customer.product(slug), 1)]
   const opened = data(await customer.checkout({ items }, { 'Idempotency-Key': key }))
   const { checkoutId, orderId = '', sessionId = '', url = '' } = opened
-  const { simulator, services } = shop.stack
-  const intent = () => String(simulator?.store.table('checkout.session').get(sessionId ?? '')?.payment_intent)
+  const { simulator } = shop
+  const { services } = shop.stack
+  const intent = () => String(simulator.record.session(sessionId ?? '')?.payment_intent)
   return {
     shop,
     customer,
@@ -194,16 +195,15 @@ async function begin(shop: Shop, customer: Shopper, key: string, slug = 'stonewa
     pay: card => customer.pay(url ?? '', card),
     refund: (amount, metadata) => services.stripe.refunds.create({ payment_intent: intent(), amount, metadata }),
     async answerDispute(evidence) {
-      const disputes = [...(simulator?.store.table('dispute').values() ?? [])]
-      const { id = '' } = disputes.find(dispute => dispute.payment_intent === intent()) ?? {}
+      const { id = '' } = simulator.record.disputesOf(intent())[0] ?? {}
       await services.stripe.disputes.update(id, { evidence: { uncategorized_text: evidence } })
     }
   }
 }
 
 /** Until everything that Stripe has told, and what follows, is applied. */
-async function settled({ stack }: Shop): Promise<void> {
-  await stack.simulator?.idle()
+async function settled({ stack, simulator }: Shop): Promise<void> {
+  await simulator.idle()
   const { prisma } = stack.services.db
   await eventually(
     async () =>
@@ -211,7 +211,7 @@ async function settled({ stack }: Shop): Promise<void> {
       (await prisma.refund.count({ where: { status: 'REQUESTED' } })),
     count => count === 0
   )
-  await stack.simulator?.idle()
+  await simulator.idle()
 }
 
 const verify = (shop: Shop) =>
@@ -255,7 +255,7 @@ describe.each([
 
     for (const { name, after } of all) await after?.(orders.get(name) as Order)
     await settled(shop)
-    shop.stack.simulator?.tick({ settleAllDebits: true })
+    shop.simulator.tick({ settleAllDebits: true })
     await settled(shop)
     for (const { name, status } of all) await customer.orderBecomes(orders.get(name)?.orderId ?? '', status[1])
     expect((await verify(shop)).output).toContain('The ledger is right')
@@ -387,7 +387,7 @@ describe('when Stripe goes away or refuses in the middle', () => {
         )
       }
       const { method, url, headers } = request
-      const target = forward({ port: shop.stack.simulator?.port, method, path: url, headers }, answer => {
+      const target = forward({ port: shop.simulator.port, method, path: url, headers }, answer => {
         response.writeHead(answer.statusCode ?? 500, answer.headers)
         answer.pipe(response)
       })

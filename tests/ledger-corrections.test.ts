@@ -7,16 +7,7 @@ import { reconcileObjects } from '../shared/reconcile/reconcile-objects.js'
 import { postEntries } from '../shared/statements/ledger.js'
 import { open } from './support/fresh-shop.js'
 import { runOps } from './support/ops.js'
-import {
-  buy,
-  deliver,
-  heldByStripe,
-  intentOf,
-  ledgerDifferences,
-  orderRow,
-  sessionOf,
-  simulatorOf
-} from './support/purchase.js'
+import { buy, deliver, heldByStripe, intentOf, ledgerDifferences, orderRow, sessionOf } from './support/purchase.js'
 import { asOwner, openShop, type Shop } from './support/shop.js'
 
 let shop: Shop
@@ -40,9 +31,9 @@ async function paid(key: string) {
 
 /** A refund at Stripe that nobody tells. */
 async function untoldRefund(intent: string, amount: number): Promise<string> {
-  shop.stack.simulator?.faults.set({ dropDeliveries: 1 })
+  shop.simulator.faults.set({ dropDeliveries: 1 })
   const { id } = await shop.stack.services.stripe.refunds.create({ payment_intent: intent, amount })
-  shop.stack.simulator?.faults.set({})
+  shop.simulator.faults.set({})
   return id
 }
 
@@ -281,7 +272,7 @@ describe('what becomes known after a correction has said it', () => {
     })
     await ada.pay(url)
     await ada.orderBecomes(orderId, 'AUTHORIZED')
-    simulatorOf(own).faults.set({ dropDeliveries: 1 })
+    own.simulator.faults.set({ dropDeliveries: 1 })
     const intent = await services.stripe.paymentIntents.capture(intentOf(own, sessionId), { amount_to_capture: 500 })
     // As an earlier release booked it: the whole total of the Session.
     await asOwner(
@@ -301,7 +292,7 @@ describe('what becomes known after a correction has said it', () => {
 
   it.each(['39.98', '35.00', '45.00'])('is a capture of 39.98 that was added as %s', async amount => {
     const { own, orderId, sessionId, url, ada, mend, learn, isRight } = await silent()
-    simulatorOf(own).faults.set({ dropDeliveries: 1 })
+    own.simulator.faults.set({ dropDeliveries: 1 })
     await ada.pay(url)
     const entry = `capture:${intentOf(own, sessionId)}`
     expect(await mend('STRIPE', 'SALES', amount, '--of', entry, '--missing')).toMatchObject({ code: 0 })
@@ -316,7 +307,7 @@ describe('what becomes known after a correction has said it', () => {
     const { own, ada, services, orderId, sessionId, url, mend, learn, isRight } = await silent()
     await ada.pay(url)
     await ada.orderBecomes(orderId, 'PAID')
-    simulatorOf(own).faults.set({ dropDeliveries: 1 })
+    own.simulator.faults.set({ dropDeliveries: 1 })
     const refund = await services.stripe.refunds.create({ payment_intent: intentOf(own, sessionId), amount: 500 })
     expect(await mend('REFUNDS', 'STRIPE', amount, '--of', `refund:${refund.id}`, '--missing')).toMatchObject({
       code: 0

@@ -102,7 +102,7 @@ describe('refunds', () => {
     expect(await runOps(shop, 'order', 'refund', orderId, '--restock', 'all')).toMatchObject({ code: 0 })
     await customer.orderBecomes(orderId, 'REFUNDED')
     expect(await stockOf(customer)).toBe(stock + 2)
-    const refunds = [...(shop.stack.simulator?.store.table('refund').values() ?? [])]
+    const refunds = shop.simulator.record.refunds()
     const order = await shop.stack.services.db.prisma.order.findUniqueOrThrow({ where: { id: orderId } })
     expect(refunds.reduce((sum, refund) => sum + refund.amount, 0)).toBe(Number(order.captured))
     const audit = await shop.stack.services.db.prisma.paymentAuditLog.findMany({
@@ -134,7 +134,7 @@ describe('refunds', () => {
     const orderId = await paid('dashboard', '4000000000005126')
     await shop.stack.services.stripe.refunds.create({ payment_intent: await intentOf(shop, orderId) })
     await customer.orderBecomes(orderId, 'REFUNDED')
-    shop.stack.simulator?.tick({ settleAllDebits: true })
+    shop.simulator.tick({ settleAllDebits: true })
     await customer.orderBecomes(orderId, 'PAID')
     expect(JSON.stringify(await alertsOf(shop, 'refund_failed'))).toContain(orderId)
   })
@@ -145,17 +145,17 @@ describe('refunds', () => {
       expect(await runOps(shop, 'order', 'refund', orderId)).toMatchObject({ code: 0 })
       await customer.orderBecomes(orderId, 'REFUNDED')
       expect(await shop.stack.services.db.prisma.refund.count({ where: { orderId } })).toBe(made)
-      shop.stack.simulator?.tick({ settleAllDebits: true })
+      shop.simulator.tick({ settleAllDebits: true })
       await customer.orderBecomes(orderId, 'PAID')
     }
   })
 
   it('says so when Stripe refuses', async () => {
     const orderId = await paid('refused')
-    shop.stack.simulator?.faults.set({ dropDeliveries: 1 })
+    shop.simulator.faults.set({ dropDeliveries: 1 })
     await shop.stack.services.stripe.refunds.create({ payment_intent: await intentOf(shop, orderId) })
     const answer = await runOps(shop, 'order', 'refund', orderId)
-    shop.stack.simulator?.faults.set({})
+    shop.simulator.faults.set({})
     expect(answer).toMatchObject({ code: 1 })
     expect(answer.output).toContain('already been refunded')
     expect(JSON.stringify(await alertsOf(shop, 'refund_refused'))).toContain(orderId)
@@ -168,8 +168,7 @@ describe('an open order', () => {
   beforeAll(async () => {
     ;({ shop, customer } = await open())
   })
-  const session = (id?: string) =>
-    shop.stack.simulator?.store.table('checkout.session').get(String(id)) as Stripe.Checkout.Session
+  const session = (id?: string) => shop.simulator.record.session(String(id)) as Stripe.Checkout.Session
 
   it('has one open Session: a changed cart expires the old one first', async () => {
     const stock = await stockOf(customer)
@@ -188,13 +187,13 @@ describe('an open order', () => {
 
   it('is paid by the old Session when the customer was faster than the changed cart', async () => {
     const first = await buy(customer, 2)
-    shop.stack.simulator?.faults.set({ dropDeliveries: 1 })
+    shop.simulator.faults.set({ dropDeliveries: 1 })
     await customer.pay(first.url ?? '')
     const second = await customer.checkout({
       items: [lineOf(await customer.product('stoneware-mug'), 1)],
       orderId: first.orderId
     })
-    shop.stack.simulator?.faults.set({})
+    shop.simulator.faults.set({})
     expect([second.status, second.body.success]).toEqual([409, false])
     await customer.orderBecomes(first.orderId ?? '', 'PAID')
   })
@@ -212,10 +211,10 @@ describe('an open order', () => {
 
   it('ends PAID when the expire call of a cancel loses against the payment', async () => {
     const checkout = await buy(customer, 1, {}, 'race')
-    shop.stack.simulator?.faults.set({ dropDeliveries: 1 })
+    shop.simulator.faults.set({ dropDeliveries: 1 })
     await customer.pay(checkout.url ?? '')
     const answer = await runOps(shop, 'order', 'cancel', checkout.orderId ?? '')
-    shop.stack.simulator?.faults.set({})
+    shop.simulator.faults.set({})
     expect(answer.code).toBe(1)
     expect(answer.output).toContain('The customer was faster')
     await customer.orderBecomes(checkout.orderId ?? '', 'PAID')
@@ -309,7 +308,7 @@ describe('disputes and warnings', () => {
     const orderId = await pay('4000000000000259', 'lost')
     await customer.orderBecomes(orderId, 'DISPUTED')
     const { id } = await disputeOf(orderId)
-    const object = { ...shop.stack.simulator?.store.table('dispute').get(id), status: 'escalated_to_the_moon' }
+    const object = { ...shop.simulator.record.dispute(id), status: 'escalated_to_the_moon' }
     const { storeSyntheticEvent } = await import('../shared/orders/synthetic-events.js')
     const { applyEvent } = await import('../shared/orders/apply-event.js')
     const found = { type: 'charge.dispute.updated', object: object as { id: string }, state: 'moon' }
