@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto'
 import { writeAudit } from '../audit/audit.js'
 import { type Queryable, transaction } from '../database/database.js'
 import { newId } from '../ids.js'
-import { type MinorUnits, toDecimalString } from '../money.js'
+import { minor, toDecimalString } from '../money.js'
+import { divideRefund, type RefundPart } from '../rules/divide-refund.js'
 import { disputeIsHeld } from '../rules/order-status.js'
 import type { Restock } from '../rules/restock.js'
 import type { Services } from '../runtime/services.js'
@@ -48,7 +49,7 @@ export async function requestRefunds(services: Services, input: RefundInput): Pr
     if (known !== undefined) return await sameRequest(client, key, input)
 
     await refuseDisputed(client, payments)
-    const parts = divide(input, payments, asked)
+    const parts = partsOf(input, payments, asked)
     for (const [index, part] of parts.entries()) {
       const { paymentIntentId, currency } = part.payment
       await requestRefund(client, {
@@ -109,37 +110,32 @@ async function sameRequest(client: Queryable, key: string, input: RefundInput): 
   return rows.map(row => row.id)
 }
 
-interface Part {
+interface Part extends RefundPart<PaymentRow> {
   id: string
-  payment: PaymentRow
-  amount: number
 }
 
-/** What to refund of which payment: those in review first, then the oldest. */
-function divide(input: RefundInput, payments: PaymentRow[], asked: Map<string, number>): Part[] {
-  const [first] = payments
-  if (first === undefined)
-    throw new Refused(
-      'nothing_captured',
-      'Nothing that was captured for this order is booked. If it was paid long ago, run this first: npm run ops -- reconcile'
-    )
-  const left = (payment: PaymentRow) => payment.captured - (asked.get(payment.paymentIntentId) ?? 0)
-  const all = payments.reduce((sum, payment) => sum + left(payment), 0)
-  const show = (amount: number) => `${toDecimalString(amount as MinorUnits, first.currency)} ${first.currency}`
-  if (all === 0) throw new Refused('nothing_left', 'Everything was refunded, or is being refunded, already.')
-  let wanted = input.amount ?? all
-  if (wanted < 1) throw new Refused('invalid_input', 'The amount has to be more than nothing.')
-  if (wanted > all)
-    throw new Refused('more_than_left', `Only ${show(all)} of this order can still be refunded, not ${show(wanted)}.`)
-  const parts: Part[] = []
-  const rank = (payment: PaymentRow) => (payment.reviewReason !== null && payment.acceptedAt === null ? 0 : 1)
-  for (const payment of [...payments].sort((a, b) => rank(a) - rank(b))) {
-    const amount = Math.min(wanted, left(payment))
-    if (amount === 0) continue
-    parts.push({ id: newId(), payment, amount })
-    wanted -= amount
+/** Each part becomes a refund with an id of its own. Throws Refused when the request cannot be divided. */
+function partsOf({ amount }: RefundInput, payments: PaymentRow[], asked: Map<string, number>): Part[] {
+  const division = divideRefund(amount, payments, asked)
+  if (division.outcome === 'divided') return division.parts.map(part => ({ id: newId(), ...part }))
+  switch (division.because) {
+    case 'nothing_captured':
+      throw new Refused(
+        'nothing_captured',
+        'Nothing that was captured for this order is booked. If it was paid long ago, run this first: npm run ops -- reconcile'
+      )
+    case 'nothing_left':
+      throw new Refused('nothing_left', 'Everything was refunded, or is being refunded, already.')
+    case 'too_little':
+      throw new Refused('invalid_input', 'The amount has to be more than nothing.')
+    case 'more_than_left': {
+      const currency = payments[0]?.currency ?? ''
+      const [left, wanted] = [division.left, amount ?? 0].map(
+        each => `${toDecimalString(minor(each), currency)} ${currency}`
+      )
+      throw new Refused('more_than_left', `Only ${left} of this order can still be refunded, not ${wanted}.`)
+    }
   }
-  return parts
 }
 
 /**
