@@ -11,7 +11,8 @@ import { checkoutData } from '../../shared/rules/checkout-outcome.js'
 import { shippingFor } from '../../shared/rules/shipping.js'
 import { latestCheckout } from '../../shared/statements/checkouts.js'
 import { claimOrderKey, findOrderKey, type OrderKeyHolder } from '../../shared/statements/order-keys.js'
-import { createOrder, type OrderLine } from '../../shared/statements/orders.js'
+import { createOrder, findOwner, type OrderLine, showOrderWithItems } from '../../shared/statements/orders.js'
+import { findProducts } from '../../shared/statements/stock.js'
 import { KEY_LIFETIME, orderKey } from '../idempotency.js'
 import type { Ingress } from '../ingress.js'
 import { jsonBytes, readJson } from '../json-body.js'
@@ -69,12 +70,10 @@ export function orderRoutes(ingress: Ingress): Router {
   router.get('/api/orders/:id', async (request, response) => {
     const customer = await ingress.authenticate(request, response)
     const { id } = request.params
-    const order = isId(id)
-      ? await ingress.db.prisma.order.findUnique({ where: { id }, select: { userId: true } })
-      : null
+    const owner = isId(id) ? await findOwner(ingress.db, id) : undefined
     // Another customer's order is as missing as one that does not exist.
-    if (order !== null && order.userId !== customer.userId) reportStranger(ingress, request, customer, { orderId: id })
-    if (order?.userId !== customer.userId)
+    if (owner !== undefined && owner !== customer.userId) reportStranger(ingress, request, customer, { orderId: id })
+    if (owner !== customer.userId)
       throw new Problem('order_not_found', { detail: `You have no order ${id.slice(0, 64)}.` })
     response.setHeader('Cache-Control', 'no-store')
     response.json({ success: true, data: await orderData(ingress, id) })
@@ -101,9 +100,10 @@ async function replay(
 /** The lines at the database's prices; a Problem with every difference when the client's are not the same. */
 async function priceLines(ingress: Ingress, wanted: OrderRequest): Promise<OrderLine[]> {
   const { currency } = ingress.config.payment
-  const products = await ingress.db.prisma.product.findMany({
-    where: { id: { in: wanted.items.map(item => item.productId) } }
-  })
+  const products = await findProducts(
+    ingress.db,
+    wanted.items.map(item => item.productId)
+  )
   const byId = new Map(products.map(product => [product.id, { ...product, price: minorFromBigInt(product.price) }]))
   const errors = wanted.items.flatMap(item => cartErrors(item, byId.get(item.productId), currency))
   if (errors.length > 0) throw new Problem('cart_refused', { details: errors })
@@ -130,7 +130,7 @@ function compareTotals(wanted: OrderRequest, subtotal: MinorUnits, shipping: Min
 }
 
 async function orderData(ingress: Ingress, id: string) {
-  const order = await ingress.db.prisma.order.findUniqueOrThrow({ where: { id }, include: { items: true } })
+  const order = await showOrderWithItems(ingress.db, id)
   const checkout = await latestCheckout(ingress.db.pool, id)
   return {
     ...orderAmounts(order),

@@ -1,11 +1,12 @@
 import { Router } from 'express'
 import { minorFromBigInt, toMajorUnits } from '../../shared/money.js'
+import { listProducts } from '../../shared/statements/stock.js'
 import type { Ingress } from '../ingress.js'
 
 /** GET /api/products: what can be bought; prices in major units, stock without what others have reserved. */
 export function productsRoute(ingress: Ingress): Router {
   return Router().get('/api/products', async (_request, response) => {
-    const products = await ingress.db.prisma.product.findMany({ where: { active: true }, orderBy: { name: 'asc' } })
+    const products = await listProducts(ingress.db)
     response.setHeader('Cache-Control', 'no-store')
     response.json({
       success: true,

@@ -12,6 +12,7 @@ import { findPaymentsOf, type PaymentRow } from '../statements/payments.js'
 import {
   countAnsweredRequests,
   findRefundByKey,
+  findRefundsOfRequest,
   type RefundRow,
   readRefund,
   refundedByPayment,
@@ -98,10 +99,7 @@ async function refuseDisputed(client: Queryable, payments: PaymentRow[]): Promis
 }
 
 async function sameRequest(client: Queryable, key: string, input: RefundInput): Promise<string[]> {
-  const { rows } = await client.query<{ id: string; orderId: string; amount: number }>(
-    'SELECT "id", "orderId", "amount" FROM "Refund" WHERE "requestKey" LIKE $1 ORDER BY "requestKey"',
-    [`${key.replace(/[\\%_]/g, match => `\\${match}`)}:%`]
-  )
+  const rows = await findRefundsOfRequest(client, key)
   const sum = rows.reduce((total, row) => total + row.amount, 0)
   if (rows.some(row => row.orderId !== input.orderId) || (input.amount !== undefined && input.amount !== sum)) {
     throw new Refused(`The key ${key} was used for another refund. Use a new one.`)

@@ -86,6 +86,11 @@ export const notificationStates = {
   failed: ['FAILED']
 } as const satisfies Groups<NotificationStatus>
 
+/** Of the rows of the audit trail, which never move. */
+export const auditStates = {
+  failed: ['FAILED']
+} as const satisfies Groups<'SUCCESS' | 'FAILED' | 'PROCESSING'>
+
 function isOf(group: readonly CheckoutStatus[], status: CheckoutStatus): boolean {
   return group.includes(status)
 }

@@ -1,12 +1,13 @@
 import type Stripe from 'stripe'
-import { type AuditEntry, auditInsert, auditParameter } from '../audit/audit.js'
-import type { Queryable } from '../database/database.js'
+import { type AuditEntry, auditParameter } from '../audit/audit.js'
+import type { Database, Queryable } from '../database/database.js'
 import { networkOf } from '../identity/ip-address.js'
 import { maskValue } from '../identity/masking.js'
 import type { Cart } from '../rules/cart.js'
 import type { AnswerableCheckout, CheckoutOutcome, Refusal } from '../rules/checkout-outcome.js'
 import { checkoutStates, isPayable, reservationStates } from '../rules/state-groups.js'
 import { type CheckoutStatus, checkoutRules, sourcesOf } from '../rules/transitions.js'
+import { auditInsert } from './audit-rows.js'
 import { oneOf } from './states.js'
 
 /** PostgreSQL tells every listening ingress that a checkout changed; the payload is its id. */
@@ -358,4 +359,9 @@ export async function findUnknownSessions(db: Queryable, limit: number): Promise
 /** Remembers that Stripe did not end the Session of this checkout. Locks the row. */
 export async function recordFailedExpiry(db: Queryable, id: string, now: Date): Promise<void> {
   await db.query('UPDATE "Checkout" SET "expireFailedAt" = $2 WHERE "id" = $1', [id, now])
+}
+
+/** A checkout with what it holds and what was paid through it, for a person; null when there is none. */
+export async function showCheckout({ prisma }: Database, id: string) {
+  return await prisma.checkout.findUnique({ where: { id }, include: { reservations: true, payments: true } })
 }

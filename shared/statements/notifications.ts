@@ -1,9 +1,11 @@
+import type { Notification } from '../../prisma/generated/client.js'
 import type { AuditEntry } from '../audit/audit.js'
-import { auditInsert, auditParameter } from '../audit/audit.js'
-import type { Queryable } from '../database/database.js'
+import { auditParameter } from '../audit/audit.js'
+import type { Database, Queryable } from '../database/database.js'
 import { maskText } from '../identity/masking.js'
 import { notificationStates } from '../rules/state-groups.js'
 import { type NotificationStatus, notificationRules } from '../rules/transitions.js'
+import { auditInsert } from './audit-rows.js'
 import { move, oneOf } from './states.js'
 
 const PENDING = oneOf(notificationStates.pending)
@@ -111,4 +113,14 @@ export async function replayNotification(db: Queryable, id: string, now: Date, a
     [id, now, auditParameter(audit)]
   )
   return rowCount === 1
+}
+
+/** Newest first; of all states, or all orders, when none is given. */
+export async function listNotifications(
+  { prisma }: Database,
+  of: { status: NotificationStatus | undefined; orderId: string | undefined },
+  limit: number
+): Promise<Notification[]> {
+  const orderBy = [{ createdAt: 'desc' }, { sequence: 'desc' }] as const
+  return await prisma.notification.findMany({ where: of, orderBy: [...orderBy], take: limit })
 }

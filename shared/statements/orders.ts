@@ -1,8 +1,10 @@
-import { type AuditEntry, auditInsert, auditParameter } from '../audit/audit.js'
-import type { Queryable } from '../database/database.js'
+import type { Order, OrderItem } from '../../prisma/generated/client.js'
+import { type AuditEntry, auditParameter } from '../audit/audit.js'
+import type { Database, Queryable } from '../database/database.js'
 import type { OrderFacts } from '../rules/order-status.js'
 import { orderStates, refundStates, reservationStates } from '../rules/state-groups.js'
 import type { OrderStatus } from '../rules/transitions.js'
+import { auditInsert } from './audit-rows.js'
 import type { CheckoutRow } from './checkouts.js'
 import { oneOf } from './states.js'
 import { TOOK_GOODS } from './stock.js'
@@ -209,4 +211,36 @@ export async function readCountry(db: Queryable, orderId: string): Promise<strin
     [orderId]
   )
   return rows[0]?.country ?? undefined
+}
+
+/** An order with all that belongs to it, for a person; null when there is none. */
+export async function showOrder({ prisma }: Database, id: string) {
+  return await prisma.order.findUnique({
+    where: { id },
+    include: {
+      items: true,
+      payments: true,
+      refunds: true,
+      disputes: true,
+      signals: true,
+      checkouts: true,
+      postings: true,
+      notifications: true
+    }
+  })
+}
+
+/** Undefined when there is no such order. */
+export async function findOwner({ prisma }: Database, id: string): Promise<string | undefined> {
+  return (await prisma.order.findUnique({ where: { id }, select: { userId: true } }))?.userId
+}
+
+/** Undefined when there is no such order. */
+export async function readOrderStatus({ prisma }: Database, id: string): Promise<OrderStatus | undefined> {
+  return (await prisma.order.findUnique({ where: { id }, select: { status: true } }))?.status
+}
+
+/** An order that is known to be there, as its owner sees it. */
+export async function showOrderWithItems({ prisma }: Database, id: string): Promise<Order & { items: OrderItem[] }> {
+  return await prisma.order.findUniqueOrThrow({ where: { id }, include: { items: true } })
 }

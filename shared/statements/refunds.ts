@@ -73,6 +73,18 @@ export async function findRefundByKey(db: Queryable, requestKey: string): Promis
   return rows[0]
 }
 
+/** All the refunds that one request has made. */
+export async function findRefundsOfRequest(
+  db: Queryable,
+  key: string
+): Promise<Pick<RefundRow, 'id' | 'orderId' | 'amount'>[]> {
+  const { rows } = await db.query<Pick<RefundRow, 'id' | 'orderId' | 'amount'>>(
+    'SELECT "id", "orderId", "amount" FROM "Refund" WHERE "requestKey" LIKE $1 ORDER BY "requestKey"',
+    [`${key.replace(/[\\%_]/g, match => `\\${match}`)}:%`]
+  )
+  return rows
+}
+
 /** What Stripe tells about a refund. */
 export interface RefundRecord {
   stripeId: string

@@ -1,4 +1,5 @@
-import type { Queryable } from '../database/database.js'
+import type { Product } from '../../prisma/generated/client.js'
+import type { Database, Queryable } from '../database/database.js'
 import type { SoldProduct } from '../rules/cart-errors.js'
 import { refundStates, reservationStates } from '../rules/state-groups.js'
 import { type ReservationStatus, reservationRules, sourcesOf } from '../rules/transitions.js'
@@ -154,4 +155,14 @@ export async function restockRefunds(db: Queryable, orderId: string, now: Date):
     [orderId, now]
   )
   return rows
+}
+
+/** What can be bought, by name. */
+export async function listProducts({ prisma }: Database): Promise<Product[]> {
+  return await prisma.product.findMany({ where: { active: true }, orderBy: { name: 'asc' } })
+}
+
+/** Those of these products that exist, sold or not. */
+export async function findProducts({ prisma }: Database, ids: string[]): Promise<Product[]> {
+  return await prisma.product.findMany({ where: { id: { in: ids } } })
 }

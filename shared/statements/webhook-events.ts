@@ -1,8 +1,10 @@
-import { type AuditEntry, auditInsert, auditParameter } from '../audit/audit.js'
-import type { Queryable } from '../database/database.js'
+import type { WebhookEvent } from '../../prisma/generated/client.js'
+import { type AuditEntry, auditParameter } from '../audit/audit.js'
+import type { Database, Queryable } from '../database/database.js'
 import { maskOptional, maskText } from '../identity/masking.js'
 import { eventStates } from '../rules/state-groups.js'
 import { sourcesOf, type WebhookEventStatus, webhookEventRules } from '../rules/transitions.js'
+import { auditInsert } from './audit-rows.js'
 import { move, oneOf } from './states.js'
 
 const BURY = move(webhookEventRules, 'DEAD')
@@ -152,4 +154,36 @@ export async function resolveEvent(
     [id, end.by, maskText(end.note), auditParameter(end.audit)]
   )
   return rowCount === 1
+}
+
+type ListedEvent = Omit<WebhookEvent, 'payload'>
+
+/** Newest first; of all states when none is given. */
+export async function listEvents(
+  { prisma }: Database,
+  status: WebhookEventStatus | undefined,
+  limit: number
+): Promise<ListedEvent[]> {
+  const where = status === undefined ? {} : { status }
+  return await prisma.webhookEvent.findMany({
+    where,
+    orderBy: { receivedAt: 'desc' },
+    take: limit,
+    omit: { payload: true }
+  })
+}
+
+/** Oldest first. */
+export async function listDeadEvents({ prisma }: Database, limit: number): Promise<ListedEvent[]> {
+  return await prisma.webhookEvent.findMany({
+    where: { status: { in: [...eventStates.dead] } },
+    orderBy: { receivedAt: 'asc' },
+    take: limit,
+    omit: { payload: true }
+  })
+}
+
+/** With its payload; null when there is none. */
+export async function showEvent({ prisma }: Database, id: string): Promise<WebhookEvent | null> {
+  return await prisma.webhookEvent.findUnique({ where: { id } })
 }
