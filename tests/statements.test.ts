@@ -1,4 +1,6 @@
-import { readFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { isSql, nodesOf, sourcesIn, textsOf } from './support/source-tree.js'
@@ -67,4 +69,50 @@ it('has SQL in shared/statements alone, but for what is no table’s', () => {
     .map(({ file, source }) => [file, textsOf(source).filter(isSql).sort()] as const)
     .filter(([, texts]) => texts.length > 0)
   expect(Object.fromEntries(sql)).toEqual(OF_NO_TABLE)
+})
+
+const READS = ['findMany', 'findUnique', 'findUniqueOrThrow', 'findFirst', 'count', 'aggregate', 'groupBy']
+const WRITES = ['create', 'createMany', 'update', 'updateMany', 'upsert', 'delete', 'deleteMany']
+const RAW = ['$executeRaw', '$executeRawUnsafe', '$queryRaw', '$queryRawUnsafe', '$transaction']
+
+const METHODS = [...READS, ...WRITES, 'createManyAndReturn', 'updateManyAndReturn']
+
+/** Calls each method of Prisma, one a line. */
+const CALLS = [
+  ...METHODS.map(method => `await db.prisma.order.${method}({})`),
+  ...RAW.map(method => `await db.prisma.${method}('')`)
+].join('\n')
+
+/** The methods that the lint lets a file of each of these rooms call. */
+function allowedIn(...rooms: string[]): Record<string, string[]> {
+  const folder = mkdtempSync(join(tmpdir(), 'lint-'))
+  try {
+    for (const name of ['biome.json', '.biome']) cpSync(join(root, name), join(folder, name), { recursive: true })
+    for (const room of rooms) {
+      mkdirSync(join(folder, room), { recursive: true })
+      writeFileSync(join(folder, room, 'all.ts'), CALLS)
+    }
+    const biome = join(root, 'node_modules/.bin/biome')
+    const run = spawnSync(biome, ['lint', '--reporter=github', '--max-diagnostics=none'], {
+      cwd: folder,
+      encoding: 'utf8'
+    })
+    const refusals = [...run.stdout.matchAll(/file=([^,]+)\/all\.ts,line=(\d+),.*Prisma/g)]
+    const isRefused = (room: string, index: number) =>
+      refusals.some(([, file, line]) => file?.endsWith(room) && Number(line) === index + 1)
+    return Object.fromEntries(
+      rooms.map(room => [room, [...METHODS, ...RAW].filter((_method, index) => !isRefused(room, index))])
+    )
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+}
+
+it('lets Prisma read in shared/statements, write nowhere, and be nowhere else (biome.json)', () => {
+  const rooms = ['api', 'api/routes', 'workers', 'ops', 'shared', 'shared/orders', 'shared/runtime']
+  expect(allowedIn(...rooms, 'shared/statements', 'demo')).toEqual({
+    ...Object.fromEntries(rooms.map(room => [room, []])),
+    'shared/statements': READS,
+    demo: [...METHODS, ...RAW]
+  })
 })
