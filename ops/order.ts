@@ -78,7 +78,7 @@ async function settled({ db }: Services, asked: RefundRow): Promise<RefundRow> {
 function report(refund: RefundRow): void {
   const what = `Refund ${refund.id} of ${refund.paymentIntentId}`
   if (refund.status === 'REFUSED') throw new Error(`${what} was refused: ${refund.failureReason}`)
-  if (refund.status === 'REQUESTED') return print(`${what} is written down; the workers will ask Stripe for it.`)
+  if (refund.status === 'REQUESTED') return print(`${what} is recorded; the workers will request it from Stripe.`)
   print(`${what} is ${refund.status} (${refund.stripeId}).`)
 }
 

@@ -310,7 +310,7 @@ async function accept(
 ): Promise<void> {
   const now = services.now()
   if (!(await reserveStock(client, checkout.id, verdict.lines, now))) {
-    throw new Error('Stock that was just seen could not be reserved')
+    throw new Error('The stock of locked products could not be reserved')
   }
   if (verdict.fills) {
     const { orderId: id, lines, subtotal, shipping, total } = verdict
@@ -376,6 +376,9 @@ async function reject(
     ]
   })
   if (checkout.ownsOrder) await cancelOrder({ ...context, trail }, checkout.orderId as string, 'its cart was refused')
-  services.log.info({ requestId: checkout.requestId, checkoutId: checkout.id, code: refusal.code }, 'checkout rejected')
+  services.log.info(
+    { requestId: checkout.requestId, checkoutId: checkout.id, code: refusal.code },
+    'a checkout was rejected'
+  )
   return { verified: false }
 }

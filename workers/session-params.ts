@@ -35,7 +35,7 @@ export function sessionParams(
   const { payment } = config
   const goods = lines.reduce((sum, line) => sum + line.unitPrice * line.quantity, 0)
   const shipping = checkout.amount - goods
-  if (shipping < 0) throw new TerminalError(`Checkout ${checkout.id} is for less than its lines`)
+  if (shipping < 0) throw new TerminalError(`The total of checkout ${checkout.id} is less than the sum of its lines`)
   const metadata = {
     userId: checkout.userId,
     orderId: checkout.orderId,

@@ -62,7 +62,7 @@ async function checkSchema(ingress: Ingress, expected: string | undefined): Prom
 
 async function check({ log }: Ingress, what: string, work: () => Promise<void>): Promise<Check> {
   try {
-    await withinTime(work(), ANSWER_WITHIN, `it did not answer in ${ANSWER_WITHIN} ms`)
+    await withinTime(work(), ANSWER_WITHIN, `the ${what} did not answer in ${ANSWER_WITHIN} ms`)
     return { ok: true }
   } catch (error) {
     log.warn({ reason: messageOf(error) }, `the ${what} is not ready`)

@@ -125,7 +125,7 @@ function divide(input: RefundInput, payments: PaymentRow[], asked: Map<string, n
   const show = (amount: number) => `${toDecimalString(amount as MinorUnits, first.currency)} ${first.currency}`
   if (all === 0) throw new Refused('Everything was refunded, or is being refunded, already.')
   let wanted = input.amount ?? all
-  if (wanted < 1) throw new Refused('The amount has to be more than nothing.')
+  if (wanted < 1) throw new Refused('The amount has to be more than zero.')
   if (wanted > all) throw new Refused(`Only ${show(all)} of this order can still be refunded, not ${show(wanted)}.`)
   const parts: Part[] = []
   const rank = (payment: PaymentRow) => (payment.reviewReason !== null && payment.acceptedAt === null ? 0 : 1)

@@ -53,7 +53,7 @@ export async function collectMetrics({ db, queues, log }: Services): Promise<{ c
   jobs.reset()
   const asking = [setRows(db), setAlerts(db), ...queues.all.map(queue => setJobs(queue))]
   for (const result of await Promise.allSettled(asking)) {
-    if (result.status === 'rejected') log.warn({ reason: messageOf(result.reason) }, 'a metric could not be asked for')
+    if (result.status === 'rejected') log.warn({ reason: messageOf(result.reason) }, 'a metric could not be read')
   }
   return { contentType: registry.contentType, text: await registry.metrics() }
 }
