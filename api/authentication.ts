@@ -40,7 +40,10 @@ export function createAuthenticator(config: Config, log: Logger): Authenticate {
         )
       }
       // The reason is for the log; telling it to the caller would help only a forger.
-      log.warn({ requestId: requestId(request), cookie: cookie?.name, reason: messageOf(error) }, 'session refused')
+      log.warn(
+        { requestId: requestId(request), cookie: cookie?.name, reason: messageOf(error) },
+        'a customer’s session was refused'
+      )
       throw unauthorized()
     })
     checkOrigin(request, cookie === undefined ? 'header' : 'cookie', isAllowedOrigin)

@@ -107,7 +107,7 @@ async function open(services: Services, checkout: VerifiedCheckout, session: Str
   else if (checkout.expireReason !== null) await endIfPossible(services, { ...checkout, ...opened })
   services.log.info(
     { requestId: checkout.requestId, checkoutId: checkout.id, sessionId: session.id, moved },
-    'Stripe Checkout Session created'
+    'a Stripe Checkout Session was created'
   )
 }
 

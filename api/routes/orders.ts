@@ -12,7 +12,8 @@ import { type OrderLine, orderLine, subtotalOf } from '../../shared/rules/order-
 import { shippingFor } from '../../shared/rules/shipping.js'
 import { latestCheckouts } from '../../shared/statements/checkouts.js'
 import { claimOrderKey, findOrderKey, type OrderKeyHolder } from '../../shared/statements/order-keys.js'
-import { createOrder } from '../../shared/statements/orders.js'
+import { createOrder, findOwner, showOrdersWithItems } from '../../shared/statements/orders.js'
+import { findProducts } from '../../shared/statements/stock.js'
 import { refuseCardNumbers } from '../card-numbers.js'
 import { KEY_LIFETIME, orderKey } from '../idempotency.js'
 import type { Ingress } from '../ingress.js'
@@ -72,12 +73,10 @@ export function orderRoutes(ingress: Ingress): Router {
   router.get('/api/orders/:id', async (request, response) => {
     const customer = await ingress.authenticate(request, response)
     const { id } = request.params
-    const order = isId(id)
-      ? await ingress.db.prisma.order.findUnique({ where: { id }, select: { userId: true } })
-      : null
+    const owner = isId(id) ? await findOwner(ingress.db, id) : undefined
     // Another customer's order is as missing as one that does not exist.
-    if (order !== null && order.userId !== customer.userId) reportStranger(ingress, request, customer, { orderId: id })
-    if (order?.userId !== customer.userId)
+    if (owner !== undefined && owner !== customer.userId) reportStranger(ingress, request, customer, { orderId: id })
+    if (owner !== customer.userId)
       throw new Problem('order_not_found', { detail: `You have no order ${id.slice(0, 64)}.` })
     response.setHeader('Cache-Control', 'no-store')
     response.json({ success: true, data: await orderData(ingress, id) })
@@ -104,9 +103,10 @@ async function replay(
 /** The lines at the database's prices; a Problem with every difference when the client's are not the same. */
 async function priceLines(ingress: Ingress, wanted: OrderRequest): Promise<OrderLine[]> {
   const { currency } = ingress.config.payment
-  const products = await ingress.db.prisma.product.findMany({
-    where: { id: { in: wanted.items.map(item => item.productId) } }
-  })
+  const products = await findProducts(
+    ingress.db,
+    wanted.items.map(item => item.productId)
+  )
   const byId = new Map(products.map(product => [product.id, { ...product, price: minorFromBigInt(product.price) }]))
   const errors = cartErrors(wanted.items, byId, currency)
   if (errors.length > 0) throw new Problem('cart_refused', { details: errors })
@@ -132,7 +132,7 @@ async function orderData(ingress: Ingress, id: string) {
 
 /** These orders with their lines and their newest checkouts, in this order. */
 export async function ordersData({ db }: Ingress, ids: string[]) {
-  const orders = await db.prisma.order.findMany({ where: { id: { in: ids } }, include: { items: true } })
+  const orders = await showOrdersWithItems(db, ids)
   const checkouts = new Map((await latestCheckouts(db.pool, ids)).map(checkout => [checkout.orderId, checkout]))
   const byId = new Map(orders.map(order => [order.id, order]))
   return ids.flatMap(id => {

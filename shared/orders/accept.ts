@@ -43,7 +43,7 @@ export async function acceptReviewed(services: Services, input: OperatorInput): 
     refuseSecond(await readOrderFacts(client, id), payment)
     refuseUnpaid(payment, checkout)
     if (!(await acceptPayment(client, payment.paymentIntentId, operator, now)))
-      throw new Refused('changed_meanwhile', 'Somebody was faster.')
+      throw new Refused('changed_meanwhile', `Payment ${payment.paymentIntentId} is not in review any more.`)
     const isPaid = payment.status === 'SUCCEEDED'
     if (isPaid) {
       await moveReservations(client, payment.checkoutId, 'COMMITTED', now)

@@ -1,6 +1,7 @@
 import { writeAudit } from '../audit/audit.js'
 import { isFree, isLive, needsReview, wentBack } from '../rules/order-status.js'
-import { isPayable, type OrderStatus } from '../rules/transitions.js'
+import { isPayable } from '../rules/state-groups.js'
+import type { OrderStatus } from '../rules/transitions.js'
 import type { Services } from '../runtime/services.js'
 import { keyOfEnd } from '../runtime/stripe-client.js'
 import { findSiblings, lockOrder, readOrder, readOrderFacts } from '../statements/orders.js'

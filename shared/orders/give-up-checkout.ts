@@ -19,7 +19,11 @@ export async function giveUpUnknown(services: Services, open: CheckoutRow, by: B
 }
 
 async function refuseIfKnown({ stripe, db }: Services, { id, orderId, sessionId }: CheckoutRow): Promise<void> {
-  if (sessionId === null) throw new Refused('session_not_created_yet', 'Its Session is still being created.')
+  if (sessionId === null)
+    throw new Refused(
+      'session_not_created_yet',
+      'The Session of this checkout is still being created. Run the command again in a moment.'
+    )
   const session = await unlessUnknown(stripe.checkout.sessions.retrieve(sessionId))
   if (session?.status === 'complete') {
     throw new Refused(

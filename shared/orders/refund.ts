@@ -13,6 +13,7 @@ import type { PaymentRow } from '../statements/payments.js'
 import {
   countAnsweredRequests,
   findRefundByKey,
+  findRefundsOfRequest,
   type RefundRow,
   readRefund,
   refundedByPayment,
@@ -99,10 +100,7 @@ async function refuseDisputed(client: Queryable, payments: PaymentRow[]): Promis
 }
 
 async function sameRequest(client: Queryable, key: string, input: RefundInput): Promise<string[]> {
-  const { rows } = await client.query<{ id: string; orderId: string; amount: number }>(
-    'SELECT "id", "orderId", "amount" FROM "Refund" WHERE "requestKey" LIKE $1 ORDER BY "requestKey"',
-    [`${key.replace(/[\\%_]/g, match => `\\${match}`)}:%`]
-  )
+  const rows = await findRefundsOfRequest(client, key)
   const sum = rows.reduce((total, row) => total + row.amount, 0)
   if (rows.some(row => row.orderId !== input.orderId) || (input.amount !== undefined && input.amount !== sum)) {
     throw new Refused('key_reused', `The key ${key} was used for another refund. Use a new one.`)
@@ -127,7 +125,7 @@ function partsOf({ amount }: RefundInput, payments: PaymentRow[], asked: Map<str
     case 'nothing_left':
       throw new Refused('nothing_left', 'Everything was refunded, or is being refunded, already.')
     case 'too_little':
-      throw new Refused('invalid_input', 'The amount has to be more than nothing.')
+      throw new Refused('invalid_input', 'The amount has to be more than zero.')
     case 'more_than_left': {
       const currency = payments[0]?.currency ?? ''
       const [left, wanted] = [division.left, amount ?? 0].map(

@@ -27,7 +27,7 @@ export function sessionParams(
   const currency = checkout.currency.toLowerCase()
   const { payment } = config
   const shipping = checkout.amount - subtotalOf(lines)
-  if (shipping < 0) throw new TerminalError(`Checkout ${checkout.id} is for less than its lines`)
+  if (shipping < 0) throw new TerminalError(`The total of checkout ${checkout.id} is less than the sum of its lines`)
   const metadata = {
     userId: checkout.userId,
     orderId: checkout.orderId,
