@@ -2,6 +2,7 @@ import type Stripe from 'stripe'
 import type { Config } from '../shared/config/config.js'
 import { SECOND } from '../shared/duration.js'
 import { TerminalError } from '../shared/errors.js'
+import { mailableAtStripe } from '../shared/rules/stripe-email.js'
 import type { CheckoutRow } from '../shared/statements/checkouts.js'
 import type { OrderLine } from '../shared/statements/orders.js'
 
@@ -32,6 +33,7 @@ export function sessionParams(
   lines: OrderLine[]
 ): Stripe.Checkout.SessionCreateParams {
   const currency = checkout.currency.toLowerCase()
+  const email = mailableAtStripe(checkout.email)
   const { payment } = config
   const goods = lines.reduce((sum, line) => sum + line.unitPrice * line.quantity, 0)
   const shipping = checkout.amount - goods
@@ -45,7 +47,7 @@ export function sessionParams(
   return {
     mode: 'payment',
     client_reference_id: checkout.id,
-    customer_email: checkout.email,
+    ...(email === undefined ? {} : { customer_email: email }),
     metadata,
     line_items: lines.map(line => ({
       quantity: line.quantity,

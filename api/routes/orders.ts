@@ -136,6 +136,7 @@ async function orderData(ingress: Ingress, id: string) {
   const checkout = await latestCheckout(ingress.db.pool, id)
   return {
     ...orderAmounts(order),
+    customer: order.contact,
     items: order.items.map(item => itemData(item, order.currency)),
     checkout: checkout === undefined ? null : checkoutData(checkout)
   }

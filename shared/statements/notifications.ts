@@ -3,6 +3,7 @@ import { auditInsert, auditParameter } from '../audit/audit.js'
 import type { Queryable } from '../database/database.js'
 import { maskText } from '../identity/masking.js'
 import { type NotificationStatus, notificationRules, sourcesOf } from '../rules/transitions.js'
+import type { Contact } from './orders.js'
 
 export interface NotificationRow {
   id: string
@@ -13,6 +14,8 @@ export interface NotificationRow {
   status: NotificationStatus
   attempts: number
   createdAt: Date
+  /** What the customer gave at Stripe's page, as the order has it now: what is forgotten of it is not told any more. */
+  contact: Contact | null
 }
 
 /**
@@ -29,7 +32,8 @@ export async function leaseNotification(
     text: `
     UPDATE "Notification" SET "leasedUntil" = $3, "attempts" = "attempts" + 1
     WHERE "id" = (SELECT "id" FROM "Notification" WHERE "orderId" = $1 AND "status" = 'PENDING' ORDER BY "sequence" LIMIT 1)
-      AND "status" = 'PENDING' AND "nextAttemptAt" <= $2 AND ("leasedUntil" IS NULL OR "leasedUntil" <= $2) RETURNING *`,
+      AND "status" = 'PENDING' AND "nextAttemptAt" <= $2 AND ("leasedUntil" IS NULL OR "leasedUntil" <= $2) RETURNING *,
+      (SELECT o."contact" FROM "Order" o WHERE o."id" = "Notification"."orderId") AS contact`,
     values: [orderId, lease.now, lease.until]
   })
   return rows[0]
