@@ -21,6 +21,7 @@ import {
   moveCheckout
 } from '../shared/statements/checkouts.js'
 import { readFraudSignals } from '../shared/statements/fraud.js'
+import { readInstallation } from '../shared/statements/installation.js'
 import {
   fillOrder,
   findSiblings,
@@ -323,6 +324,7 @@ async function accept(
     risk: challenge.length > 0 ? 'CHALLENGE' : null,
     sessionExpiresAt: new Date(now.getTime() + services.config.payment.sessionMinutes * MINUTE)
   }
+  const [installation] = await readInstallation(client)
   await moveCheckout(client, checkout.id, {
     to: 'VERIFIED',
     now,
@@ -330,7 +332,7 @@ async function accept(
     amount: payable.amount,
     risk: payable.risk,
     sessionExpiresAt: payable.sessionExpiresAt,
-    sessionParams: sessionParams(services.config, payable, verdict.lines),
+    sessionParams: sessionParams(services.config, installation, payable, verdict.lines),
     audit: [
       {
         action: 'checkout_verified',

@@ -10,6 +10,7 @@ import type { Services } from '../shared/runtime/services.js'
 import { classifyStripeError, idempotencyKeyOf, isKeySpent } from '../shared/runtime/stripe-client.js'
 import { type CheckoutRow, lockCheckout, moveCheckout, readCheckout } from '../shared/statements/checkouts.js'
 import { countServerError } from '../shared/statements/due-rows.js'
+import { readInstallation } from '../shared/statements/installation.js'
 import { readOrderLines } from '../shared/statements/orders.js'
 import type { Job } from './job.js'
 import { type PayableCheckout, sessionParams } from './session-params.js'
@@ -53,7 +54,9 @@ async function createSession(
 
 /** For a checkout that was verified by a release that did not keep what the call sends. */
 async function paramsOfToday({ config, db }: Services, checkout: CheckoutRow) {
-  return sessionParams(config, checkout as PayableCheckout, await readOrderLines(db.pool, checkout.orderId as string))
+  const [installation] = await readInstallation(db.pool)
+  const lines = await readOrderLines(db.pool, checkout.orderId as string)
+  return sessionParams(config, installation, checkout as PayableCheckout, lines)
 }
 
 /** Sessions cannot be listed by their metadata, but by when they were made. */

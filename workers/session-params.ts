@@ -2,6 +2,7 @@ import type Stripe from 'stripe'
 import type { Config } from '../shared/config/config.js'
 import { SECOND } from '../shared/duration.js'
 import { TerminalError } from '../shared/errors.js'
+import { INSTALLATION } from '../shared/rules/ownership.js'
 import type { CheckoutRow } from '../shared/statements/checkouts.js'
 import type { OrderLine } from '../shared/statements/orders.js'
 
@@ -28,6 +29,7 @@ const challenge = {
  */
 export function sessionParams(
   config: Config,
+  installation: string,
   checkout: PayableCheckout,
   lines: OrderLine[]
 ): Stripe.Checkout.SessionCreateParams {
@@ -37,6 +39,7 @@ export function sessionParams(
   const shipping = checkout.amount - goods
   if (shipping < 0) throw new TerminalError(`Checkout ${checkout.id} is for less than its lines`)
   const metadata = {
+    [INSTALLATION]: installation,
     userId: checkout.userId,
     orderId: checkout.orderId,
     checkoutId: checkout.id,
@@ -55,7 +58,7 @@ export function sessionParams(
         ...(payment.automaticTax ? { tax_behavior: payment.taxBehavior } : {}),
         product_data: {
           name: line.name,
-          metadata: { productId: line.productId },
+          metadata: { [INSTALLATION]: installation, productId: line.productId },
           ...(line.description ? { description: line.description } : {}),
           // Stripe fetches images: only absolute addresses make sense there.
           ...(line.image?.startsWith('https://') ? { images: [line.image] } : {})
