@@ -18,14 +18,14 @@ export async function renameInstallation(
 ): Promise<void> {
   if (!NAME.test(name)) {
     throw new Refused(
-      'invalid_input',
+      'unclear_input',
       'A name has 1 to 64 lower-case letters, digits, dots, hyphens and underscores, and begins with a letter or digit.'
     )
   }
   await transaction(db.pool, async client => {
     const [before, ...earlier] = await readInstallation(client)
     if (by.isCopy && [before, ...earlier].includes(name)) {
-      throw new Refused('invalid_input', `${name} is what the original is, or was, called. A copy takes another name.`)
+      throw new Refused('unclear_input', `${name} is what the original is, or was, called. A copy takes another name.`)
     }
     await nameInstallation(client, name, now())
     const forgotten = by.isCopy ? await forgetEarlierNames(client, name) : []
