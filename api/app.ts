@@ -7,6 +7,7 @@ import { limitByAddress } from './rate-limits.js'
 import { countAnswers, requestContext } from './request-context.js'
 import { checkoutRoute } from './routes/checkout.js'
 import { checkoutStatusRoutes } from './routes/checkout-status.js'
+import { guestRoutes } from './routes/guests.js'
 import { healthRoutes } from './routes/health.js'
 import { orderRoutes } from './routes/orders.js'
 import { productsRoute } from './routes/products.js'
@@ -21,6 +22,8 @@ const METHODS: Record<string, string[]> = {
   '/api/orders': ['POST'],
   '/api/orders/:id': ['GET'],
   '/api/products': ['GET'],
+  '/api/guest': ['POST'],
+  '/api/guest/claim': ['POST'],
   '/healthz': ['GET'],
   '/readyz': ['GET']
 }
@@ -40,6 +43,7 @@ export function createApp(ingress: Ingress, pages?: express.Router): Express {
   app.use(checkoutStatusRoutes(ingress))
   app.use(orderRoutes(ingress))
   app.use(productsRoute(ingress))
+  app.use(guestRoutes(ingress))
   app.use(healthRoutes(ingress))
   for (const [path, methods] of Object.entries(METHODS)) app.all(path, onlyMethods(...methods))
   if (pages !== undefined) app.use(pages)

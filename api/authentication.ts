@@ -4,59 +4,96 @@ import type { Config } from '../shared/config/config.js'
 import { MINUTE, SECOND } from '../shared/duration.js'
 import { messageOf, Problem } from '../shared/errors.js'
 import { type Customer, customerOf } from '../shared/identity/customer-claims.js'
+import { claimsToBeGuest, GUEST_COOKIE, verifyGuestToken } from '../shared/identity/guests.js'
 import { originMatcher } from '../shared/identity/origins.js'
 import { SESSION_COOKIE, verifySessionToken } from '../shared/identity/session-token.js'
 import type { Logger } from '../shared/logger.js'
+import { findGuestToken } from './guest-token.js'
 import { requestId } from './request-context.js'
 import { findSessionCookie } from './session-cookies.js'
 
-/** The customer of a request, or a Problem: 401 without a valid session, 403 from an origin that is not the shop's. */
-export type Authenticate = (request: Request) => Promise<Customer>
+export interface Authenticator {
+  /** The customer, or the guest, of a request; a Problem: 401 without a valid session, 403 from an origin that is not the shop's. */
+  identify(request: Request): Promise<Customer>
+  /** A Problem when a page of another origin sends the request. */
+  checkOwnOrigin(request: Request): void
+}
 
-export function createAuthenticator(config: Config, log: Logger): Authenticate {
+/** What a request says of who sends it. */
+interface Session {
+  /** A browser sends cookies by itself, a header only a page or server that means to. */
+  from: 'header' | 'cookie'
+  /** For the log: the name of a cookie. */
+  name: string
+  read(): Promise<Customer>
+}
+
+export function createAuthenticator(config: Config, log: Logger): Authenticator {
   const verifyBearer = bearerVerifier(config)
   const isAllowedOrigin = originMatcher(config.allowedOrigins)
-  return async request => {
-    const bearer = /^Bearer +(\S+)$/i.exec(request.get('authorization') ?? '')?.[1]
-    const cookie = bearer === undefined ? findSessionCookie(request.get('cookie') ?? '') : undefined
-    if (bearer === undefined && cookie === undefined) throw unauthorized()
-    const reading =
-      bearer !== undefined
-        ? verifyBearer(bearer)
-        : withEachSecret(
-            config.auth.secrets,
-            secret => cookie?.read(cookie.value, secret, cookie.name, config.auth.claims) as Promise<Customer>
-          )
-    const customer = await reading.catch(error => {
-      if (isIssuerAway(error)) {
-        log.error(
-          { requestId: requestId(request), reason: messageOf(error) },
-          'the keys at AUTH_JWKS_URL cannot be fetched'
-        )
-        throw new Problem(
-          'unavailable',
-          { detail: 'Your sign-in cannot be checked at the moment. Try again.' },
-          { 'Retry-After': '5' }
-        )
-      }
-      // The reason is for the log; telling it to the caller would help only a forger.
-      log.warn({ requestId: requestId(request), cookie: cookie?.name, reason: messageOf(error) }, 'session refused')
-      throw unauthorized()
-    })
-    checkOrigin(request, cookie === undefined ? 'header' : 'cookie', isAllowedOrigin)
-    return customer
+  return {
+    async identify(request) {
+      const session = bearerOf(request, verifyBearer) ?? customerCookie(request, config) ?? guestCookie(request, config)
+      if (session === undefined) throw unauthorized()
+      const customer = await session.read().catch(error => refuse(log, request, session, error))
+      checkOrigin(request, session.from, isAllowedOrigin)
+      return customer
+    },
+    checkOwnOrigin: request => checkOrigin(request, 'header', isAllowedOrigin)
   }
+}
+
+function bearerOf(request: Request, verify: (token: string) => Promise<Customer>): Session | undefined {
+  const token = /^Bearer +(\S+)$/i.exec(request.get('authorization') ?? '')?.[1]
+  return token === undefined ? undefined : { from: 'header', name: 'Authorization', read: () => verify(token) }
+}
+
+function customerCookie(request: Request, { auth }: Config): Session | undefined {
+  const cookie = findSessionCookie(request.get('cookie') ?? '')
+  if (cookie === undefined) return undefined
+  const { name, value } = cookie
+  return {
+    from: 'cookie',
+    name,
+    read: () => withEachSecret(auth.secrets, secret => cookie.read(value, secret, name, auth.claims))
+  }
+}
+
+/** Comes last: whoever is signed in is no guest. */
+function guestCookie(request: Request, { auth, guests }: Config): Session | undefined {
+  const token = guests.enabled ? findGuestToken(request.get('cookie') ?? '') : undefined
+  if (token === undefined) return undefined
+  const read = () => withEachSecret(auth.secrets, secret => verifyGuestToken(token, secret))
+  return { from: 'cookie', name: GUEST_COOKIE, read }
+}
+
+function refuse(log: Logger, request: Request, { name }: Session, error: unknown): never {
+  const context = { requestId: requestId(request), reason: messageOf(error) }
+  if (isIssuerAway(error)) {
+    log.error(context, 'the keys at AUTH_JWKS_URL cannot be fetched')
+    throw new Problem(
+      'unavailable',
+      { detail: 'Your sign-in cannot be checked at the moment. Try again.' },
+      { 'Retry-After': '5' }
+    )
+  }
+  // The reason is for the log; telling it to the caller would help only a forger.
+  log.warn({ ...context, session: name }, 'session refused')
+  throw unauthorized()
 }
 
 /**
  * A token signed with our secret, or by the issuer whose keys are at AUTH_JWKS_URL. The key to try is chosen by the kind
  * of algorithm, and each accepts its own kind only: a public key can never be taken for a secret (RFC 8725, section 3.1).
  */
-function bearerVerifier({ auth }: Config): (token: string) => Promise<Customer> {
+function bearerVerifier({ auth, guests }: Config): (token: string) => Promise<Customer> {
   const keys = auth.issuer === undefined ? undefined : remoteKeys(auth.issuer.jwksUrl)
   return async token => {
     const { alg } = decodeProtectedHeader(token)
-    if (alg === 'HS256') return await withEachSecret(auth.secrets, secret => verifySessionToken(token, secret))
+    if (alg === 'HS256') {
+      const verify = guests.enabled && claimsToBeGuest(token) ? verifyGuestToken : verifySessionToken
+      return await withEachSecret(auth.secrets, secret => verify(token, secret))
+    }
     if (keys === undefined || auth.issuer === undefined) throw new Error(`tokens signed with ${alg} are not accepted`)
     const { payload } = await jwtVerify(token, keys, {
       algorithms: auth.issuer.algorithms,
@@ -119,7 +156,7 @@ function checkOrigin(request: Request, from: 'header' | 'cookie', isAllowed: (or
   })
 }
 
-function unauthorized(): Problem {
+export function unauthorized(): Problem {
   return new Problem(
     'unauthorized',
     { detail: `Send a session token as Authorization: Bearer, or in the cookie ${SESSION_COOKIE}.` },

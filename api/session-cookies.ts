@@ -59,7 +59,7 @@ function joinChunks(cookies: Map<string, string>, name: string): string | undefi
 }
 
 /** RFC 6265, section 4.2; of two cookies of one name the first counts. */
-function parseCookies(header: string): Map<string, string> {
+export function parseCookies(header: string): Map<string, string> {
   const cookies = new Map<string, string>()
   for (const pair of header.split(';')) {
     const at = pair.indexOf('=')

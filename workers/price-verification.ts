@@ -2,6 +2,7 @@ import { alertOnce } from '../shared/audit/alerts.js'
 import type { Client } from '../shared/database/database.js'
 import { MINUTE } from '../shared/duration.js'
 import type { CartError } from '../shared/errors.js'
+import { isGuest } from '../shared/identity/user-ids.js'
 import { type MinorUnits, minor, toDecimalString } from '../shared/money.js'
 import { cancelOrder } from '../shared/orders/advance.js'
 import { type Change, inChange, trailOf } from '../shared/orders/change.js'
@@ -17,6 +18,7 @@ import {
   type CheckoutRow,
   findOldestHolder,
   findOpenOf,
+  findOpenOfGuests,
   lockWithCustomer,
   moveCheckout
 } from '../shared/statements/checkouts.js'
@@ -131,7 +133,7 @@ async function assess(services: Services, client: Client, checkout: CheckoutRow)
   if (!fraud.enabled) return { decision: 'allow', reasons: [] }
   const { userId, network, id } = checkout
   const subject = { userId, network, exceptId: id }
-  const signals = await readFraudSignals(client, subject, fraud.smallCartAmount, services.now())
+  const signals = await readFraudSignals(client, subject, fraud, services.now())
   const countries = await countriesOf(services, client, checkout)
   const decided = decideFraud({ ...signals, countries }, fraud)
   fraudDecisions.inc({ decision: decided.decision, reason: decided.reasons[0]?.replace(/\d+/g, 'n') ?? 'none' })
@@ -180,7 +182,7 @@ async function findAbandoned(
 
 /**
  * The checkouts that have to end before this one may open: the one of its order, and the customer's oldest beyond
- * RESERVATION_MAX_OPEN. Those that Stripe did not end just now are nothing that the customer could do something about: they
+ * RESERVATION_MAX_OPEN, or those of all guests of the network beyond GUESTS_PER_IP times that. Those that Stripe did not end just now are nothing that the customer could do something about: they
  * do not count.
  */
 async function findReplaced(
@@ -189,12 +191,25 @@ async function findReplaced(
   checkout: CheckoutRow,
   ofOrder: CheckoutRow | undefined
 ): Promise<CheckoutRow[]> {
-  const all = await findOpenOf(client, checkout.userId, checkout.id)
-  const others = all.filter(each => each.id !== ofOrder?.id && !cannotEndNow(each, now()))
-  const excess = Math.max(0, others.length - config.reservations.maxOpen + 1)
+  const { maxOpen } = config.reservations
+  const replaced = ofOrder === undefined ? [] : [ofOrder]
+  const counts = (each: CheckoutRow) => !replaced.some(({ id }) => id === each.id) && !cannotEndNow(each, now())
+  replaced.push(...beyond((await findOpenOf(client, checkout.userId, checkout.id)).filter(counts), maxOpen))
+  if (isGuest(checkout.userId) && checkout.network !== null) {
+    const ofGuests = await findOpenOfGuests(client, checkout.network, checkout.id)
+    replaced.push(...beyond(ofGuests.filter(counts), maxOpen * config.guests.guestsPerIp))
+  }
+  return replaced
+}
+
+/** Those that have to end so that one more is no more than `maxOpen`. */
+function beyond(open: CheckoutRow[], maxOpen: number): CheckoutRow[] {
+  const excess = Math.max(0, open.length - maxOpen + 1)
   // One whose Session is still being created can be ended in a moment, the others now.
-  const endable = [...others.filter(each => each.sessionId !== null), ...others.filter(each => each.sessionId === null)]
-  return [...(ofOrder === undefined ? [] : [ofOrder]), ...endable.slice(0, excess)]
+  return [...open.filter(each => each.sessionId !== null), ...open.filter(each => each.sessionId === null)].slice(
+    0,
+    excess
+  )
 }
 
 /** The product as it will be once the checkouts that are to be replaced have given their stock back. */

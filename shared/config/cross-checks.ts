@@ -25,6 +25,9 @@ export function combinedProblems(env: Record<string, string | undefined>): strin
     const missing = env.ORDER_WEBHOOK_URL === undefined ? 'ORDER_WEBHOOK_URL' : 'ORDER_WEBHOOK_SECRET'
     problems.push(`${missing}: missing; notifications need both an address and a secret to sign with`)
   }
+  if (env.GUEST_CHECKOUT === 'true' && env.AUTH_SECRET === undefined) {
+    problems.push('AUTH_SECRET: missing; with GUEST_CHECKOUT=true the key that signs guest sessions is derived from it')
+  }
   if (env.FRAUD_GEOLOCATION_CHECK === 'true' && env.GEOIP_DATABASE === undefined) {
     problems.push('GEOIP_DATABASE: missing; the path of a country database (MMDB), for FRAUD_GEOLOCATION_CHECK=true')
   }
