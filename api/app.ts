@@ -9,6 +9,7 @@ import { checkoutRoute } from './routes/checkout.js'
 import { checkoutStatusRoutes } from './routes/checkout-status.js'
 import { guestRoutes } from './routes/guests.js'
 import { healthRoutes } from './routes/health.js'
+import { orderListRoute } from './routes/order-list.js'
 import { orderRoutes } from './routes/orders.js'
 import { productsRoute } from './routes/products.js'
 import { webhookRoute } from './routes/webhook.js'
@@ -19,7 +20,7 @@ const METHODS: Record<string, string[]> = {
   '/api/stripe/checkout': ['POST'],
   '/api/stripe/checkout/:id': ['GET'],
   '/api/stripe/checkout/:id/events': ['GET'],
-  '/api/orders': ['POST'],
+  '/api/orders': ['GET', 'POST'],
   '/api/orders/:id': ['GET'],
   '/api/products': ['GET'],
   '/api/guest': ['POST'],
@@ -42,6 +43,7 @@ export function createApp(ingress: Ingress, pages?: express.Router): Express {
   app.use(checkoutRoute(ingress))
   app.use(checkoutStatusRoutes(ingress))
   app.use(orderRoutes(ingress))
+  app.use(orderListRoute(ingress))
   app.use(productsRoute(ingress))
   app.use(guestRoutes(ingress))
   app.use(healthRoutes(ingress))

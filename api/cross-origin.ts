@@ -20,8 +20,17 @@ export function crossOrigin({ allowedOrigins }: Config): RequestHandler[] {
     origin: (origin, decide) => decide(null, origin !== undefined && isAllowed(origin) ? true : []),
     credentials: true,
     methods: ['GET', 'POST'],
-    allowedHeaders: ['Content-Type', 'Authorization', 'Idempotency-Key', 'Prefer', 'X-Request-Id'],
-    exposedHeaders: ['Location', 'Retry-After', 'RateLimit', 'RateLimit-Policy', 'Idempotent-Replayed', 'X-Request-Id'],
+    allowedHeaders: ['Content-Type', 'Authorization', 'Idempotency-Key', 'If-None-Match', 'Prefer', 'X-Request-Id'],
+    exposedHeaders: [
+      'Location',
+      'Link',
+      'ETag',
+      'Retry-After',
+      'RateLimit',
+      'RateLimit-Policy',
+      'Idempotent-Replayed',
+      'X-Request-Id'
+    ],
     maxAge: PREFLIGHT_SECONDS
   })
   return [

@@ -22,12 +22,13 @@ export interface Line {
 export interface Answer<T> {
   status: number
   headers: Headers
-  body: { success: true; data: T } | ProblemBody
+  body: { success: true; data: T; next?: string | null } | ProblemBody
 }
 
 export interface OrderData {
   id: string
   status: string
+  createdAt: string
   currency: string
   subtotal: number | null
   shipping: number | null
@@ -40,6 +41,7 @@ export interface OrderData {
 /** A storefront's side of the API, as one customer, over HTTP. */
 export interface Shopper {
   userId: string
+  /** All of them, page by page. */
   products(): Promise<CatalogueItem[]>
   product(slug: string): Promise<CatalogueItem>
   checkout(body: unknown, headers?: Record<string, string>): Promise<Answer<CheckoutData>>
@@ -88,12 +90,20 @@ export async function createShopper(options: {
   const get = async <T>(path: string) => await answer<T>(await request(path))
   const order = (id: string) => get<OrderData>(`/api/orders/${id}`)
   const checkoutStatus = (id: string) => get<CheckoutData & { orderStatus?: string }>(`/api/stripe/checkout/${id}`)
-  const products = async () => data(await get<CatalogueItem[]>('/api/products'))
+  const products = async (query = '') => {
+    const all: CatalogueItem[] = []
+    for (let page: string | null | undefined = `/api/products${query}`; page; ) {
+      const found: Answer<CatalogueItem[]> = await get(page)
+      all.push(...data(found))
+      page = found.body.success && found.body.next ? `/api/products?cursor=${found.body.next}` : undefined
+    }
+    return all
+  }
   return {
     userId: options.userId,
-    products,
+    products: () => products(),
     async product(slug) {
-      const found = (await products()).find(product => product.slug === slug)
+      const [found] = await products(`?slug=${encodeURIComponent(slug)}`)
       if (found === undefined) throw new Error(`There is no product ${slug}`)
       return found
     },

@@ -8,7 +8,7 @@ import { signSessionToken } from '../shared/identity/session-token.js'
 import { openShop, type Shop } from './support/shop.js'
 
 /** Who may use a route. A route that is not here fails the walk: decide, then add it. */
-const ACCESS: Record<string, 'everybody' | 'newcomer' | 'customer' | 'owner' | 'signature'> = {
+const ACCESS: Record<string, 'everybody' | 'newcomer' | 'customer' | 'owner' | 'own' | 'signature'> = {
   'GET /healthz': 'everybody',
   'GET /readyz': 'everybody',
   'GET /api/products': 'everybody',
@@ -19,6 +19,7 @@ const ACCESS: Record<string, 'everybody' | 'newcomer' | 'customer' | 'owner' | '
   'POST /api/orders': 'customer',
   'POST /api/guest': 'newcomer',
   'POST /api/guest/claim': 'customer',
+  'GET /api/orders': 'own',
   'GET /api/orders/:id': 'owner'
 }
 
@@ -114,6 +115,9 @@ it('opens each route of the ingress to whom it is for, and no other method of it
         expect(seen).toMatchObject({ nobody: 200, forger: 200, other: 200 })
       } else if (access === 'newcomer') {
         expect(seen).toMatchObject({ nobody: 201, forger: 201, other: 201 })
+      } else if (access === 'own') {
+        // Each customer is told of their own alone (tests/my-orders.test.ts).
+        expect(seen).toMatchObject({ nobody: 401, forger: 401, other: 200 })
       } else if (access === 'signature') {
         expect(seen).toMatchObject({ nobody: 400, forger: 400, other: 400 })
       } else {

@@ -5,21 +5,16 @@ import { messageOf } from '../shared/errors.js'
 import { advanceOrder, cancelOrder } from '../shared/orders/advance.js'
 import { inChange, trailOf } from '../shared/orders/change.js'
 import { endIfPossible } from '../shared/orders/expire-checkout.js'
+import { sessionParams } from '../shared/orders/session-params.js'
+import { type VerifiedCheckout, verifiedCheckout } from '../shared/orders/verified-checkout.js'
 import type { JobContext } from '../shared/queue/queues.js'
 import { checkoutOutcome, type Refusal } from '../shared/rules/checkout-outcome.js'
 import type { Services } from '../shared/runtime/services.js'
 import { classifyStripeError, idempotencyKeyOf, isEmailRefused, isKeySpent } from '../shared/runtime/stripe-client.js'
-import {
-  type CheckoutRow,
-  leaveOutEmail,
-  lockCheckout,
-  moveCheckout,
-  readCheckout
-} from '../shared/statements/checkouts.js'
+import { leaveOutEmail, lockCheckout, moveCheckout, readCheckout } from '../shared/statements/checkouts.js'
 import { countServerError } from '../shared/statements/due-rows.js'
 import { readOrderLines } from '../shared/statements/orders.js'
 import type { Job } from './job.js'
-import { type PayableCheckout, sessionParams } from './session-params.js'
 
 /** Between our clock and Stripe's, when Sessions are looked for by their time. */
 const CLOCK_SLACK_SECONDS = 300
@@ -29,9 +24,10 @@ const MOST_SESSIONS = 10_000
 export const sessionCreation: Job<'session-creation'> = {
   name: 'session-creation',
   async handle(services, { checkoutId }, job) {
-    const checkout = await readCheckout(services.db.pool, checkoutId)
-    if (checkout === undefined) throw new Error(`There is no checkout ${checkoutId}`)
-    if (checkout.status !== 'VERIFIED') return
+    const row = await readCheckout(services.db.pool, checkoutId)
+    if (row === undefined) throw new Error(`There is no checkout ${checkoutId}`)
+    if (row.status !== 'VERIFIED') return
+    const checkout = verifiedCheckout(row)
     const params = checkout.sessionParams ?? (await paramsOfToday(services, checkout))
     const session = await createSession(services, checkout, params)
     if (isEmailRefused(session) && params.customer_email !== undefined)
@@ -47,7 +43,7 @@ export const sessionCreation: Job<'session-creation'> = {
  */
 async function createSession(
   services: Services,
-  checkout: CheckoutRow,
+  checkout: VerifiedCheckout,
   params: Stripe.Checkout.SessionCreateParams
 ): Promise<Stripe.Checkout.Session | Error> {
   try {
@@ -67,7 +63,7 @@ async function createSession(
  */
 async function askAtStripe(
   services: Services,
-  checkout: CheckoutRow,
+  checkout: VerifiedCheckout,
   { customer_email: _, ...without }: Stripe.Checkout.SessionCreateParams,
   job: JobContext
 ): Promise<void> {
@@ -80,21 +76,20 @@ async function askAtStripe(
 }
 
 /** For a checkout that was verified by a release that did not keep what the call sends. */
-async function paramsOfToday({ config, db }: Services, checkout: CheckoutRow) {
-  return sessionParams(config, checkout as PayableCheckout, await readOrderLines(db.pool, checkout.orderId as string))
+async function paramsOfToday({ config, db }: Services, checkout: VerifiedCheckout) {
+  return sessionParams(config, checkout, await readOrderLines(db.pool, checkout.orderId))
 }
 
 /** Sessions cannot be listed by their metadata, but by when they were made. */
 async function findMade(
   { stripe }: Services,
-  { id, createdAt, sessionExpiresAt }: CheckoutRow
+  { id, createdAt, sessionExpiresAt }: VerifiedCheckout
 ): Promise<Stripe.Checkout.Session | undefined> {
   // It was asked for between these two; Sessions of later checkouts need no look.
   const gte = Math.floor(createdAt.getTime() / SECOND) - CLOCK_SLACK_SECONDS
-  const end =
-    sessionExpiresAt === null ? {} : { lte: Math.ceil(sessionExpiresAt.getTime() / SECOND) + CLOCK_SLACK_SECONDS }
+  const lte = Math.ceil(sessionExpiresAt.getTime() / SECOND) + CLOCK_SLACK_SECONDS
   let looked = 0
-  for await (const session of stripe.checkout.sessions.list({ created: { gte, ...end }, limit: 100 })) {
+  for await (const session of stripe.checkout.sessions.list({ created: { gte, lte }, limit: 100 })) {
     if (session.metadata?.checkoutId === id) return session
     if (++looked === MOST_SESSIONS)
       throw new Error(`among ${looked} Sessions none is known to be that of checkout ${id}`)
@@ -102,7 +97,7 @@ async function findMade(
   return undefined
 }
 
-async function open(services: Services, checkout: CheckoutRow, session: Stripe.Checkout.Session): Promise<void> {
+async function open(services: Services, checkout: VerifiedCheckout, session: Stripe.Checkout.Session): Promise<void> {
   const opened = {
     sessionId: session.id,
     sessionUrl: session.url,
@@ -134,7 +129,7 @@ async function open(services: Services, checkout: CheckoutRow, session: Stripe.C
   else if (checkout.expireReason !== null) await endIfPossible(services, { ...checkout, ...opened })
   services.log.info(
     { requestId: checkout.requestId, checkoutId: checkout.id, sessionId: session.id, moved },
-    'Stripe Checkout Session created'
+    'a Stripe Checkout Session was created'
   )
 }
 
@@ -155,7 +150,7 @@ function refusedFor(error: unknown): string {
 }
 
 /** Stripe has refused for good: the Session was never created, so the stock goes back. */
-async function fail(services: Services, checkout: CheckoutRow, error: unknown): Promise<void> {
+async function fail(services: Services, checkout: VerifiedCheckout, error: unknown): Promise<void> {
   const now = services.now()
   const refusal: Refusal = {
     code: 'payment_service',
@@ -184,8 +179,8 @@ async function fail(services: Services, checkout: CheckoutRow, error: unknown): 
         }
       ]
     })
-    if (checkout.ownsOrder) await cancelOrder(change, checkout.orderId as string, 'Stripe refused its Session')
-    else await advanceOrder(change, checkout.orderId as string)
+    if (checkout.ownsOrder) await cancelOrder(change, checkout.orderId, 'Stripe refused its Session')
+    else await advanceOrder(change, checkout.orderId)
     await alertOnce(client, services.log, 'session_refused', {
       ...trail,
       subject: refusedFor(error),

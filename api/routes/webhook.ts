@@ -40,7 +40,7 @@ function verify(
     return verified.payload
   }
   signatures.refused(verified)
-  ingress.log.warn({ requestId: id, reason: verified.reason }, 'webhook refused')
+  ingress.log.warn({ requestId: id, reason: verified.reason }, 'a delivery to the webhook endpoint was refused')
   throw new Problem('invalid_signature', { detail: `${verified.reason} Nothing was stored.` })
 }
 
@@ -71,7 +71,10 @@ function readEvent(ingress: Ingress, payload: string, id: string): NewWebhookEve
   }
   const version = isName(apiVersion) ? apiVersion : null
   if (version !== PINNED_API_VERSION) {
-    ingress.log.info({ requestId: id, eventId, version }, 'an event of another API version than ours is taken as it is')
+    ingress.log.info(
+      { requestId: id, eventId, version },
+      'an event of another API version than ours is stored as it is'
+    )
   }
   return {
     id: eventId,

@@ -74,7 +74,7 @@ export async function reconcile(services: Services, options: ReconcileOptions): 
   const repaired = report.recovered.length + report.found.length
   const line = { undelivered: report.undelivered, recovered: report.recovered.length, polled: report.polled }
   if (repaired > 0) {
-    services.log.warn({ ...line, found: report.found }, 'reconcile found what no webhook has told')
+    services.log.warn({ ...line, found: report.found }, 'reconcile found events that no webhook has delivered')
     await writeAudit(services.db.pool, {
       action: 'reconciled',
       status: 'SUCCESS',

@@ -1,12 +1,15 @@
 import type Stripe from 'stripe'
-import { type AuditEntry, auditInsert, auditParameter } from '../audit/audit.js'
-import type { Queryable } from '../database/database.js'
+import { type AuditEntry, auditParameter } from '../audit/audit.js'
+import type { Database, Queryable } from '../database/database.js'
 import { networkOf } from '../identity/ip-address.js'
 import { maskValue } from '../identity/masking.js'
 import { GUEST_PREFIX } from '../identity/user-ids.js'
 import type { Cart } from '../rules/cart.js'
 import type { AnswerableCheckout, CheckoutOutcome, Refusal } from '../rules/checkout-outcome.js'
-import { type CheckoutStatus, checkoutRules, isPayable, sourcesOf } from '../rules/transitions.js'
+import { checkoutStates, isPayable, reservationStates } from '../rules/state-groups.js'
+import { type CheckoutStatus, checkoutRules, sourcesOf } from '../rules/transitions.js'
+import { auditInsert } from './audit-rows.js'
+import { oneOf } from './states.js'
 
 /** PostgreSQL tells every listening ingress that a checkout changed; the payload is its id. */
 export const CHECKOUT_CHANGED = 'tillworks_checkout_changed'
@@ -311,20 +314,21 @@ export async function findSessionCheckout(
   return rows[0]
 }
 
-export async function latestCheckout(db: Queryable, orderId: string): Promise<CheckoutRow | undefined> {
+/** The newest checkout of each of these orders. */
+export async function latestCheckouts(db: Queryable, orderIds: string[]): Promise<CheckoutRow[]> {
   const { rows } = await db.query({
-    name: 'latest-checkout',
-    text: 'SELECT * FROM "Checkout" WHERE "orderId" = $1 ORDER BY "createdAt" DESC, "id" DESC LIMIT 1',
-    values: [orderId]
+    name: 'latest-checkouts',
+    text: 'SELECT DISTINCT ON ("orderId") * FROM "Checkout" WHERE "orderId" = ANY($1) ORDER BY "orderId", "createdAt" DESC, "id" DESC',
+    values: [orderIds]
   })
-  return rows[0]
+  return rows
 }
 
 /** The other checkouts of a customer that can still be paid, oldest first. */
 export async function findOpenOf(db: Queryable, userId: string, exceptId: string): Promise<CheckoutRow[]> {
   const { rows } = await db.query({
     name: 'find-open-of',
-    text: `SELECT * FROM "Checkout" WHERE "userId" = $1 AND "id" <> $2 AND "status" IN ('VERIFIED', 'OPEN') ORDER BY "createdAt", "id"`,
+    text: `SELECT * FROM "Checkout" WHERE "userId" = $1 AND "id" <> $2 AND "status" ${oneOf(checkoutStates.expirable)} ORDER BY "createdAt", "id"`,
     values: [userId, exceptId]
   })
   return rows
@@ -335,7 +339,7 @@ export async function findOpenOfGuests(db: Queryable, network: string, exceptId:
   const { rows } = await db.query({
     name: 'find-open-of-guests',
     text: `SELECT * FROM "Checkout" WHERE "network" = $1 AND starts_with("userId", '${GUEST_PREFIX}') AND "id" <> $2
-      AND "status" IN ('VERIFIED', 'OPEN') ORDER BY "createdAt", "id"`,
+      AND "status" ${oneOf(checkoutStates.expirable)} ORDER BY "createdAt", "id"`,
     values: [network, exceptId]
   })
   return rows
@@ -356,7 +360,7 @@ export async function findOldestHolder(
        SELECT * FROM unnest($1::text[], $2::int[]) AS line("productId", "quantity")
      ), holder AS (
        SELECT c."id", c."createdAt", r."productId", r."quantity" FROM "Checkout" c JOIN "Reservation" r ON r."checkoutId" = c."id"
-       WHERE c."status" = 'OPEN' AND c."createdAt" < $3 AND c."id" <> ALL($4) AND r."status" = 'HELD' AND r."productId" = ANY($1)
+       WHERE c."status" ${oneOf(checkoutStates.open)} AND c."createdAt" < $3 AND c."id" <> ALL($4) AND r."status" ${oneOf(reservationStates.held)} AND r."productId" = ANY($1)
          AND (c."expireFailedAt" IS NULL OR c."expireFailedAt" < $5)
      )
      SELECT * FROM "Checkout" WHERE "id" = (SELECT "id" FROM holder ORDER BY "createdAt", "id" LIMIT 1) AND NOT EXISTS (
@@ -369,7 +373,7 @@ export async function findOldestHolder(
 /** Checkouts that are not over and whose Session Stripe did not know when it was asked, oldest first. */
 export async function findUnknownSessions(db: Queryable, limit: number): Promise<{ id: string; sessionId: string }[]> {
   const { rows } = await db.query<{ id: string; sessionId: string }>(
-    `SELECT c."id", c."sessionId" FROM "Checkout" c WHERE c."status" IN ('OPEN', 'PROCESSING') AND EXISTS (
+    `SELECT c."id", c."sessionId" FROM "Checkout" c WHERE c."status" ${oneOf(checkoutStates.atStripe)} AND EXISTS (
        SELECT FROM "PaymentAuditLog" l WHERE l."checkoutId" = c."id" AND l."action" = 'alert_session_unknown')
      ORDER BY c."createdAt", c."id" LIMIT $1`,
     [limit]
@@ -396,4 +400,9 @@ export async function leaveOutEmail(
 /** Remembers that Stripe did not end the Session of this checkout. Locks the row. */
 export async function recordFailedExpiry(db: Queryable, id: string, now: Date): Promise<void> {
   await db.query('UPDATE "Checkout" SET "expireFailedAt" = $2 WHERE "id" = $1', [id, now])
+}
+
+/** A checkout with what it holds and what was paid through it, for a person; null when there is none. */
+export async function showCheckout({ prisma }: Database, id: string) {
+  return await prisma.checkout.findUnique({ where: { id }, include: { reservations: true, payments: true } })
 }

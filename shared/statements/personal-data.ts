@@ -1,13 +1,16 @@
 import type { Queryable } from '../database/database.js'
+import { checkoutStates, eventStates, notificationStates, orderStates } from '../rules/state-groups.js'
+import { noneOf, oneOf } from './states.js'
 
 /** What stands in place of an e-mail that is forgotten; the index of what is not repeats it. */
 const ERASED = 'erased@invalid'
 
-const CLOSED_CHECKOUT = `"status" NOT IN ('RECEIVED', 'VERIFIED', 'OPEN', 'PROCESSING')`
+const CLOSED_CHECKOUT = `"status" ${noneOf(checkoutStates.running)}`
 /** Orders that are being paid or looked at keep what that needs; one that nobody is paying was abandoned. */
-const CLOSED_ORDER = `("status" NOT IN ('PENDING', 'PROCESSING', 'AUTHORIZED', 'NEEDS_REVIEW') OR ("status" = 'PENDING'
+const CLOSED_ORDER = `("status" ${noneOf(orderStates.running)} OR ("status" ${oneOf(orderStates.pending)}
   AND NOT EXISTS (SELECT FROM "Checkout" c WHERE c."orderId" = "Order"."id" AND NOT (c.${CLOSED_CHECKOUT}))))`
-const CLOSED_EVENT = `"status" IN ('PROCESSED', 'IGNORED', 'RESOLVED')`
+const CLOSED_EVENT = `"status" ${oneOf(eventStates.closed)}`
+const SENT_OR_FAILED = `"status" ${noneOf(notificationStates.pending)}`
 
 const FORGET_EVENT = `"payload" = '{}', "error" = NULL, "note" = NULL`
 const FORGET_ORDER = `"email" = NULL, "address" = NULL, "contact" = NULL`
@@ -68,7 +71,7 @@ export const prunings: readonly Pruning[] = [
   pruning(
     'notifications',
     `DELETE FROM "Notification" WHERE "id" IN (SELECT "id" FROM "Notification"
-       WHERE "createdAt" < $1 AND "status" <> 'PENDING' ORDER BY "createdAt" LIMIT $2 FOR UPDATE SKIP LOCKED)`
+       WHERE "createdAt" < $1 AND ${SENT_OR_FAILED} ORDER BY "createdAt" LIMIT $2 FOR UPDATE SKIP LOCKED)`
   ),
   // By then neither the guest's session nor what it did is left.
   pruning(
@@ -152,7 +155,7 @@ export const eraseSignals = erasing(
 /** What the shop's answer said; the notification itself tells ids and amounts. */
 export const eraseNotificationErrors = erasing(
   `UPDATE "Notification" SET "error" = NULL WHERE "id" IN (SELECT "id" FROM "Notification" WHERE ${OF_USER}
-     AND "status" <> 'PENDING' AND "error" IS NOT NULL ORDER BY "id" LIMIT $2 FOR UPDATE)`
+     AND ${SENT_OR_FAILED} AND "error" IS NOT NULL ORDER BY "id" LIMIT $2 FOR UPDATE)`
 )
 
 /** The key itself stays for its time, so that the same request is still not a second one. */

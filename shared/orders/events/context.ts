@@ -4,7 +4,7 @@ import { type CheckoutRow, lockCheckout, readCheckout } from '../../statements/c
 import { findPayment, recordPayment } from '../../statements/payments.js'
 import type { WebhookEventRow } from '../../statements/webhook-events.js'
 import type { Change } from '../change.js'
-import { idOf, ownIdOf, refuse } from './fields.js'
+import { ownIdOf, presentIdOf, refuse } from './fields.js'
 import type { Lookups } from './lookups.js'
 
 export * from './fields.js'
@@ -42,7 +42,7 @@ export const NOT_OURS: AppliedEvent = { status: 'IGNORED', checkoutId: null, not
 export function objectOf<T>(context: EventContext, kind: string): T {
   const object = context.event.data?.object as { object?: unknown; id?: unknown } | null | undefined
   if (object?.object !== kind) refuse('object', object?.object, `a ${kind}`)
-  if (idOf(object.id, 'id') === null) refuse('id', object.id, 'an id')
+  presentIdOf(object.id, 'id')
   return object as T
 }
 
@@ -73,8 +73,9 @@ function known(checkout: CheckoutRow | undefined, checkoutId: string, what: stri
 }
 
 export function ownCheckout(checkout: CheckoutRow): OwnCheckout {
-  if (checkout.orderId === null) throw new TerminalError(`checkout ${checkout.id} has no order`)
-  return checkout as OwnCheckout
+  const { orderId } = checkout
+  if (orderId === null) throw new TerminalError(`checkout ${checkout.id} has no order`)
+  return { ...checkout, orderId }
 }
 
 /** The checkout that a PaymentIntent pays, locked: by our row, or by the metadata of the intent at Stripe. Undefined: not ours. */

@@ -20,6 +20,7 @@ import {
   objectOf,
   optional,
   ownIdOf,
+  presentIdOf,
   processed,
   refuse,
   textOf
@@ -51,7 +52,7 @@ export async function applyRefund(
   refund: Stripe.Refund
 ): Promise<void> {
   const { client, services, trail } = context
-  const paymentIntentId = idOf(refund.payment_intent, 'payment_intent') as string
+  const paymentIntentId = presentIdOf(refund.payment_intent, 'payment_intent')
   const currency = currencyOf(refund.currency)
   const amount = amountOf(refund.amount, 'amount')
   if (amount === 0) refuse('amount', amount, 'more than nothing')

@@ -1,4 +1,5 @@
 import type Stripe from 'stripe'
+import { sessionDifference } from '../../rules/session-difference.js'
 import { termsOf } from '../../rules/session-terms.js'
 import type { CheckoutStatus, PaymentStatus } from '../../rules/transitions.js'
 import { findSessionCheckout, moveCheckout } from '../../statements/checkouts.js'
@@ -26,7 +27,7 @@ import {
   timeOf
 } from './context.js'
 import { type IntentFacts, intentStatus, recordIntent } from './intent.js'
-import { sessionDifference } from './session-difference.js'
+import { sessionFacts } from './session-facts.js'
 
 interface SessionContext extends EventContext {
   session: Stripe.Checkout.Session
@@ -77,13 +78,12 @@ function onSession(apply: (context: SessionContext) => Promise<AppliedEvent>): E
     const session = objectOf<Stripe.Checkout.Session>(context, 'checkout.session')
     if (!session.id.startsWith('cs_')) refuse('id', session.id, 'that of a Checkout Session')
     const checkoutId = checkoutIdOf(session)
+    const applyTo = (checkout: OwnCheckout, isStray: boolean) =>
+      apply({ ...about(context, checkout), session, checkout, isStray })
     const found = await findSessionCheckout(context.client, session.id, checkoutId ?? null)
-    if (found === undefined && checkoutId === undefined) return NOT_OURS
-    const checkout =
-      found === undefined
-        ? await lockOwnCheckout(context, checkoutId as string, `Session ${session.id}`)
-        : ownCheckout(found)
-    return await apply({ ...about(context, checkout), session, checkout, isStray: found === undefined })
+    if (found !== undefined) return await applyTo(ownCheckout(found), false)
+    if (checkoutId === undefined) return NOT_OURS
+    return await applyTo(await lockOwnCheckout(context, checkoutId, `Session ${session.id}`), true)
   }
 }
 
@@ -95,7 +95,7 @@ async function complete(context: SessionContext, to: CheckoutStatus, status: Pay
   if (!moved && checkout.status === to) return unchanged(checkout)
   const contact = contactOf(session)
   if (contact !== undefined) await recordContact(context.client, checkout.orderId, contact)
-  const difference = sessionDifference(termsOf(checkout, services.config.payment), checkout, session)
+  const difference = sessionDifference(termsOf(checkout, services.config.payment), checkout, sessionFacts(session))
   await recordSession(context, status, difference ?? null)
   await advanceOrder(context, checkout.orderId)
   return processed(checkout, difference ?? (moved ? null : `the checkout was ${checkout.status} already`))

@@ -75,7 +75,7 @@ export function bySession(session: Stripe.Checkout.Session): Candidate {
 /** A charge carries its intent's metadata; a refund and a dispute do not. */
 function bySource(source: Stripe.BalanceTransaction['source']): Candidate {
   if (typeof source !== 'object' || source === null || !('payment_intent' in source)) return { key: '' }
-  const intentId = idOf(source.payment_intent as string | { id: string } | null)
+  const intentId = idOf(source.payment_intent)
   if (intentId === null) return { key: '' }
   if (source.object !== 'charge') return { key: intentId, intentId }
   const checkoutId = checkoutIdOf(source)
