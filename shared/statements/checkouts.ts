@@ -392,7 +392,7 @@ export async function leaveOutEmail(
 ): Promise<void> {
   await db.query(
     `UPDATE "Checkout" SET "sessionParams" = $3, "serverErrors" = "serverErrors" + 1
-     WHERE "id" = $1 AND "status" = 'VERIFIED' AND "serverErrors" = $2`,
+     WHERE "id" = $1 AND "status" ${oneOf(checkoutStates.verified)} AND "serverErrors" = $2`,
     [id, serverErrors, JSON.stringify(params)]
   )
 }
