@@ -6,11 +6,12 @@ import { messageOf, Problem } from '../shared/errors.js'
 import { type Customer, customerOf } from '../shared/identity/customer-claims.js'
 import { claimsToBeGuest, GUEST_COOKIE, verifyGuestToken } from '../shared/identity/guests.js'
 import { originMatcher } from '../shared/identity/origins.js'
-import { SESSION_COOKIE, verifySessionToken } from '../shared/identity/session-token.js'
+import { isOwnToken, SESSION_COOKIE, verifySessionToken } from '../shared/identity/session-token.js'
 import type { Logger } from '../shared/logger.js'
 import { findGuestToken } from './guest-token.js'
 import { requestId } from './request-context.js'
-import { findSessionCookie } from './session-cookies.js'
+import { cookiesOfOthers, findSessionCookie } from './session-cookies.js'
+import { type AskSessionEndpoint, SessionEndpointError, sessionEndpoint } from './session-endpoint.js'
 
 export interface Authenticator {
   /** The customer, or the guest, of a request; a Problem: 401 without a valid session, 403 from an origin that is not the shop's. */
@@ -25,31 +26,82 @@ interface Session {
   from: 'header' | 'cookie'
   /** For the log: the name of a cookie. */
   name: string
-  read(): Promise<Customer>
+  /** Undefined when it is nobody's: then the next one counts. */
+  read(): Promise<Customer | undefined>
 }
 
 export function createAuthenticator(config: Config, log: Logger): Authenticator {
-  const verifyBearer = bearerVerifier(config)
+  const readers = sessionReaders(config)
   const isAllowedOrigin = originMatcher(config.allowedOrigins)
   return {
     async identify(request) {
-      const session = bearerOf(request, verifyBearer) ?? customerCookie(request, config) ?? guestCookie(request, config)
-      if (session === undefined) throw unauthorized()
-      const customer = await session.read().catch(error => refuse(log, request, session, error))
-      checkOrigin(request, session.from, isAllowedOrigin)
-      return customer
+      for (const read of readers) {
+        const session = read(request)
+        const customer = await session?.read().catch(error => refuse(log, request, session, error))
+        if (session === undefined || customer === undefined) continue
+        checkOrigin(request, session.from, isAllowedOrigin)
+        return customer
+      }
+      throw unauthorized()
     },
     checkOwnOrigin: request => checkOrigin(request, 'header', isAllowedOrigin)
   }
 }
 
-function bearerOf(request: Request, verify: (token: string) => Promise<Customer>): Session | undefined {
-  const token = /^Bearer +(\S+)$/i.exec(request.get('authorization') ?? '')?.[1]
-  return token === undefined ? undefined : { from: 'header', name: 'Authorization', read: () => verify(token) }
+type SessionReader = (request: Request) => Session | undefined
+
+/** In the order in which they count. A bearer token counts alone. */
+function sessionReaders(config: Config): SessionReader[] {
+  const { session, claims } = config.auth
+  const ask = session && sessionEndpoint(session, claims)
+  const bearer = bearerReader(config, ask)
+  const cookies: SessionReader[] = [
+    request => customerCookie(request, config),
+    ...(ask === undefined ? [] : [cookieReader(ask)]),
+    request => guestCookie(request, config)
+  ]
+  const unlessBearer = (read: SessionReader) => (request: Request) =>
+    bearerOf(request) === undefined ? read(request) : undefined
+  return [bearer, ...cookies.map(unlessBearer)]
 }
 
+function bearerOf(request: Request): string | undefined {
+  return /^Bearer +(\S+)$/i.exec(request.get('authorization') ?? '')?.[1]
+}
+
+function bearerReader(config: Config, ask: AskSessionEndpoint | undefined): SessionReader {
+  const verify = bearerVerifier(config)
+  const isPassedOn = (token: string) => config.auth.session?.authorization === true && !isReadHere(token, config)
+  return request => {
+    const token = bearerOf(request)
+    if (token === undefined) return undefined
+    const read = () =>
+      ask !== undefined && isPassedOn(token) ? ask({ authorization: `Bearer ${token}` }) : verify(token)
+    return { from: 'header', name: 'Authorization', read }
+  }
+}
+
+/** A token of ours, or one of an issuer whose keys we have. All others only the shop can read. */
+function isReadHere(token: string, { auth }: Config): boolean {
+  try {
+    const { alg } = decodeProtectedHeader(token)
+    return alg === 'HS256' ? isOwnToken(token) : auth.issuer !== undefined
+  } catch {
+    return false
+  }
+}
+
+/** The cookies of which only the shop knows whose they are; none of ours is among them. */
+function cookieReader(ask: AskSessionEndpoint): SessionReader {
+  return request => {
+    const cookie = cookiesOfOthers(request.get('cookie') ?? '')
+    return cookie === '' ? undefined : { from: 'cookie', name: 'AUTH_SESSION_URL', read: () => ask({ cookie }) }
+  }
+}
+
+/** With a session endpoint the cookies of Auth.js are left to it: one of a database session has the name of one that is a JWT. */
 function customerCookie(request: Request, { auth }: Config): Session | undefined {
-  const cookie = findSessionCookie(request.get('cookie') ?? '')
+  const cookie = findSessionCookie(request.get('cookie') ?? '', { onlyOurs: auth.session !== undefined })
   if (cookie === undefined) return undefined
   const { name, value } = cookie
   return {
@@ -67,10 +119,14 @@ function guestCookie(request: Request, { auth, guests }: Config): Session | unde
   return { from: 'cookie', name: GUEST_COOKIE, read }
 }
 
-function refuse(log: Logger, request: Request, { name }: Session, error: unknown): never {
+function refuse(log: Logger, request: Request, session: Session | undefined, error: unknown): never {
   const context = { requestId: requestId(request), reason: messageOf(error) }
-  if (isIssuerAway(error)) {
-    log.error(context, 'the keys at AUTH_JWKS_URL cannot be fetched')
+  const isEndpoint = error instanceof SessionEndpointError
+  if (isEndpoint || isIssuerAway(error)) {
+    log.error(
+      context,
+      isEndpoint ? 'AUTH_SESSION_URL does not say who is signed in' : 'the keys at AUTH_JWKS_URL cannot be fetched'
+    )
     throw new Problem(
       'unavailable',
       { detail: 'Your sign-in cannot be checked at the moment. Try again.' },
@@ -78,7 +134,7 @@ function refuse(log: Logger, request: Request, { name }: Session, error: unknown
     )
   }
   // The reason is for the log; telling it to the caller would help only a forger.
-  log.warn({ ...context, session: name }, 'session refused')
+  log.warn({ ...context, session: session?.name }, 'session refused')
   throw unauthorized()
 }
 

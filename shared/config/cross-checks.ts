@@ -35,6 +35,9 @@ export function combinedProblems(env: Record<string, string | undefined>): strin
     const missing = env.OPS_TRUST_PROXY === undefined ? 'OPS_TRUST_PROXY' : 'OPS_PROXY_USER_HEADER'
     problems.push(`${missing}: missing; a proxy is believed only with both its header and its address`)
   }
+  if (env.AUTH_SESSION_AUTHORIZATION === 'true' && env.AUTH_SESSION_URL === undefined) {
+    problems.push('AUTH_SESSION_URL: missing; with AUTH_SESSION_AUTHORIZATION=true tokens are passed to it')
+  }
   if (env.AUTH_JWKS_URL !== undefined) {
     if (env.AUTH_JWT_ISSUER === undefined) {
       problems.push('AUTH_JWT_ISSUER: missing; with AUTH_JWKS_URL only tokens of one issuer are accepted')
