@@ -4,6 +4,7 @@ import { type Parsed, parse, valuesOf, withoutEmpty } from './environment.js'
 import { readAudit } from './groups/audit.js'
 import { readAuth } from './groups/auth.js'
 import { readFraud } from './groups/fraud.js'
+import { readGuests } from './groups/guests.js'
 import { readIngress } from './groups/ingress.js'
 import { readNotifications } from './groups/notifications.js'
 import { readOps } from './groups/ops.js'
@@ -52,6 +53,7 @@ export function readRetentionDays(env: NodeJS.ProcessEnv): { dataDays?: number; 
 function configOf(parsed: Parsed) {
   const paymentConfig = readPayment(valuesOf(groups.payment, parsed))
   const { currency } = paymentConfig
+  const guestConfig = readGuests(valuesOf(groups.guests, parsed))
   return {
     ...valuesOf(groups.general, parsed),
     ...readIngress(valuesOf(groups.ingress, parsed)),
@@ -62,9 +64,10 @@ function configOf(parsed: Parsed) {
     shipping: readShipping(valuesOf(groups.shipping, parsed), currency),
     notifications: readNotifications(valuesOf(groups.notifications, parsed)),
     auth: readAuth(valuesOf(groups.auth, parsed)),
+    guests: guestConfig,
     audit: readAudit(valuesOf(groups.audit, parsed)),
     ops: readOps(valuesOf(groups.ops, parsed)),
-    fraud: readFraud(valuesOf(groups.fraud, parsed), currency),
+    fraud: { ...readFraud(valuesOf(groups.fraud, parsed), currency), guestsPerIp: guestConfig.guestsPerIp },
     reservations: valuesOf(groups.reservations, parsed),
     retention: valuesOf(groups.retention, parsed),
     schedules: valuesOf(groups.schedules, parsed)
