@@ -53,7 +53,7 @@ export function readAuth(values: ValuesOf<typeof auth>) {
   const { secrets, jwksUrl, issuer, audience, algorithms, userClaim, emailClaim } = values
   return {
     /** Signs; all of them are read. */
-    secret: secrets[0] ?? '',
+    secret: secrets?.[0] ?? '',
     secrets,
     claims: { user: userClaim, email: emailClaim } satisfies ClaimNames,
     issuer:

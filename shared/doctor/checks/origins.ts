@@ -1,0 +1,42 @@
+import { SECOND } from '../../duration.js'
+import type { Check } from '../check.js'
+import { type Finding, fine, must, should } from '../finding.js'
+
+const ANSWER_WITHIN = 5 * SECOND
+
+/** Where the storefront is, and where customers come back to. */
+export const origins: Check = {
+  name: 'origins',
+  needs: ['ALLOWED_ORIGINS', 'NEXTAUTH_URL', 'PAYMENT_SUCCESS_URL', 'PAYMENT_CANCEL_URL'],
+  async run({ config: { allowedOrigins, payment, production } }) {
+    const places = [...new Set([...allowedOrigins, originOf(payment.successUrl), originOf(payment.cancelUrl)])]
+    const findings = (await Promise.all(places.map(place => lookAt(place, production)))).flat()
+    if (allowedOrigins.length === 0)
+      findings.push(
+        should('ALLOWED_ORIGINS is empty: no browser can come with a session cookie, only bearer tokens count')
+      )
+    return findings.length > 0 ? findings : [fine(`${places.join(', ')}: each answers`)]
+  }
+}
+
+function originOf(url: string): string {
+  return new URL(url).origin
+}
+
+async function lookAt(origin: string, production: boolean): Promise<Finding[]> {
+  if (production && origin.startsWith('http:'))
+    return [must(`${origin} is not https: session cookies and addresses travel in the clear; put it behind TLS`)]
+  // What stands for several cannot be asked.
+  if (origin.includes('*')) return []
+  try {
+    const response = await fetch(origin, {
+      method: 'HEAD',
+      redirect: 'manual',
+      signal: AbortSignal.timeout(ANSWER_WITHIN)
+    })
+    await response.body?.cancel()
+    return []
+  } catch {
+    return [should(`${origin} does not answer from here: is it written as browsers name your storefront?`)]
+  }
+}
