@@ -3,24 +3,37 @@ import type { Queryable } from '../database/database.js'
 export interface ProductCounts {
   active: number
   inactive: number
-  /** Active ones that have no price in the shop's currency. */
-  otherCurrency: number
   /** Active ones of which nothing is left. */
   soldOut: number
-  /** Active ones of which one alone costs more than a total may. */
+}
+
+export async function countProducts(db: Queryable): Promise<ProductCounts> {
+  const { rows } = await db.query<ProductCounts>(
+    `SELECT count(*) FILTER (WHERE "active")::int AS active, count(*) FILTER (WHERE NOT "active")::int AS inactive,
+       count(*) FILTER (WHERE "active" AND "trackStock" AND "stock" - "reserved" + "backorderLimit" <= 0)::int AS "soldOut"
+     FROM "Product"`
+  )
+  return rows[0] as ProductCounts
+}
+
+export interface PriceCounts {
+  /** Active products that have no price in the currency. */
+  missing: number
+  /** Those of which one alone costs more than a total may. */
   tooDear: number
 }
 
-export async function countProducts(db: Queryable, currency: string, maxAmount: number): Promise<ProductCounts> {
-  const { rows } = await db.query<ProductCounts>(
-    `SELECT count(*) FILTER (WHERE "active")::int AS active, count(*) FILTER (WHERE NOT "active")::int AS inactive,
-       count(*) FILTER (WHERE "active" AND "currency" <> $1)::int AS "otherCurrency",
-       count(*) FILTER (WHERE "active" AND "stock" <= "reserved")::int AS "soldOut",
-       count(*) FILTER (WHERE "active" AND "currency" = $1 AND "price" > $2)::int AS "tooDear"
-     FROM "Product"`,
+/** `maxAmount` in minor units. */
+export async function countPrices(db: Queryable, currency: string, maxAmount: number): Promise<PriceCounts> {
+  const { rows } = await db.query<PriceCounts>(
+    `SELECT count(*) FILTER (WHERE amount IS NULL)::int AS missing, count(*) FILTER (WHERE amount > $2)::int AS "tooDear"
+     FROM (
+       SELECT CASE WHEN p."currency" = $1 THEN p."price" ELSE f."amount" END AS amount
+       FROM "Product" p LEFT JOIN "ProductPrice" f ON f."productId" = p."id" AND f."currency" = $1 WHERE p."active"
+     ) priced`,
     [currency, maxAmount]
   )
-  return rows[0] as ProductCounts
+  return rows[0] as PriceCounts
 }
 
 export interface OpenAlerts {

@@ -4,6 +4,7 @@ import { newId } from '../../ids.js'
 import { pingShop, type ShopEndpoint } from '../../runtime/shop-endpoint.js'
 import type { Check } from '../check.js'
 import { type Finding, fine, must, should } from '../finding.js'
+import { isLoopback } from '../loopback.js'
 
 const ANSWER_WITHIN = 10 * SECOND
 
@@ -28,8 +29,7 @@ function placeOf({ url }: ShopEndpoint): string {
 }
 
 function insecure(target: ShopEndpoint, production: boolean): Finding[] {
-  const { protocol, hostname } = new URL(target.url)
-  if (!production || protocol === 'https:' || ['localhost', '127.0.0.1', '[::1]'].includes(hostname)) return []
+  if (!production || target.url.startsWith('https:') || isLoopback(target.url)) return []
   return [should(`${placeOf(target)} is not https: use it, unless the way there is a network of your own`)]
 }
 
