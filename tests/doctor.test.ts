@@ -13,6 +13,7 @@ import { openDatabase } from '../shared/database/database.js'
 import { migrationNames } from '../shared/database/migration-names.js'
 import { checkNames, type Examined, examine } from '../shared/doctor/examine.js'
 import type { Finding } from '../shared/doctor/finding.js'
+import { hiding } from '../shared/doctor/hiding.js'
 import { modeFindings } from '../shared/doctor/key-mode.js'
 import { stripeCalls } from '../shared/doctor/stripe-calls.js'
 import { permissionsIn } from '../shared/doctor/stripe-permission.js'
@@ -162,6 +163,9 @@ describe('the settings', () => {
     expect([...new Set(wrong)]).toEqual(['OPS_PASSWORD', 'PAYMENT_MAX_AMOUNT', 'STRIPE_WEBHOOK_SECRET'])
     expect(statesOf(said, 'unseen')).toEqual(['products'])
     expect(statesOf(said, 'must')).toEqual(['settings'])
+    const nothing = await examine({ env: {} })
+    expect(statesOf(nothing, 'must')).toEqual(['settings'])
+    expect(statesOf(nothing, 'fine')).toEqual([])
   })
 
   it('can be looked at whichever of them are missing or wrong', () => {
@@ -180,9 +184,19 @@ describe('the settings', () => {
   })
 })
 
+it('shows no secret, whatever an error says', () => {
+  const hide = hiding(['postgresql://ada:p%40ss-word@db/shop', 'key-of-now, key-of-before', 'short'])
+  expect(hide('no p@ss-word, p%40ss-word, key-of-before; postgresql://ada:p%40ss-word@db/shop; shorter')).toBe(
+    'no ***, ***, ***; ***; shorter'
+  )
+})
+
 describe('the database', () => {
   it('may be away: all that does not need it is looked at', async () => {
-    const said = await examined({ DATABASE_URL: databaseUrl(url => (url.port = '1')) })
+    const said = await examined({
+      DATABASE_URL: databaseUrl(url => Object.assign(url, { hostname: 'localhost', port: '1' }))
+    })
+    expect(findingsOf(said, 'database')).toEqual(one('must', /localhost:1 .*ECONNREFUSED.* Does it run/))
     expect(statesOf(said, 'must')).toEqual(['database'])
     expect(statesOf(said, 'unseen')).toEqual([
       'database role',
@@ -567,17 +581,17 @@ describe('the sign-in', () => {
     ['EdDSA', false]
   ])('has a key for %s (named: %s)', async (alg, named) => {
     keys(await keyOf(alg, named))
-    expect(await finds('sign-in', withIssuer())).toEqual(one('fine', `1 keys at AUTH_JWKS_URL, for ${alg}`))
+    expect(await finds('sign-in', withIssuer())).toEqual(one('fine', `1 keys at AUTH_JWKS_URL can be used, for ${alg}`))
   })
 
   it('has no key for an algorithm that is allowed', async () => {
     keys(await keyOf('ES384'), { ...(await keyOf('RS256', false)), use: 'enc' }, { kty: 'EC', crv: 'P-256' })
-    expect(await finds('sign-in', withIssuer())).toEqual(one('must', /3 keys, none for RS256, ES256, EdDSA/))
+    expect(await finds('sign-in', withIssuer())).toEqual(one('must', /no key for RS256, ES256, EdDSA among 3/))
   })
 
   it('has an issuer that is away, fails, or is something else', async () => {
     expect(await finds('sign-in', withIssuer({ AUTH_JWKS_URL: await nobodyThere() }))).toEqual(
-      one('must', /cannot be reached \(ECONNREFUSED\)/)
+      one('must', /cannot be reached \(connect ECONNREFUSED/)
     )
     issuer.answer((_request, response) => response.writeHead(500).end())
     expect(await finds('sign-in', withIssuer())).toEqual(one('must', /it answers 500/))

@@ -1,10 +1,10 @@
 import { SECOND } from '../duration.js'
-import { messageOf } from '../errors.js'
 import { TimeLimitError, withinTime } from '../within-time.js'
 import type { Check } from './check.js'
 import { checks } from './checks.js'
 import { type Finding, must, Unseen } from './finding.js'
 import { hiding } from './hiding.js'
+import { reasonOf } from './reason.js'
 import { openSubject, type Subject, type SubjectOptions } from './subject.js'
 
 export interface Examined {
@@ -49,7 +49,7 @@ async function look(check: Check, subject: Subject): Promise<Finding[]> {
     return await withinTime(check.run(subject), LOOK_WITHIN, `it did not answer in ${LOOK_WITHIN / SECOND} s`)
   } catch (error) {
     if (error instanceof Unseen) return [unseen(error.message)]
-    return [must(error instanceof TimeLimitError ? error.message : `the look at it failed: ${messageOf(error)}`)]
+    return [must(error instanceof TimeLimitError ? error.message : `the look at it failed: ${reasonOf(error)}`)]
   }
 }
 

@@ -3,6 +3,7 @@ import type { Config } from '../config/config.js'
 import { SECOND } from '../duration.js'
 import { messageOf } from '../errors.js'
 import { type Finding, fine, must } from './finding.js'
+import { reasonOfFetch } from './reason.js'
 
 const ANSWER_WITHIN = 5 * SECOND
 
@@ -16,16 +17,15 @@ export async function lookAtJwks({ jwksUrl, algorithms }: Issuer): Promise<Findi
   } catch (error) {
     return [must(`AUTH_JWKS_URL: ${messageOf(error)}. Is it the issuer's jwks_uri, and may this machine reach it?`)]
   }
-  const usable = await Promise.all(keys.map(key => algorithmsOf(key, algorithms)))
-  const found = [...new Set(usable.flat())]
-  if (found.length === 0)
+  const usable = (await Promise.all(keys.map(key => algorithmsOf(key, algorithms)))).filter(found => found.length > 0)
+  if (usable.length === 0)
     return [
       must(
-        `AUTH_JWKS_URL has ${keys.length} keys, none for ${algorithms.join(', ')}: set AUTH_JWT_ALGORITHMS to what the issuer signs with`
+        `AUTH_JWKS_URL has no key for ${algorithms.join(', ')} among ${keys.length}: set AUTH_JWT_ALGORITHMS to what the issuer signs with`
       )
     ]
-  const text = `${usable.filter(of => of.length > 0).length} keys at AUTH_JWKS_URL, for ${found.join(', ')}`
-  return [keys.length > usable.filter(of => of.length > 0).length ? fine(`${text}; others are not used`) : fine(text)]
+  const which = usable.length === keys.length ? `${keys.length}` : `${usable.length} of ${keys.length}`
+  return [fine(`${which} keys at AUTH_JWKS_URL can be used, for ${[...new Set(usable.flat())].join(', ')}`)]
 }
 
 async function fetchKeys(url: string): Promise<JWK[]> {
@@ -33,21 +33,12 @@ async function fetchKeys(url: string): Promise<JWK[]> {
   try {
     response = await fetch(url, { headers: { accept: 'application/json' }, signal: AbortSignal.timeout(ANSWER_WITHIN) })
   } catch (error) {
-    const reason =
-      (error as Error).name === 'TimeoutError'
-        ? `it did not answer in ${ANSWER_WITHIN / SECOND} s`
-        : 'it cannot be reached'
-    throw new Error(`${reason}${causeOf(error)}`)
+    throw new Error(`it ${reasonOfFetch(error, ANSWER_WITHIN)}`)
   }
   if (!response.ok) throw new Error(`it answers ${response.status}`)
   const body = (await response.json().catch(() => undefined)) as { keys?: unknown } | undefined
   if (!Array.isArray(body?.keys)) throw new Error('what it answers is no JSON Web Key Set')
   return body.keys as JWK[]
-}
-
-function causeOf(error: unknown): string {
-  const { code } = ((error as Error).cause ?? {}) as { code?: string }
-  return code === undefined ? '' : ` (${code})`
 }
 
 /** Those of `allowed` that a token could be checked with by this key. */

@@ -1,9 +1,9 @@
 import { assertSchemaCompatibility, LATEST_SCHEMA_VERSION, SchemaMigrationRequiredError } from 'bullmq'
 import { connectBounded } from '../database/bounded-client.js'
 import { SECOND } from '../duration.js'
-import { messageOf } from '../errors.js'
 import { QUEUE_SCHEMA } from '../queue/queue-schema.js'
 import { type Finding, fine, must, Unseen } from './finding.js'
+import { reasonOf } from './reason.js'
 import type { Subject } from './subject.js'
 
 const ANSWER_WITHIN = 3 * SECOND
@@ -43,7 +43,7 @@ export async function lookAtPostgresQueue({ config, settings, database }: Subjec
       ]
     return [fine(`PostgreSQL, the schema ${QUEUE_SCHEMA} is made at the first start`)]
   } catch (error) {
-    return [must(`the schema ${QUEUE_SCHEMA} cannot be used: ${messageOf(error)}`)]
+    return [must(`the schema ${QUEUE_SCHEMA} cannot be used: ${reasonOf(error)}`)]
   } finally {
     await client.end()
   }

@@ -1,7 +1,7 @@
 import { Redis } from 'ioredis'
 import { SECOND } from '../duration.js'
-import { messageOf } from '../errors.js'
 import { type Finding, fine, must, should } from './finding.js'
+import { reasonOf } from './reason.js'
 
 const ANSWER_WITHIN = 3 * SECOND
 /** Source: BullMQ's RedisConnection, which refuses older ones and warns of those before 6.2. */
@@ -34,7 +34,7 @@ export async function lookAtRedis(url: string): Promise<Finding[]> {
   } catch (error) {
     return [
       must(
-        `Redis at ${place} cannot be used: ${messageOf(broken ?? error)}. Does it run, and are REDIS_URL's user and password right?`
+        `Redis at ${place} cannot be used: ${reasonOf(broken ?? error)}. Does it run, and are REDIS_URL's user and password right?`
       )
     ]
   } finally {

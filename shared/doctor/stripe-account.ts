@@ -1,5 +1,5 @@
 import Stripe from 'stripe'
-import { messageOf } from '../errors.js'
+import { reasonOf } from './reason.js'
 
 /** What Stripe says to the question whose key we have, and when by its own clock. */
 export type AccountAnswer = (
@@ -25,7 +25,7 @@ export async function askForAccount(stripe: Stripe, now: () => Date): Promise<Ac
     const account = await stripe.accounts.retrieveCurrent()
     return { state: 'known', account, heard: heard(account.lastResponse.headers) }
   } catch (error) {
-    const reason = messageOf(error)
+    const reason = reasonOf(error)
     if (!(error instanceof Stripe.errors.StripeError)) return { state: 'away', reason, heard: undefined }
     const state = stateOf(error)
     return { state, reason, heard: heard(error.headers as Record<string, string> | undefined) }

@@ -43,7 +43,7 @@ export function openSubject({ env, now = () => new Date(), webhookUrl }: Subject
   const connect = once(async () => {
     const bounds = { connectTimeoutMs: CALL_WITHIN, statementTimeoutMs: STATEMENT_WITHIN }
     pool = openPool({ ...config.database, poolSize: 4, name: 'tillworks-doctor', log, ...bounds })
-    await pool.query('SELECT 1')
+    await pool.query('SELECT')
     return pool
   })
   const stripe = once(async () =>
@@ -70,7 +70,6 @@ export function openSubject({ env, now = () => new Date(), webhookUrl }: Subject
       return await stripe()
     },
     async close() {
-      await connect().catch(() => undefined)
       await pool?.end()
     }
   }

@@ -1,7 +1,7 @@
-import { messageOf } from '../../errors.js'
 import { readServerState } from '../../statements/server-state.js'
 import type { Check } from '../check.js'
 import { type Finding, fine, must, should } from '../finding.js'
+import { reasonOf } from '../reason.js'
 
 /** What the migrations and statements use is in it. */
 const OLDEST = 13
@@ -12,7 +12,7 @@ export const database: Check = {
   name: 'database',
   needs: ['DATABASE_URL', 'DATABASE_ROLE'],
   async run({ config, connect }) {
-    const { host, port } = config.database.url === undefined ? { host: '', port: '' } : placeOf(config.database.url)
+    const { host, port } = placeOf(config.database.url)
     try {
       const server = await readServerState(await connect())
       const findings: Finding[] = []
@@ -34,7 +34,7 @@ export const database: Check = {
         ? findings
         : [fine(`PostgreSQL ${server.version}, database ${server.database} at ${host}:${port}, schema public`)]
     } catch (error) {
-      return [must(`${host}:${port} cannot be used: ${messageOf(error)}. ${remedyOf(error)}`)]
+      return [must(`${host}:${port} cannot be used: ${reasonOf(error)}. ${remedyOf(error)}`)]
     }
   }
 }
@@ -47,8 +47,8 @@ function placeOf(url: string): { host: string; port: string } {
 /** Source of the codes: https://www.postgresql.org/docs/18/errcodes-appendix.html */
 function remedyOf(error: unknown): string {
   const { code = '' } = error as { code?: string }
-  if (/unsupported startup parameter/.test(messageOf(error)))
-    return 'It is a pooler: set ignore_startup_parameters there (docs/operations.md#database-roles)'
+  if (/unsupported startup parameter/.test(reasonOf(error)))
+    return 'It is a pooler that has to let it pass (docs/operations.md#poolers)'
   if (code === '28P01' || code === '28000') return 'Check the user and the password in DATABASE_URL'
   if (code === '3D000') return 'Create the database, or name another one in DATABASE_URL'
   if (code === '42704' || code === '22023' || code === '42501')

@@ -1,10 +1,10 @@
 import { SECOND } from '../../duration.js'
-import { messageOf } from '../../errors.js'
 import { newId } from '../../ids.js'
 import { pingShop, type ShopEndpoint } from '../../runtime/shop-endpoint.js'
 import type { Check } from '../check.js'
 import { type Finding, fine, must, should } from '../finding.js'
 import { isLoopback } from '../loopback.js'
+import { reasonOfFetch } from '../reason.js'
 
 const ANSWER_WITHIN = 10 * SECOND
 
@@ -52,19 +52,11 @@ async function ping(target: ShopEndpoint, now: Date): Promise<Finding[]> {
       ]
     return []
   } catch (error) {
-    const reason =
-      (error as Error).name === 'TimeoutError'
-        ? `did not answer in ${ANSWER_WITHIN / SECOND} s`
-        : `cannot be reached (${causeOf(error)})`
+    const reason = reasonOfFetch(error, ANSWER_WITHIN)
     return [must(`${placeOf(target)} ${reason}: is ORDER_WEBHOOK_URL right, and may this machine reach it?`)]
   }
 }
 
 function strangersSecret(): string {
   return `whsec_${Buffer.from(newId().repeat(2)).toString('base64').slice(0, 40)}`
-}
-
-function causeOf(error: unknown): string {
-  const { code } = ((error as Error).cause ?? {}) as { code?: string }
-  return code ?? messageOf(error)
 }

@@ -8,9 +8,13 @@ const ANSWER_WITHIN = 5 * SECOND
 /** Where the storefront is, and where customers come back to. */
 export const origins: Check = {
   name: 'origins',
-  needs: ['ALLOWED_ORIGINS', 'NEXTAUTH_URL', 'PAYMENT_SUCCESS_URL', 'PAYMENT_CANCEL_URL'],
-  async run({ config: { allowedOrigins, payment, production } }) {
-    const places = [...new Set([...allowedOrigins, originOf(payment.successUrl), originOf(payment.cancelUrl)])]
+  needs: ['ALLOWED_ORIGINS', 'NEXTAUTH_URL'],
+  async run({ config: { allowedOrigins, payment, production }, settings: { wrong } }) {
+    const pages = [
+      ...(wrong.has('PAYMENT_SUCCESS_URL') ? [] : [payment.successUrl]),
+      ...(wrong.has('PAYMENT_CANCEL_URL') ? [] : [payment.cancelUrl])
+    ]
+    const places = [...new Set([...allowedOrigins, ...pages.map(originOf)])]
     const findings = (await Promise.all(places.map(place => lookAt(place, production)))).flat()
     if (allowedOrigins.length === 0)
       findings.push(

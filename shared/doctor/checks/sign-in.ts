@@ -1,5 +1,5 @@
 import type { Check } from '../check.js'
-import { fine } from '../finding.js'
+import { fine, Unseen } from '../finding.js'
 import { lookAtJwks } from '../jwks.js'
 
 /** Whether customers can be told apart: what an issuer's tokens are checked with is there. */
@@ -9,7 +9,7 @@ export const signIn: Check = {
   async run({ config, settings }) {
     const { issuer, secrets } = config.auth
     if (issuer !== undefined) return await lookAtJwks(issuer)
-    if (settings.wrong.has('AUTH_SECRET')) return [fine('no AUTH_JWKS_URL: sessions are read with AUTH_SECRET alone')]
+    if (settings.wrong.has('AUTH_SECRET')) throw new Unseen('AUTH_SECRET is wrong')
     const more = secrets.length > 1 ? `, of which there are ${secrets.length}` : ''
     return [fine(`sessions are read with AUTH_SECRET${more}; there is no AUTH_JWKS_URL`)]
   }
