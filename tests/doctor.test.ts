@@ -682,7 +682,16 @@ describe('the shop', () => {
       shop,
       `INSERT INTO "Alert" ("id", "name", "context") VALUES ('one', 'stuck_event', '{}'), ('two', 'stuck_event', '{}')`
     )
-    expect(await finds('attention')).toEqual(one('should', /stuck_event \(2\): npm run ops -- attention/))
+    await asOwner(
+      shop,
+      `INSERT INTO "WebhookEvent" ("id", "type", "livemode", "created", "payload", "status", "requestId")
+       VALUES ('evt_of_the_doctor', 'charge.failed', false, now(), '{}', 'DEAD', 'test')`
+    )
+    expect((await finds('attention')).map(({ text }) => text)).toEqual([
+      expect.stringMatching(/stuck_event \(2\): npm run ops -- attention/),
+      '1 dead events: npm run ops -- events list --status dead'
+    ])
+    await asOwner(shop, `DELETE FROM "WebhookEvent" WHERE "id" = 'evt_of_the_doctor'`)
     await asOwner(shop, `DELETE FROM "Alert"`)
   })
 

@@ -2,6 +2,7 @@ import { assertSchemaCompatibility, LATEST_SCHEMA_VERSION, SchemaMigrationRequir
 import { connectBounded } from '../database/bounded-client.js'
 import { SECOND } from '../duration.js'
 import { QUEUE_SCHEMA } from '../queue/queue-schema.js'
+import { readSchemaRights } from '../statements/server-state.js'
 import { type Finding, fine, must, Unseen } from './finding.js'
 import { reasonOf } from './reason.js'
 import type { Subject } from './subject.js'
@@ -14,17 +15,7 @@ export async function lookAtPostgresQueue({ config, settings, database }: Subjec
   await database()
   const client = await connectBounded(config.database.url, ANSWER_WITHIN)
   try {
-    const { rows } = await client.query<{
-      login: string
-      database: string
-      mayCreate: boolean
-      mayUse: boolean | null
-    }>(
-      `SELECT session_user AS login, current_database() AS database, has_database_privilege(current_database(), 'CREATE') AS "mayCreate",
-         (SELECT has_schema_privilege(oid, 'USAGE') FROM pg_catalog.pg_namespace WHERE nspname = $1) AS "mayUse"`,
-      [QUEUE_SCHEMA]
-    )
-    const { login, database: name, mayCreate, mayUse } = rows[0] as (typeof rows)[number]
+    const { login, database: name, mayCreate, mayUse } = await readSchemaRights(client, QUEUE_SCHEMA)
     if (mayUse === false)
       return [
         must(

@@ -5,6 +5,7 @@ import { openPool } from '../database/database.js'
 import { SECOND } from '../duration.js'
 import { createLogger } from '../logger.js'
 import { createStripe } from '../runtime/stripe-client.js'
+import { readBackend } from '../statements/server-state.js'
 import { Unseen } from './finding.js'
 import { type AccountAnswer, askForAccount } from './stripe-account.js'
 
@@ -43,7 +44,7 @@ export function openSubject({ env, now = () => new Date(), webhookUrl }: Subject
   const connect = once(async () => {
     const bounds = { connectTimeoutMs: CALL_WITHIN, statementTimeoutMs: STATEMENT_WITHIN }
     pool = openPool({ ...config.database, poolSize: 4, name: 'tillworks-doctor', log, ...bounds })
-    await pool.query('SELECT')
+    await readBackend(pool)
     return pool
   })
   const stripe = once(async () =>

@@ -59,6 +59,24 @@ export async function readRights(db: Queryable): Promise<Rights> {
   }
 }
 
+export interface SchemaRights {
+  login: string
+  database: string
+  mayCreate: boolean
+  /** Null when there is no such schema. */
+  mayUse: boolean | null
+}
+
+/** Whether the login may use a schema, or make it. */
+export async function readSchemaRights(db: Queryable, schema: string): Promise<SchemaRights> {
+  const { rows } = await db.query<SchemaRights>(
+    `SELECT session_user AS login, current_database() AS database, has_database_privilege(current_database(), 'CREATE') AS "mayCreate",
+       (SELECT has_schema_privilege(oid, 'USAGE') FROM pg_catalog.pg_namespace WHERE nspname = $1) AS "mayUse"`,
+    [schema]
+  )
+  return rows[0] as SchemaRights
+}
+
 export interface AppliedMigration {
   name: string
   /** Begun and neither finished nor rolled back. */
@@ -82,7 +100,7 @@ export async function readServerClock(db: Queryable): Promise<Date> {
 }
 
 /** Which of the server's processes answers. */
-export async function readBackend(db: Pick<Queryable, 'query'>): Promise<number> {
+export async function readBackend(db: Queryable): Promise<number> {
   const { rows } = await db.query<{ pid: number }>('SELECT pg_backend_pid() AS pid')
   return rows[0]?.pid as number
 }

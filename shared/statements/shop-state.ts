@@ -1,4 +1,6 @@
 import type { Queryable } from '../database/database.js'
+import { eventStates, notificationStates } from '../rules/state-groups.js'
+import { oneOf } from './states.js'
 
 export interface ProductCounts {
   active: number
@@ -58,8 +60,8 @@ export interface GivenUp {
 /** What was given up and waits for a person: dead events, and notifications that the shop never took. */
 export async function countGivenUp(db: Queryable): Promise<GivenUp> {
   const { rows } = await db.query<GivenUp>(
-    `SELECT (SELECT count(*) FROM "WebhookEvent" WHERE "status" = 'DEAD')::int AS events,
-       (SELECT count(*) FROM "Notification" WHERE "status" = 'FAILED')::int AS notifications`
+    `SELECT (SELECT count(*) FROM "WebhookEvent" WHERE "status" ${oneOf(eventStates.dead)})::int AS events,
+       (SELECT count(*) FROM "Notification" WHERE "status" ${oneOf(notificationStates.failed)})::int AS notifications`
   )
   return rows[0] as GivenUp
 }
