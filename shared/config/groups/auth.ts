@@ -65,7 +65,7 @@ export function readAuth(values: ValuesOf<typeof auth>) {
   const { secrets, jwksUrl, issuer, audience, algorithms, userClaim, emailClaim } = values
   return {
     /** Signs; all of them are read. */
-    secret: secrets[0] ?? '',
+    secret: secrets?.[0] ?? '',
     secrets,
     /** The shop's session endpoint. */
     session:
