@@ -10,6 +10,7 @@ import { order } from './order.js'
 import { print } from './print.js'
 import { privacy } from './privacy.js'
 import { reconcile } from './reconcile.js'
+import { shop } from './shop.js'
 import { token } from './token.js'
 
 export interface Command {
@@ -97,6 +98,11 @@ export const commands: Record<string, Command | undefined> = {
     usage: 'fraud show --user U [--ip A] | unblock --user U [--ip A] --note "…"',
     what: 'what the fraud rules see of a customer or an address, and let them count from zero',
     run: fraud
+  },
+  shop: {
+    usage: 'shop [--name NAME [--copy]]',
+    what: 'what this installation is called at Stripe; another name, with --copy for a database that was copied from a shop which goes on',
+    run: shop
   },
   maintenance: {
     usage: 'maintenance on --message "…" [--until DATE] | off | status',

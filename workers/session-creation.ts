@@ -13,6 +13,7 @@ import type { Services } from '../shared/runtime/services.js'
 import { classifyStripeError, idempotencyKeyOf, isEmailRefused, isKeySpent } from '../shared/runtime/stripe-client.js'
 import { leaveOutEmail, lockCheckout, moveCheckout, readCheckout } from '../shared/statements/checkouts.js'
 import { countServerError } from '../shared/statements/due-rows.js'
+import { readInstallation } from '../shared/statements/installation.js'
 import { readOrderLines } from '../shared/statements/orders.js'
 import type { Job } from './job.js'
 
@@ -77,7 +78,8 @@ async function askAtStripe(
 
 /** For a checkout that was verified by a release that did not keep what the call sends. */
 async function paramsOfToday({ config, db }: Services, checkout: VerifiedCheckout) {
-  return sessionParams(config, checkout, await readOrderLines(db.pool, checkout.orderId))
+  const [installation] = await readInstallation(db.pool)
+  return sessionParams(config, installation, checkout, await readOrderLines(db.pool, checkout.orderId))
 }
 
 /** Sessions cannot be listed by their metadata, but by when they were made. */

@@ -3,6 +3,7 @@ import type { Config } from '../config/config.js'
 import { SECOND } from '../duration.js'
 import { TerminalError } from '../errors.js'
 import { type OrderLine, subtotalOf } from '../rules/order-line.js'
+import { INSTALLATION } from '../rules/ownership.js'
 import { mailableAtStripe } from '../rules/stripe-email.js'
 import type { VerifiedCheckout } from './verified-checkout.js'
 
@@ -22,6 +23,7 @@ const challenge = {
  */
 export function sessionParams(
   config: Config,
+  installation: string,
   checkout: VerifiedCheckout,
   lines: OrderLine[]
 ): Stripe.Checkout.SessionCreateParams {
@@ -31,6 +33,7 @@ export function sessionParams(
   const shipping = checkout.amount - subtotalOf(lines)
   if (shipping < 0) throw new TerminalError(`The total of checkout ${checkout.id} is less than the sum of its lines`)
   const metadata = {
+    [INSTALLATION]: installation,
     userId: checkout.userId,
     orderId: checkout.orderId,
     checkoutId: checkout.id,
@@ -49,7 +52,7 @@ export function sessionParams(
         ...(payment.automaticTax ? { tax_behavior: payment.taxBehavior } : {}),
         product_data: {
           name: line.name,
-          metadata: { productId: line.productId },
+          metadata: { [INSTALLATION]: installation, productId: line.productId },
           ...(line.description ? { description: line.description } : {}),
           // Stripe fetches images: only absolute addresses make sense there.
           ...(line.image?.startsWith('https://') ? { images: [line.image] } : {})

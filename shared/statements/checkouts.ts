@@ -1,6 +1,7 @@
 import type Stripe from 'stripe'
 import { type AuditEntry, auditParameter } from '../audit/audit.js'
 import type { Database, Queryable } from '../database/database.js'
+import { MINUTE } from '../duration.js'
 import { networkOf } from '../identity/ip-address.js'
 import { maskValue } from '../identity/masking.js'
 import { GUEST_PREFIX } from '../identity/user-ids.js'
@@ -312,6 +313,31 @@ export async function findSessionCheckout(
     values: [sessionId, checkoutId]
   })
   return rows[0]
+}
+
+/** Stripe's times are whole seconds, by Stripe's clock. */
+const CLOCK_SLACK = MINUTE
+
+/**
+ * Whether a checkout of ours may have been paid before `at` without our having heard of its PaymentIntent: its Session can be
+ * paid, or was submitted and has told no payment yet.
+ */
+export async function mayPayUnseen(db: Queryable, at: Date): Promise<boolean> {
+  const { rows } = await db.query<{ may: boolean }>({
+    name: 'may-pay-unseen',
+    text: `
+    SELECT EXISTS (SELECT FROM "Checkout" WHERE "status" ${oneOf(checkoutStates.payable)} AND "createdAt" < $1)
+      OR EXISTS (SELECT FROM "Checkout" c WHERE c."status" ${oneOf(checkoutStates.processing)} AND c."createdAt" < $1
+        AND NOT EXISTS (SELECT FROM "Payment" p WHERE p."checkoutId" = c."id")) AS may`,
+    values: [new Date(at.getTime() + CLOCK_SLACK)]
+  })
+  return rows[0]?.may === true
+}
+
+/** Which of these checkouts are in this database. */
+export async function findKnownCheckouts(db: Queryable, ids: string[]): Promise<Set<string>> {
+  const { rows } = await db.query<{ id: string }>('SELECT "id" FROM "Checkout" WHERE "id" = ANY($1)', [ids])
+  return new Set(rows.map(row => row.id))
 }
 
 /** The newest checkout of each of these orders. */

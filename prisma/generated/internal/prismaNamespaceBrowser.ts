@@ -74,7 +74,8 @@ export const ModelName = {
   RateLimit: 'RateLimit',
   FraudClearance: 'FraudClearance',
   Checkpoint: 'Checkpoint',
-  Switch: 'Switch'
+  Switch: 'Switch',
+  Installation: 'Installation'
 } as const
 
 export type ModelName = (typeof ModelName)[keyof typeof ModelName]
@@ -489,6 +490,14 @@ export const SwitchScalarFieldEnum = {
 } as const
 
 export type SwitchScalarFieldEnum = (typeof SwitchScalarFieldEnum)[keyof typeof SwitchScalarFieldEnum]
+
+
+export const InstallationScalarFieldEnum = {
+  name: 'name',
+  namedAt: 'namedAt'
+} as const
+
+export type InstallationScalarFieldEnum = (typeof InstallationScalarFieldEnum)[keyof typeof InstallationScalarFieldEnum]
 
 
 export const SortOrder = {
