@@ -8,6 +8,7 @@ import type { Faults } from './faults.js'
 import { claimKey, keepAnswer } from './idempotency.js'
 import { stripeId } from './ids.js'
 import { Params } from './params.js'
+import { permissionFor } from './permissions.js'
 import { findRoute } from './routes.js'
 
 const BODY_LIMIT = 1024 * 1024
@@ -34,7 +35,7 @@ export async function handleApi(
   const fault = method === 'POST' ? faults.next() : undefined
   let answer: Answer
   try {
-    checkKey(request, faults.refuseKey)
+    checkKey(request, faults, permissionFor(method, url.pathname))
     checkVersion(request)
     answer = perform(account, request, {
       method,
@@ -67,7 +68,7 @@ interface Work {
 
 function perform(account: Account, request: IncomingMessage, work: Work): Answer {
   if (work.fault === 'unauthorized') throw refusedKey(401)
-  if (work.fault === 'forbidden') throw refusedKey(403)
+  if (work.fault === 'forbidden') throw refusedKey(403, permissionFor(work.method, work.path))
   if (work.fault === 'refused') throw invalidRequest('Your account cannot currently make this request.')
   if (work.fault === 'rateLimit') {
     throw new ApiError(429, {
@@ -101,8 +102,9 @@ function run(account: Account, work: Work, key: string | null): Answer {
 }
 
 /** https://docs.stripe.com/api/authentication: a test secret key, as a bearer token or as the user of Basic. */
-function checkKey(request: IncomingMessage, refused: 401 | 403 | undefined): void {
-  if (refused !== undefined) throw refusedKey(refused)
+function checkKey(request: IncomingMessage, faults: Faults, permission: string): void {
+  if (faults.refuseKey !== undefined) throw refusedKey(faults.refuseKey, permission)
+  if (faults.lacks === permission) throw refusedKey(403, permission)
   const authorization = header(request, 'authorization') ?? ''
   const bearer = /^Bearer +(\S+)$/i.exec(authorization)?.[1]
   const basic = /^Basic +(\S+)$/i.exec(authorization)?.[1]
@@ -125,11 +127,11 @@ function checkKey(request: IncomingMessage, refused: 401 | 403 | undefined): voi
 }
 
 /** https://docs.stripe.com/keys#rolling-keys, https://docs.stripe.com/keys/restricted-api-keys */
-function refusedKey(status: 401 | 403): ApiError {
+function refusedKey(status: 401 | 403, permission = ''): ApiError {
   const message =
     status === 401
       ? 'Expired API Key provided: sk_test_****demo'
-      : "The provided key 'rk_test_****demo' does not have the required permissions for this endpoint. Having the 'rak_charge_write' permission would allow this request to continue."
+      : `The provided key 'rk_test_****demo' does not have the required permissions for this endpoint. Having the '${permission}' permission would allow this request to continue.`
   return invalidRequest(message, status === 401 ? { code: 'api_key_expired' } : {}, status)
 }
 

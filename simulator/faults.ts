@@ -29,6 +29,8 @@ export const faultSettings = z.strictObject({
   refused: count.optional(),
   /** Every request answers so, until the key is mended. */
   refuseKey: z.union([z.literal(401), z.literal(403)]).optional(),
+  /** A permission that the restricted key lacks, such as rak_charge_read: requests that need it answer 403. */
+  lacks: z.string().optional(),
   /** The next so many POSTs answer 429 without doing anything. */
   rateLimit: count.optional(),
   /** The next so many POSTs answer 500 without doing anything. */
@@ -72,6 +74,10 @@ export class Faults implements DeliveryFaults {
 
   get refuseKey(): 401 | 403 | undefined {
     return this.#settings.refuseKey
+  }
+
+  get lacks(): string | undefined {
+    return this.#settings.lacks
   }
 
   get latencyMs(): number {

@@ -56,6 +56,14 @@ export function isKeyRefused(error: unknown): boolean {
 }
 
 /**
+ * The permission that a restricted key lacks, as Stripe names it (rak_charge_read); undefined when the key itself is not taken.
+ * https://docs.stripe.com/keys/restricted-api-keys
+ */
+export function missingPermission(error: unknown): string | undefined {
+  return error instanceof Error ? /\brak_\w+/.exec(error.message)?.[0] : undefined
+}
+
+/**
  * Stripe met an error of its own, after which it may or may not have done what was asked; it answers the same
  * idempotency key with that error for a day, so that another try needs another key.
  * https://docs.stripe.com/error-low-level#server-errors

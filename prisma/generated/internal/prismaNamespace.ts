@@ -2257,6 +2257,7 @@ export const CheckoutScalarFieldEnum = {
   risk: 'risk',
   requeues: 'requeues',
   stripeAwaySince: 'stripeAwaySince',
+  keyRefusedAt: 'keyRefusedAt',
   serverErrors: 'serverErrors',
   sessionParams: 'sessionParams',
   expireReason: 'expireReason',

@@ -169,6 +169,7 @@ export const CheckoutScalarFieldEnum = {
   risk: 'risk',
   requeues: 'requeues',
   stripeAwaySince: 'stripeAwaySince',
+  keyRefusedAt: 'keyRefusedAt',
   serverErrors: 'serverErrors',
   sessionParams: 'sessionParams',
   expireReason: 'expireReason',

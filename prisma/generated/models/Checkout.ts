@@ -60,6 +60,7 @@ export type CheckoutMinAggregateOutputType = {
   risk: string | null
   requeues: number | null
   stripeAwaySince: Date | null
+  keyRefusedAt: Date | null
   serverErrors: number | null
   expireReason: string | null
   expireFailedAt: Date | null
@@ -89,6 +90,7 @@ export type CheckoutMaxAggregateOutputType = {
   risk: string | null
   requeues: number | null
   stripeAwaySince: Date | null
+  keyRefusedAt: Date | null
   serverErrors: number | null
   expireReason: string | null
   expireFailedAt: Date | null
@@ -120,6 +122,7 @@ export type CheckoutCountAggregateOutputType = {
   risk: number
   requeues: number
   stripeAwaySince: number
+  keyRefusedAt: number
   serverErrors: number
   sessionParams: number
   expireReason: number
@@ -164,6 +167,7 @@ export type CheckoutMinAggregateInputType = {
   risk?: true
   requeues?: true
   stripeAwaySince?: true
+  keyRefusedAt?: true
   serverErrors?: true
   expireReason?: true
   expireFailedAt?: true
@@ -193,6 +197,7 @@ export type CheckoutMaxAggregateInputType = {
   risk?: true
   requeues?: true
   stripeAwaySince?: true
+  keyRefusedAt?: true
   serverErrors?: true
   expireReason?: true
   expireFailedAt?: true
@@ -224,6 +229,7 @@ export type CheckoutCountAggregateInputType = {
   risk?: true
   requeues?: true
   stripeAwaySince?: true
+  keyRefusedAt?: true
   serverErrors?: true
   sessionParams?: true
   expireReason?: true
@@ -343,6 +349,7 @@ export type CheckoutGroupByOutputType = {
   risk: string | null
   requeues: number
   stripeAwaySince: Date | null
+  keyRefusedAt: Date | null
   serverErrors: number
   sessionParams: runtime.JsonValue | null
   expireReason: string | null
@@ -398,6 +405,7 @@ export type CheckoutWhereInput = {
   risk?: Prisma.StringNullableFilter<"Checkout"> | string | null
   requeues?: Prisma.IntFilter<"Checkout"> | number
   stripeAwaySince?: Prisma.DateTimeNullableFilter<"Checkout"> | Date | string | null
+  keyRefusedAt?: Prisma.DateTimeNullableFilter<"Checkout"> | Date | string | null
   serverErrors?: Prisma.IntFilter<"Checkout"> | number
   sessionParams?: Prisma.JsonNullableFilter<"Checkout">
   expireReason?: Prisma.StringNullableFilter<"Checkout"> | string | null
@@ -433,6 +441,7 @@ export type CheckoutOrderByWithRelationInput = {
   risk?: Prisma.SortOrderInput | Prisma.SortOrder
   requeues?: Prisma.SortOrder
   stripeAwaySince?: Prisma.SortOrderInput | Prisma.SortOrder
+  keyRefusedAt?: Prisma.SortOrderInput | Prisma.SortOrder
   serverErrors?: Prisma.SortOrder
   sessionParams?: Prisma.SortOrderInput | Prisma.SortOrder
   expireReason?: Prisma.SortOrderInput | Prisma.SortOrder
@@ -471,6 +480,7 @@ export type CheckoutWhereUniqueInput = Prisma.AtLeast<{
   risk?: Prisma.StringNullableFilter<"Checkout"> | string | null
   requeues?: Prisma.IntFilter<"Checkout"> | number
   stripeAwaySince?: Prisma.DateTimeNullableFilter<"Checkout"> | Date | string | null
+  keyRefusedAt?: Prisma.DateTimeNullableFilter<"Checkout"> | Date | string | null
   serverErrors?: Prisma.IntFilter<"Checkout"> | number
   sessionParams?: Prisma.JsonNullableFilter<"Checkout">
   expireReason?: Prisma.StringNullableFilter<"Checkout"> | string | null
@@ -506,6 +516,7 @@ export type CheckoutOrderByWithAggregationInput = {
   risk?: Prisma.SortOrderInput | Prisma.SortOrder
   requeues?: Prisma.SortOrder
   stripeAwaySince?: Prisma.SortOrderInput | Prisma.SortOrder
+  keyRefusedAt?: Prisma.SortOrderInput | Prisma.SortOrder
   serverErrors?: Prisma.SortOrder
   sessionParams?: Prisma.SortOrderInput | Prisma.SortOrder
   expireReason?: Prisma.SortOrderInput | Prisma.SortOrder
@@ -546,6 +557,7 @@ export type CheckoutScalarWhereWithAggregatesInput = {
   risk?: Prisma.StringNullableWithAggregatesFilter<"Checkout"> | string | null
   requeues?: Prisma.IntWithAggregatesFilter<"Checkout"> | number
   stripeAwaySince?: Prisma.DateTimeNullableWithAggregatesFilter<"Checkout"> | Date | string | null
+  keyRefusedAt?: Prisma.DateTimeNullableWithAggregatesFilter<"Checkout"> | Date | string | null
   serverErrors?: Prisma.IntWithAggregatesFilter<"Checkout"> | number
   sessionParams?: Prisma.JsonNullableWithAggregatesFilter<"Checkout">
   expireReason?: Prisma.StringNullableWithAggregatesFilter<"Checkout"> | string | null
@@ -577,6 +589,7 @@ export type CheckoutCreateInput = {
   risk?: string | null
   requeues?: number
   stripeAwaySince?: Date | string | null
+  keyRefusedAt?: Date | string | null
   serverErrors?: number
   sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   expireReason?: string | null
@@ -612,6 +625,7 @@ export type CheckoutUncheckedCreateInput = {
   risk?: string | null
   requeues?: number
   stripeAwaySince?: Date | string | null
+  keyRefusedAt?: Date | string | null
   serverErrors?: number
   sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   expireReason?: string | null
@@ -645,6 +659,7 @@ export type CheckoutUpdateInput = {
   risk?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requeues?: Prisma.IntFieldUpdateOperationsInput | number
   stripeAwaySince?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  keyRefusedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   serverErrors?: Prisma.IntFieldUpdateOperationsInput | number
   sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   expireReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -680,6 +695,7 @@ export type CheckoutUncheckedUpdateInput = {
   risk?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requeues?: Prisma.IntFieldUpdateOperationsInput | number
   stripeAwaySince?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  keyRefusedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   serverErrors?: Prisma.IntFieldUpdateOperationsInput | number
   sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   expireReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -714,6 +730,7 @@ export type CheckoutCreateManyInput = {
   risk?: string | null
   requeues?: number
   stripeAwaySince?: Date | string | null
+  keyRefusedAt?: Date | string | null
   serverErrors?: number
   sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   expireReason?: string | null
@@ -745,6 +762,7 @@ export type CheckoutUpdateManyMutationInput = {
   risk?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requeues?: Prisma.IntFieldUpdateOperationsInput | number
   stripeAwaySince?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  keyRefusedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   serverErrors?: Prisma.IntFieldUpdateOperationsInput | number
   sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   expireReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -777,6 +795,7 @@ export type CheckoutUncheckedUpdateManyInput = {
   risk?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requeues?: Prisma.IntFieldUpdateOperationsInput | number
   stripeAwaySince?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  keyRefusedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   serverErrors?: Prisma.IntFieldUpdateOperationsInput | number
   sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   expireReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -819,6 +838,7 @@ export type CheckoutCountOrderByAggregateInput = {
   risk?: Prisma.SortOrder
   requeues?: Prisma.SortOrder
   stripeAwaySince?: Prisma.SortOrder
+  keyRefusedAt?: Prisma.SortOrder
   serverErrors?: Prisma.SortOrder
   sessionParams?: Prisma.SortOrder
   expireReason?: Prisma.SortOrder
@@ -855,6 +875,7 @@ export type CheckoutMaxOrderByAggregateInput = {
   risk?: Prisma.SortOrder
   requeues?: Prisma.SortOrder
   stripeAwaySince?: Prisma.SortOrder
+  keyRefusedAt?: Prisma.SortOrder
   serverErrors?: Prisma.SortOrder
   expireReason?: Prisma.SortOrder
   expireFailedAt?: Prisma.SortOrder
@@ -884,6 +905,7 @@ export type CheckoutMinOrderByAggregateInput = {
   risk?: Prisma.SortOrder
   requeues?: Prisma.SortOrder
   stripeAwaySince?: Prisma.SortOrder
+  keyRefusedAt?: Prisma.SortOrder
   serverErrors?: Prisma.SortOrder
   expireReason?: Prisma.SortOrder
   expireFailedAt?: Prisma.SortOrder
@@ -999,6 +1021,7 @@ export type CheckoutCreateWithoutOrderInput = {
   risk?: string | null
   requeues?: number
   stripeAwaySince?: Date | string | null
+  keyRefusedAt?: Date | string | null
   serverErrors?: number
   sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   expireReason?: string | null
@@ -1032,6 +1055,7 @@ export type CheckoutUncheckedCreateWithoutOrderInput = {
   risk?: string | null
   requeues?: number
   stripeAwaySince?: Date | string | null
+  keyRefusedAt?: Date | string | null
   serverErrors?: number
   sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   expireReason?: string | null
@@ -1095,6 +1119,7 @@ export type CheckoutScalarWhereInput = {
   risk?: Prisma.StringNullableFilter<"Checkout"> | string | null
   requeues?: Prisma.IntFilter<"Checkout"> | number
   stripeAwaySince?: Prisma.DateTimeNullableFilter<"Checkout"> | Date | string | null
+  keyRefusedAt?: Prisma.DateTimeNullableFilter<"Checkout"> | Date | string | null
   serverErrors?: Prisma.IntFilter<"Checkout"> | number
   sessionParams?: Prisma.JsonNullableFilter<"Checkout">
   expireReason?: Prisma.StringNullableFilter<"Checkout"> | string | null
@@ -1126,6 +1151,7 @@ export type CheckoutCreateWithoutReservationsInput = {
   risk?: string | null
   requeues?: number
   stripeAwaySince?: Date | string | null
+  keyRefusedAt?: Date | string | null
   serverErrors?: number
   sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   expireReason?: string | null
@@ -1160,6 +1186,7 @@ export type CheckoutUncheckedCreateWithoutReservationsInput = {
   risk?: string | null
   requeues?: number
   stripeAwaySince?: Date | string | null
+  keyRefusedAt?: Date | string | null
   serverErrors?: number
   sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   expireReason?: string | null
@@ -1208,6 +1235,7 @@ export type CheckoutUpdateWithoutReservationsInput = {
   risk?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requeues?: Prisma.IntFieldUpdateOperationsInput | number
   stripeAwaySince?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  keyRefusedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   serverErrors?: Prisma.IntFieldUpdateOperationsInput | number
   sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   expireReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -1242,6 +1270,7 @@ export type CheckoutUncheckedUpdateWithoutReservationsInput = {
   risk?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requeues?: Prisma.IntFieldUpdateOperationsInput | number
   stripeAwaySince?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  keyRefusedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   serverErrors?: Prisma.IntFieldUpdateOperationsInput | number
   sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   expireReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -1274,6 +1303,7 @@ export type CheckoutCreateWithoutPaymentsInput = {
   risk?: string | null
   requeues?: number
   stripeAwaySince?: Date | string | null
+  keyRefusedAt?: Date | string | null
   serverErrors?: number
   sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   expireReason?: string | null
@@ -1308,6 +1338,7 @@ export type CheckoutUncheckedCreateWithoutPaymentsInput = {
   risk?: string | null
   requeues?: number
   stripeAwaySince?: Date | string | null
+  keyRefusedAt?: Date | string | null
   serverErrors?: number
   sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   expireReason?: string | null
@@ -1356,6 +1387,7 @@ export type CheckoutUpdateWithoutPaymentsInput = {
   risk?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requeues?: Prisma.IntFieldUpdateOperationsInput | number
   stripeAwaySince?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  keyRefusedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   serverErrors?: Prisma.IntFieldUpdateOperationsInput | number
   sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   expireReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -1390,6 +1422,7 @@ export type CheckoutUncheckedUpdateWithoutPaymentsInput = {
   risk?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requeues?: Prisma.IntFieldUpdateOperationsInput | number
   stripeAwaySince?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  keyRefusedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   serverErrors?: Prisma.IntFieldUpdateOperationsInput | number
   sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   expireReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -1422,6 +1455,7 @@ export type CheckoutCreateManyOrderInput = {
   risk?: string | null
   requeues?: number
   stripeAwaySince?: Date | string | null
+  keyRefusedAt?: Date | string | null
   serverErrors?: number
   sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   expireReason?: string | null
@@ -1453,6 +1487,7 @@ export type CheckoutUpdateWithoutOrderInput = {
   risk?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requeues?: Prisma.IntFieldUpdateOperationsInput | number
   stripeAwaySince?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  keyRefusedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   serverErrors?: Prisma.IntFieldUpdateOperationsInput | number
   sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   expireReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -1486,6 +1521,7 @@ export type CheckoutUncheckedUpdateWithoutOrderInput = {
   risk?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requeues?: Prisma.IntFieldUpdateOperationsInput | number
   stripeAwaySince?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  keyRefusedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   serverErrors?: Prisma.IntFieldUpdateOperationsInput | number
   sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   expireReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -1519,6 +1555,7 @@ export type CheckoutUncheckedUpdateManyWithoutOrderInput = {
   risk?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requeues?: Prisma.IntFieldUpdateOperationsInput | number
   stripeAwaySince?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  keyRefusedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   serverErrors?: Prisma.IntFieldUpdateOperationsInput | number
   sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   expireReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -1591,6 +1628,7 @@ export type CheckoutSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs
   risk?: boolean
   requeues?: boolean
   stripeAwaySince?: boolean
+  keyRefusedAt?: boolean
   serverErrors?: boolean
   sessionParams?: boolean
   expireReason?: boolean
@@ -1627,6 +1665,7 @@ export type CheckoutSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Exte
   risk?: boolean
   requeues?: boolean
   stripeAwaySince?: boolean
+  keyRefusedAt?: boolean
   serverErrors?: boolean
   sessionParams?: boolean
   expireReason?: boolean
@@ -1660,6 +1699,7 @@ export type CheckoutSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Exte
   risk?: boolean
   requeues?: boolean
   stripeAwaySince?: boolean
+  keyRefusedAt?: boolean
   serverErrors?: boolean
   sessionParams?: boolean
   expireReason?: boolean
@@ -1693,6 +1733,7 @@ export type CheckoutSelectScalar = {
   risk?: boolean
   requeues?: boolean
   stripeAwaySince?: boolean
+  keyRefusedAt?: boolean
   serverErrors?: boolean
   sessionParams?: boolean
   expireReason?: boolean
@@ -1701,7 +1742,7 @@ export type CheckoutSelectScalar = {
   updatedAt?: boolean
 }
 
-export type CheckoutOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "userId" | "email" | "orderId" | "ownsOrder" | "status" | "cart" | "currency" | "amount" | "sessionId" | "sessionUrl" | "sessionExpiresAt" | "paymentIntentId" | "refusal" | "idempotencyKey" | "requestId" | "ipAddress" | "network" | "userAgent" | "askedAt" | "risk" | "requeues" | "stripeAwaySince" | "serverErrors" | "sessionParams" | "expireReason" | "expireFailedAt" | "createdAt" | "updatedAt", ExtArgs["result"]["checkout"]>
+export type CheckoutOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "userId" | "email" | "orderId" | "ownsOrder" | "status" | "cart" | "currency" | "amount" | "sessionId" | "sessionUrl" | "sessionExpiresAt" | "paymentIntentId" | "refusal" | "idempotencyKey" | "requestId" | "ipAddress" | "network" | "userAgent" | "askedAt" | "risk" | "requeues" | "stripeAwaySince" | "keyRefusedAt" | "serverErrors" | "sessionParams" | "expireReason" | "expireFailedAt" | "createdAt" | "updatedAt", ExtArgs["result"]["checkout"]>
 export type CheckoutInclude<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   order?: boolean | Prisma.Checkout$orderArgs<ExtArgs>
   reservations?: boolean | Prisma.Checkout$reservationsArgs<ExtArgs>
@@ -1758,6 +1799,10 @@ export type $CheckoutPayload<ExtArgs extends runtime.Types.Extensions.InternalAr
      * Since when Stripe has been away whenever a job of this row needed it; null when the last try failed otherwise.
      */
     stripeAwaySince: Date | null
+    /**
+     * When Stripe last refused our API key to a job of this row; null when the last try failed otherwise.
+     */
+    keyRefusedAt: Date | null
     /**
      * How often Stripe met an error of its own while it created the Session: each needs another idempotency key.
      */
@@ -2225,6 +2270,7 @@ export interface CheckoutFieldRefs {
   readonly risk: Prisma.FieldRef<"Checkout", 'String'>
   readonly requeues: Prisma.FieldRef<"Checkout", 'Int'>
   readonly stripeAwaySince: Prisma.FieldRef<"Checkout", 'DateTime'>
+  readonly keyRefusedAt: Prisma.FieldRef<"Checkout", 'DateTime'>
   readonly serverErrors: Prisma.FieldRef<"Checkout", 'Int'>
   readonly sessionParams: Prisma.FieldRef<"Checkout", 'Json'>
   readonly expireReason: Prisma.FieldRef<"Checkout", 'String'>
