@@ -5,12 +5,14 @@ import { freePort } from '../local/free-port.js'
 import { type PrivateRedis, startPrivateRedis } from '../local/private-redis.js'
 import { data, lineOf, type Shopper } from '../local/shopper.js'
 import { isDatabaseUnavailable, openDatabase } from '../shared/database/database.js'
+import { SECOND } from '../shared/duration.js'
 import { requestRefunds } from '../shared/orders/refund.js'
 import { openQueues, openWorkers } from '../shared/queue/queues.js'
 import { createStripe } from '../shared/runtime/stripe-client.js'
 import { storeEvents } from '../shared/statements/webhook-events.js'
 import { webhookProcessing } from '../workers/webhook-processing.js'
 import { runOps } from './support/ops.js'
+import { buy } from './support/purchase.js'
 import { asOwner, engines, openShop, type Shop, WEBHOOK_SECRET, withShop } from './support/shop.js'
 
 // Only where the run has a Redis at all: this one is started, stopped and started again.
@@ -130,9 +132,12 @@ it('keeps an event alive while Stripe, whom it has to ask, is away', async () =>
   await withShop(openShop('postgres', { SWEEP_AFTER_SECONDS: '3600' }), async shop => {
     const { services } = shop.stack
     const { prisma, pool } = services.db
+    // It could be that of a checkout that is open.
+    await buy(await shop.customer('ada'))
+    const created = Math.floor(Date.now() / SECOND) + 60
     const id = 'evt_asks_about_its_payment'
     const object = { id: 're_1', object: 'refund', payment_intent: 'pi_of_somebody', amount: 100, currency: 'eur' }
-    const payload = JSON.stringify({ id, type: 'refund.created', created: 1, data: { object } })
+    const payload = JSON.stringify({ id, type: 'refund.created', created, data: { object } })
     const envelope = { id, type: 'refund.created', apiVersion: null, livemode: false, requestId: 'test' }
     await storeEvents(pool, [{ ...envelope, created: new Date(), receivedAt: new Date(), payload }])
     const { stripe: settings } = services.config

@@ -27,6 +27,8 @@ import { clientOf, origin, requestId } from '../request-context.js'
 import { checkoutRequestSchema } from '../schemas.js'
 
 const ATTEMPT_WINDOW = HOUR
+/** Seconds; a person has to mend the key. */
+const KEY_RETRY_AFTER = '30'
 
 /** POST /api/stripe/checkout: writes the checkout down, enqueues it, and answers with what the workers made of it. */
 export function checkoutRoute(ingress: Ingress): Router {
@@ -131,7 +133,7 @@ async function answerClaimed(
     response.setHeader('Idempotent-Replayed', 'true')
     return send(response, { status: holder.status, body: holder.response }, checkout.id)
   }
-  if (!holder.derived && isInFlight(checkout.status)) {
+  if (!holder.derived && isInFlight(checkout.status) && checkout.keyRefusedAt === null) {
     throw new Problem(
       'key_in_flight',
       { detail: 'Wait for its answer, or ask at the address in Location.', checkoutId: checkout.id },
@@ -161,7 +163,10 @@ async function answerWithOutcome(
   send(response, settled === undefined ? accepted(id) : checkoutOutcome(settled), id)
 }
 
-/** The checkout once the workers are done with it, or undefined when `waitMs` is over or the client is gone first. */
+/**
+ * The checkout once the workers are done with it, or undefined when `waitMs` is over or the client is gone first. Throws as
+ * soon as it is known that Stripe refuses our API key: nothing will come of the wait, and the checkout keeps its place.
+ */
 async function waitForOutcome(
   ingress: Ingress,
   response: Response,
@@ -171,16 +176,33 @@ async function waitForOutcome(
   lookFirst: boolean
 ): Promise<CheckoutRow | undefined> {
   const deadline = performance.now() + waitMs
+  const begun = ingress.now()
+  let refusedAt: Date | null = null
   for (let look = lookFirst; !isGone(response); look = true) {
     if (look) {
       const checkout = await readCheckout(ingress.db.pool, id)
       if (checkout !== undefined && !isInFlight(checkout.status)) return checkout
+      refusedAt = checkout?.keyRefusedAt ?? null
     }
     const left = deadline - performance.now()
+    // One of before this request may be over: the workers try again.
+    if (refusedAt !== null && waitMs > 0 && (refusedAt >= begun || left <= 0)) throw keyRefused(id)
     if (left <= 0) return undefined
     await watch.changed(left)
   }
   return undefined
+}
+
+function keyRefused(checkoutId: string): Problem {
+  return new Problem(
+    'unavailable',
+    {
+      detail:
+        'The payment provider does not take our requests at the moment. Nothing was charged and the goods are kept: send the same request again, or ask at the address in Location.',
+      checkoutId
+    },
+    { Location: statusPath(checkoutId), 'Retry-After': KEY_RETRY_AFTER }
+  )
 }
 
 /** RFC 7240. */

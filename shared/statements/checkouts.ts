@@ -24,6 +24,8 @@ export interface CheckoutRow extends AnswerableCheckout {
   currency: string
   amount: number | null
   paymentIntentId: string | null
+  /** When Stripe last refused our API key to a job of it. */
+  keyRefusedAt: Date | null
   ipAddress: string | null
   network: string | null
   userAgent: string | null
@@ -332,6 +334,19 @@ export async function mayPayUnseen(db: Queryable, at: Date): Promise<boolean> {
     values: [new Date(at.getTime() + CLOCK_SLACK)]
   })
   return rows[0]?.may === true
+}
+
+/** The Session is made for a later time, for none could be made until now. False when it is not waiting for one any more. */
+export async function postponeSession(
+  db: Queryable,
+  id: string,
+  to: { sessionParams: Stripe.Checkout.SessionCreateParams; sessionExpiresAt: Date }
+): Promise<boolean> {
+  const { rowCount } = await db.query(
+    `UPDATE "Checkout" SET "sessionParams" = $2, "sessionExpiresAt" = $3 WHERE "id" = $1 AND "status" = 'VERIFIED'`,
+    [id, JSON.stringify(to.sessionParams), to.sessionExpiresAt]
+  )
+  return rowCount === 1
 }
 
 /** Which of these checkouts are in this database. */

@@ -1,6 +1,7 @@
 import type { Queryable } from '../database/database.js'
 import type { RowJobName } from '../queue/jobs.js'
 import { checkoutStates, eventStates, notificationStates, refundStates } from '../rules/state-groups.js'
+import { CHECKOUT_CHANGED } from './checkouts.js'
 import { oneOf } from './states.js'
 
 const CHECKOUT_IN_FLIGHT = oneOf(checkoutStates.inFlight)
@@ -76,6 +77,10 @@ export async function markStripeAway(
 ): Promise<void> {
   const table = ASKING[row.job]
   if (table === undefined) return
+  if (table === 'Checkout') {
+    const asked = 'UPDATE "Checkout" SET "keyRefusedAt" = NULL WHERE "id" = $1 AND "keyRefusedAt" IS NOT NULL'
+    await db.query(asked, [row.id])
+  }
   await db.query(
     `UPDATE "${table}" SET "stripeAwaySince" = CASE WHEN $2::boolean THEN COALESCE("stripeAwaySince", $3) END
      WHERE "id" = $1 AND ("stripeAwaySince" IS NULL) = $2`,
@@ -83,15 +88,27 @@ export async function markStripeAway(
   )
 }
 
-/** A job's try has failed because Stripe refuses our key: its row waits for that with all others, and is not stuck. */
-export async function markKeyRefused(db: Queryable, row: DueRow): Promise<void> {
+/**
+ * A job's try has failed because Stripe refuses our key: its row waits for that with all others, and is not stuck. Whoever
+ * waits for a checkout is told.
+ */
+export async function markKeyRefused(db: Queryable, row: DueRow, now: Date): Promise<void> {
   const table = ASKING[row.job]
   if (table === undefined) return
-  const [set, when] = table === 'Checkout' ? [', "requeues" = 0', ' OR "requeues" > 0'] : ['', '']
-  await db.query(
-    `UPDATE "${table}" SET "stripeAwaySince" = NULL${set} WHERE "id" = $1 AND ("stripeAwaySince" IS NOT NULL${when})`,
-    [row.id]
-  )
+  if (table === 'Checkout') {
+    await db.query(
+      `WITH waiting AS (
+         UPDATE "Checkout" SET "stripeAwaySince" = NULL, "requeues" = 0, "keyRefusedAt" = $2
+         WHERE "id" = $1 AND "status" IN ('RECEIVED', 'VERIFIED') RETURNING "id"
+       )
+       SELECT pg_notify('${CHECKOUT_CHANGED}', "id") FROM waiting`,
+      [row.id, now]
+    )
+    return
+  }
+  await db.query(`UPDATE "${table}" SET "stripeAwaySince" = NULL WHERE "id" = $1 AND "stripeAwaySince" IS NOT NULL`, [
+    row.id
+  ])
 }
 
 export interface WaitingForStripe {
