@@ -628,10 +628,9 @@ it.each(engines)(
       name: 'secrecy',
       destination: { write: line => lines.push(line) }
     })
-    const shop = await openShop(engine, {}, { log })
-    let tables = ''
-    let jobs = ''
-    try {
+    await withShop(openShop(engine, {}, { log }), async shop => {
+      let tables = ''
+      let jobs = ''
       const ada = await shop.customer('ada')
       const line = lineOf(await ada.product('stoneware-mug'), 1)
       const noisy = { 'User-Agent': `agent ${PAN}`, 'X-Request-Id': PAN, 'Idempotency-Key': PAN }
@@ -663,20 +662,18 @@ it.each(engines)(
       if (engine === 'redis') jobs = await everythingIn(shop.stack.config.queue)
       expect(jobs).toContain('webhook-processing')
       expect((await pool.query('SELECT 1')).rowCount).toBe(1)
-    } finally {
-      await shop.close()
-    }
-    const logged = lines.join('')
-    expect(lines.length).toBeGreaterThan(10)
-    expect(tables.length).toBeGreaterThan(5_000)
-    for (const text of [logged, tables, jobs]) expect(text).not.toMatch(/4242424242424242|5555 5555 5555 4444/)
-    expect(logged).not.toContain('ada@shop.example')
-    expect(jobs).not.toContain('ada@shop.example')
-    for (const secret of [WEBHOOK_SECRET, 'password of the tests', 'sk_test_', 'a secret for tests', 'eyJ']) {
-      expect(logged).not.toContain(secret)
-      expect(jobs).not.toContain(secret)
-      expect(tables).not.toContain(secret)
-    }
+      const logged = lines.join('')
+      expect(lines.length).toBeGreaterThan(10)
+      expect(tables.length).toBeGreaterThan(5_000)
+      for (const text of [logged, tables, jobs]) expect(text).not.toMatch(/4242424242424242|5555 5555 5555 4444/)
+      expect(logged).not.toContain('ada@shop.example')
+      expect(jobs).not.toContain('ada@shop.example')
+      for (const secret of [WEBHOOK_SECRET, 'password of the tests', 'sk_test_', 'a secret for tests', 'eyJ']) {
+        expect(logged).not.toContain(secret)
+        expect(jobs).not.toContain(secret)
+        expect(tables).not.toContain(secret)
+      }
+    })
   }
 )
 

@@ -2,17 +2,19 @@ import { createServer, type ServerResponse } from 'node:http'
 import { connect } from 'node:net'
 import { Worker } from 'bullmq'
 import type { Response } from 'express'
+import Stripe from 'stripe'
 import { createCheckoutWatcher } from '../api/checkout-watcher.js'
 import { createKeyedMutex } from '../api/keyed-mutex.js'
 import { createProvenListener } from '../api/proven-listener.js'
 import { startApi } from '../api/start.js'
 import { eventually } from '../local/eventually.js'
 import { freePort } from '../local/free-port.js'
-import { address, data, lineOf, type Shopper } from '../local/shopper.js'
+import { address, createShopper, data, lineOf, type Shopper } from '../local/shopper.js'
 import { setAuditPolicy } from '../shared/audit/audit-policy.js'
 import { isNotAnswered } from '../shared/database/bounded-client.js'
 import { isDatabaseUnavailable, openDatabase, transaction } from '../shared/database/database.js'
 import { createPool, probeHeldConnections } from '../shared/database/postgres-pool.js'
+import { signSessionToken } from '../shared/identity/session-token.js'
 import { openQueues } from '../shared/queue/queues.js'
 import { whenGone } from '../shared/runtime/client-gone.js'
 import { createGuessBrake, type Verdict } from '../shared/runtime/guess-brake.js'
@@ -22,7 +24,7 @@ import { storeEvents } from '../shared/statements/webhook-events.js'
 import { startMetricsListener } from '../workers/metrics-listener.js'
 import { startWorkers } from '../workers/start.js'
 import { randomFrom } from './support/random.js'
-import { asOwner, engines, openShop, type Shop, withShop } from './support/shop.js'
+import { asOwner, engines, openShop, type Shop, WEBHOOK_SECRET, withShop } from './support/shop.js'
 import { startTcpProxy, type TcpProxy } from './support/tcp-proxy.js'
 
 const POSTGRES = () => process.env.TILLWORKS_TEST_POSTGRES ?? ''
@@ -43,10 +45,8 @@ describe('customers who leave', () => {
       socket.on('close', () => resolve()).on('error', reject)
     })
   const bearerOf = async (userId: string) => {
-    let seen: string | null = null
-    const { signSessionToken } = await import('../shared/identity/session-token.js')
-    seen = await signSessionToken({ userId, email: `${userId}@shop.example` }, shop.stack.config.auth.secret, 600)
-    return `Authorization: Bearer ${seen}`
+    const customer = { userId, email: `${userId}@shop.example` }
+    return `Authorization: Bearer ${await signSessionToken(customer, shop.stack.config.auth.secret, 600)}`
   }
 
   it('are counted and read for no longer than they stay', async () => {
@@ -165,8 +165,6 @@ describe('a connection that is gone without a word', () => {
         signal: AbortSignal.timeout(PATIENCE)
       })
     const get = (path: string) => customer.request(path, { signal: AbortSignal.timeout(PATIENCE) })
-    const { default: Stripe } = await import('stripe')
-    const { WEBHOOK_SECRET } = await import('./support/shop.js')
     const event = JSON.stringify({ id: 'evt_lost', object: 'event', type: 'x', created: Math.floor(Date.now() / 1000) })
     const signature = Stripe.webhooks.generateTestHeaderString({ payload: event, secret: WEBHOOK_SECRET })
     const order = JSON.stringify({ items, address, subtotal: product.price, shipping: 0 })
@@ -723,7 +721,6 @@ it('lets no request of a burst through maintenance in a new process, nor one who
     const api = await startApi({ ...services, config: { ...services.config, ops } }, 0)
     started.push(api)
     const customer = await shop.customer('eager')
-    const { createShopper } = await import('../local/shopper.js')
     const shopper = await createShopper({
       port: api.port,
       authSecret: services.config.auth.secret,

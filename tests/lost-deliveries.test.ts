@@ -4,6 +4,7 @@ import { Webhook } from 'standardwebhooks'
 import { eventually } from '../local/eventually.js'
 import { data, lineOf, type Shopper } from '../local/shopper.js'
 import { DAY, HOUR } from '../shared/duration.js'
+import { bookBalanceTransactions } from '../shared/reconcile/balance.js'
 import { checkLedger } from '../shared/reconcile/ledger-check.js'
 import { reconcile } from '../shared/reconcile/reconcile.js'
 import { storeEvents } from '../shared/statements/webhook-events.js'
@@ -85,7 +86,6 @@ it(`ends all of ${ORDERS} orders right though 30 % of the deliveries never come`
 
     // And the ledger is what Stripe has, until something happens that nobody tells.
     const period = [new Date(Date.now() - DAY), new Date(Date.now() + 2 * DAY)] as const
-    const { bookBalanceTransactions } = await import('../shared/reconcile/balance.js')
     await bookBalanceTransactions(services, [])
     const check = await checkLedger(services, ...period)
     expect(check.differences).toEqual([])
@@ -318,38 +318,41 @@ describe.each(engines)('on %s', engine => {
     })
     await new Promise<void>(resolve => receiver.listen(0, '127.0.0.1', resolve))
     const port = (receiver.address() as AddressInfo).port
-    const shop = await openShop(engine, {
-      ORDER_WEBHOOK_URL: `http://127.0.0.1:${port}/hook`,
-      ORDER_WEBHOOK_SECRET: secret
-    })
-    try {
-      const customer = await shop.customer('told')
-      const checkout = await buy(customer, 'told')
-      await customer.pay(checkout.url ?? '')
-      await customer.orderBecomes(checkout.orderId ?? '', 'PAID')
-      const { paymentIntentId } = await shop.stack.services.db.prisma.payment.findFirstOrThrow()
-      await shop.stack.services.stripe.refunds.create({ payment_intent: paymentIntentId, amount: 100 })
-      await customer.orderBecomes(checkout.orderId ?? '', 'PARTIALLY_REFUNDED')
-      await shop.stack.services.stripe.refunds.create({ payment_intent: paymentIntentId, amount: 200 })
-      await shop.stack.services.stripe.refunds.create({ payment_intent: paymentIntentId })
-      await eventually(
-        async () => heard,
-        all => all.length >= 4
-      )
-      const types = ['order.paid', 'order.partially_refunded', 'order.partially_refunded', 'order.refunded']
-      expect(heard.map(event => event.type)).toEqual(types)
-      expect(heard.map(event => event.data.sequence)).toEqual([1, 2, 3, 4])
-      expect((await runOps(shop, 'notifications', 'list')).output).toContain('order.refunded')
-      expect((await runOps(shop, 'notifications', 'replay', heard[3]?.id ?? '')).code).toBe(0)
-      await eventually(
-        async () => heard,
-        all => all.length === 5
-      )
-      expect(heard[4]).toEqual(heard[3])
-    } finally {
-      await shop.close()
-      receiver.close()
-      receiver.closeAllConnections()
-    }
+    await withShop(
+      openShop(engine, {
+        ORDER_WEBHOOK_URL: `http://127.0.0.1:${port}/hook`,
+        ORDER_WEBHOOK_SECRET: secret
+      }),
+      async shop => {
+        try {
+          const customer = await shop.customer('told')
+          const checkout = await buy(customer, 'told')
+          await customer.pay(checkout.url ?? '')
+          await customer.orderBecomes(checkout.orderId ?? '', 'PAID')
+          const { paymentIntentId } = await shop.stack.services.db.prisma.payment.findFirstOrThrow()
+          await shop.stack.services.stripe.refunds.create({ payment_intent: paymentIntentId, amount: 100 })
+          await customer.orderBecomes(checkout.orderId ?? '', 'PARTIALLY_REFUNDED')
+          await shop.stack.services.stripe.refunds.create({ payment_intent: paymentIntentId, amount: 200 })
+          await shop.stack.services.stripe.refunds.create({ payment_intent: paymentIntentId })
+          await eventually(
+            async () => heard,
+            all => all.length >= 4
+          )
+          const types = ['order.paid', 'order.partially_refunded', 'order.partially_refunded', 'order.refunded']
+          expect(heard.map(event => event.type)).toEqual(types)
+          expect(heard.map(event => event.data.sequence)).toEqual([1, 2, 3, 4])
+          expect((await runOps(shop, 'notifications', 'list')).output).toContain('order.refunded')
+          expect((await runOps(shop, 'notifications', 'replay', heard[3]?.id ?? '')).code).toBe(0)
+          await eventually(
+            async () => heard,
+            all => all.length === 5
+          )
+          expect(heard[4]).toEqual(heard[3])
+        } finally {
+          receiver.close()
+          receiver.closeAllConnections()
+        }
+      }
+    )
   })
 })

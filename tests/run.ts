@@ -19,7 +19,9 @@ await build({
   format: 'esm',
   target: 'node20',
   // What is CommonJS among the packages asks for Node's own modules by require().
-  banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
+  banner: {
+    js: "import { createRequire as requireOf } from 'node:module'; const require = requireOf(import.meta.url);"
+  },
   sourcemap: true,
   logLevel: 'warning'
 })
