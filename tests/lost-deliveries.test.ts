@@ -1,6 +1,3 @@
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { Webhook } from 'standardwebhooks'
 import { eventually } from '../local/eventually.js'
 import { data, lineOf, type Shopper } from '../local/shopper.js'
 import { DAY, HOUR } from '../shared/duration.js'
@@ -299,60 +296,5 @@ describe.each(engines)('on %s', engine => {
         note: 'not ours'
       })
     })
-  })
-
-  it('tells the shop about each change of an order once, in order, signed, and again after a failure', async () => {
-    const secret = `whsec_${Buffer.alloc(32, 7).toString('base64')}`
-    const heard: { id: string; type: string; data: { orderId: string; sequence: number; status: string } }[] = []
-    let refuse = 2
-    const receiver = createServer(async (request, response) => {
-      let body = ''
-      for await (const chunk of request) body += chunk
-      if (refuse-- > 0) return response.writeHead(500).end()
-      const event = new Webhook(secret).verify(
-        body,
-        request.headers as Record<string, string>
-      ) as (typeof heard)[number]
-      heard.push({ ...event, id: String(request.headers['webhook-id']) })
-      response.writeHead(204).end()
-    })
-    await new Promise<void>(resolve => receiver.listen(0, '127.0.0.1', resolve))
-    const port = (receiver.address() as AddressInfo).port
-    await withShop(
-      openShop(engine, {
-        ORDER_WEBHOOK_URL: `http://127.0.0.1:${port}/hook`,
-        ORDER_WEBHOOK_SECRET: secret
-      }),
-      async shop => {
-        try {
-          const customer = await shop.customer('told')
-          const checkout = await buy(customer, 'told')
-          await customer.pay(checkout.url ?? '')
-          await customer.orderBecomes(checkout.orderId ?? '', 'PAID')
-          const { paymentIntentId } = await shop.stack.services.db.prisma.payment.findFirstOrThrow()
-          await shop.stack.services.stripe.refunds.create({ payment_intent: paymentIntentId, amount: 100 })
-          await customer.orderBecomes(checkout.orderId ?? '', 'PARTIALLY_REFUNDED')
-          await shop.stack.services.stripe.refunds.create({ payment_intent: paymentIntentId, amount: 200 })
-          await shop.stack.services.stripe.refunds.create({ payment_intent: paymentIntentId })
-          await eventually(
-            async () => heard,
-            all => all.length >= 4
-          )
-          const types = ['order.paid', 'order.partially_refunded', 'order.partially_refunded', 'order.refunded']
-          expect(heard.map(event => event.type)).toEqual(types)
-          expect(heard.map(event => event.data.sequence)).toEqual([1, 2, 3, 4])
-          expect((await runOps(shop, 'notifications', 'list')).output).toContain('order.refunded')
-          expect((await runOps(shop, 'notifications', 'replay', heard[3]?.id ?? '')).code).toBe(0)
-          await eventually(
-            async () => heard,
-            all => all.length === 5
-          )
-          expect(heard[4]).toEqual(heard[3])
-        } finally {
-          receiver.close()
-          receiver.closeAllConnections()
-        }
-      }
-    )
   })
 })

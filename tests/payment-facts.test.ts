@@ -10,7 +10,7 @@ import { priceVerification } from '../workers/price-verification.js'
 import { refundCreation } from '../workers/refund-creation.js'
 import { sessionCreation } from '../workers/session-creation.js'
 import { startWorkers } from '../workers/start.js'
-import { BY_HAND, JOB, open } from './support/fresh-shop.js'
+import { JOB, open } from './support/fresh-shop.js'
 import { runOps } from './support/ops.js'
 import {
   allApplied,
@@ -25,6 +25,7 @@ import {
   payWith,
   sessionOf
 } from './support/purchase.js'
+import { BY_HAND } from './support/settings.js'
 import { asOwner } from './support/shop.js'
 
 /** How often an answer has to be lost: the client asks once more by itself when a connection breaks. */
