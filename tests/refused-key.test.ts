@@ -8,9 +8,10 @@ import { readInstallation } from '../shared/statements/installation.js'
 import { storeEvents } from '../shared/statements/webhook-events.js'
 import { reconcileJob } from '../workers/reconcile.js'
 import { sessionCreation } from '../workers/session-creation.js'
-import { BY_HAND, JOB, open } from './support/fresh-shop.js'
+import { JOB, open } from './support/fresh-shop.js'
 import { runOps } from './support/ops.js'
 import { allApplied, buy, intentOf, ledgerDifferences, orderRow, sessionOf } from './support/purchase.js'
+import { BY_HAND } from './support/settings.js'
 import type { Shop } from './support/shop.js'
 
 const FAST = { STRIPE_MAX_RETRIES: '0', CHECKOUT_WAIT_MS: '15000' }
