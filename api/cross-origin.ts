@@ -16,7 +16,7 @@ export function crossOrigin({ allowedOrigins }: Config): RequestHandler[] {
   const allowOwn = cors({
     origin: [...allowedOrigins],
     credentials: true,
-    methods: ['GET', 'POST'],
+    methods: ['GET', 'POST', 'DELETE'],
     allowedHeaders: ['Content-Type', 'Authorization', 'Idempotency-Key', 'If-None-Match', 'Prefer', 'X-Request-Id'],
     exposedHeaders: [
       'Location',

@@ -6,16 +6,16 @@ import { newId } from '../../shared/ids.js'
 import type { Cart } from '../../shared/rules/cart.js'
 import { type CheckoutOutcome, checkoutOutcome } from '../../shared/rules/checkout-outcome.js'
 import { isInFlight } from '../../shared/rules/transitions.js'
-import { isGone, whenGone } from '../../shared/runtime/client-gone.js'
+import { whenGone } from '../../shared/runtime/client-gone.js'
 import {
   type CheckoutRow,
   type ClaimedKey,
   claimCheckout,
   findKey,
-  type NewCheckout,
-  readCheckout
+  type NewCheckout
 } from '../../shared/statements/checkouts.js'
 import { refuseCardNumbers } from '../card-numbers.js'
+import { prefersAsync, statusPath, waitForCheckout } from '../checkout-wait.js'
 import type { Watch } from '../checkout-watcher.js'
 import { KEY_LIFETIME, type RequestKey, requestKey } from '../idempotency.js'
 import type { Ingress } from '../ingress.js'
@@ -150,39 +150,9 @@ async function answerWithOutcome(
   lookFirst = false
 ): Promise<void> {
   whenGone(response, () => watch.stop())
-  const settled = await waitForOutcome(ingress, response, watch, id, waitMs, lookFirst)
+  const until = (checkout: CheckoutRow) => !isInFlight(checkout.status)
+  const settled = await waitForCheckout(ingress, response, { watch, id, waitMs, until, lookFirst })
   send(response, settled === undefined ? accepted(id) : checkoutOutcome(settled), id)
-}
-
-/** The checkout once the workers are done with it, or undefined when `waitMs` is over or the client is gone first. */
-async function waitForOutcome(
-  ingress: Ingress,
-  response: Response,
-  watch: Watch,
-  id: string,
-  waitMs: number,
-  lookFirst: boolean
-): Promise<CheckoutRow | undefined> {
-  const deadline = performance.now() + waitMs
-  for (let look = lookFirst; !isGone(response); look = true) {
-    if (look) {
-      const checkout = await readCheckout(ingress.db.pool, id)
-      if (checkout !== undefined && !isInFlight(checkout.status)) return checkout
-    }
-    const left = deadline - performance.now()
-    if (left <= 0) return undefined
-    await watch.changed(left)
-  }
-  return undefined
-}
-
-/** RFC 7240. */
-function prefersAsync(request: Request): boolean {
-  return /(^|[,;\s])respond-async([,;\s]|$)/i.test(request.get('prefer') ?? '')
-}
-
-function statusPath(checkoutId: string): string {
-  return `/api/stripe/checkout/${checkoutId}`
 }
 
 function accepted(checkoutId: string): CheckoutOutcome {

@@ -1,5 +1,6 @@
 import type { Queryable } from '../database/database.js'
 import type { RowJobName } from '../queue/jobs.js'
+import { CHECKOUT_CHANGED } from './checkouts.js'
 
 export interface DueRow {
   job: RowJobName
@@ -58,6 +59,7 @@ export async function countServerError(
 const ASKING: Partial<Record<RowJobName, 'Checkout' | 'WebhookEvent' | 'Refund'>> = {
   'price-verification': 'Checkout',
   'session-creation': 'Checkout',
+  'session-expiry': 'Checkout',
   'webhook-processing': 'WebhookEvent',
   'refund-creation': 'Refund'
 }
@@ -70,11 +72,14 @@ export async function markStripeAway(
 ): Promise<void> {
   const table = ASKING[row.job]
   if (table === undefined) return
-  await db.query(
-    `UPDATE "${table}" SET "stripeAwaySince" = CASE WHEN $2::boolean THEN COALESCE("stripeAwaySince", $3) END
-     WHERE "id" = $1 AND ("stripeAwaySince" IS NULL) = $2`,
-    [row.id, failure.isAway, failure.now]
-  )
+  // It fails while there is no Session yet, too, which says nothing about Stripe.
+  if (row.job === 'session-expiry' && !failure.isAway) return
+  const changed = `UPDATE "${table}" SET "stripeAwaySince" = CASE WHEN $2::boolean THEN COALESCE("stripeAwaySince", $3) END
+     WHERE "id" = $1 AND ("stripeAwaySince" IS NULL) = $2 RETURNING "id"`
+  // Somebody may wait for it.
+  const tell =
+    table === 'Checkout' ? `SELECT pg_notify('${CHECKOUT_CHANGED}', "id") FROM changed` : 'SELECT FROM changed'
+  await db.query(`WITH changed AS (${changed}) ${tell}`, [row.id, failure.isAway, failure.now])
 }
 
 /** A job's try has failed because Stripe refuses our key: its row waits for that with all others, and is not stuck. */
