@@ -4,6 +4,7 @@ import type { Config } from '../shared/config/config.js'
 import { MINUTE, SECOND } from '../shared/duration.js'
 import { messageOf, Problem } from '../shared/errors.js'
 import { type Customer, customerOf } from '../shared/identity/customer-claims.js'
+import { originMatcher } from '../shared/identity/origins.js'
 import { SESSION_COOKIE, verifySessionToken } from '../shared/identity/session-token.js'
 import type { Logger } from '../shared/logger.js'
 import { requestId } from './request-context.js'
@@ -14,6 +15,7 @@ export type Authenticate = (request: Request) => Promise<Customer>
 
 export function createAuthenticator(config: Config, log: Logger): Authenticate {
   const verifyBearer = bearerVerifier(config)
+  const isAllowedOrigin = originMatcher(config.allowedOrigins)
   return async request => {
     const bearer = /^Bearer +(\S+)$/i.exec(request.get('authorization') ?? '')?.[1]
     const cookie = bearer === undefined ? findSessionCookie(request.get('cookie') ?? '') : undefined
@@ -23,7 +25,7 @@ export function createAuthenticator(config: Config, log: Logger): Authenticate {
         ? verifyBearer(bearer)
         : withEachSecret(
             config.auth.secrets,
-            secret => cookie?.read(cookie.value, secret, cookie.name) as Promise<Customer>
+            secret => cookie?.read(cookie.value, secret, cookie.name, config.auth.claims) as Promise<Customer>
           )
     const customer = await reading.catch(error => {
       if (isIssuerAway(error)) {
@@ -38,10 +40,13 @@ export function createAuthenticator(config: Config, log: Logger): Authenticate {
         )
       }
       // The reason is for the log; telling it to the caller would help only a forger.
-      log.warn({ requestId: requestId(request), cookie: cookie?.name, reason: messageOf(error) }, 'session refused')
+      log.warn(
+        { requestId: requestId(request), cookie: cookie?.name, reason: messageOf(error) },
+        'a customer’s session was refused'
+      )
       throw unauthorized()
     })
-    checkOrigin(request, cookie === undefined ? 'header' : 'cookie', config.allowedOrigins)
+    checkOrigin(request, cookie === undefined ? 'header' : 'cookie', isAllowedOrigin)
     return customer
   }
 }
@@ -61,9 +66,9 @@ function bearerVerifier({ auth }: Config): (token: string) => Promise<Customer> 
       issuer: auth.issuer.issuer,
       audience: auth.issuer.audience,
       clockTolerance: 15,
-      requiredClaims: ['sub', 'exp']
+      requiredClaims: ['exp']
     })
-    return customerOf(payload)
+    return customerOf(payload, auth.claims)
   }
 }
 
@@ -103,12 +108,12 @@ async function withEachSecret(
  * A page's own GET has none; Sec-Fetch-Site tells it from another page's, which browsers let through without reading.
  * A bearer token is sent on purpose, also by servers, which have no Origin.
  */
-function checkOrigin(request: Request, from: 'header' | 'cookie', allowed: readonly string[]): void {
+function checkOrigin(request: Request, from: 'header' | 'cookie', isAllowed: (origin: string) => boolean): void {
   const origin = request.get('origin')
   const site = request.get('sec-fetch-site')
   const isOwnGet = request.method === 'GET' && (site === undefined || site === 'same-origin' || site === 'none')
   if (origin === undefined && (from === 'header' || isOwnGet)) return
-  if (origin !== undefined && allowed.includes(origin)) return
+  if (origin !== undefined && isAllowed(origin)) return
   throw new Problem('origin_refused', {
     detail:
       origin === undefined

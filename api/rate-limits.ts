@@ -88,7 +88,7 @@ function limiter(
     ...shared,
     storeClient: {
       query: (statement: QueryConfig) =>
-        withinTime(db.pool.query(statement), STORE_TIMEOUT, 'PostgreSQL did not count in time')
+        withinTime(db.pool.query(statement), STORE_TIMEOUT, 'PostgreSQL did not count the request in time')
     },
     tableName: 'RateLimit',
     tableCreated: true,
@@ -104,7 +104,7 @@ function connect(url: string, { log }: Services): Redis {
     connectTimeout: STORE_TIMEOUT * 4,
     socketTimeout: STORE_SILENCE
   })
-  redis.on('error', error => log.debug({ err: error }, 'Redis connection error'))
+  redis.on('error', error => log.debug({ err: error }, 'a connection to Redis failed'))
   return redis
 }
 

@@ -10,6 +10,7 @@ import { order } from './order.js'
 import { print } from './print.js'
 import { privacy } from './privacy.js'
 import { reconcile } from './reconcile.js'
+import { shop } from './shop.js'
 import { token } from './token.js'
 
 export interface Command {
@@ -20,7 +21,11 @@ export interface Command {
 
 /** Everything that `npm run ops -- NAME` can do. */
 export const commands: Record<string, Command | undefined> = {
-  token: { usage: 'token --user-id U --email E [--hours 24]', what: 'print a session token for local use', run: token },
+  token: {
+    usage: 'token --user-id U [--email E] [--hours 24]',
+    what: 'print a session token for local use',
+    run: token
+  },
   events: {
     usage: 'events list [--status dead] [--limit 20] | show ID | replay ID [--note "…"] | resolve ID --note "…"',
     what: 'look at stored webhook events; apply a dead one again, or say how it was dealt with',
@@ -93,6 +98,11 @@ export const commands: Record<string, Command | undefined> = {
     usage: 'fraud show --user U [--ip A] | unblock --user U [--ip A] --note "…"',
     what: 'what the fraud rules see of a customer or an address, and let them count from zero',
     run: fraud
+  },
+  shop: {
+    usage: 'shop [--name NAME [--copy]]',
+    what: 'what this installation is called at Stripe; another name, with --copy for a database that was copied from a shop which goes on',
+    run: shop
   },
   maintenance: {
     usage: 'maintenance on --message "…" [--until DATE] | off | status',

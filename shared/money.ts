@@ -57,7 +57,7 @@ export function amountDecimals(currency: string): number {
 }
 
 export function minor(amount: number): MinorUnits {
-  if (!Number.isSafeInteger(amount)) throw new RangeError(`Not an amount in minor units: ${amount}`)
+  if (!Number.isSafeInteger(amount)) throw new RangeError(`${amount} is not an amount in minor units`)
   return amount as MinorUnits
 }
 

@@ -33,6 +33,8 @@ export interface Simulator {
   url: string
   port: number
   record: AccountRecord
+  /** How many requests to the API there were. */
+  calls(): number
   faults: { set(settings: FaultSettings): void; get(): FaultSettings }
   /** Does now what the clock would do by itself: expire Sessions, settle debits and refunds, retry deliveries. */
   tick(options?: { settleAllDebits?: boolean }): void
@@ -73,7 +75,9 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
     deliveries.send(event.id)
   }
 
+  let calls = 0
   const server = createServer((request, response) => {
+    if (request.url?.startsWith('/v1/')) calls++
     handle(account, faults, request, response).catch(error => {
       if (!response.headersSent) response.writeHead(500)
       response.end(String(error))
@@ -93,6 +97,7 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
     url: `http://127.0.0.1:${port}`,
     port,
     record: recordOf(store),
+    calls: () => calls,
     faults,
     tick,
     idle: () => deliveries.idle(),

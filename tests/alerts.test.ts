@@ -20,7 +20,7 @@ import { orderNotification } from '../workers/order-notification.js'
 import { startWorkers } from '../workers/start.js'
 import { sweep } from '../workers/sweep.js'
 import { runOps } from './support/ops.js'
-import { asOwner, engines, openShop, type Shop, WEBHOOK_SECRET } from './support/shop.js'
+import { asOwner, engines, openShop, type Shop, WEBHOOK_SECRET, withShop } from './support/shop.js'
 import { startTcpProxy } from './support/tcp-proxy.js'
 
 const QUIET = {
@@ -142,28 +142,30 @@ describe('a schedule that does not run', () => {
   })
 
   it('raises one alert for each that is late, by name, and none in a new shop', async () => {
-    const shop = await openShop('postgres', { ...QUIET, SWEEP_EVERY_SECONDS: '15', RECONCILE_CRON: '*/10 * * * *' })
-    try {
-      await shop.stack.stopWorkers()
-      const since = new Date()
-      await reportLateSchedules(later(shop, 4 * MINUTE), since)
-      expect(await alertsOf(shop, 'schedule_late')).toEqual([])
-      const both = [later(shop, HOUR), later(shop, HOUR + MINUTE)]
-      await Promise.all([...both, ...both].map(services => reportLateSchedules(services, since)))
-      const late = await alertsOf(shop, 'schedule_late')
-      expect(late.map(({ context }) => (context as { subject: string }).subject).sort()).toEqual(['reconcile', 'sweep'])
-      expect((await reasonsOf(shop, 'schedule_late')).join()).toContain('sweep runs every 15 seconds, was due at')
-      expect(
-        await shop.stack.services.db.prisma.paymentAuditLog.count({ where: { action: 'alert_schedule_late' } })
-      ).toBe(2)
-    } finally {
-      await shop.close()
-    }
+    await withShop(
+      openShop('postgres', { ...QUIET, SWEEP_EVERY_SECONDS: '15', RECONCILE_CRON: '*/10 * * * *' }),
+      async shop => {
+        await shop.stack.stopWorkers()
+        const since = new Date()
+        await reportLateSchedules(later(shop, 4 * MINUTE), since)
+        expect(await alertsOf(shop, 'schedule_late')).toEqual([])
+        const both = [later(shop, HOUR), later(shop, HOUR + MINUTE)]
+        await Promise.all([...both, ...both].map(services => reportLateSchedules(services, since)))
+        const late = await alertsOf(shop, 'schedule_late')
+        expect(late.map(({ context }) => (context as { subject: string }).subject).sort()).toEqual([
+          'reconcile',
+          'sweep'
+        ])
+        expect((await reasonsOf(shop, 'schedule_late')).join()).toContain('sweep runs every 15 seconds, was due at')
+        expect(
+          await shop.stack.services.db.prisma.paymentAuditLog.count({ where: { action: 'alert_schedule_late' } })
+        ).toBe(2)
+      }
+    )
   })
 
   it('is judged by the settings of the workers, which they write down, and not by those of who looks', async () => {
-    const shop = await openShop('postgres', { ...QUIET, RETENTION_CRON: '*/10 * * * *' })
-    try {
+    await withShop(openShop('postgres', { ...QUIET, RETENTION_CRON: '*/10 * * * *' }), async shop => {
       await shop.stack.stopWorkers()
       const { config } = shop.stack.services
       const schedules = { ...config.schedules, reconcileCron: '*/10 * * * *', retentionCron: '0 0 1 1 *' }
@@ -175,9 +177,7 @@ describe('a schedule that does not run', () => {
           reason: expect.stringContaining(`retention runs at */10 * * * * (${timeZone}), was due`)
         }
       ])
-    } finally {
-      await shop.close()
-    }
+    })
   })
 
   it('is not late for a turn that nobody could write down while the database was away', async () => {
@@ -396,67 +396,66 @@ describe('refused signatures', () => {
 })
 
 it('raises one alert for an outage of Stripe, which counts what waits, and single ones only for what is stuck otherwise', async () => {
-  const shop = await openShop('postgres', {
-    ...QUIET,
-    STRIPE_MAX_RETRIES: '0',
-    CHECKOUT_WAIT_MS: '0',
-    SWEEP_AFTER_SECONDS: '3600'
-  })
-  try {
-    const { services, config } = shop.stack
-    const { prisma, pool } = services.db
-    const customer = await shop.customer('waiting')
-    await shop.stack.stopWorkers()
-    const nowhere = { ...config.stripe, apiBase: `http://127.0.0.1:${await freePort()}` }
-    const cut = { ...services, stripe: createStripe({ ...config, stripe: nowhere }) }
-    const workers = await startWorkers(cut)
-    const items = [lineOf(await customer.product('stoneware-mug'), 1)]
-    for (const key of ['one', 'two', 'three']) await customer.checkout({ items }, { 'Idempotency-Key': key })
-    const waiting = await eventually(
-      () => prisma.checkout.findMany({ where: { stripeAwaySince: { not: null } } }),
-      all => all.length === 3
-    )
-    expect(waiting.map(({ status }) => status)).toEqual(Array(3).fill('VERIFIED'))
-    await workers.stop()
+  await withShop(
+    openShop('postgres', {
+      ...QUIET,
+      STRIPE_MAX_RETRIES: '0',
+      CHECKOUT_WAIT_MS: '0',
+      SWEEP_AFTER_SECONDS: '3600'
+    }),
+    async shop => {
+      const { services, config } = shop.stack
+      const { prisma, pool } = services.db
+      const customer = await shop.customer('waiting')
+      await shop.stack.stopWorkers()
+      const nowhere = { ...config.stripe, apiBase: `http://127.0.0.1:${await freePort()}` }
+      const cut = { ...services, stripe: createStripe({ ...config, stripe: nowhere }) }
+      const workers = await startWorkers(cut)
+      const items = [lineOf(await customer.product('stoneware-mug'), 1)]
+      for (const key of ['one', 'two', 'three']) await customer.checkout({ items }, { 'Idempotency-Key': key })
+      const waiting = await eventually(
+        () => prisma.checkout.findMany({ where: { stripeAwaySince: { not: null } } }),
+        all => all.length === 3
+      )
+      expect(waiting.map(({ status }) => status)).toEqual(Array(3).fill('VERIFIED'))
+      await workers.stop()
 
-    const sweepAfter = (ms: number) =>
-      sweep.handle(later(shop, ms), {}, { id: 'test', attempt: 1, isLastAttempt: true })
-    await sweepAfter(4 * MINUTE)
-    expect(await alertsOf(shop, 'stripe_away')).toEqual([])
-    // Each is due now and without a job that could be waited for: what was counted for it says nothing.
-    await pool.query('UPDATE "Checkout" SET "requeues" = 19')
-    for (const minutes of [70, 71, 72]) {
+      const sweepAfter = (ms: number) =>
+        sweep.handle(later(shop, ms), {}, { id: 'test', attempt: 1, isLastAttempt: true })
+      await sweepAfter(4 * MINUTE)
+      expect(await alertsOf(shop, 'stripe_away')).toEqual([])
+      // Each is due now and without a job that could be waited for: what was counted for it says nothing.
+      await pool.query('UPDATE "Checkout" SET "requeues" = 19')
+      for (const minutes of [70, 71, 72]) {
+        await Promise.all(services.queues.all.map(queue => queue.obliterate({ force: true })))
+        await sweepAfter(minutes * MINUTE)
+      }
+      expect(await reasonsOf(shop, 'stripe_away')).toEqual([
+        expect.stringMatching(/^3 checkouts, 0 events and 0 refunds wait for Stripe, the first since 20/)
+      ])
+      expect(await alertsOf(shop, 'stuck_checkout')).toEqual([])
+
+      // One of them is stuck for a reason of its own.
+      await pool.query('UPDATE "Checkout" SET "stripeAwaySince" = NULL WHERE "id" = $1', [waiting[0]?.id])
       await Promise.all(services.queues.all.map(queue => queue.obliterate({ force: true })))
-      await sweepAfter(minutes * MINUTE)
+      await sweepAfter(73 * MINUTE)
+      expect((await alertsOf(shop, 'stuck_checkout')).map(({ context }) => context)).toMatchObject([
+        { checkoutId: waiting[0]?.id }
+      ])
+
+      const back = await startWorkers(services)
+      for (const { id } of waiting) await services.queues.offer('session-creation', id, { again: true })
+      for (const { id } of waiting) await customer.checkoutBecomes(id, 'OPEN')
+      await back.stop()
+      await resolveAll(shop)
+      await sweepAfter(74 * MINUTE)
+      expect(await alertsOf(shop, 'stripe_away')).toHaveLength(1)
     }
-    expect(await reasonsOf(shop, 'stripe_away')).toEqual([
-      expect.stringMatching(/^3 checkouts, 0 events and 0 refunds wait for Stripe, the first since 20/)
-    ])
-    expect(await alertsOf(shop, 'stuck_checkout')).toEqual([])
-
-    // One of them is stuck for a reason of its own.
-    await pool.query('UPDATE "Checkout" SET "stripeAwaySince" = NULL WHERE "id" = $1', [waiting[0]?.id])
-    await Promise.all(services.queues.all.map(queue => queue.obliterate({ force: true })))
-    await sweepAfter(73 * MINUTE)
-    expect((await alertsOf(shop, 'stuck_checkout')).map(({ context }) => context)).toMatchObject([
-      { checkoutId: waiting[0]?.id }
-    ])
-
-    const back = await startWorkers(services)
-    for (const { id } of waiting) await services.queues.offer('session-creation', id, { again: true })
-    for (const { id } of waiting) await customer.checkoutBecomes(id, 'OPEN')
-    await back.stop()
-    await resolveAll(shop)
-    await sweepAfter(74 * MINUTE)
-    expect(await alertsOf(shop, 'stripe_away')).toHaveLength(1)
-  } finally {
-    await shop.close()
-  }
+  )
 })
 
 it('raises one alert for a key that Stripe refuses: what waits for it is neither stuck nor waits for Stripe', async () => {
-  const shop = await openShop('postgres', { ...QUIET, STRIPE_MAX_RETRIES: '0', CHECKOUT_WAIT_MS: '0' })
-  try {
+  await withShop(openShop('postgres', { ...QUIET, STRIPE_MAX_RETRIES: '0', CHECKOUT_WAIT_MS: '0' }), async shop => {
     const { simulator } = shop
     const { services } = shop.stack
     const { prisma, pool } = services.db
@@ -486,9 +485,7 @@ it('raises one alert for a key that Stripe refuses: what waits for it is neither
     simulator.faults.set({})
     for (const id of ids) await services.queues.offer('session-creation', id, { again: true })
     for (const id of ids) await customer.checkoutBecomes(id, 'OPEN')
-  } finally {
-    await shop.close()
-  }
+  })
 })
 
 describe('what many checkouts meet for one reason', () => {

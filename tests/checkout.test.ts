@@ -1,6 +1,6 @@
 import { eventually } from '../local/eventually.js'
 import { data, lineOf, type Shopper } from '../local/shopper.js'
-import { engines, openShop, type Shop } from './support/shop.js'
+import { engines, openShop, type Shop, withShop } from './support/shop.js'
 
 describe.each(engines)('checkout on %s', engine => {
   let shop: Shop
@@ -98,8 +98,7 @@ describe.each(engines)('checkout on %s', engine => {
 
 it('answers 502 and gives the stock back when Stripe refuses the Session', async () => {
   // Stripe takes no 10 cents: https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts
-  const shop = await openShop('postgres', { PAYMENT_MIN_AMOUNT: '0.01' })
-  try {
+  await withShop(openShop('postgres', { PAYMENT_MIN_AMOUNT: '0.01' }), async shop => {
     const customer = await shop.customer('refused')
     const lamp = await customer.product('desk-lamp')
     await shop.stack.services.db.prisma.product.update({ where: { id: lamp.id }, data: { price: 10n } })
@@ -108,7 +107,5 @@ it('answers 502 and gives the stock back when Stripe refuses the Session', async
     expect((await customer.product('desk-lamp')).stock).toBe(lamp.stock)
     expect(await shop.stack.services.db.prisma.idempotencyKey.count()).toBe(0)
     expect(await shop.stack.services.db.prisma.alert.count({ where: { name: 'session_refused' } })).toBe(1)
-  } finally {
-    await shop.close()
-  }
+  })
 })

@@ -22,7 +22,7 @@ import { storeEvents } from '../shared/statements/webhook-events.js'
 import { startMetricsListener } from '../workers/metrics-listener.js'
 import { startWorkers } from '../workers/start.js'
 import { randomFrom } from './support/random.js'
-import { asOwner, engines, openShop, type Shop } from './support/shop.js'
+import { asOwner, engines, openShop, type Shop, withShop } from './support/shop.js'
 import { startTcpProxy, type TcpProxy } from './support/tcp-proxy.js'
 
 const POSTGRES = () => process.env.TILLWORKS_TEST_POSTGRES ?? ''
@@ -514,11 +514,10 @@ async function follow(customer: Shopper, checkoutId: string, count: number, sign
 
 describe('readiness and health', () => {
   it('is ready while the pool is busy, and takes no connection from it when the database does not answer', async () => {
-    const shop = await openShop('postgres', { DATABASE_POOL_SIZE: '2' })
-    const { pool } = shop.stack.services.db
-    const customer = await shop.customer('ada')
-    const ready = async () => (await customer.request('/readyz')).status
-    try {
+    await withShop(openShop('postgres', { DATABASE_POOL_SIZE: '2' }), async shop => {
+      const { pool } = shop.stack.services.db
+      const customer = await shop.customer('ada')
+      const ready = async () => (await customer.request('/readyz')).status
       await shop.stack.stopWorkers()
       const held = await Promise.all([pool.connect(), pool.connect()])
       expect(await ready()).toBe(200)
@@ -528,14 +527,11 @@ describe('readiness and health', () => {
       expect(pool.totalCount).toBe(2)
       await lock
       expect(await eventually(ready, status => status === 200)).toBe(200)
-    } finally {
-      await shop.close()
-    }
+    })
   })
 
   it('is ready with the schema, not without', async () => {
-    const shop = await openShop('postgres')
-    try {
+    await withShop(openShop('postgres'), async shop => {
       const ask = async () => {
         const answer = await (await shop.customer('ada')).request('/readyz')
         return [answer.status, ((await answer.json()) as { status: string }).status]
@@ -546,9 +542,7 @@ describe('readiness and health', () => {
         `DELETE FROM "_prisma_migrations" WHERE "migration_name" = (SELECT max("migration_name") FROM "_prisma_migrations")`
       )
       expect(await eventually(ask, ([status]) => status === 503)).toEqual([503, 'not ready'])
-    } finally {
-      await shop.close()
-    }
+    })
   })
 
   it('names a worker that has stopped, and a timer of the schedules that has', async () => {
@@ -759,10 +753,9 @@ it('lets no request of a burst through maintenance in a new process, nor one who
 })
 
 it('stores the same events from two connections in any order without a deadlock', async () => {
-  const shop = await openShop('postgres')
-  const { pool } = shop.stack.services.db
-  const { pick } = randomFrom(7)
-  try {
+  await withShop(openShop('postgres'), async shop => {
+    const { pool } = shop.stack.services.db
+    const { pick } = randomFrom(7)
     const refused: string[] = []
     for (let round = 0; round < 60; round++) {
       const ids = Array.from({ length: 200 }, (_, number) => `evt_${round}_${number}`)
@@ -786,7 +779,5 @@ it('stores the same events from two connections in any order without a deadlock'
       for (const result of results) if (result.status === 'rejected') refused.push(String(result.reason))
     }
     expect(refused).toEqual([])
-  } finally {
-    await shop.close()
-  }
+  })
 })

@@ -8,7 +8,7 @@ import { checkLedger } from '../shared/reconcile/ledger-check.js'
 import { reconcile } from '../shared/reconcile/reconcile.js'
 import { storeEvents } from '../shared/statements/webhook-events.js'
 import { runOps } from './support/ops.js'
-import { asOwner, engines, openShop } from './support/shop.js'
+import { asOwner, engines, openShop, withShop } from './support/shop.js'
 
 const DROP_SEED = Number(process.env.DROP_SEED ?? Math.floor(Math.random() * 2 ** 31))
 const ORDERS = process.env.CI === 'true' ? 40 : 20
@@ -20,8 +20,7 @@ async function buy(customer: Shopper, key: string, slug = 'stoneware-mug') {
 
 it(`ends all of ${ORDERS} orders right though 30 % of the deliveries never come`, async () => {
   const quiet = { SWEEP_EVERY_SECONDS: '1', RECONCILE_CRON: '0 0 1 1 *', RECONCILE_GRACE_MINUTES: '0' }
-  const shop = await openShop('postgres', quiet, { simulator: { faultSeed: DROP_SEED } })
-  try {
+  await withShop(openShop('postgres', quiet, { simulator: { faultSeed: DROP_SEED } }), async shop => {
     const { simulator } = shop
     const { services } = shop.stack
     const customer = await shop.customer('unlucky')
@@ -100,14 +99,11 @@ it(`ends all of ${ORDERS} orders right though 30 % of the deliveries never come`
     process.stdout.write(
       `\nLost webhooks, seed ${DROP_SEED}: ${dropped} deliveries dropped, ${wrongBefore} of ${ORDERS} orders wrong before, 0 after; ${check.compared} balance transactions compared.\n`
     )
-  } finally {
-    await shop.close()
-  }
+  })
 }, 120_000)
 
 it('asks Stripe about what is open past its time, when not even the list of events has it', async () => {
-  const shop = await openShop('postgres', { RECONCILE_CRON: '0 0 1 1 *', RECONCILE_GRACE_MINUTES: '0' })
-  try {
+  await withShop(openShop('postgres', { RECONCILE_CRON: '0 0 1 1 *', RECONCILE_GRACE_MINUTES: '0' }), async shop => {
     const { simulator } = shop
     const { services } = shop.stack
     const customer = await shop.customer('late')
@@ -124,14 +120,11 @@ it('asks Stripe about what is open past its time, when not even the list of even
     await customer.orderBecomes(paid.orderId ?? '', 'PAID')
     await customer.checkoutBecomes(expired.checkoutId, 'EXPIRED')
     expect((await customer.product('stoneware-mug')).stock).toBe(39)
-  } finally {
-    await shop.close()
-  }
+  })
 })
 
 it('asks about the others when Stripe does not know one Session, which ends by an operator’s word', async () => {
-  const shop = await openShop('postgres', { RECONCILE_CRON: '0 0 1 1 *', RECONCILE_GRACE_MINUTES: '0' })
-  try {
+  await withShop(openShop('postgres', { RECONCILE_CRON: '0 0 1 1 *', RECONCILE_GRACE_MINUTES: '0' }), async shop => {
     const { simulator } = shop
     const { services } = shop.stack
     const customer = await shop.customer('deleted')
@@ -160,14 +153,11 @@ it('asks about the others when Stripe does not know one Session, which ends by a
     shop.simulator.record.forget(deleted.sessionId ?? '')
     expect(await runOps(shop, ...command, '--reason', 'deleted')).toMatchObject({ code: 0 })
     expect((await customer.product('stoneware-mug')).stock).toBe(stock)
-  } finally {
-    await shop.close()
-  }
+  })
 })
 
 it('goes on where the scheduled run before ended, and asks about a slow debit less and less often', async () => {
-  const shop = await openShop('postgres', { RECONCILE_CRON: '0 0 1 1 *', RECONCILE_GRACE_MINUTES: '0' })
-  try {
+  await withShop(openShop('postgres', { RECONCILE_CRON: '0 0 1 1 *', RECONCILE_GRACE_MINUTES: '0' }), async shop => {
     const { services } = shop.stack
     const customer = await shop.customer('slow')
     const debit = await buy(customer, 'slow')
@@ -185,15 +175,12 @@ it('goes on where the scheduled run before ended, and asks about a slow debit le
     const third = await run()
     expect([hours(third.since), third.polled]).toEqual([30 * 24, 1])
     expect((await reconcile(services, { requestId: 'test' })).polled).toBe(1)
-  } finally {
-    await shop.close()
-  }
+  })
 })
 
 it('books the exchange of an account that is paid out in another currency, both ways', async () => {
   const settings = { RECONCILE_CRON: '0 0 1 1 *' }
-  const shop = await openShop('postgres', settings, { simulator: { settlementCurrency: 'usd' } })
-  try {
+  await withShop(openShop('postgres', settings, { simulator: { settlementCurrency: 'usd' } }), async shop => {
     const { simulator } = shop
     const { services } = shop.stack
     const customer = await shop.customer('abroad')
@@ -226,14 +213,11 @@ it('books the exchange of an account that is paid out in another currency, both 
       { currency: 'EUR', sum: 0 },
       { currency: 'USD', sum: balance.reduce((sum, { net }) => sum + net, 0) }
     ])
-  } finally {
-    await shop.close()
-  }
+  })
 })
 
 it('books what a release without a ledger took, so that it can be refunded', async () => {
-  const shop = await openShop('postgres', { RECONCILE_CRON: '0 0 1 1 *' })
-  try {
+  await withShop(openShop('postgres', { RECONCILE_CRON: '0 0 1 1 *' }), async shop => {
     const { services } = shop.stack
     const customer = await shop.customer('early')
     const checkout = await buy(customer, 'early')
@@ -255,15 +239,12 @@ it('books what a release without a ledger took, so that it can be refunded', asy
     )
     expect((await runOps(shop, 'order', 'refund', checkout.orderId ?? '')).code).toBe(0)
     await customer.orderBecomes(checkout.orderId ?? '', 'REFUNDED')
-  } finally {
-    await shop.close()
-  }
+  })
 })
 
 describe.each(engines)('on %s', engine => {
   it('keeps a poisoned event out of the way of others, and applies it when its job is retried in Bull Board', async () => {
-    const shop = await openShop(engine)
-    try {
+    await withShop(openShop(engine), async shop => {
       const { services } = shop.stack
       const { prisma, pool } = services.db
       const customer = await shop.customer('poison')
@@ -317,9 +298,7 @@ describe.each(engines)('on %s', engine => {
         resolvedBy: 'olga',
         note: 'not ours'
       })
-    } finally {
-      await shop.close()
-    }
+    })
   })
 
   it('tells the shop about each change of an order once, in order, signed, and again after a failure', async () => {

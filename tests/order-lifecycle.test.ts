@@ -1,7 +1,12 @@
+import type pg from 'pg'
 import type Stripe from 'stripe'
 import { eventually } from '../local/eventually.js'
 import { data, lineOf, type Shopper } from '../local/shopper.js'
+import { writeAudit } from '../shared/audit/audit.js'
+import { transaction } from '../shared/database/database.js'
 import { requestRefunds } from '../shared/orders/refund.js'
+import { lockOrder } from '../shared/statements/orders.js'
+import { sweep } from '../workers/sweep.js'
 import { runOps } from './support/ops.js'
 import { openShop, type Shop } from './support/shop.js'
 
@@ -27,6 +32,13 @@ const alertsOf = (shop: Shop, name: string) =>
 
 const intentOf = async (shop: Shop, orderId: string) =>
   (await shop.stack.services.db.prisma.payment.findFirstOrThrow({ where: { orderId } })).paymentIntentId
+
+async function locksWaitedFor(pool: pg.Pool): Promise<number> {
+  const { rows } = await pool.query(
+    `SELECT count(*)::int AS waiting FROM pg_locks l JOIN pg_stat_activity a USING (pid) WHERE NOT l.granted AND a.datname = current_database()`
+  )
+  return rows[0].waiting
+}
 
 const stockOf = async (customer: Shopper) => (await customer.product('stoneware-mug')).stock
 
@@ -56,6 +68,42 @@ describe('an order that is authorized first', () => {
     expect(await runOps(shop, 'order', 'cancel', cancelled.orderId ?? '')).toMatchObject({ code: 0 })
     await customer.orderBecomes(cancelled.orderId ?? '', 'CANCELLED')
     expect(await stockOf(customer)).toBe(stock - 1)
+  })
+
+  it('is warned of although an event of its order is being applied, in whatever order the two come to its rows', async () => {
+    const quiet = await open({
+      PAYMENT_CAPTURE_METHOD: 'manual',
+      AUTHORIZATION_ALERT_HOURS: '720',
+      SWEEP_EVERY_SECONDS: '3600',
+      SWEEP_AFTER_SECONDS: '3600'
+    })
+    const { services } = quiet.shop.stack
+    const { pool, prisma } = services.db
+    const { orderId = '', url } = await buy(quiet.customer, 1)
+    await quiet.customer.pay(url ?? '')
+    await quiet.customer.orderBecomes(orderId, 'AUTHORIZED')
+    const warn = () => sweep.handle(services, {}, { id: 'test', attempt: 1, isLastAttempt: true })
+    const warnings = () => prisma.alert.count({ where: { name: 'authorization_lapses' } })
+
+    await transaction(pool, async client => {
+      // As a late event of the Session does: the order, its audit chain, and the payment last.
+      await lockOrder(client, orderId)
+      await writeAudit(client, { action: 'late_event', status: 'SUCCESS', orderId })
+      let isOver = false
+      const warning = warn().finally(() => {
+        isOver = true
+      })
+      await eventually(
+        async () => isOver || (await locksWaitedFor(pool)) > 0,
+        met => met
+      )
+      await client.query('UPDATE "Payment" SET "updatedAt" = now() WHERE "orderId" = $1', [orderId])
+      await warning
+    })
+    expect(await warnings()).toBe(0)
+    await warn()
+    await warn()
+    expect(await warnings()).toBe(1)
   })
 
   it('is not captured while it is in review', async () => {

@@ -11,7 +11,7 @@ import { createStripe } from '../shared/runtime/stripe-client.js'
 import { storeEvents } from '../shared/statements/webhook-events.js'
 import { webhookProcessing } from '../workers/webhook-processing.js'
 import { runOps } from './support/ops.js'
-import { asOwner, engines, openShop, type Shop, WEBHOOK_SECRET } from './support/shop.js'
+import { asOwner, engines, openShop, type Shop, WEBHOOK_SECRET, withShop } from './support/shop.js'
 
 // Only where the run has a Redis at all: this one is started, stopped and started again.
 const withRedis = engines.includes('redis') ? it : it.skip
@@ -83,8 +83,7 @@ withRedis(
 )
 
 it.each(engines)('survives PostgreSQL ending every connection, those in use too, on %s', async engine => {
-  const shop = await openShop(engine)
-  try {
+  await withShop(openShop(engine), async shop => {
     const { services } = shop.stack
     const { pool } = services.db
     const customer = await shop.customer('terminated')
@@ -124,14 +123,11 @@ it.each(engines)('survives PostgreSQL ending every connection, those in use too,
       ({ status }) => status < 500
     )
     expect((await customer.checkoutBecomes(data(answer).checkoutId, 'OPEN')).status).toBe('OPEN')
-  } finally {
-    await shop.close()
-  }
+  })
 })
 
 it('keeps an event alive while Stripe, whom it has to ask, is away', async () => {
-  const shop = await openShop('postgres', { SWEEP_AFTER_SECONDS: '3600' })
-  try {
+  await withShop(openShop('postgres', { SWEEP_AFTER_SECONDS: '3600' }), async shop => {
     const { services } = shop.stack
     const { prisma, pool } = services.db
     const id = 'evt_asks_about_its_payment'
@@ -164,9 +160,7 @@ it('keeps an event alive while Stripe, whom it has to ask, is away', async () =>
       row => row.status !== 'RECEIVED'
     )
     expect(applied.status).toBe('IGNORED')
-  } finally {
-    await shop.close()
-  }
+  })
 })
 
 describe('an error of Stripe’s own, which it repeats under the same idempotency key for a day', () => {
@@ -248,8 +242,7 @@ describe('an error of Stripe’s own, which it repeats under the same idempotenc
 })
 
 it.each(engines)('gives up a try that hangs, so that its job has another one, on %s', async engine => {
-  const shop = await openShop(engine)
-  try {
+  await withShop(openShop(engine), async shop => {
     await shop.stack.stopWorkers()
     const { services, config } = shop.stack
     const workers = await openWorkers({ ...config.queue, databaseUrl: config.database.url }, services.log)
@@ -266,14 +259,11 @@ it.each(engines)('gives up a try that hangs, so that its job has another one, on
     )
     expect(tries).toEqual([1, 2])
     await workers.close()
-  } finally {
-    await shop.close()
-  }
+  })
 })
 
 it('does not run a worker or a queue whose first connection failed', async () => {
-  const shop = await openShop('postgres')
-  try {
+  await withShop(openShop('postgres'), async shop => {
     const { services, config } = shop.stack
     const nowhere = {
       ...config.queue,
@@ -286,7 +276,5 @@ it('does not run a worker or a queue whose first connection failed', async () =>
     await workers.close()
     // The process still has a turn for others.
     expect((await (await shop.customer('other')).request('/readyz')).status).toBe(200)
-  } finally {
-    await shop.close()
-  }
+  })
 })

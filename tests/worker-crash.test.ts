@@ -1,6 +1,6 @@
 import { eventually } from '../local/eventually.js'
 import { data, lineOf } from '../local/shopper.js'
-import { engines, openShop } from './support/shop.js'
+import { engines, openShop, withShop } from './support/shop.js'
 import { killWorkers, spawnWorkers } from './support/worker-process.js'
 
 afterAll(killWorkers)
@@ -8,8 +8,7 @@ afterAll(killWorkers)
 it.each(engines)(
   'makes one Session when a worker is killed between Stripe’s answer and the commit, on %s',
   async engine => {
-    const shop = await openShop(engine)
-    try {
+    await withShop(openShop(engine), async shop => {
       const { simulator } = shop
       const { services } = shop.stack
       const customer = await shop.customer('crash')
@@ -44,8 +43,6 @@ it.each(engines)(
       const open = await customer.checkoutBecomes(accepted.checkoutId, 'OPEN')
       expect(sessions().map(session => session.id)).toEqual([open.sessionId])
       expect((await customer.product('olive-tree')).stock).toBe(7)
-    } finally {
-      await shop.close()
-    }
+    })
   }
 )

@@ -59,7 +59,7 @@ async function deliver(
   const body = JSON.stringify({
     type: notification.type,
     timestamp: notification.createdAt.toISOString(),
-    data: notification.data
+    data: { ...notification.data, customer: notification.contact }
   })
   const signatures = target.secrets.map(secret => new Webhook(secret).sign(notification.id, now, body))
   const response = await fetch(target.url, {
@@ -91,7 +91,7 @@ async function recordFailure(services: Services, notification: NotificationRow, 
     nextAttemptAt: isLast ? null : new Date(services.now().getTime() + wait)
   })
   if (attempts >= AWAY_AFTER_ATTEMPTS) await report(services, notification, isLast, reason)
-  if (!isLast) throw new Error(`Notification ${id} was not taken: ${reason}`)
+  if (!isLast) throw new Error(`The shop did not accept notification ${id}: ${reason}`)
   log.warn({ orderId, notificationId: id, reason }, 'a notification was given up')
 }
 

@@ -25,6 +25,6 @@ export async function noteStripeAway(
       ? markKeyRefused(db.pool, { job, id })
       : markStripeAway(db.pool, { job, id }, { isAway: errors.some(isStripeAway), now: services.now() })
   await waiting.catch(reason => {
-    log.warn({ job, id, reason: messageOf(reason) }, 'what a row waits for could not be written down')
+    log.warn({ job, id, reason: messageOf(reason) }, 'the cause that a row waits for could not be recorded')
   })
 }

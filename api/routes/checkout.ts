@@ -5,7 +5,7 @@ import type { Customer } from '../../shared/identity/customer-claims.js'
 import { newId } from '../../shared/ids.js'
 import type { Cart } from '../../shared/rules/cart.js'
 import { type CheckoutOutcome, checkoutOutcome } from '../../shared/rules/checkout-outcome.js'
-import { isInFlight } from '../../shared/rules/transitions.js'
+import { isInFlight } from '../../shared/rules/state-groups.js'
 import { whenGone } from '../../shared/runtime/client-gone.js'
 import {
   type CheckoutRow,

@@ -134,3 +134,9 @@ export type Checkpoint = Prisma.CheckpointModel
  * What operators switch while everything runs, such as maintenance.
  */
 export type Switch = Prisma.SwitchModel
+/**
+ * Model Installation
+ * What this installation is called in the metadata of what it makes at Stripe. The newest name is in use; what bears an
+ * earlier one stays ours.
+ */
+export type Installation = Prisma.InstallationModel

@@ -1,3 +1,4 @@
+import { originProblem } from '../identity/origins.js'
 import { toMinorUnits } from '../money.js'
 import { payment } from './groups/payment.js'
 import { retention } from './groups/retention.js'
@@ -31,17 +32,22 @@ export function combinedProblems(env: Record<string, string | undefined>): strin
     const missing = env.OPS_TRUST_PROXY === undefined ? 'OPS_TRUST_PROXY' : 'OPS_PROXY_USER_HEADER'
     problems.push(`${missing}: missing; a proxy is believed only with both its header and its address`)
   }
-  for (const name of ['AUTH_JWT_ISSUER', 'AUTH_JWT_AUDIENCE']) {
-    if (env.AUTH_JWKS_URL !== undefined && env[name] === undefined) {
-      problems.push(`${name}: missing; with AUTH_JWKS_URL only tokens of one issuer and for one audience are accepted`)
+  if (env.AUTH_JWKS_URL !== undefined) {
+    if (env.AUTH_JWT_ISSUER === undefined) {
+      problems.push('AUTH_JWT_ISSUER: missing; with AUTH_JWKS_URL only tokens of one issuer are accepted')
     }
-  }
-  for (const origin of partsOf(env.ALLOWED_ORIGINS ?? '')) {
-    if (!URL.canParse(origin) || new URL(origin).origin !== origin) {
+    if (env.AUTH_JWT_AUDIENCE === undefined) {
       problems.push(
-        `ALLOWED_ORIGINS: "${origin}" is not an origin; expected scheme and host alone, such as https://shop.example`
+        'AUTH_JWT_AUDIENCE: missing; with AUTH_JWKS_URL only tokens for this audience are accepted. Write none if the tokens have no aud'
       )
     }
+  }
+  if (env.NEXTAUTH_URL?.includes('*')) {
+    problems.push('NEXTAUTH_URL: is one URL; subdomains such as https://*.shop.example stand in ALLOWED_ORIGINS')
+  }
+  for (const origin of partsOf(env.ALLOWED_ORIGINS ?? '')) {
+    const problem = originProblem(origin)
+    if (problem !== undefined) problems.push(`ALLOWED_ORIGINS: "${origin}" ${problem}`)
   }
   if (
     modeOf(env.STRIPE_SECRET_KEY) &&

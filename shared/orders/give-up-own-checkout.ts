@@ -1,6 +1,6 @@
 import { writeAudit } from '../audit/audit.js'
 import { checkoutOutcome, type Refusal } from '../rules/checkout-outcome.js'
-import { isPayable } from '../rules/transitions.js'
+import { isPayable } from '../rules/state-groups.js'
 import type { Services } from '../runtime/services.js'
 import { type CheckoutRow, lockCheckout, markGivenUp, moveCheckout } from '../statements/checkouts.js'
 import { cancelOrder } from './advance.js'

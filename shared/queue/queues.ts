@@ -139,7 +139,10 @@ export async function openQueues(config: QueueConfig, log: Logger): Promise<Queu
         await (again ? enqueueAgain(name, id) : enqueue(name, id))
         return true
       } catch (error) {
-        log.warn({ queue: name, jobId: id, reason: messageOf(error) }, 'not enqueued; the sweep will')
+        log.warn(
+          { queue: name, jobId: id, reason: messageOf(error) },
+          'a job was not enqueued; the sweep will enqueue it'
+        )
         return false
       }
     },
@@ -218,7 +221,7 @@ function redisPrefix(config: QueueConfig): string {
 
 function connectRedis(config: QueueConfig, log: Logger, options: object): Redis {
   const redis = new Redis(config.redisUrl ?? '', options)
-  redis.on('error', error => log.debug({ err: error }, 'Redis connection error'))
+  redis.on('error', error => log.debug({ err: error }, 'a connection to Redis failed'))
   return redis
 }
 
@@ -232,7 +235,7 @@ async function redisProducer(config: QueueConfig, log: Logger) {
     socketTimeout: REDIS_SILENCE.producer
   })
   await answered(once(connection, 'ready'), 'connect').catch(error => {
-    log.warn({ reason: messageOf(error) }, 'Redis is away; jobs are enqueued by the sweep once it is back')
+    log.warn({ reason: messageOf(error) }, 'Redis is away; the sweep enqueues the jobs once it is back')
   })
   return {
     queue: (name: JobName) => new Queue(name, { connection, prefix: redisPrefix(config), skipWaitingForReady: true }),

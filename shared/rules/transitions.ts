@@ -261,13 +261,15 @@ export const notificationRules: readonly Rule<NotificationStatus>[] = [
   }
 ]
 
+/** Whose moves: those of events and jobs alone, a person's as well, or only those that none but a person makes. */
+export interface Mover {
+  operator?: boolean | 'only'
+}
+
 /** Every state from which events and jobs may move to `to`, for the WHERE of a compare-and-set. */
-export function sourcesOf<S extends string>(
-  rules: readonly Rule<S>[],
-  to: S,
-  options: { operator?: boolean } = {}
-): S[] {
-  const open = rules.filter(rule => rule.to.includes(to) && (options.operator || !rule.operator))
+export function sourcesOf<S extends string>(rules: readonly Rule<S>[], to: S, { operator = false }: Mover = {}): S[] {
+  const isAllowed = (rule: Rule<S>) => (rule.operator ? operator !== false : operator !== 'only')
+  const open = rules.filter(rule => rule.to.includes(to) && isAllowed(rule))
   return [...new Set(open.flatMap(rule => rule.from))]
 }
 
@@ -295,24 +297,4 @@ function shortestPath<S extends string>(rules: readonly Rule<S>[], from: S, to: 
     }
   }
   return undefined
-}
-
-/** The customer can still pay through this checkout, now or once its Session exists. */
-export function isPayable(status: CheckoutStatus): boolean {
-  return status === 'RECEIVED' || status === 'VERIFIED' || status === 'OPEN'
-}
-
-/** The workers still have something to do before the customer can be answered. */
-export function isInFlight(status: CheckoutStatus): boolean {
-  return status === 'RECEIVED' || status === 'VERIFIED'
-}
-
-/** It ended without a payment. */
-export function isOver(status: CheckoutStatus): boolean {
-  return status === 'EXPIRED' || status === 'FAILED' || status === 'REJECTED'
-}
-
-/** Nothing but an operator moves this checkout any more. */
-export function isEnded(status: CheckoutStatus): boolean {
-  return status === 'PAID' || isOver(status)
 }

@@ -1,17 +1,22 @@
 import type Stripe from 'stripe'
-import { type AuditEntry, auditInsert, auditParameter } from '../audit/audit.js'
-import type { Queryable } from '../database/database.js'
+import { type AuditEntry, auditParameter } from '../audit/audit.js'
+import type { Database, Queryable } from '../database/database.js'
+import { MINUTE } from '../duration.js'
 import { networkOf } from '../identity/ip-address.js'
 import { maskValue } from '../identity/masking.js'
 import type { Cart } from '../rules/cart.js'
 import type { AnswerableCheckout, CheckoutOutcome, Refusal } from '../rules/checkout-outcome.js'
-import { type CheckoutStatus, checkoutRules, isPayable, sourcesOf } from '../rules/transitions.js'
+import { checkoutStates, isPayable, reservationStates } from '../rules/state-groups.js'
+import { type CheckoutStatus, checkoutRules, sourcesOf } from '../rules/transitions.js'
+import { auditInsert } from './audit-rows.js'
+import { oneOf } from './states.js'
 
 /** PostgreSQL tells every listening ingress that a checkout changed; the payload is its id. */
 export const CHECKOUT_CHANGED = 'tillworks_checkout_changed'
 
 export interface CheckoutRow extends AnswerableCheckout {
   userId: string
+  /** Of the customer's sign-in; empty when it knows none. */
   email: string
   ownsOrder: boolean
   cart: Cart
@@ -38,7 +43,7 @@ export interface CheckoutRow extends AnswerableCheckout {
 export interface NewCheckout {
   id: string
   userId: string
-  email: string
+  email: string | null
   cart: Cart
   /** The order that this checkout brings with it; undefined when the cart names one. */
   newOrderId: string | undefined
@@ -93,7 +98,7 @@ export async function claimCheckout(db: Queryable, c: NewCheckout): Promise<Clai
       RETURNING "key"
     ), new_order AS (
       INSERT INTO "Order" ("id", "userId", "email", "currency", "createdAt", "updatedAt")
-      SELECT $11, $2, $12, $13, $9, $9 FROM claim WHERE $11::text IS NOT NULL
+      SELECT $11, $2, NULLIF($12, ''), $13, $9, $9 FROM claim WHERE $11::text IS NOT NULL
     ), checkout AS (
       INSERT INTO "Checkout" ("id", "userId", "email", "orderId", "ownsOrder", "cart", "currency", "idempotencyKey",
         "requestId", "ipAddress", "network", "userAgent", "createdAt", "updatedAt")
@@ -114,7 +119,7 @@ export async function claimCheckout(db: Queryable, c: NewCheckout): Promise<Clai
       c.now,
       c.maxAttempts,
       c.newOrderId ?? null,
-      c.email,
+      c.email ?? '',
       c.currency,
       c.requestId,
       c.ipAddress,
@@ -309,6 +314,31 @@ export async function findSessionCheckout(
   return rows[0]
 }
 
+/** Stripe's times are whole seconds, by Stripe's clock. */
+const CLOCK_SLACK = MINUTE
+
+/**
+ * Whether a checkout of ours may have been paid before `at` without our having heard of its PaymentIntent: its Session can be
+ * paid, or was submitted and has told no payment yet.
+ */
+export async function mayPayUnseen(db: Queryable, at: Date): Promise<boolean> {
+  const { rows } = await db.query<{ may: boolean }>({
+    name: 'may-pay-unseen',
+    text: `
+    SELECT EXISTS (SELECT FROM "Checkout" WHERE "status" ${oneOf(checkoutStates.payable)} AND "createdAt" < $1)
+      OR EXISTS (SELECT FROM "Checkout" c WHERE c."status" ${oneOf(checkoutStates.processing)} AND c."createdAt" < $1
+        AND NOT EXISTS (SELECT FROM "Payment" p WHERE p."checkoutId" = c."id")) AS may`,
+    values: [new Date(at.getTime() + CLOCK_SLACK)]
+  })
+  return rows[0]?.may === true
+}
+
+/** Which of these checkouts are in this database. */
+export async function findKnownCheckouts(db: Queryable, ids: string[]): Promise<Set<string>> {
+  const { rows } = await db.query<{ id: string }>('SELECT "id" FROM "Checkout" WHERE "id" = ANY($1)', [ids])
+  return new Set(rows.map(row => row.id))
+}
+
 /** The newest checkout of each of these orders. */
 export async function latestCheckouts(db: Queryable, orderIds: string[]): Promise<CheckoutRow[]> {
   const { rows } = await db.query({
@@ -323,7 +353,7 @@ export async function latestCheckouts(db: Queryable, orderIds: string[]): Promis
 export async function findOpenOf(db: Queryable, userId: string, exceptId: string): Promise<CheckoutRow[]> {
   const { rows } = await db.query({
     name: 'find-open-of',
-    text: `SELECT * FROM "Checkout" WHERE "userId" = $1 AND "id" <> $2 AND "status" IN ('VERIFIED', 'OPEN') ORDER BY "createdAt", "id"`,
+    text: `SELECT * FROM "Checkout" WHERE "userId" = $1 AND "id" <> $2 AND "status" ${oneOf(checkoutStates.expirable)} ORDER BY "createdAt", "id"`,
     values: [userId, exceptId]
   })
   return rows
@@ -344,7 +374,7 @@ export async function findOldestHolder(
        SELECT * FROM unnest($1::text[], $2::int[]) AS line("productId", "quantity")
      ), holder AS (
        SELECT c."id", c."createdAt", r."productId", r."quantity" FROM "Checkout" c JOIN "Reservation" r ON r."checkoutId" = c."id"
-       WHERE c."status" = 'OPEN' AND c."createdAt" < $3 AND c."id" <> ALL($4) AND r."status" = 'HELD' AND r."productId" = ANY($1)
+       WHERE c."status" ${oneOf(checkoutStates.open)} AND c."createdAt" < $3 AND c."id" <> ALL($4) AND r."status" ${oneOf(reservationStates.held)} AND r."productId" = ANY($1)
          AND (c."expireFailedAt" IS NULL OR c."expireFailedAt" < $5)
      )
      SELECT * FROM "Checkout" WHERE "id" = (SELECT "id" FROM holder ORDER BY "createdAt", "id" LIMIT 1) AND NOT EXISTS (
@@ -357,12 +387,28 @@ export async function findOldestHolder(
 /** Checkouts that are not over and whose Session Stripe did not know when it was asked, oldest first. */
 export async function findUnknownSessions(db: Queryable, limit: number): Promise<{ id: string; sessionId: string }[]> {
   const { rows } = await db.query<{ id: string; sessionId: string }>(
-    `SELECT c."id", c."sessionId" FROM "Checkout" c WHERE c."status" IN ('OPEN', 'PROCESSING') AND EXISTS (
+    `SELECT c."id", c."sessionId" FROM "Checkout" c WHERE c."status" ${oneOf(checkoutStates.atStripe)} AND EXISTS (
        SELECT FROM "PaymentAuditLog" l WHERE l."checkoutId" = c."id" AND l."action" = 'alert_session_unknown')
      ORDER BY c."createdAt", c."id" LIMIT $1`,
     [limit]
   )
   return rows
+}
+
+/**
+ * Keeps other parameters for the Session of a verified checkout, and that its next call has another idempotency key; unless
+ * another worker has done so since the row was read.
+ */
+export async function leaveOutEmail(
+  db: Queryable,
+  { id, serverErrors }: CheckoutRow,
+  params: Stripe.Checkout.SessionCreateParams
+): Promise<void> {
+  await db.query(
+    `UPDATE "Checkout" SET "sessionParams" = $3, "serverErrors" = "serverErrors" + 1
+     WHERE "id" = $1 AND "status" = 'VERIFIED' AND "serverErrors" = $2`,
+    [id, serverErrors, JSON.stringify(params)]
+  )
 }
 
 /** Remembers that Stripe did not end the Session of this checkout, and tells the listeners. Locks the row. */
@@ -391,4 +437,9 @@ export async function markGivenUp(
        "stripeAwaySince" = CASE WHEN "sessionId" IS NULL THEN "stripeAwaySince" END WHERE "id" = $1`,
     [id, reason, now]
   )
+}
+
+/** A checkout with what it holds and what was paid through it, for a person; null when there is none. */
+export async function showCheckout({ prisma }: Database, id: string) {
+  return await prisma.checkout.findUnique({ where: { id }, include: { reservations: true, payments: true } })
 }

@@ -2,6 +2,8 @@ import type { Queryable } from '../database/database.js'
 import { DAY, HOUR, MINUTE } from '../duration.js'
 import { maskText } from '../identity/masking.js'
 import type { FraudSignals } from '../rules/fraud.js'
+import { checkoutStates } from '../rules/state-groups.js'
+import { oneOf } from './states.js'
 
 export interface FraudSubject {
   userId: string
@@ -42,7 +44,7 @@ export async function readFraudSignals(
     )
     SELECT
       (SELECT count(*) FROM made WHERE "createdAt" > $4)::int AS attempts,
-      ((SELECT count(*) FROM made WHERE "createdAt" > $4 AND "status" IN ('REJECTED', 'FAILED'))
+      ((SELECT count(*) FROM made WHERE "createdAt" > $4 AND "status" ${oneOf(checkoutStates.refused)})
         + (SELECT count(*) FROM declined WHERE own AND "createdAt" > $4))::int AS failures,
       (SELECT count(*) FROM made WHERE "createdAt" > $5 AND "amount" <= $3)::int AS "smallCarts",
       (SELECT count(*) FROM declined WHERE own AND "createdAt" > $5)::int AS declines,
@@ -93,7 +95,7 @@ export interface ExpiringCheckout {
   id: string
   userId: string
   orderId: string | null
-  status: 'RECEIVED' | 'VERIFIED' | 'OPEN'
+  status: (typeof checkoutStates.payable)[number]
 }
 
 /** More than this many wait for the next decline. */
@@ -107,7 +109,7 @@ export async function markForExpiry(
 ): Promise<ExpiringCheckout[]> {
   const { rows } = await db.query<ExpiringCheckout>(
     `WITH payable AS MATERIALIZED (
-       SELECT "id" FROM "Checkout" WHERE ("userId" = $1 OR "network" = $2) AND "status" IN ('RECEIVED', 'VERIFIED', 'OPEN')
+       SELECT "id" FROM "Checkout" WHERE ("userId" = $1 OR "network" = $2) AND "status" ${oneOf(checkoutStates.payable)}
          AND "expireReason" IS NULL ORDER BY "id" LIMIT ${MAX_MARKED} FOR NO KEY UPDATE
      )
      UPDATE "Checkout" c SET "expireReason" = $3, "updatedAt" = $4 FROM payable WHERE c."id" = payable."id"

@@ -1,5 +1,9 @@
 import type { Queryable } from '../database/database.js'
 import type { LedgerAccount, LedgerEntry } from '../rules/ledger-entries.js'
+import { paymentStates, refundStates } from '../rules/state-groups.js'
+import { oneOf } from './states.js'
+
+const SUCCEEDED = oneOf(paymentStates.succeeded)
 
 export interface UnbookedPayment {
   paymentIntentId: string
@@ -13,7 +17,7 @@ export interface UnbookedPayment {
 export async function findUnbookedPayments(db: Queryable, limit: number): Promise<UnbookedPayment[]> {
   const { rows } = await db.query<UnbookedPayment>(
     `SELECT "paymentIntentId", "orderId", "chargeId", "captured", "currency" FROM "Payment"
-     WHERE "status" = 'SUCCEEDED' AND "captured" > 0 AND "chargeId" IS NOT NULL AND "balanceTransactionId" IS NULL
+     WHERE "status" ${SUCCEEDED} AND "captured" > 0 AND "chargeId" IS NOT NULL AND "balanceTransactionId" IS NULL
      ORDER BY "askedAt" NULLS FIRST, "createdAt" LIMIT $1`,
     [limit]
   )
@@ -27,7 +31,7 @@ export async function findUnbookedCaptures(
 ): Promise<{ paymentIntentId: string; checkoutId: string }[]> {
   const { rows } = await db.query<{ paymentIntentId: string; checkoutId: string }>(
     `SELECT "paymentIntentId", "checkoutId" FROM "Payment"
-     WHERE "status" = 'SUCCEEDED' AND "captured" = 0 AND "amount" > 0 AND "paymentIntentId" LIKE 'pi_%'
+     WHERE "status" ${SUCCEEDED} AND "captured" = 0 AND "amount" > 0 AND "paymentIntentId" LIKE 'pi_%'
      ORDER BY "askedAt" NULLS FIRST, "createdAt" LIMIT $1`,
     [limit]
   )
@@ -50,7 +54,7 @@ export async function findUnbookedRefunds(db: Queryable, limit: number): Promise
   const { rows } = await db.query<UnbookedRefund>(
     `SELECT r."id", r."stripeId", r."orderId", r."amount", r."currency" FROM "Refund" r JOIN "Payment" p USING ("paymentIntentId")
      WHERE r."stripeId" IS NOT NULL AND p."balanceTransactionId" IS NOT NULL
-       AND (r."balanceTransactionId" IS NULL OR (r."returnTransactionId" IS NULL AND r."status" IN ('FAILED', 'CANCELLED')))
+       AND (r."balanceTransactionId" IS NULL OR (r."returnTransactionId" IS NULL AND r."status" ${oneOf(refundStates.returned)}))
        -- The first condition has an index of its own, which is empty where no payment was exchanged.
        AND r."orderId" IN (SELECT "orderId" FROM "LedgerPosting" WHERE "account" = 'EXCHANGE')
        AND EXISTS (SELECT FROM "LedgerPosting" l WHERE l."entry" = 'exchange:' || p."balanceTransactionId")

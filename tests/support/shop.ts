@@ -82,6 +82,16 @@ export async function openShop(
   }
 }
 
+/** Does `work` with a shop, which is closed after it however it ends. */
+export async function withShop<T>(opening: Promise<Shop>, work: (shop: Shop) => Promise<T>): Promise<T> {
+  const shop = await opening
+  try {
+    return await work(shop)
+  } finally {
+    await shop.close()
+  }
+}
+
 async function administer(url: string, statement: string): Promise<void> {
   const client = new pg.Client({ connectionString: url })
   await client.connect()

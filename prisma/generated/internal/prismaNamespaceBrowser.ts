@@ -73,7 +73,8 @@ export const ModelName = {
   RateLimit: 'RateLimit',
   FraudClearance: 'FraudClearance',
   Checkpoint: 'Checkpoint',
-  Switch: 'Switch'
+  Switch: 'Switch',
+  Installation: 'Installation'
 } as const
 
 export type ModelName = (typeof ModelName)[keyof typeof ModelName]
@@ -131,6 +132,7 @@ export const OrderScalarFieldEnum = {
   shipping: 'shipping',
   total: 'total',
   address: 'address',
+  contact: 'contact',
   metadata: 'metadata',
   captured: 'captured',
   refunded: 'refunded',
@@ -478,6 +480,14 @@ export const SwitchScalarFieldEnum = {
 } as const
 
 export type SwitchScalarFieldEnum = (typeof SwitchScalarFieldEnum)[keyof typeof SwitchScalarFieldEnum]
+
+
+export const InstallationScalarFieldEnum = {
+  name: 'name',
+  namedAt: 'namedAt'
+} as const
+
+export type InstallationScalarFieldEnum = (typeof InstallationScalarFieldEnum)[keyof typeof InstallationScalarFieldEnum]
 
 
 export const SortOrder = {

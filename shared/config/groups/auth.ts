@@ -1,3 +1,4 @@
+import { type ClaimNames, STANDARD_CLAIMS } from '../../identity/customer-claims.js'
 import { type Group, optional, required, setting, type ValuesOf } from '../setting.js'
 import { list, signingKeys, text, web } from '../value-types.js'
 
@@ -5,6 +6,17 @@ const algorithms = list(
   'public-key algorithms such as RS256,ES256,EdDSA',
   names => names.length > 0 && names.every(name => /^(RS|ES|PS)(256|384|512)$|^EdDSA$|^Ed25519$/.test(name))
 )
+
+/** Switches the comparison off. */
+const NO_AUDIENCE = 'none'
+/** What somebody writes who means that, and never gets an audience of that name. */
+const ALMOST_NONE = /^(none|no|off|any|all|false|true|null|nil|undefined|disabled|[*-])$/i
+const audiences = list(
+  `what the claim aud has, several with commas, or ${NO_AUDIENCE} alone: it is not looked at`,
+  names => names.length > 0 && (names.join() === NO_AUDIENCE || names.every(name => !ALMOST_NONE.test(name)))
+)
+const claim = (example: string) =>
+  text(`a claim such as ${example}`, name => name.trim() === name && !/^\.|\.$/.test(name))
 
 export const auth = {
   title: 'Sign-in of customers',
@@ -19,19 +31,40 @@ export const auth = {
       doc: 'the keys of an issuer whose bearer tokens are read, too'
     }),
     issuer: optional('AUTH_JWT_ISSUER', text('any text'), { doc: 'that issuer, as its tokens name it' }),
-    audience: optional('AUTH_JWT_AUDIENCE', text('any text'), { doc: 'whom its tokens are for' }),
+    audience: optional('AUTH_JWT_AUDIENCE', audiences, {
+      doc: 'whom its tokens are for; `none` for an issuer whose tokens do not say: then those that it made for others count, too'
+    }),
     algorithms: setting('AUTH_JWT_ALGORITHMS', algorithms, {
       default: 'RS256,ES256,EdDSA',
       doc: 'what its tokens may be signed with'
+    }),
+    userClaim: setting('AUTH_USER_CLAIM', claim('sub, user_id or https://shop.example/id'), {
+      default: STANDARD_CLAIMS.user,
+      doc: "the user's id, a text or a number, in the issuer's tokens and in the cookies of Auth.js; `outer.inner` for one within another"
+    }),
+    emailClaim: setting('AUTH_EMAIL_CLAIM', claim('email, user_metadata.email or https://shop.example/email'), {
+      default: STANDARD_CLAIMS.email,
+      doc: 'the e-mail, likewise'
     })
   }
 } satisfies Group
 
-export function readAuth({ secrets, jwksUrl, issuer, audience, algorithms }: ValuesOf<typeof auth>) {
+export function readAuth(values: ValuesOf<typeof auth>) {
+  const { secrets, jwksUrl, issuer, audience, algorithms, userClaim, emailClaim } = values
   return {
     /** Signs; all of them are read. */
     secret: secrets[0] ?? '',
     secrets,
-    issuer: jwksUrl === undefined ? undefined : { jwksUrl, issuer: issuer ?? '', audience: audience ?? '', algorithms }
+    claims: { user: userClaim, email: emailClaim } satisfies ClaimNames,
+    issuer:
+      jwksUrl === undefined
+        ? undefined
+        : {
+            jwksUrl,
+            issuer: issuer ?? '',
+            /** One of these; undefined when it is not looked at. */
+            audience: audience?.includes(NO_AUDIENCE) ? undefined : (audience ?? []),
+            algorithms
+          }
   }
 }

@@ -13,10 +13,7 @@ import {
   type EventContext,
   type EventHandler,
   ensurePayment,
-  idOf,
-  lockPaid,
   NOT_OURS,
-  type OwnCheckout,
   objectOf,
   optional,
   ownIdOf,
@@ -24,6 +21,7 @@ import {
   refuse,
   textOf
 } from './context.js'
+import { lockPaid, type Paid } from './owner.js'
 
 /** https://docs.stripe.com/refunds#refund-events */
 export const refundHandlers: Record<string, EventHandler> = {
@@ -35,11 +33,11 @@ export const refundHandlers: Record<string, EventHandler> = {
 
 async function onRefund(context: EventContext) {
   const refund = objectOf<Stripe.Refund>(context, 'refund')
-  const intent = idOf(refund.payment_intent, 'payment_intent')
-  const checkout = intent === null ? undefined : await lockPaid(context, intent)
-  if (checkout === undefined) return NOT_OURS
+  const paid = await lockPaid(context, refund)
+  if (paid === undefined) return NOT_OURS
+  const { checkout } = paid
   const inner = about(context, checkout)
-  await applyRefund(inner, checkout, refund)
+  await applyRefund(inner, paid, refund)
   await advanceOrder(inner, checkout.orderId)
   return processed(checkout, `refund ${refund.id} is ${refund.status}`)
 }
@@ -47,11 +45,10 @@ async function onRefund(context: EventContext) {
 /** Records a refund as Stripe has it. */
 export async function applyRefund(
   context: Omit<EventContext, 'row' | 'event' | 'lookups'>,
-  checkout: OwnCheckout,
+  { checkout, paymentIntentId }: Paid,
   refund: Stripe.Refund
 ): Promise<void> {
   const { client, services, trail } = context
-  const paymentIntentId = idOf(refund.payment_intent, 'payment_intent') as string
   const currency = currencyOf(refund.currency)
   const amount = amountOf(refund.amount, 'amount')
   if (amount === 0) refuse('amount', amount, 'more than nothing')

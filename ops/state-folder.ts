@@ -1,6 +1,6 @@
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { projectRoot } from './project-root.js'
+import { projectRoot } from '../shared/project-root.js'
 
 /** Where the all-in-one start keeps its data. */
 export const stateFolder = process.env.TILLWORKS_HOME ?? join(projectRoot, '.tillworks')

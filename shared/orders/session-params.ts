@@ -1,16 +1,11 @@
 import type Stripe from 'stripe'
-import type { Config } from '../shared/config/config.js'
-import { SECOND } from '../shared/duration.js'
-import { TerminalError } from '../shared/errors.js'
-import type { CheckoutRow } from '../shared/statements/checkouts.js'
-import type { OrderLine } from '../shared/statements/orders.js'
-
-/** A checkout whose prices are verified, as far as its Session is made from it. */
-export type PayableCheckout = Pick<CheckoutRow, 'id' | 'userId' | 'email' | 'currency' | 'requestId' | 'risk'> & {
-  orderId: string
-  amount: number
-  sessionExpiresAt: Date
-}
+import type { Config } from '../config/config.js'
+import { SECOND } from '../duration.js'
+import { TerminalError } from '../errors.js'
+import { type OrderLine, subtotalOf } from '../rules/order-line.js'
+import { INSTALLATION } from '../rules/ownership.js'
+import { mailableAtStripe } from '../rules/stripe-email.js'
+import type { VerifiedCheckout } from './verified-checkout.js'
 
 /**
  * The customer's bank has to authenticate (https://docs.stripe.com/payments/3d-secure/authentication-flow#manual-three-ds).
@@ -28,15 +23,17 @@ const challenge = {
  */
 export function sessionParams(
   config: Config,
-  checkout: PayableCheckout,
+  installation: string,
+  checkout: VerifiedCheckout,
   lines: OrderLine[]
 ): Stripe.Checkout.SessionCreateParams {
   const currency = checkout.currency.toLowerCase()
+  const email = mailableAtStripe(checkout.email)
   const { payment } = config
-  const goods = lines.reduce((sum, line) => sum + line.unitPrice * line.quantity, 0)
-  const shipping = checkout.amount - goods
-  if (shipping < 0) throw new TerminalError(`Checkout ${checkout.id} is for less than its lines`)
+  const shipping = checkout.amount - subtotalOf(lines)
+  if (shipping < 0) throw new TerminalError(`The total of checkout ${checkout.id} is less than the sum of its lines`)
   const metadata = {
+    [INSTALLATION]: installation,
     userId: checkout.userId,
     orderId: checkout.orderId,
     checkoutId: checkout.id,
@@ -45,7 +42,7 @@ export function sessionParams(
   return {
     mode: 'payment',
     client_reference_id: checkout.id,
-    customer_email: checkout.email,
+    ...(email === undefined ? {} : { customer_email: email }),
     metadata,
     line_items: lines.map(line => ({
       quantity: line.quantity,
@@ -55,7 +52,7 @@ export function sessionParams(
         ...(payment.automaticTax ? { tax_behavior: payment.taxBehavior } : {}),
         product_data: {
           name: line.name,
-          metadata: { productId: line.productId },
+          metadata: { [INSTALLATION]: installation, productId: line.productId },
           ...(line.description ? { description: line.description } : {}),
           // Stripe fetches images: only absolute addresses make sense there.
           ...(line.image?.startsWith('https://') ? { images: [line.image] } : {})
