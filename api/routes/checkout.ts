@@ -7,16 +7,16 @@ import { newId } from '../../shared/ids.js'
 import type { Cart } from '../../shared/rules/cart.js'
 import { type CheckoutOutcome, checkoutOutcome } from '../../shared/rules/checkout-outcome.js'
 import { isInFlight } from '../../shared/rules/state-groups.js'
-import { isGone, whenGone } from '../../shared/runtime/client-gone.js'
+import { whenGone } from '../../shared/runtime/client-gone.js'
 import {
   type CheckoutRow,
   type ClaimedKey,
   claimCheckout,
   findKey,
-  type NewCheckout,
-  readCheckout
+  type NewCheckout
 } from '../../shared/statements/checkouts.js'
 import { refuseCardNumbers } from '../card-numbers.js'
+import { prefersAsync, statusPath, waitForCheckout } from '../checkout-wait.js'
 import type { Watch } from '../checkout-watcher.js'
 import { KEY_LIFETIME, type RequestKey, requestKey } from '../idempotency.js'
 import type { Ingress } from '../ingress.js'
@@ -27,9 +27,6 @@ import { clientOf, origin, requestId } from '../request-context.js'
 import { checkoutRequestSchema } from '../schemas.js'
 
 const ATTEMPT_WINDOW = HOUR
-/** Seconds; a person has to mend the key. */
-const KEY_RETRY_AFTER = '30'
-
 /** POST /api/stripe/checkout: writes the checkout down, enqueues it, and answers with what the workers made of it. */
 export function checkoutRoute(ingress: Ingress): Router {
   const schema = checkoutRequestSchema(ingress.config.payment.currency)
@@ -159,59 +156,9 @@ async function answerWithOutcome(
   lookFirst = false
 ): Promise<void> {
   whenGone(response, () => watch.stop())
-  const settled = await waitForOutcome(ingress, response, watch, id, waitMs, lookFirst)
+  const until = (checkout: CheckoutRow) => !isInFlight(checkout.status)
+  const settled = await waitForCheckout(ingress, response, { watch, id, waitMs, until, lookFirst })
   send(response, settled === undefined ? accepted(id) : checkoutOutcome(settled), id)
-}
-
-/**
- * The checkout once the workers are done with it, or undefined when `waitMs` is over or the client is gone first. Throws as
- * soon as it is known that Stripe refuses our API key: nothing will come of the wait, and the checkout keeps its place.
- */
-async function waitForOutcome(
-  ingress: Ingress,
-  response: Response,
-  watch: Watch,
-  id: string,
-  waitMs: number,
-  lookFirst: boolean
-): Promise<CheckoutRow | undefined> {
-  const deadline = performance.now() + waitMs
-  const begun = ingress.now()
-  let refusedAt: Date | null = null
-  for (let look = lookFirst; !isGone(response); look = true) {
-    if (look) {
-      const checkout = await readCheckout(ingress.db.pool, id)
-      if (checkout !== undefined && !isInFlight(checkout.status)) return checkout
-      refusedAt = checkout?.keyRefusedAt ?? null
-    }
-    const left = deadline - performance.now()
-    // One of before this request may be over: the workers try again.
-    if (refusedAt !== null && waitMs > 0 && (refusedAt >= begun || left <= 0)) throw keyRefused(id)
-    if (left <= 0) return undefined
-    await watch.changed(left)
-  }
-  return undefined
-}
-
-function keyRefused(checkoutId: string): Problem {
-  return new Problem(
-    'unavailable',
-    {
-      detail:
-        'The payment provider does not take our requests at the moment. Nothing was charged and the goods are kept: send the same request again, or ask at the address in Location.',
-      checkoutId
-    },
-    { Location: statusPath(checkoutId), 'Retry-After': KEY_RETRY_AFTER }
-  )
-}
-
-/** RFC 7240. */
-function prefersAsync(request: Request): boolean {
-  return /(^|[,;\s])respond-async([,;\s]|$)/i.test(request.get('prefer') ?? '')
-}
-
-function statusPath(checkoutId: string): string {
-  return `/api/stripe/checkout/${checkoutId}`
 }
 
 function accepted(checkoutId: string): CheckoutOutcome {

@@ -63,7 +63,12 @@ const STANDARD_WEBHOOKS = 'https://github.com/standard-webhooks/standard-webhook
  */
 export const checkoutRules: readonly Rule<CheckoutStatus>[] = [
   { from: ['RECEIVED'], to: ['VERIFIED'], when: 'prices are right and the stock is held', source: DESIGN },
-  { from: ['RECEIVED'], to: ['REJECTED'], when: 'the cart, the order or the amount is refused', source: DESIGN },
+  {
+    from: ['RECEIVED'],
+    to: ['REJECTED'],
+    when: 'the cart, the order or the amount is refused, or the customer gives it up',
+    source: DESIGN
+  },
   { from: ['VERIFIED'], to: ['OPEN'], when: 'Stripe has created the Session', source: SESSION },
   { from: ['RECEIVED', 'VERIFIED'], to: ['FAILED'], when: 'Stripe refuses to create the Session', source: SESSION },
   {

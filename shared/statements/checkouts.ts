@@ -37,6 +37,8 @@ export interface CheckoutRow extends AnswerableCheckout {
   expireReason: string | null
   /** When Stripe last refused to end its Session, or did not know it. */
   expireFailedAt: Date | null
+  /** Since when Stripe has been away whenever a job of this checkout needed it. */
+  stripeAwaySince: Date | null
   createdAt: Date
   updatedAt: Date
 }
@@ -163,6 +165,15 @@ export async function readCheckout(db: Queryable, id: string): Promise<CheckoutR
     name: 'read-checkout',
     text: 'SELECT * FROM "Checkout" WHERE "id" = $1',
     values: [id]
+  })
+  return rows[0]
+}
+
+export async function readCheckoutOfSession(db: Queryable, sessionId: string): Promise<CheckoutRow | undefined> {
+  const { rows } = await db.query({
+    name: 'read-checkout-of-session',
+    text: 'SELECT * FROM "Checkout" WHERE "sessionId" = $1',
+    values: [sessionId]
   })
   return rows[0]
 }
@@ -438,9 +449,32 @@ export async function leaveOutEmail(
   )
 }
 
-/** Remembers that Stripe did not end the Session of this checkout. Locks the row. */
+/** Remembers that Stripe did not end the Session of this checkout, and tells the listeners. Locks the row. */
 export async function recordFailedExpiry(db: Queryable, id: string, now: Date): Promise<void> {
-  await db.query('UPDATE "Checkout" SET "expireFailedAt" = $2 WHERE "id" = $1', [id, now])
+  await db.query(
+    `WITH failed AS (UPDATE "Checkout" SET "expireFailedAt" = $2 WHERE "id" = $1 RETURNING "id")
+     SELECT pg_notify('${CHECKOUT_CHANGED}', "id") FROM failed`,
+    [id, now]
+  )
+}
+
+/**
+ * Says that it has to end, and forgets its derived key: the same cart is a new checkout from now on. What an earlier job
+ * has met at Stripe is over.
+ */
+export async function markGivenUp(
+  db: Queryable,
+  id: string,
+  { reason, now }: { reason: string; now: Date }
+): Promise<void> {
+  await db.query(
+    `WITH forgotten AS (
+       DELETE FROM "IdempotencyKey" WHERE "checkoutId" = $1 AND "derived"
+     )
+     UPDATE "Checkout" SET "expireReason" = COALESCE("expireReason", $2), "updatedAt" = $3,
+       "stripeAwaySince" = CASE WHEN "sessionId" IS NULL THEN "stripeAwaySince" END WHERE "id" = $1`,
+    [id, reason, now]
+  )
 }
 
 /** A checkout with what it holds and what was paid through it, for a person; null when there is none. */
