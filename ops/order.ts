@@ -62,7 +62,8 @@ async function refund(services: Services, id: string, args: string[]): Promise<v
     }
   })
   const { currency } = await orderOf(services, id)
-  const restock = values.restock === undefined ? undefined : parseRestock(values.restock)
+  const { productIdFormat } = services.config.catalogue
+  const restock = values.restock === undefined ? undefined : parseRestock(values.restock, productIdFormat)
   if (restock === null)
     throw new UsageError('--restock takes all, or quantities by product such as PRODUCT=2,PRODUCT=1.')
   const refunds = await requestRefunds(services, {

@@ -71,7 +71,12 @@ export function minorFromBigInt(amount: bigint): MinorUnits {
  * not finite, or beyond exact integers. Works on the decimal digits, so that 19.99 is 1999 and never 1998.
  */
 export function toMinorUnits(major: number, currency: string): MinorUnits | undefined {
-  const amount = parseMinorUnits(String(major), currency)
+  return parsePrice(String(major), currency)
+}
+
+/** As toMinorUnits, for a price that is written out: "19.99", "5", "-1.50". */
+export function parsePrice(text: string, currency: string): MinorUnits | undefined {
+  const amount = parseMinorUnits(text, currency)
   return amount === undefined || amount % rule(currency).step !== 0 ? undefined : amount
 }
 
