@@ -2,6 +2,7 @@ import type { AuditEntry } from '../audit/audit.js'
 import { type Client, transaction } from '../database/database.js'
 import { MINUTE } from '../duration.js'
 import { Refused } from '../orders/refused.js'
+import type { StoredProduct } from '../rules/product.js'
 import type { Services } from '../runtime/services.js'
 import {
   findProducts,
@@ -36,6 +37,8 @@ export interface ImportOptions {
   /** Deactivates all products that are not named: the file is the whole catalogue. */
   deactivateMissing?: boolean
   requestId?: string
+  /** Looks at what is stored and locked before it changes; what it throws leaves all as it is. */
+  precondition?(stored: StoredProduct[]): void
   onProgress?(done: number, total: number): void
 }
 
@@ -66,6 +69,7 @@ export async function importProducts(
     async client => {
       if (!options.dryRun) await lockCatalogue(client)
       const stored = await findProducts(client, namedBy(wanted, rules.deactivateMissing), !options.dryRun)
+      options.precondition?.(stored)
       const change = catalogueChange(wanted, stored, rules, refuse)
       if (problems.length > 0) throw new CatalogueRefused(problems)
       if (!options.dryRun) await write(client, change.changes, services.now(), options)
