@@ -1,6 +1,6 @@
 import type { CatalogueChange, ProductChange } from '../shared/catalogue/catalogue-change.js'
 import { type MinorUnits, toDecimalString } from '../shared/money.js'
-import type { ProductState } from '../shared/rules/product.js'
+import type { ProductState } from '../shared/rules/catalogue-product.js'
 
 /** One line a product: what it was and what it becomes. */
 export function describeChange({ line, product, before, after }: ProductChange): string {

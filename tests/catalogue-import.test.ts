@@ -4,7 +4,7 @@ import { CatalogueRefused, type ImportOptions, importProducts } from '../shared/
 import { type FileFormat, fileFormats, formatOf, readProductFile } from '../shared/catalogue/product-file.js'
 import { minor, toDecimalString } from '../shared/money.js'
 import { findAuditProblems } from '../shared/statements/audit-trail.js'
-import { furtherCurrencies, readProductTrail } from '../shared/statements/products.js'
+import { furtherCurrencies, readProductTrail } from '../shared/statements/catalogue.js'
 import { BY_HAND } from './support/fresh-shop.js'
 import { openShop, type Shop } from './support/shop.js'
 

@@ -13,11 +13,11 @@ import {
 import { readProductObject } from '../../shared/catalogue/json-lines-file.js'
 import { readProductFile } from '../../shared/catalogue/product-file.js'
 import { Problem } from '../../shared/errors.js'
-import type { StoredProduct } from '../../shared/rules/product.js'
+import type { StoredProduct } from '../../shared/rules/catalogue-product.js'
 import { readProductId } from '../../shared/rules/product-id.js'
 import { operatorOf } from '../../shared/runtime/operator-access.js'
 import type { Services } from '../../shared/runtime/services.js'
-import { findProduct } from '../../shared/statements/products.js'
+import { findProduct } from '../../shared/statements/catalogue.js'
 import { jsonBytes, readJson } from '../json-body.js'
 import { requestId } from '../request-context.js'
 

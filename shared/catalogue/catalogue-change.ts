@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { newId } from '../ids.js'
-import { differences, type Product, type ProductState, type StoredProduct } from '../rules/product.js'
+import { differences, type Product, type ProductState, type StoredProduct } from '../rules/catalogue-product.js'
 import { type ProductIdFormat, productIdWords, readProductId } from '../rules/product-id.js'
 import { MAX_COUNT, textProblem } from '../rules/product-values.js'
 import { ADDED_STOCK, type CatalogueProblem } from './given-product.js'

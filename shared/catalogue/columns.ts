@@ -1,6 +1,6 @@
 import { isSupportedCurrency } from '../money.js'
+import { productFields } from '../rules/catalogue-product.js'
 import { nearestName } from '../rules/nearest-name.js'
-import { productFields } from '../rules/product.js'
 import { quoted } from './quoted.js'
 
 /** The columns that every file can have; those of prices in further currencies come besides. */

@@ -1,8 +1,8 @@
 import { stringify } from 'csv-stringify/sync'
 import type { Queryable } from '../database/database.js'
 import { type MinorUnits, toDecimalString } from '../money.js'
-import type { StoredProduct } from '../rules/product.js'
-import { listProducts } from '../statements/products.js'
+import type { StoredProduct } from '../rules/catalogue-product.js'
+import { listProducts } from '../statements/catalogue.js'
 import { plainColumns, priceColumn } from './columns.js'
 import type { FileFormat } from './product-file.js'
 

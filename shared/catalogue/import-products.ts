@@ -2,7 +2,7 @@ import type { AuditEntry } from '../audit/audit.js'
 import { type Client, transaction } from '../database/database.js'
 import { MINUTE } from '../duration.js'
 import { Refused } from '../orders/refused.js'
-import type { StoredProduct } from '../rules/product.js'
+import type { StoredProduct } from '../rules/catalogue-product.js'
 import type { Services } from '../runtime/services.js'
 import {
   findProducts,
@@ -11,7 +11,7 @@ import {
   lockCatalogue,
   type Named,
   updateProducts
-} from '../statements/products.js'
+} from '../statements/catalogue.js'
 import { type CatalogueChange, catalogueChange, type ProductChange } from './catalogue-change.js'
 import type { CatalogueProblem, GivenCatalogue } from './given-product.js'
 import { readWanted, type WantedProduct } from './wanted-product.js'
