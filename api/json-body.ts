@@ -31,12 +31,12 @@ function parse(body: unknown): unknown {
 }
 
 /** The first message of each path; the whole body has the path "body". */
-export function errorsByPath(error: z.ZodError): Record<string, string> {
+export function errorsByPath(error: z.ZodError, unknown = 'Unknown field'): Record<string, string> {
   const errors: [string, string][] = []
   for (const issue of error.issues) {
     const path = issue.path.map(String)
     if (issue.code === 'unrecognized_keys') {
-      for (const key of issue.keys) errors.push([[...path, key].join('.'), 'Unknown field'])
+      for (const key of issue.keys) errors.push([[...path, key].join('.'), unknown])
     } else {
       errors.push([path.join('.') || 'body', issue.message])
     }

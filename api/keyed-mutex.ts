@@ -20,7 +20,7 @@ export function createKeyedMutex(turnWithinMs = 10 * SECOND): KeyedMutex {
       if (last.get(key) === ended) last.delete(key)
     })
     try {
-      await withinTime(before, turnWithinMs, 'others of the same customer are still under way')
+      await withinTime(before, turnWithinMs, 'other requests of the same customer are still under way')
     } catch (error) {
       isGivenUp = true
       throw error

@@ -89,7 +89,10 @@ export function createProvenListener(options: {
   function doubt(reason: string): void {
     if (!sure) return
     sure = false
-    log.warn({ reason, channel }, 'notifications of PostgreSQL are interrupted; polling until they are back')
+    log.warn(
+      { reason, channel },
+      'notifications of PostgreSQL are interrupted; waiting requests poll until they are back'
+    )
     onChange()
   }
 
@@ -97,7 +100,9 @@ export function createProvenListener(options: {
     if (closed || current !== listening) return
     current = undefined
     doubt(messageOf(error))
-    listening.client.end().catch(reason => log.debug({ reason: messageOf(reason) }, 'a lost listener was not ended'))
+    listening.client
+      .end()
+      .catch(reason => log.debug({ reason: messageOf(reason) }, 'a lost listener could not be ended'))
     const wait = Math.min(RECONNECT_AFTER.first * 2 ** lossesInARow++, RECONNECT_AFTER.longest)
     reconnect = setTimeout(connect, wait)
   }
@@ -113,7 +118,7 @@ export function createProvenListener(options: {
         () => true,
         error => {
           // It says nothing of the listener that another connection does not send.
-          log.debug({ reason: messageOf(error) }, 'no proof could be sent')
+          log.debug({ reason: messageOf(error) }, 'a notification that proves the listener could not be sent')
           return false
         }
       )

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { Config } from '../shared/config/config.js'
 import { containsCardNumber } from '../shared/identity/card-numbers.js'
-import { priceDecimals, toMinorUnits } from '../shared/money.js'
+import { minor, priceDecimals, toMajorUnits, toMinorUnits } from '../shared/money.js'
 import { type ProductIdFormat, readProductId } from '../shared/rules/product-id.js'
 
 // The limits and messages that storefronts rely on (docs/api.md). Unknown fields are refused everywhere.
@@ -13,11 +13,11 @@ export function isId(text: string): boolean {
 }
 
 /** Text that PostgreSQL can store and that means one thing: no NUL, no half of a surrogate pair. */
-const text = () =>
-  z
-    .string()
-    .refine(value => value.isWellFormed() && !value.includes('\0'), 'Invalid characters')
-    .refine(value => !containsCardNumber(value), 'Must not contain a card number')
+const anyText = () => z.string().refine(value => value.isWellFormed() && !value.includes('\0'), 'Invalid characters')
+
+const text = () => anyText().refine(value => !containsCardNumber(value), CARD_NUMBER)
+
+export const CARD_NUMBER = 'Must not contain a card number'
 
 const id = (message: string) => z.string(message).regex(ID, message)
 
@@ -41,6 +41,10 @@ const price = (currency: string) =>
       value => toMinorUnits(value, currency) !== undefined,
       `Price must have max ${priceDecimals(currency)} decimals`
     )
+    // What JavaScript added up is kept, and hashed into the idempotency key, as what it means.
+    .transform(value => meant(value, currency))
+
+const meant = (value: number, currency: string) => toMajorUnits(toMinorUnits(value, currency) ?? minor(0), currency)
 
 const isWebUrl = (value: string) => URL.canParse(value) && ['http:', 'https:'].includes(new URL(value).protocol)
 
@@ -57,9 +61,10 @@ export function cartRules({ payment, catalogue }: Config): CartRules {
 function lineItem({ currency, productIdFormat }: CartRules) {
   return z.strictObject({
     productId: productId(productIdFormat),
-    name: text().min(1, 'Product name required').max(255, 'Name too long'),
-    description: text().max(500, 'Description too long').optional(),
-    image: text()
+    // What looks like a card number in these is compared with the catalogue: refuseCardNumbers.
+    name: anyText().min(1, 'Product name required').max(255, 'Name too long'),
+    description: anyText().max(500, 'Description too long').optional(),
+    image: anyText()
       .max(2_048, 'Image address too long')
       .refine(value => value.startsWith('/') || isWebUrl(value), 'Invalid image URL or path')
       .optional(),
@@ -115,6 +120,7 @@ export const addressSchema = z.strictObject({
 
 export function orderRequestSchema(rules: CartRules) {
   const { currency } = rules
+  const inMeaning = (value: number) => meant(value, currency)
   const amount = (message: string) =>
     z
       .number(message)
@@ -124,8 +130,8 @@ export function orderRequestSchema(rules: CartRules) {
       items: items(rules),
       address: addressSchema,
       paymentMethod: z.literal('stripe', 'Payment method must be stripe').default('stripe'),
-      subtotal: amount('Subtotal must be a number').positive('Subtotal must be positive'),
-      shipping: amount('Shipping must be a number').min(0, 'Shipping must not be negative')
+      subtotal: amount('Subtotal must be a number').positive('Subtotal must be positive').transform(inMeaning),
+      shipping: amount('Shipping must be a number').min(0, 'Shipping must not be negative').transform(inMeaning)
     },
     bodyMessage
   )

@@ -1,6 +1,6 @@
 import { hkdfSync } from 'node:crypto'
 import { jwtDecrypt } from 'jose'
-import { type Customer, customerOf } from '../shared/identity/customer-claims.js'
+import { type ClaimNames, type Customer, customerOf } from '../shared/identity/customer-claims.js'
 import { SESSION_COOKIE, verifySessionToken } from '../shared/identity/session-token.js'
 
 /** Of NextAuth and Auth.js: their own tolerance. */
@@ -10,38 +10,47 @@ const MAX_CHUNKS = 20
 interface CookieScheme {
   /** With and without the prefix that browsers hold to HTTPS. */
   names: string[]
-  read(token: string, secret: string, name: string): Promise<Customer>
+  read(token: string, secret: string, name: string, claims: ClaimNames): Promise<Customer>
 }
 
-/** The session cookies that a shop's sign-in may already set, and how each is read. */
+/** The session cookies that a shop's sign-in may already set, and how each is read; ours first. */
 const SCHEMES: CookieScheme[] = [
-  { names: [SESSION_COOKIE, `__Secure-${SESSION_COOKIE}`], read: verifySessionToken },
+  {
+    names: [SESSION_COOKIE, `__Secure-${SESSION_COOKIE}`],
+    // Made by us, with our claims.
+    read: (token, secret) => verifySessionToken(token, secret)
+  },
   {
     names: ['__Secure-authjs.session-token', 'authjs.session-token'],
-    read: (token, secret, name) => decrypt(token, authJsKey(secret, name), 'A256CBC-HS512')
+    read: (token, secret, name, claims) => decrypt(token, authJsKey(secret, name), 'A256CBC-HS512', claims)
   },
   {
     names: ['__Secure-next-auth.session-token', 'next-auth.session-token'],
-    read: (token, secret) => decrypt(token, nextAuthKey(secret), 'A256GCM')
+    read: (token, secret, _name, claims) => decrypt(token, nextAuthKey(secret), 'A256GCM', claims)
   }
 ]
 
-export interface SessionCookie {
+export interface SessionCookie extends Pick<CookieScheme, 'read'> {
   name: string
   value: string
-  read(token: string, secret: string, name: string): Promise<Customer>
 }
 
 /** The first session cookie of a request, put together from its chunks. */
-export function findSessionCookie(header: string): SessionCookie | undefined {
+export function findSessionCookie(header: string, { onlyOurs = false } = {}): SessionCookie | undefined {
   const cookies = parseCookies(header)
-  for (const { names, read } of SCHEMES) {
+  for (const { names, read } of onlyOurs ? SCHEMES.slice(0, 1) : SCHEMES) {
     for (const name of names) {
       const value = cookies.get(name) ?? joinChunks(cookies, name)
       if (value !== undefined) return { name, value, read }
     }
   }
   return undefined
+}
+
+/** A Cookie header without what we have set ourselves. */
+export function cookiesOfOthers(header: string): string {
+  const others = [...parseCookies(header)].filter(([name]) => !/^(__Secure-)?tillworks\./.test(name))
+  return others.map(([name, value]) => `${name}=${value}`).join('; ')
 }
 
 /** Large cookies come as name.0, name.1 and so on. */
@@ -56,7 +65,7 @@ function joinChunks(cookies: Map<string, string>, name: string): string | undefi
 }
 
 /** RFC 6265, section 4.2; of two cookies of one name the first counts. */
-function parseCookies(header: string): Map<string, string> {
+export function parseCookies(header: string): Map<string, string> {
   const cookies = new Map<string, string>()
   for (const pair of header.split(';')) {
     const at = pair.indexOf('=')
@@ -67,14 +76,14 @@ function parseCookies(header: string): Map<string, string> {
 }
 
 /** JWE, compact, with the key itself ("dir") and one content encryption: RFC 7516. */
-async function decrypt(token: string, key: Uint8Array, encryption: string): Promise<Customer> {
+async function decrypt(token: string, key: Uint8Array, encryption: string, claims: ClaimNames): Promise<Customer> {
   const { payload } = await jwtDecrypt(token, key, {
     clockTolerance: CLOCK_TOLERANCE_SECONDS,
     keyManagementAlgorithms: ['dir'],
     contentEncryptionAlgorithms: [encryption],
     requiredClaims: ['exp']
   })
-  return customerOf(payload)
+  return customerOf(payload, claims)
 }
 
 /** https://github.com/nextauthjs/next-auth/blob/v4/packages/next-auth/src/jwt/index.ts */

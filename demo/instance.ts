@@ -1,7 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Runtime, runtimeFile, stateFolder } from '../shared/state-folder.js'
+import { type Runtime, runtimeFile, stateFolder } from '../ops/state-folder.js'
 
 export interface Secrets {
   authSecret: string

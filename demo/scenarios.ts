@@ -214,7 +214,7 @@ function refusal({ status, body }: Answer<CheckoutData>): string {
 }
 
 function completedEvent(stack: Stack): Stripe.Event {
-  const events = [...(stack.simulator?.store.table('event').values() ?? [])]
+  const events = stack.simulator?.record.events() ?? []
   return events.find(event => event.type === 'checkout.session.completed') as Stripe.Event
 }
 

@@ -4,11 +4,12 @@ import { join } from 'node:path'
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../local/embedded-postgres.js'
 import { freePort, isFree } from '../local/free-port.js'
 import { startStack } from '../local/stack.js'
+import { stateFolder } from '../ops/state-folder.js'
 import { settingNames } from '../shared/config/config.js'
+import { allSettings } from '../shared/config/groups.js'
 import { messageOf } from '../shared/errors.js'
 import { createLogger } from '../shared/logger.js'
 import { shutdownOnSignal } from '../shared/runtime/shutdown.js'
-import { stateFolder } from '../shared/state-folder.js'
 import { announce, instance, loadSecrets, refuseSecondStart, withdraw } from './instance.js'
 import { storefront } from './storefront/router.js'
 
@@ -46,12 +47,7 @@ async function start(): Promise<void> {
     AUTH_SECRET: secrets.authSecret,
     OPS_PASSWORD: secrets.opsPassword,
     ...(given.STRIPE_SECRET_KEY === undefined ? { STRIPE_WEBHOOK_SECRET: secrets.webhookSecret } : {}),
-    // One visitor plays many: the rules of a real shop would soon ask Ada's bank.
-    FRAUD_MAX_ATTEMPTS_PER_HOUR: '100',
-    FRAUD_CHALLENGE_ATTEMPTS: '30',
-    FRAUD_CHALLENGE_FAILURES: '15',
-    PAYMENT_STATEMENT_DESCRIPTOR: 'TILLWORKS',
-    PAYMENT_PROMOTION_CODES: 'true',
+    ...declaredValues(),
     ...(given.ORDER_WEBHOOK_URL === undefined
       ? {
           ORDER_WEBHOOK_URL: `http://127.0.0.1:${port}/demo/notifications`,
@@ -96,6 +92,7 @@ async function start(): Promise<void> {
       `  Stripe            ${stack.simulator === undefined ? 'the real one, by STRIPE_SECRET_KEY' : `simulator at http://localhost:${stack.simulator.port}`}`,
       `  Database          ${postgres === undefined ? 'yours, by DATABASE_URL' : `embedded PostgreSQL, data in ${postgres.dataDir}`}`,
       `  Queue             BullMQ on ${queue.engine === 'redis' ? 'Redis' : 'that same PostgreSQL'}`,
+      `  Before going live npm run ops -- doctor   (looks at each of these, and says what to do)`,
       '',
       '  Pay with 4242 4242 4242 4242; TEN is a promotion code. Ctrl-C stops everything; the data stays.',
       '',
@@ -119,6 +116,13 @@ async function startPostgres(password: string): Promise<EmbeddedPostgres> {
   const postgres = await startEmbeddedPostgres({ dataDir: join(stateFolder, 'postgres'), password })
   await postgres.createDatabase('tillworks')
   return postgres
+}
+
+/** What the settings declare that npm start has in place of their defaults. */
+function declaredValues(): Record<string, string> {
+  return Object.fromEntries(
+    allSettings.flatMap(({ variable, npmStart }) => (typeof npmStart === 'object' ? [[variable, npmStart.value]] : []))
+  )
 }
 
 /** The ops command decides as this instance does: it needs the same settings. */

@@ -51,7 +51,8 @@ function row(setting: Setting): string {
 function fallback({ required, default: value, npmStart }: Setting): string {
   const usual = required ? 'required' : value ? `\`${value}\`` : ''
   if (npmStart === undefined) return usual
-  return `${usual}${usual === '' ? '' : '; '}\`npm start\`: ${npmStart}`
+  const started = typeof npmStart === 'object' ? `\`${npmStart.value}\`` : npmStart
+  return `${usual}${usual === '' ? '' : '; '}\`npm start\`: ${started}`
 }
 
 /** So that Markdown shows the characters themselves. */

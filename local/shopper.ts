@@ -22,23 +22,26 @@ export interface Line {
 export interface Answer<T> {
   status: number
   headers: Headers
-  body: { success: true; data: T } | ProblemBody
+  body: { success: true; data: T; next?: string | null } | ProblemBody
 }
 
 export interface OrderData {
   id: string
   status: string
+  createdAt: string
   currency: string
   subtotal: number | null
   shipping: number | null
   total: number | null
   items: Line[]
+  customer: { email: string | null; name: string | null; phone: string | null } | null
   checkout: CheckoutData | null
 }
 
 /** A storefront's side of the API, as one customer, over HTTP. */
 export interface Shopper {
   userId: string
+  /** All of them, page by page. */
   products(): Promise<CatalogueItem[]>
   product(slug: string): Promise<CatalogueItem>
   checkout(body: unknown, headers?: Record<string, string>): Promise<Answer<CheckoutData>>
@@ -50,7 +53,11 @@ export interface Shopper {
   /** Polls until the checkout has the status; throws after 15 seconds. */
   checkoutBecomes(id: string, status: string): Promise<CheckoutData>
   /** Posts the simulator's payment page. */
-  pay(url: string, number?: string): Promise<{ status: number; location: string | null }>
+  pay(
+    url: string,
+    number?: string,
+    fields?: Record<string, string>
+  ): Promise<{ status: number; location: string | null }>
   request(path: string, init?: RequestInit): Promise<Response>
 }
 
@@ -58,14 +65,17 @@ export async function createShopper(options: {
   port: number
   authSecret: string
   userId: string
-  email: string
+  email: string | null
+  /** In place of a session token of ours. */
+  headers?: Record<string, string>
 }): Promise<Shopper> {
   const base = `http://127.0.0.1:${options.port}`
   const token = await signSessionToken({ userId: options.userId, email: options.email }, options.authSecret, 3_600)
+  const session = options.headers ?? { Authorization: `Bearer ${token}` }
   const request = (path: string, init: RequestInit = {}) =>
     fetch(`${base}${path}`, {
       ...init,
-      headers: { Authorization: `Bearer ${token}`, ...(init.headers as Record<string, string>) }
+      headers: { ...session, ...(init.headers as Record<string, string>) }
     })
   const post = async <T>(path: string, body: unknown, headers: Record<string, string> = {}): Promise<Answer<T>> => {
     const payload = typeof body === 'string' ? body : JSON.stringify(body)
@@ -80,12 +90,20 @@ export async function createShopper(options: {
   const get = async <T>(path: string) => await answer<T>(await request(path))
   const order = (id: string) => get<OrderData>(`/api/orders/${id}`)
   const checkoutStatus = (id: string) => get<CheckoutData & { orderStatus?: string }>(`/api/stripe/checkout/${id}`)
-  const products = async () => data(await get<CatalogueItem[]>('/api/products'))
+  const products = async (query = '') => {
+    const all: CatalogueItem[] = []
+    for (let page: string | null | undefined = `/api/products${query}`; page; ) {
+      const found: Answer<CatalogueItem[]> = await get(page)
+      all.push(...data(found))
+      page = found.body.success && found.body.next ? `/api/products?cursor=${found.body.next}` : undefined
+    }
+    return all
+  }
   return {
     userId: options.userId,
-    products,
+    products: () => products(),
     async product(slug) {
-      const found = (await products()).find(product => product.slug === slug)
+      const [found] = await products(`?slug=${encodeURIComponent(slug)}`)
       if (found === undefined) throw new Error(`There is no product ${slug}`)
       return found
     },
@@ -95,8 +113,8 @@ export async function createShopper(options: {
     order,
     orderBecomes: (id, status) => become(`order ${id}`, async () => data(await order(id)), status),
     checkoutBecomes: (id, status) => become(`checkout ${id}`, async () => data(await checkoutStatus(id)), status),
-    async pay(url, number = '4242424242424242') {
-      const body = new URLSearchParams({ number, exp: '12/34', cvc: '123', name: 'Ada Lovelace' })
+    async pay(url, number = '4242424242424242', fields = {}) {
+      const body = new URLSearchParams({ number, exp: '12/34', cvc: '123', name: 'Ada Lovelace', ...fields })
       const response = await fetch(url, { method: 'POST', body, redirect: 'manual' })
       await response.arrayBuffer()
       return { status: response.status, location: response.headers.get('location') }

@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util'
 import { type AlertContext, type AlertName, alerts, resolveAlert } from '../shared/audit/alerts.js'
 import { type Database, transaction } from '../shared/database/database.js'
 import { endUnknown, SEVERAL } from '../shared/orders/unknown-session.js'
+import { listOpenAlerts } from '../shared/statements/alerts.js'
 import { findUnknownSessions } from '../shared/statements/checkouts.js'
 import { operator, withServices } from './environment.js'
 import { print } from './print.js'
@@ -11,11 +12,7 @@ const MOST = 500
 
 export async function attention(): Promise<void> {
   await withServices(async ({ db }) => {
-    const open = await db.prisma.alert.findMany({
-      where: { resolvedAt: null },
-      orderBy: { createdAt: 'asc' },
-      take: MOST
-    })
+    const open = await listOpenAlerts(db, MOST)
     if (open.length === 0) return print('Nothing needs attention.')
     if (open.length === MOST) print(`The oldest ${MOST}:\n`)
     for (const entry of open) {

@@ -1,14 +1,21 @@
 import { parseArgs } from 'node:util'
-import type { PaymentAuditLog } from '../prisma/generated/client.js'
 import { type VerificationState, verifyTrail } from '../shared/audit/trail-verification.js'
-import { type Client, type Database, undeceivedRead } from '../shared/database/database.js'
+import { undeceivedRead } from '../shared/database/database.js'
 import { DAY, MINUTE } from '../shared/duration.js'
 import { messageOf } from '../shared/errors.js'
 import { minor, toDecimalString } from '../shared/money.js'
 import type { Services } from '../shared/runtime/services.js'
+import {
+  findNewestOfOrder,
+  findNewestOfUser,
+  findSuspiciousUsers,
+  readTrail,
+  type TrailRow
+} from '../shared/statements/audit-trail.js'
 import { type Bookmark, bookmarkOf } from './bookmark.js'
 import { withDatabase } from './environment.js'
 import { print, printed, printTable } from './print.js'
+import { showProgress } from './progress.js'
 import { dateArgument, required, UsageError } from './usage-error.js'
 
 const PAGE = 1_000
@@ -21,7 +28,7 @@ const UNDECIDED = 3
 type Opened = Pick<Services, 'config' | 'db' | 'now'>
 
 const actions: Record<string, ((opened: Opened, args: string[]) => Promise<void>) | undefined> = {
-  order: ({ db }, args) => list(db, '"orderId" = $1', [required(args[0], 'The order’s id')]),
+  order: ofOrder,
   user: history,
   suspicious,
   export: exportRows
@@ -112,14 +119,6 @@ function conclude({ rows, chains, tombstones, wrong, unknown }: VerificationStat
   else if (unknown > 0) process.exitCode = UNDECIDED
 }
 
-/** One line at a terminal that is written over; nothing elsewhere. */
-function showProgress() {
-  const write = (line: string) => {
-    if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${line}`)
-  }
-  return { show: write, clear: () => write('') }
-}
-
 /** The slice that is under way is finished and kept before the command ends. */
 function catchInterrupt() {
   const caught = {
@@ -135,40 +134,38 @@ function catchInterrupt() {
   return caught
 }
 
+async function ofOrder({ db }: Opened, args: string[]): Promise<void> {
+  const id = required(args[0], 'The order’s id')
+  list(await undeceivedRead(db.pool, client => findNewestOfOrder(client, id, PAGE)))
+}
+
 async function history({ db, now }: Opened, args: string[]): Promise<void> {
   const { values, positionals } = parseArgs({ args, options: { days: { type: 'string' } }, allowPositionals: true })
   const days = Number(values.days ?? HISTORY_DAYS)
   if (!(days > 0)) throw new UsageError('--days takes a number of days.')
   const since = new Date(now().getTime() - days * DAY)
-  await list(db, '"userId" = $1 AND "createdAt" >= $2', [required(positionals[0], 'The user’s id'), since])
+  const id = required(positionals[0], 'The user’s id')
+  list(await undeceivedRead(db.pool, client => findNewestOfUser(client, id, since, PAGE)))
 }
 
-/** The newest rows, by the index of the order or the user; by id alone the whole trail would be searched backwards for them. */
-async function list(db: Database, where: string, values: unknown[]): Promise<void> {
-  const rows = await read<TrailRow>(
-    db,
-    `SELECT * FROM public."PaymentAuditLog" WHERE ${where} ORDER BY "createdAt" DESC, "id" DESC LIMIT ${PAGE}`,
-    values
-  )
+/** Newest first, as they were read. */
+function list(rows: TrailRow[]): void {
   if (rows.length === 0) return print('The trail has no such row.')
   if (rows.length === PAGE) print(`The newest ${PAGE} rows; all of them: npm run ops -- audit export`)
-  rows.reverse()
   printTable([
     ['WHEN', 'WHO', 'ACTION', 'STATUS', 'BEFORE → AFTER', 'AMOUNT', 'ERROR'],
-    ...rows.map(row => [
-      row.createdAt.toISOString(),
-      operatorIn(row) ?? row.userId ?? '',
-      row.action,
-      row.status,
-      row.after === null ? '' : `${row.before ?? ''} → ${row.after}`,
-      amountIn(row),
-      row.error ?? ''
-    ])
+    ...rows
+      .toReversed()
+      .map(row => [
+        row.createdAt.toISOString(),
+        operatorIn(row) ?? row.userId ?? '',
+        row.action,
+        row.status,
+        row.after === null ? '' : `${row.before ?? ''} → ${row.after}`,
+        amountIn(row),
+        row.error ?? ''
+      ])
   ])
-}
-
-async function read<T extends object>({ pool }: Database, statement: string, values: unknown[]): Promise<T[]> {
-  return await undeceivedRead(pool, async (client: Client) => (await client.query<T>(statement, values)).rows)
 }
 
 function operatorIn({ metadata }: TrailRow): string | undefined {
@@ -188,15 +185,7 @@ async function suspicious({ db, now }: Opened, args: string[]): Promise<void> {
   if (!(minutes > 0 && minutes <= MOST_MINUTES))
     throw new UsageError(`--minutes takes a number of minutes, at most ${MOST_MINUTES} (a week).`)
   const since = new Date(now().getTime() - minutes * MINUTE)
-  const rows = await read<{ userId: string; attempts: number; failures: number }>(
-    db,
-    `SELECT "userId", count(*) FILTER (WHERE "action" = 'checkout_received')::int AS attempts,
-       count(*) FILTER (WHERE "status" = 'FAILED')::int AS failures
-     FROM public."PaymentAuditLog" WHERE "createdAt" >= $1 AND "userId" IS NOT NULL AND ("action" LIKE 'checkout%' OR "action" = 'payment_declined')
-     GROUP BY 1 HAVING count(*) FILTER (WHERE "action" = 'checkout_received') > 5 OR count(*) FILTER (WHERE "status" = 'FAILED') > 3
-     ORDER BY failures DESC, attempts DESC LIMIT $2`,
-    [since, PAGE]
-  )
+  const rows = await undeceivedRead(db.pool, client => findSuspiciousUsers(client, since, PAGE))
   if (rows.length === 0) return print(`Nobody is suspicious in the last ${values.minutes} minutes.`)
   printTable([
     ['USER', 'ATTEMPTS', 'FAILURES'],
@@ -215,7 +204,7 @@ async function exportRows({ db }: Opened, args: string[]): Promise<void> {
   const until = values.until === undefined ? undefined : dateArgument(values.until, '--until')
   let header = values.format === 'csv'
   for (let last: TrailRow | undefined; ; ) {
-    const rows = await nextRows(db, last, since, until)
+    const rows = await undeceivedRead(db.pool, client => readTrail(client, { since, until }, last, PAGE))
     if (header && rows[0] !== undefined) print(Object.keys(rows[0]).join(','))
     header = header && rows.length === 0
     for (const row of rows) print(values.format === 'csv' ? csvLine(row) : jsonLine(row))
@@ -223,25 +212,6 @@ async function exportRows({ db }: Opened, args: string[]): Promise<void> {
     last = rows.at(-1)
     if (last === undefined || rows.length < PAGE) return
   }
-}
-
-type TrailRow = Omit<PaymentAuditLog, 'id' | 'amount'> & { id: number; amount: number | null }
-
-/** By the index of times: by ids, all that is older than `since` would be read first. */
-async function nextRows(
-  db: Database,
-  last: TrailRow | undefined,
-  since: Date | undefined,
-  until: Date | undefined
-): Promise<TrailRow[]> {
-  return await read<TrailRow>(
-    db,
-    `SELECT "id", "createdAt", "action", "status", "userId", "orderId", "checkoutId", "eventId", "amount", "currency", "before", "after",
-       "error", "ipAddress", "userAgent", "requestId", "metadata", "chain", "sequence", "previousHash", "hash", "personalSalt", "personalHash"
-     FROM public."PaymentAuditLog" WHERE "createdAt" >= COALESCE($1, '-infinity'::timestamptz) AND "createdAt" < COALESCE($2, 'infinity'::timestamptz)
-       AND ("createdAt", "id") > (COALESCE($1, '-infinity'::timestamptz), $3::bigint) ORDER BY "createdAt", "id" LIMIT $4`,
-    [last?.createdAt ?? since ?? null, until ?? null, last?.id ?? -1, PAGE]
-  )
 }
 
 function jsonLine(row: TrailRow): string {

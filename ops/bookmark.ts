@@ -13,7 +13,7 @@ import {
 import { join } from 'node:path'
 import { z } from 'zod'
 import type { VerificationState } from '../shared/audit/trail-verification.js'
-import { operatorFolder } from '../shared/state-folder.js'
+import { operatorFolder } from './state-folder.js'
 
 /**
  * Where a verification was broken off. The file is the operator's: in the database, the application could say that all

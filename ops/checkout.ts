@@ -3,7 +3,8 @@ import { writeAudit } from '../shared/audit/audit.js'
 import { expireCheckout } from '../shared/orders/expire-checkout.js'
 import { giveUpUnknown } from '../shared/orders/give-up-checkout.js'
 import type { Services } from '../shared/runtime/services.js'
-import { type CheckoutRow, readCheckout } from '../shared/statements/checkouts.js'
+import { showTrail } from '../shared/statements/audit-trail.js'
+import { type CheckoutRow, readCheckout, showCheckout } from '../shared/statements/checkouts.js'
 import { findPaymentsOf } from '../shared/statements/payments.js'
 import { operator, withServices } from './environment.js'
 import { print, printJson } from './print.js'
@@ -16,13 +17,9 @@ export async function checkout([action, given, ...args]: string[]): Promise<void
 }
 
 async function show({ db }: Services, id: string): Promise<void> {
-  const found = await db.prisma.checkout.findUnique({
-    where: { id },
-    include: { reservations: true, payments: true }
-  })
+  const found = await showCheckout(db, id)
   if (found === null) throw new Error(`There is no checkout ${id}.`)
-  const audit = await db.prisma.paymentAuditLog.findMany({ where: { checkoutId: id }, orderBy: { id: 'asc' } })
-  printJson({ ...found, audit })
+  printJson({ ...found, audit: await showTrail(db, { checkoutId: id }) })
 }
 
 /** Ends an open checkout at Stripe; a customer who was faster keeps the payment. */

@@ -4,7 +4,7 @@ import { loadConfig } from '../shared/config/config.js'
 import { openDatabase } from '../shared/database/database.js'
 import { createLogger } from '../shared/logger.js'
 import { openServices, type Services } from '../shared/runtime/services.js'
-import { type Runtime, runtimeFile } from '../shared/state-folder.js'
+import { type Runtime, runtimeFile } from './state-folder.js'
 import { required } from './usage-error.js'
 
 /** The settings: the environment, and outside production what a running `npm start` has told. */

@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util'
 import type { WebhookEventStatus } from '../prisma/generated/client.js'
 import { replayEvent } from '../shared/orders/replay-event.js'
 import type { Services } from '../shared/runtime/services.js'
-import { resolveEvent } from '../shared/statements/webhook-events.js'
+import { listEvents, resolveEvent, showEvent } from '../shared/statements/webhook-events.js'
 import { operator, why, withServices } from './environment.js'
 import { print, printJson, printTable } from './print.js'
 import { required, UsageError } from './usage-error.js'
@@ -32,12 +32,7 @@ async function list({ db }: Services, args: string[]): Promise<void> {
   const status = values.status?.toUpperCase() as WebhookEventStatus | undefined
   if (status !== undefined && !STATUSES.includes(status))
     throw new UsageError(`--status takes ${STATUSES.join(', ').toLowerCase()}.`)
-  const rows = await db.prisma.webhookEvent.findMany({
-    where: status === undefined ? {} : { status },
-    orderBy: { receivedAt: 'desc' },
-    take: Math.min(Number(values.limit) || 20, 1_000),
-    omit: { payload: true }
-  })
+  const rows = await listEvents(db, status, Math.min(Number(values.limit) || 20, 1_000))
   printTable([
     ['RECEIVED', 'STATUS', 'TYPE', 'ID', 'NOTE'],
     ...rows.map(row => [row.receivedAt.toISOString(), row.status, row.type, row.id, row.error ?? ''])
@@ -45,7 +40,7 @@ async function list({ db }: Services, args: string[]): Promise<void> {
 }
 
 async function show({ db }: Services, id: string): Promise<void> {
-  const row = await db.prisma.webhookEvent.findUnique({ where: { id } })
+  const row = await showEvent(db, id)
   if (row === null) throw new Error(`There is no event ${id}.`)
   printJson({ ...row, payload: JSON.parse(row.payload) })
 }

@@ -41,14 +41,15 @@ export async function fraud([action, ...args]: string[]): Promise<void> {
 /** The rules count IPv6 by networks: any address of one names it, and so does the network itself. */
 function networkArgument(text: string): string {
   const network = networkOf(text.replace(/\/64$/, ''))
-  if (network === null) throw new UsageError(`--ip takes an address such as 203.0.113.7 or 2001:db8::1, not "${text}".`)
+  if (network === null)
+    throw new UsageError(`--ip takes an IP address such as 203.0.113.7 or 2001:db8::1, not "${text}".`)
   return network
 }
 
 /** What the rules see, and what they would decide about the next checkout. */
 async function show(userId: string, network: string | null): Promise<void> {
   await withServices(async ({ db, config, now }) => {
-    const signals = await readFraudSignals(db.pool, { userId, network }, config.fraud.smallCartAmount, now())
+    const signals = await readFraudSignals(db.pool, { userId, network }, config.fraud, now())
     printJson({ signals, ...decideFraud(signals, config.fraud) })
   })
 }

@@ -4,6 +4,7 @@ import { type MinorUnits, toDecimalString } from '../shared/money.js'
 import { correctLedger } from '../shared/orders/ledger-correction.js'
 import { bookBalanceTransactions } from '../shared/reconcile/balance.js'
 import { checkLedger } from '../shared/reconcile/ledger-check.js'
+import { showTrail } from '../shared/statements/audit-trail.js'
 import { readPostings } from '../shared/statements/ledger.js'
 import { operator, why, withServices } from './environment.js'
 import { print, printTable } from './print.js'
@@ -34,10 +35,7 @@ async function show(orderId: string): Promise<void> {
         ...(posting.entry.startsWith('correction:') ? [posting.source] : [])
       ])
     ])
-    const corrections = await db.prisma.paymentAuditLog.findMany({
-      where: { orderId, action: 'ledger_corrected' },
-      orderBy: { id: 'asc' }
-    })
+    const corrections = await showTrail(db, { orderId }, 'ledger_corrected')
     for (const { metadata } of corrections) {
       const { entry, operator: who, reason } = metadata as { entry: string; operator: string; reason: string }
       print(`${entry} by ${who}: ${reason}`)

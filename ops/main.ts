@@ -1,6 +1,6 @@
 // The operator's command: npm run ops -- help
 import { messageOf } from '../shared/errors.js'
-import { UnclearInput } from '../shared/orders/refused.js'
+import { Refused } from '../shared/orders/refused.js'
 import { commands } from './commands.js'
 import { UsageError } from './usage-error.js'
 
@@ -21,7 +21,7 @@ try {
 function isUsageError(error: unknown): boolean {
   return (
     error instanceof UsageError ||
-    error instanceof UnclearInput ||
+    (error instanceof Refused && error.code === 'unclear_input') ||
     String((error as { code?: string } | null)?.code).startsWith('ERR_PARSE_ARGS')
   )
 }

@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util'
 import type { NotificationStatus } from '../prisma/generated/client.js'
 import type { Services } from '../shared/runtime/services.js'
-import { replayNotification } from '../shared/statements/notifications.js'
+import { listNotifications, replayNotification } from '../shared/statements/notifications.js'
 import { operator, why, withServices } from './environment.js'
 import { print, printTable } from './print.js'
 import { required, UsageError } from './usage-error.js'
@@ -22,11 +22,11 @@ async function list({ db }: Services, args: string[]): Promise<void> {
   const status = values.status?.toUpperCase() as NotificationStatus | undefined
   if (status !== undefined && !STATUSES.includes(status))
     throw new UsageError(`--status takes ${STATUSES.join(', ').toLowerCase()}.`)
-  const rows = await db.prisma.notification.findMany({
-    where: { status, orderId: values.order },
-    orderBy: [{ createdAt: 'desc' }, { sequence: 'desc' }],
-    take: Math.min(Number(values.limit) || 20, 1_000)
-  })
+  const rows = await listNotifications(
+    db,
+    { status, orderId: values.order },
+    Math.min(Number(values.limit) || 20, 1_000)
+  )
   printTable([
     ['CREATED', 'STATUS', 'ORDER', '#', 'TYPE', 'ID', 'TRIES', 'ERROR'],
     ...rows.map(row => [

@@ -7,7 +7,8 @@ import { requestRefunds } from '../shared/orders/refund.js'
 import { Refused } from '../shared/orders/refused.js'
 import { parseRestock } from '../shared/rules/restock.js'
 import type { Services } from '../shared/runtime/services.js'
-import { type OrderRow, readOrder } from '../shared/statements/orders.js'
+import { showTrail } from '../shared/statements/audit-trail.js'
+import { type OrderRow, readOrder, showOrder } from '../shared/statements/orders.js'
 import { type RefundRow, readRefund } from '../shared/statements/refunds.js'
 import { operator, why, withServices } from './environment.js'
 import { print, printJson } from './print.js'
@@ -32,22 +33,9 @@ export async function order([action = '', given, ...args]: string[]): Promise<vo
 }
 
 async function show({ db }: Services, id: string): Promise<void> {
-  const found = await db.prisma.order.findUnique({
-    where: { id },
-    include: {
-      items: true,
-      payments: true,
-      refunds: true,
-      disputes: true,
-      signals: true,
-      checkouts: true,
-      postings: true,
-      notifications: true
-    }
-  })
+  const found = await showOrder(db, id)
   if (found === null) throw new Error(`There is no order ${id}.`)
-  const audit = await db.prisma.paymentAuditLog.findMany({ where: { orderId: id }, orderBy: { id: 'asc' } })
-  printJson({ ...found, audit })
+  printJson({ ...found, audit: await showTrail(db, { orderId: id }) })
 }
 
 async function refund(services: Services, id: string, args: string[]): Promise<void> {
@@ -91,7 +79,7 @@ async function settled({ db }: Services, asked: RefundRow): Promise<RefundRow> {
 function report(refund: RefundRow): void {
   const what = `Refund ${refund.id} of ${refund.paymentIntentId}`
   if (refund.status === 'REFUSED') throw new Error(`${what} was refused: ${refund.failureReason}`)
-  if (refund.status === 'REQUESTED') return print(`${what} is written down; the workers will ask Stripe for it.`)
+  if (refund.status === 'REQUESTED') return print(`${what} is recorded; the workers will request it from Stripe.`)
   print(`${what} is ${refund.status} (${refund.stripeId}).`)
 }
 
@@ -127,7 +115,7 @@ async function inputOf(orderId: string, paymentIntentId: string | undefined, rea
 
 async function orderOf({ db }: Services, id: string): Promise<OrderRow> {
   const order = await readOrder(db.pool, id)
-  if (order === undefined) throw new Refused(`There is no order ${id}.`)
+  if (order === undefined) throw new Refused('order_not_found', `There is no order ${id}.`)
   return order
 }
 

@@ -141,7 +141,7 @@ async function change(
 async function productOf(db: Opened['db'], given: string | undefined): Promise<StoredProduct> {
   const idOrSlug = required(given, 'The product’s id or slug')
   const found = await findProduct(db.pool, idOrSlug)
-  if (found === undefined) throw new Refused(`There is no product ${idOrSlug}.`)
+  if (found === undefined) throw new Refused('product_not_found', `There is no product ${idOrSlug}.`)
   return found
 }
 
@@ -199,7 +199,7 @@ function readGivenFile(name: string): Buffer {
   try {
     return readFileSync(name)
   } catch (error) {
-    throw new Refused(`${name} cannot be read: ${messageOf(error)}`)
+    throw new Refused('invalid_input', `${name} cannot be read: ${messageOf(error)}`)
   }
 }
 

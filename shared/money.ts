@@ -57,7 +57,7 @@ export function amountDecimals(currency: string): number {
 }
 
 export function minor(amount: number): MinorUnits {
-  if (!Number.isSafeInteger(amount)) throw new RangeError(`Not an amount in minor units: ${amount}`)
+  if (!Number.isSafeInteger(amount)) throw new RangeError(`${amount} is not an amount in minor units`)
   return amount as MinorUnits
 }
 
@@ -67,21 +67,31 @@ export function minorFromBigInt(amount: bigint): MinorUnits {
 }
 
 /**
- * The exact minor units of a price in major units, or undefined when the currency cannot express it: too many decimals,
- * not finite, or beyond exact integers. Works on the decimal digits, so that 19.99 is 1999 and never 1998.
+ * The minor units that a price or a total in major units means, or undefined when the currency cannot express it: too many
+ * decimals, not finite, or beyond exact integers. What JavaScript added up means what it would without the errors of binary
+ * fractions (IEEE 754): 4.35 * 3 is 13.049999999999999 and means 13.05. Nothing else is rounded: 13.0499 means nothing.
  */
 export function toMinorUnits(major: number, currency: string): MinorUnits | undefined {
-  return parsePrice(String(major), currency)
+  const { decimals, step } = rule(currency)
+  const scaled = major * 10 ** decimals
+  const amount = Math.round(scaled)
+  if (!Number.isSafeInteger(amount) || Math.abs(scaled - amount) > additionError(amount)) return undefined
+  return amount % step === 0 ? ((amount === 0 ? 0 : amount) as MinorUnits) : undefined
 }
 
-/** As toMinorUnits, for a price that is written out: "19.99", "5", "-1.50". */
+/** How far, in minor units, the sum of some hundred prices may be from what it means: far below any digit that is written. */
+function additionError(amount: number): number {
+  return Math.min(1e-3, Math.max(1e-6, Math.abs(amount) * 2 ** -44))
+}
+
+/** The minor units of a price that is written out, digit by digit: "19.99" or "5"; undefined when the currency has no such price. */
 export function parsePrice(text: string, currency: string): MinorUnits | undefined {
   const amount = parseMinorUnits(text, currency)
   return amount === undefined || amount % rule(currency).step !== 0 ? undefined : amount
 }
 
 /**
- * As toMinorUnits, for an amount that is written out. It may be any that an account can hold, also one that cannot be
+ * The minor units of an amount that is written out, by its digits. It may be any that an account can hold, also one that cannot be
  * charged: a fee of 0.123 KWD.
  */
 export function parseMinorUnits(text: string, currency: string): MinorUnits | undefined {

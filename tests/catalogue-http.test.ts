@@ -1,4 +1,4 @@
-import { BY_HAND } from './support/fresh-shop.js'
+import { BY_HAND } from './support/settings.js'
 import { openShop, type Shop } from './support/shop.js'
 
 const MUG = '/ops/api/products/ctillworksmug00000000001'

@@ -5,7 +5,7 @@ import { type FileFormat, fileFormats, formatOf, readProductFile } from '../shar
 import { minor, toDecimalString } from '../shared/money.js'
 import { findAuditProblems } from '../shared/statements/audit-trail.js'
 import { furtherCurrencies, readProductTrail } from '../shared/statements/catalogue.js'
-import { BY_HAND } from './support/fresh-shop.js'
+import { BY_HAND } from './support/settings.js'
 import { openShop, type Shop } from './support/shop.js'
 
 let shop: Shop

@@ -181,31 +181,22 @@ describe('the command', () => {
 
 it('reads the Stripe account: one-time prices, the default first, with their currencies', async () => {
   const { shop } = await open({ PRODUCT_ID_FORMAT: 'any' })
-  const store = shop.stack.simulator?.store
   const put = (id: string, product: object, prices: object[]) => {
-    store?.put('product', {
-      id,
+    const common = {
       object: 'product',
       active: true,
       created: 1,
       name: id,
       description: null,
       images: [],
-      metadata: {},
-      default_price: null,
-      ...product
-    } as unknown as Stripe.Product)
-    prices.forEach((price, index) => {
-      store?.put('price', {
-        id: `price_${id}_${index}`,
-        object: 'price',
-        active: true,
-        created: 1,
-        type: 'one_time',
-        product: id,
-        ...price
-      } as unknown as Stripe.Price)
-    })
+      metadata: {}
+    }
+    const asPrice = (price: object, index: number) => {
+      const known = { id: `price_${id}_${index}`, object: 'price', active: true, created: 1, type: 'one_time' }
+      return { ...known, product: id, ...price } as unknown as Stripe.Price
+    }
+    const full = { ...common, id, default_price: null, ...product } as unknown as Stripe.Product
+    shop.stack.simulator?.record.sell(full, prices.map(asPrice))
   }
   put(
     'prod_mug',

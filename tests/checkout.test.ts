@@ -1,6 +1,7 @@
 import { eventually } from '../local/eventually.js'
 import { data, lineOf, type Shopper } from '../local/shopper.js'
-import { engines, openShop, type Shop } from './support/shop.js'
+import { upsertSchedules } from '../workers/schedules.js'
+import { engines, openShop, type Shop, withShop } from './support/shop.js'
 
 describe.each(engines)('checkout on %s', engine => {
   let shop: Shop
@@ -15,8 +16,7 @@ describe.each(engines)('checkout on %s', engine => {
     const answers = await Promise.all(Array.from({ length: 50 }, () => customer.checkout({ items })))
     expect(answers.map(answer => answer.status)).toEqual(Array(50).fill(200))
     expect(new Set(answers.map(answer => data(answer).sessionId)).size).toBe(1)
-    const sessions = [...(shop.stack.simulator?.store.table('checkout.session').values() ?? [])]
-    expect(sessions.filter(session => session.metadata?.userId === 'fifty')).toHaveLength(1)
+    expect(shop.simulator.record.sessionsOf({ userId: 'fifty' })).toHaveLength(1)
     expect((await customer.product('stoneware-mug')).stock).toBe(39)
   })
 
@@ -31,14 +31,12 @@ describe.each(engines)('checkout on %s', engine => {
 
   it('makes one Session when the answer of Stripe is lost after it took effect', async () => {
     const customer = await shop.customer('lost-answer')
-    shop.stack.simulator?.faults.set({ dropResponse: 2 })
+    shop.simulator.faults.set({ dropResponse: 2 })
     const checkout = data(await customer.checkout({ items: [lineOf(await customer.product('linen-notebook'), 1)] }))
     const settled =
       checkout.sessionId === undefined ? await customer.checkoutBecomes(checkout.checkoutId, 'OPEN') : checkout
-    const sessions = [...(shop.stack.simulator?.store.table('checkout.session').values() ?? [])]
-    expect(sessions.filter(session => session.metadata?.userId === 'lost-answer').map(session => session.id)).toEqual([
-      settled.sessionId
-    ])
+    const sessions = shop.simulator.record.sessionsOf({ userId: 'lost-answer' })
+    expect(sessions.map(session => session.id)).toEqual([settled.sessionId])
   })
 
   it('settles what was in flight when the queue store lost everything', async () => {
@@ -48,7 +46,6 @@ describe.each(engines)('checkout on %s', engine => {
     const accepted = await customer.checkout({ items }, { Prefer: 'respond-async' })
     expect(accepted.status).toBe(202)
     for (const queue of shop.stack.services.queues.all) await queue.obliterate({ force: true })
-    const { upsertSchedules } = await import('../workers/schedules.js')
     for (const queue of shop.stack.services.queues.all) await queue.resume()
     await upsertSchedules(shop.stack.services)
     expect((await customer.checkoutBecomes(data(accepted).checkoutId, 'OPEN')).status).toBe('OPEN')
@@ -101,8 +98,7 @@ describe.each(engines)('checkout on %s', engine => {
 
 it('answers 502 and gives the stock back when Stripe refuses the Session', async () => {
   // Stripe takes no 10 cents: https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts
-  const shop = await openShop('postgres', { PAYMENT_MIN_AMOUNT: '0.01' })
-  try {
+  await withShop(openShop('postgres', { PAYMENT_MIN_AMOUNT: '0.01' }), async shop => {
     const customer = await shop.customer('refused')
     const lamp = await customer.product('desk-lamp')
     await shop.stack.services.db.prisma.product.update({ where: { id: lamp.id }, data: { price: 10n } })
@@ -111,7 +107,5 @@ it('answers 502 and gives the stock back when Stripe refuses the Session', async
     expect((await customer.product('desk-lamp')).stock).toBe(lamp.stock)
     expect(await shop.stack.services.db.prisma.idempotencyKey.count()).toBe(0)
     expect(await shop.stack.services.db.prisma.alert.count({ where: { name: 'session_refused' } })).toBe(1)
-  } finally {
-    await shop.close()
-  }
+  })
 })

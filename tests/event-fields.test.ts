@@ -5,7 +5,7 @@ import Stripe from 'stripe'
 import type { WebhookEvent } from '../prisma/generated/client.js'
 import { eventHandlers } from '../shared/orders/events/handlers.js'
 import { webhookProcessing } from '../workers/webhook-processing.js'
-import { prepare, scenarios } from './support/arrival-scenarios.js'
+import { prepare, scenarios } from './support/payment-scenarios.js'
 import { openShop, type Shop, WEBHOOK_SECRET } from './support/shop.js'
 
 const SEED = Number(process.env.FIELD_SEED ?? Math.floor(Math.random() * 2 ** 31))
@@ -70,7 +70,7 @@ let owner: pg.Client
 const bodies: Body[] = []
 beforeAll(async () => {
   shop = await openShop('postgres', { SWEEP_EVERY_SECONDS: '3600', RECONCILE_CRON: '0 0 1 1 *' })
-  shop.stack.simulator?.faults.set({ dropDeliveries: 1 })
+  shop.simulator.faults.set({ dropDeliveries: 1 })
   const customer = await shop.customer('odd')
   for (const name of PLAYED) {
     const scenario = scenarios.find(each => each.name === name)

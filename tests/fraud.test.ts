@@ -24,8 +24,7 @@ async function checkout(customer: Shopper, key: string, quantity = 1, slug = 'st
   )
 }
 
-const session = (shop: Shop, id?: string) =>
-  shop.stack.simulator?.store.table('checkout.session').get(String(id)) as Stripe.Checkout.Session
+const session = (shop: Shop, id?: string) => shop.simulator.record.session(String(id)) as Stripe.Checkout.Session
 
 it('asks the bank after some declines, stops after many, and starts again when an operator says so', async () => {
   const shop = await open({

@@ -5,7 +5,7 @@ import { data, lineOf } from '../local/shopper.js'
 import { alert } from '../shared/audit/alerts.js'
 import { startMetricsListener } from '../workers/metrics-listener.js'
 import { runOps } from './support/ops.js'
-import { openShop, type Shop } from './support/shop.js'
+import { openShop, type Shop, withShop } from './support/shop.js'
 
 const OPERATOR = `Basic ${Buffer.from('ops:password of the tests').toString('base64')}`
 const VIEWER = `Basic ${Buffer.from('viewer:password of a viewer').toString('base64')}`
@@ -106,47 +106,44 @@ it('shows what workers count when they run apart', async () => {
 })
 
 it('knows who was let in by another process, until a password changes', async () => {
-  const other = await openShop('postgres', { OPS_VIEWER_PASSWORD: 'password of a viewer' })
-  const { services, api } = other.stack
-  const { ops, auth } = services.config
-  const cookieOf = (answer: Response) => (answer.headers.get('set-cookie') ?? '').split(';')[0] ?? ''
-  const signedIn = await fetch(`http://127.0.0.1:${api.opsPort}/metrics`, { headers: { authorization: OPERATOR } })
-  expect(signedIn.status).toBe(200)
-  const cookie = cookieOf(signedIn)
+  await withShop(openShop('postgres', { OPS_VIEWER_PASSWORD: 'password of a viewer' }), async other => {
+    const { services, api } = other.stack
+    const { ops, auth } = services.config
+    const cookieOf = (answer: Response) => (answer.headers.get('set-cookie') ?? '').split(';')[0] ?? ''
+    const signedIn = await fetch(`http://127.0.0.1:${api.opsPort}/metrics`, { headers: { authorization: OPERATOR } })
+    expect(signedIn.status).toBe(200)
+    const cookie = cookieOf(signedIn)
 
-  /** Of workers whose line is full: whether they know the browser. */
-  const statusAt = async (config: Partial<typeof services.config>) => {
-    const settings = { ...services.config, ...config }
-    const workersPort = await freePort()
-    const listener = await startMetricsListener(
-      { ...services, config: { ...settings, ops: { ...settings.ops, workersPort } } },
-      { troubles: () => [] }
-    )
-    const flood = new AbortController()
-    const get = (headers: Record<string, string>, signal?: AbortSignal) =>
-      fetch(`http://127.0.0.1:${workersPort}/metrics`, { headers, signal })
-    const wrong = (text: string) =>
-      get({ authorization: `Basic ${Buffer.from(`ops:${text}`).toString('base64')}` }, flood.signal)
-    try {
-      for (let number = 0; number < 10; number++) await wrong(`guess ${number}`)
-      const more = Array.from({ length: 24 }, (_, number) => wrong(`more ${number}`))
-      for (const waiting of more) waiting.catch(() => undefined)
-      await Promise.race(more)
-      return await get({ authorization: OPERATOR, cookie })
-    } finally {
-      flood.abort()
-      await listener?.close()
+    /** Of workers whose line is full: whether they know the browser. */
+    const statusAt = async (config: Partial<typeof services.config>) => {
+      const settings = { ...services.config, ...config }
+      const workersPort = await freePort()
+      const listener = await startMetricsListener(
+        { ...services, config: { ...settings, ops: { ...settings.ops, workersPort } } },
+        { troubles: () => [] }
+      )
+      const flood = new AbortController()
+      const get = (headers: Record<string, string>, signal?: AbortSignal) =>
+        fetch(`http://127.0.0.1:${workersPort}/metrics`, { headers, signal })
+      const wrong = (text: string) =>
+        get({ authorization: `Basic ${Buffer.from(`ops:${text}`).toString('base64')}` }, flood.signal)
+      try {
+        for (let number = 0; number < 10; number++) await wrong(`guess ${number}`)
+        const more = Array.from({ length: 24 }, (_, number) => wrong(`more ${number}`))
+        for (const waiting of more) waiting.catch(() => undefined)
+        await Promise.race(more)
+        return await get({ authorization: OPERATOR, cookie })
+      } finally {
+        flood.abort()
+        await listener?.close()
+      }
     }
-  }
-  try {
     const there = await statusAt({})
     expect([there.status, cookieOf(there)]).toEqual([200, cookie])
     const secrets = ['another secret of at least thirty-two characters', ...auth.secrets]
     expect((await statusAt({ auth: { ...auth, secrets } })).status).toBe(200)
     expect((await statusAt({ ops: { ...ops, viewerPassword: 'a changed password' } })).status).toBe(429)
-  } finally {
-    await other.close()
-  }
+  })
 })
 
 it('slows down who guesses passwords, counts each wrong one once, and locks nobody out', async () => {
@@ -174,45 +171,44 @@ it('slows down who guesses passwords, counts each wrong one once, and locks nobo
 })
 
 it('writes no more than sixty wrong passwords a minute, and how many there were besides', async () => {
-  const other = await openShop('postgres')
-  const { services } = other.stack
-  const ops = { ...services.config.ops, workersPort: await freePort() }
-  let time = new Date()
-  const listener = await startMetricsListener(
-    { ...services, now: () => time, config: { ...services.config, ops } },
-    { troubles: () => [] }
-  )
-  const guess = (text: string, localAddress: string) =>
-    new Promise<number | undefined>((resolve, reject) => {
-      const headers = { authorization: `Basic ${Buffer.from(`ops:${text}`).toString('base64')}` }
-      const options = { host: '127.0.0.1', port: ops.workersPort, path: '/metrics', localAddress, headers }
-      get(options, answer => {
-        answer.resume()
-        resolve(answer.statusCode)
-      }).on('error', reject)
-    })
-  try {
-    for (let number = 0; number < 75; number++) {
-      expect(await guess(`guess ${number}`, `127.0.0.${2 + Math.floor(number / 10)}`)).toBe(401)
+  await withShop(openShop('postgres'), async other => {
+    const { services } = other.stack
+    const ops = { ...services.config.ops, workersPort: await freePort() }
+    let time = new Date()
+    const listener = await startMetricsListener(
+      { ...services, now: () => time, config: { ...services.config, ops } },
+      { troubles: () => [] }
+    )
+    const guess = (text: string, localAddress: string) =>
+      new Promise<number | undefined>((resolve, reject) => {
+        const headers = { authorization: `Basic ${Buffer.from(`ops:${text}`).toString('base64')}` }
+        const options = { host: '127.0.0.1', port: ops.workersPort, path: '/metrics', localAddress, headers }
+        get(options, answer => {
+          answer.resume()
+          resolve(answer.statusCode)
+        }).on('error', reject)
+      })
+    try {
+      for (let number = 0; number < 75; number++) {
+        expect(await guess(`guess ${number}`, `127.0.0.${2 + Math.floor(number / 10)}`)).toBe(401)
+      }
+      const rows = () =>
+        services.db.prisma.paymentAuditLog.findMany({ where: { action: 'operator_refused' }, orderBy: { id: 'asc' } })
+      expect(await rows()).toHaveLength(60)
+      time = new Date(time.getTime() + 60_000)
+      await guess('a minute later', '127.0.0.20')
+      expect((await rows()).slice(60).map(row => [row.ipAddress, row.metadata])).toEqual([
+        [null, { attempts: 15 }],
+        ['127.0.0.20', null]
+      ])
+    } finally {
+      await listener?.close()
     }
-    const rows = () =>
-      services.db.prisma.paymentAuditLog.findMany({ where: { action: 'operator_refused' }, orderBy: { id: 'asc' } })
-    expect(await rows()).toHaveLength(60)
-    time = new Date(time.getTime() + 60_000)
-    await guess('a minute later', '127.0.0.20')
-    expect((await rows()).slice(60).map(row => [row.ipAddress, row.metadata])).toEqual([
-      [null, { attempts: 15 }],
-      ['127.0.0.20', null]
-    ])
-  } finally {
-    await listener?.close()
-    await other.close()
-  }
+  })
 })
 
 it('lets the right password in after ten wrong ones', async () => {
-  const other = await openShop('postgres')
-  try {
+  await withShop(openShop('postgres'), async other => {
     const url = `http://127.0.0.1:${other.stack.api.opsPort}/metrics`
     const status = async (password: string) => {
       const authorization = `Basic ${Buffer.from(`ops:${password}`).toString('base64')}`
@@ -222,9 +218,7 @@ it('lets the right password in after ten wrong ones', async () => {
     for (let number = 0; number < 12; number++) statuses.push(await status(`guess ${number}`))
     expect(statuses).toEqual(Array(12).fill(401))
     expect(await status('password of the tests')).toBe(200)
-  } finally {
-    await other.close()
-  }
+  })
 })
 
 it('closes checkouts within a second for maintenance, while webhooks and workers go on', async () => {

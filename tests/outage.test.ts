@@ -5,13 +5,16 @@ import { freePort } from '../local/free-port.js'
 import { type PrivateRedis, startPrivateRedis } from '../local/private-redis.js'
 import { data, lineOf, type Shopper } from '../local/shopper.js'
 import { isDatabaseUnavailable, openDatabase } from '../shared/database/database.js'
+import { SECOND } from '../shared/duration.js'
 import { requestRefunds } from '../shared/orders/refund.js'
 import { openQueues, openWorkers } from '../shared/queue/queues.js'
 import { createStripe } from '../shared/runtime/stripe-client.js'
 import { storeEvents } from '../shared/statements/webhook-events.js'
+import { upsertSchedules } from '../workers/schedules.js'
 import { webhookProcessing } from '../workers/webhook-processing.js'
 import { runOps } from './support/ops.js'
-import { asOwner, engines, openShop, type Shop, WEBHOOK_SECRET } from './support/shop.js'
+import { buy } from './support/purchase.js'
+import { asOwner, engines, openShop, type Shop, WEBHOOK_SECRET, withShop } from './support/shop.js'
 
 // Only where the run has a Redis at all: this one is started, stopped and started again.
 const withRedis = engines.includes('redis') ? it : it.skip
@@ -21,61 +24,60 @@ withRedis(
   async () => {
     const port = await freePort()
     const first = (await startPrivateRedis(port)) as PrivateRedis
-    const shop = await openShop('redis', { REDIS_URL: first.url })
     let second: PrivateRedis | undefined
     try {
-      const customer = await shop.customer('outage')
-      const product = await customer.product('stoneware-mug')
-      await first.stop()
+      await withShop(openShop('redis', { REDIS_URL: first.url }), async shop => {
+        const customer = await shop.customer('outage')
+        const product = await customer.product('stoneware-mug')
+        await first.stop()
 
-      const began = Date.now()
-      const accepted = await customer.checkout({ items: [lineOf(product, 1)] })
-      expect([accepted.status, accepted.headers.get('location')]).toEqual([
-        202,
-        `/api/stripe/checkout/${data(accepted).checkoutId}`
-      ])
-      const id = `evt_${randomBytes(8).toString('hex')}`
-      const payload = JSON.stringify({
-        id,
-        object: 'event',
-        type: 'customer.created',
-        created: Math.floor(began / 1000),
-        livemode: false,
-        data: { object: {} }
-      })
-      const header = Stripe.webhooks.generateTestHeaderString({ payload, secret: WEBHOOK_SECRET })
-      const acknowledged = await customer.request('/api/stripe/webhook', {
-        method: 'POST',
-        body: payload,
-        headers: { 'Stripe-Signature': header }
-      })
-      expect([acknowledged.status, await acknowledged.json()]).toEqual([200, { received: true }])
-      const readiness = await customer.request('/readyz')
-      const told = await readiness.text()
-      // A balancer must not take away the ingress that can still write things down.
-      expect([readiness.status, told]).toEqual([200, expect.stringContaining('"status":"degraded"')])
-      expect(told).toContain('the queue store does not answer')
-      expect(told).not.toContain(String(port))
+        const began = Date.now()
+        const accepted = await customer.checkout({ items: [lineOf(product, 1)] })
+        expect([accepted.status, accepted.headers.get('location')]).toEqual([
+          202,
+          `/api/stripe/checkout/${data(accepted).checkoutId}`
+        ])
+        const id = `evt_${randomBytes(8).toString('hex')}`
+        const payload = JSON.stringify({
+          id,
+          object: 'event',
+          type: 'customer.created',
+          created: Math.floor(began / 1000),
+          livemode: false,
+          data: { object: {} }
+        })
+        const header = Stripe.webhooks.generateTestHeaderString({ payload, secret: WEBHOOK_SECRET })
+        const acknowledged = await customer.request('/api/stripe/webhook', {
+          method: 'POST',
+          body: payload,
+          headers: { 'Stripe-Signature': header }
+        })
+        expect([acknowledged.status, await acknowledged.json()]).toEqual([200, { received: true }])
+        const readiness = await customer.request('/readyz')
+        const told = await readiness.text()
+        // A balancer must not take away the ingress that can still write things down.
+        expect([readiness.status, told]).toEqual([200, expect.stringContaining('"status":"degraded"')])
+        expect(told).toContain('the queue store does not answer')
+        expect(told).not.toContain(String(port))
 
-      // An empty store comes back: jobs and schedules are gone. The schedules are restored as the workers do each minute.
-      second = (await startPrivateRedis(port)) as PrivateRedis
-      const { upsertSchedules } = await import('../workers/schedules.js')
-      await eventually(
-        () =>
-          upsertSchedules(shop.stack.services).then(
-            () => true,
-            () => false
-          ),
-        Boolean
-      )
-      expect((await customer.checkoutBecomes(data(accepted).checkoutId, 'OPEN')).status).toBe('OPEN')
-      const event = await eventually(
-        () => shop.stack.services.db.prisma.webhookEvent.findUniqueOrThrow({ where: { id } }),
-        row => row.status !== 'RECEIVED'
-      )
-      expect(event.status).toBe('IGNORED')
+        // An empty store comes back: jobs and schedules are gone. The schedules are restored as the workers do each minute.
+        second = (await startPrivateRedis(port)) as PrivateRedis
+        await eventually(
+          () =>
+            upsertSchedules(shop.stack.services).then(
+              () => true,
+              () => false
+            ),
+          Boolean
+        )
+        expect((await customer.checkoutBecomes(data(accepted).checkoutId, 'OPEN')).status).toBe('OPEN')
+        const event = await eventually(
+          () => shop.stack.services.db.prisma.webhookEvent.findUniqueOrThrow({ where: { id } }),
+          row => row.status !== 'RECEIVED'
+        )
+        expect(event.status).toBe('IGNORED')
+      })
     } finally {
-      await shop.close()
       await second?.stop()
       await first.stop()
     }
@@ -83,8 +85,7 @@ withRedis(
 )
 
 it.each(engines)('survives PostgreSQL ending every connection, those in use too, on %s', async engine => {
-  const shop = await openShop(engine)
-  try {
+  await withShop(openShop(engine), async shop => {
     const { services } = shop.stack
     const { pool } = services.db
     const customer = await shop.customer('terminated')
@@ -124,19 +125,19 @@ it.each(engines)('survives PostgreSQL ending every connection, those in use too,
       ({ status }) => status < 500
     )
     expect((await customer.checkoutBecomes(data(answer).checkoutId, 'OPEN')).status).toBe('OPEN')
-  } finally {
-    await shop.close()
-  }
+  })
 })
 
 it('keeps an event alive while Stripe, whom it has to ask, is away', async () => {
-  const shop = await openShop('postgres', { SWEEP_AFTER_SECONDS: '3600' })
-  try {
+  await withShop(openShop('postgres', { SWEEP_AFTER_SECONDS: '3600' }), async shop => {
     const { services } = shop.stack
     const { prisma, pool } = services.db
+    // It could be that of a checkout that is open.
+    await buy(await shop.customer('ada'))
+    const created = Math.floor(Date.now() / SECOND) + 60
     const id = 'evt_asks_about_its_payment'
     const object = { id: 're_1', object: 'refund', payment_intent: 'pi_of_somebody', amount: 100, currency: 'eur' }
-    const payload = JSON.stringify({ id, type: 'refund.created', created: 1, data: { object } })
+    const payload = JSON.stringify({ id, type: 'refund.created', created, data: { object } })
     const envelope = { id, type: 'refund.created', apiVersion: null, livemode: false, requestId: 'test' }
     await storeEvents(pool, [{ ...envelope, created: new Date(), receivedAt: new Date(), payload }])
     const { stripe: settings } = services.config
@@ -164,9 +165,7 @@ it('keeps an event alive while Stripe, whom it has to ask, is away', async () =>
       row => row.status !== 'RECEIVED'
     )
     expect(applied.status).toBe('IGNORED')
-  } finally {
-    await shop.close()
-  }
+  })
 })
 
 describe('an error of Stripe’s own, which it repeats under the same idempotency key for a day', () => {
@@ -182,24 +181,22 @@ describe('an error of Stripe’s own, which it repeats under the same idempotenc
     const items = [lineOf(await customer.product('stoneware-mug'), 1)]
     return data(await customer.checkout({ items }, { 'Idempotency-Key': key }))
   }
-  const sessionsOf = (checkoutId: string) =>
-    [...(shop.stack.simulator?.store.table('checkout.session').values() ?? [])].filter(
-      session => session.metadata?.checkoutId === checkoutId
-    )
+  const sessionsOf = (checkoutId: string) => shop.simulator.record.sessionsOf({ checkoutId })
   const strayOf = ({ checkoutId, sessionId }: { checkoutId: string; sessionId?: string }) =>
     sessionsOf(checkoutId).find(session => session.id !== sessionId) as Stripe.Checkout.Session
 
   it('costs a second and no checkout', async () => {
-    shop.stack.simulator?.faults.set({ serverError: 1 })
+    shop.simulator.faults.set({ serverError: 1 })
     const checkout = await buy('one')
     expect((await customer.checkoutBecomes(checkout.checkoutId, 'OPEN')).url).toContain('/c/pay/')
     expect(sessionsOf(checkout.checkoutId)).toHaveLength(1)
   })
 
   it('can leave a Session behind, whose end changes nothing and whose payment a person sees', async () => {
-    const { services, simulator } = shop.stack
+    const { simulator } = shop
+    const { services } = shop.stack
     const open = async (key: string) => {
-      simulator?.faults.set({ serverErrorAfterEffect: 1 })
+      simulator.faults.set({ serverErrorAfterEffect: 1 })
       const { checkoutId, orderId } = await buy(key)
       return { orderId: orderId ?? '', ...(await customer.checkoutBecomes(checkoutId, 'OPEN')) }
     }
@@ -224,12 +221,13 @@ describe('an error of Stripe’s own, which it repeats under the same idempotenc
   })
 
   it('delays a refund and does not make it twice', async () => {
-    const { services, simulator } = shop.stack
+    const { simulator } = shop
+    const { services } = shop.stack
     const refundOf = async (key: string, fault: object) => {
       const { orderId = '', url } = await buy(key)
       await customer.pay(url ?? '')
       await customer.orderBecomes(orderId, 'PAID')
-      simulator?.faults.set(fault)
+      simulator.faults.set(fault)
       await requestRefunds(services, { orderId, amount: 300, operator: 'olga' })
       await eventually(
         () => services.db.prisma.refund.findFirstOrThrow({ where: { orderId } }),
@@ -243,14 +241,13 @@ describe('an error of Stripe’s own, which it repeats under the same idempotenc
     expect(data(await customer.order(undone)).status).toBe('PAID')
     await services.db.pool.query(`UPDATE "Refund" SET "serverErrorAt" = now() - interval '11 minutes'`)
     await customer.orderBecomes(undone, 'PARTIALLY_REFUNDED')
-    const made = [...(simulator?.store.table('refund').values() ?? [])].map(refund => refund.metadata?.orderId)
+    const made = simulator.record.refunds().map(refund => refund.metadata?.orderId)
     expect([done, undone].map(id => made.filter(order => order === id).length)).toEqual([1, 1])
   })
 })
 
 it.each(engines)('gives up a try that hangs, so that its job has another one, on %s', async engine => {
-  const shop = await openShop(engine)
-  try {
+  await withShop(openShop(engine), async shop => {
     await shop.stack.stopWorkers()
     const { services, config } = shop.stack
     const workers = await openWorkers({ ...config.queue, databaseUrl: config.database.url }, services.log)
@@ -267,14 +264,11 @@ it.each(engines)('gives up a try that hangs, so that its job has another one, on
     )
     expect(tries).toEqual([1, 2])
     await workers.close()
-  } finally {
-    await shop.close()
-  }
+  })
 })
 
 it('does not run a worker or a queue whose first connection failed', async () => {
-  const shop = await openShop('postgres')
-  try {
+  await withShop(openShop('postgres'), async shop => {
     const { services, config } = shop.stack
     const nowhere = {
       ...config.queue,
@@ -287,7 +281,5 @@ it('does not run a worker or a queue whose first connection failed', async () =>
     await workers.close()
     // The process still has a turn for others.
     expect((await (await shop.customer('other')).request('/readyz')).status).toBe(200)
-  } finally {
-    await shop.close()
-  }
+  })
 })

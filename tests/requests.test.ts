@@ -2,7 +2,7 @@ import { request as httpRequest } from 'node:http'
 import { connect } from 'node:net'
 import { eventually } from '../local/eventually.js'
 import { address, data, lineOf, type Shopper } from '../local/shopper.js'
-import { openShop, type Shop } from './support/shop.js'
+import { openShop, type Shop, withShop } from './support/shop.js'
 
 let shop: Shop
 let ada: Shopper
@@ -143,22 +143,22 @@ it('streams ten checkouts of a customer at once, and more of them once one has e
 })
 
 it('limits the checkouts of a customer in an hour, without counting replays', async () => {
-  const limited = await openShop('postgres', { FRAUD_CHECK_ENABLED: 'true', FRAUD_MAX_ATTEMPTS_PER_HOUR: '2' })
-  try {
-    const customer = await limited.customer('hasty')
-    const cart = (quantity: number) => ({ items: [{ ...line, quantity }] })
-    const statuses = []
-    for (const quantity of [1, 1, 2, 2, 3]) statuses.push((await customer.checkout(cart(quantity))).status)
-    expect(statuses).toEqual([200, 200, 200, 200, 429])
-    const refused = await customer.checkout(cart(3))
-    expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(3_000)
-    const crowd = await limited.customer('crowd')
-    const answers = await Promise.all([1, 2, 3, 4, 5, 6, 7, 8].map(quantity => crowd.checkout(cart(quantity))))
-    expect(answers.filter(answer => answer.status === 200)).toHaveLength(2)
-    expect(answers.filter(answer => answer.status === 429)).toHaveLength(6)
-  } finally {
-    await limited.close()
-  }
+  await withShop(
+    openShop('postgres', { FRAUD_CHECK_ENABLED: 'true', FRAUD_MAX_ATTEMPTS_PER_HOUR: '2' }),
+    async limited => {
+      const customer = await limited.customer('hasty')
+      const cart = (quantity: number) => ({ items: [{ ...line, quantity }] })
+      const statuses = []
+      for (const quantity of [1, 1, 2, 2, 3]) statuses.push((await customer.checkout(cart(quantity))).status)
+      expect(statuses).toEqual([200, 200, 200, 200, 429])
+      const refused = await customer.checkout(cart(3))
+      expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(3_000)
+      const crowd = await limited.customer('crowd')
+      const answers = await Promise.all([1, 2, 3, 4, 5, 6, 7, 8].map(quantity => crowd.checkout(cart(quantity))))
+      expect(answers.filter(answer => answer.status === 200)).toHaveLength(2)
+      expect(answers.filter(answer => answer.status === 429)).toHaveLength(6)
+    }
+  )
 })
 
 it('answers the methods that a path does not have with 405 and what it has', async () => {

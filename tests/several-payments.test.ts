@@ -10,7 +10,8 @@ import { reconcileObjects } from '../shared/reconcile/reconcile-objects.js'
 import { findAuditProblems } from '../shared/statements/audit-trail.js'
 import { refundCreation } from '../workers/refund-creation.js'
 import { startWorkers } from '../workers/start.js'
-import { BY_HAND, JOB, open } from './support/fresh-shop.js'
+import { alertsOf } from './support/alerts.js'
+import { JOB, open } from './support/fresh-shop.js'
 import { runOps } from './support/ops.js'
 import {
   allApplied,
@@ -23,9 +24,9 @@ import {
   orderRow,
   paymentRow,
   payWith,
-  sessionOf,
-  simulatorOf
+  sessionOf
 } from './support/purchase.js'
+import { BY_HAND } from './support/settings.js'
 import { asOwner, type Shop } from './support/shop.js'
 
 const DEBIT = 'DE89370400440532013000'
@@ -34,7 +35,6 @@ const DISPUTED = '4000000000000259'
 const REFUND_FAILS = '4000000000005126'
 const MANUAL = { PAYMENT_CAPTURE_METHOD: 'manual' }
 
-const alertsOf = (shop: Shop, name: string) => shop.stack.services.db.prisma.alert.findMany({ where: { name } })
 const payments = (shop: Shop, orderId: string) =>
   shop.stack.services.db.prisma.payment.findMany({ where: { orderId }, orderBy: { createdAt: 'asc' } })
 const stockOf = async (customer: Shopper) => (await customer.product('stoneware-mug')).stock
@@ -44,7 +44,7 @@ const SLOW = { debitMs: DAY }
 
 /** Stripe settles the debits that are on their way, and the refunds, and tells of it. */
 async function settleAll(shop: Shop): Promise<void> {
-  simulatorOf(shop).tick({ settleAllDebits: true })
+  shop.simulator.tick({ settleAllDebits: true })
   await allApplied(shop)
 }
 
@@ -213,13 +213,13 @@ describe('order accept finds no payment in review', () => {
     const stock = await stockOf(customer)
     const { orderId, checkoutId, url } = await buy(customer)
     const stray = await openStray(shop, checkoutId)
-    simulatorOf(shop).faults.set({ dropDeliveries: 1 })
+    shop.simulator.faults.set({ dropDeliveries: 1 })
     await customer.pay(stray.url, DISPUTED)
     const [made] = (await services.stripe.disputes.list()).data
     const lost = await services.stripe.disputes.close(made?.id ?? '')
     await deliver(services, 'charge.dispute.closed', lost)
     await deliver(services, 'checkout.session.completed', sessionOf(shop, stray.id))
-    simulatorOf(shop).faults.set({})
+    shop.simulator.faults.set({})
     expect((await orderRow(shop, orderId)).status).toBe('PENDING')
     expect((await payments(shop, orderId)).map(each => each.status)).toEqual(['SUCCEEDED'])
     await customer.pay(url)
@@ -241,7 +241,7 @@ it('takes the same wish for the same refund until Stripe has answered it, whatev
   }
   const atStripe = async () => (await services.stripe.refunds.list()).data.map(each => each.amount).sort()
   const [refundId = ''] = await wish()
-  simulatorOf(shop).faults.set({ serverError: 1 })
+  shop.simulator.faults.set({ serverError: 1 })
   await expect(refundCreation.handle(services, { refundId }, JOB)).rejects.toThrow()
   // Somebody refunds something else in the dashboard.
   const { paymentIntentId: payment_intent } = await paymentRow(shop, orderId)

@@ -136,5 +136,5 @@ it('pages through lists without losing or repeating one', async () => {
   for await (const session of stripe.checkout.sessions.list({ limit: 2 })) seen.push(session.id)
   expect(seen.length).toBeGreaterThan(3)
   expect(new Set(seen).size).toBe(seen.length)
-  expect(seen.length).toBe(simulator.store.table('checkout.session').size)
+  expect(seen.length).toBe(simulator.record.sessions().length)
 })

@@ -2,13 +2,16 @@ import { readFileSync } from 'node:fs'
 import { statesPage } from '../docs/states-page.js'
 import {
   checkoutRules,
+  notificationRules,
   type OrderStatus,
   orderPath,
   orderRules,
   paymentRules,
   type Rule,
   refundRules,
-  sourcesOf
+  reservationRules,
+  sourcesOf,
+  webhookEventRules
 } from '../shared/rules/transitions.js'
 
 it('has docs/states.md as the tables say (npm run docs:states)', () => {
@@ -27,7 +30,10 @@ it.each([
   ['CheckoutStatus', checkoutRules as readonly Rule<string>[]],
   ['OrderStatus', orderRules as readonly Rule<string>[]],
   ['PaymentStatus', paymentRules as readonly Rule<string>[]],
-  ['RefundStatus', refundRules as readonly Rule<string>[]]
+  ['RefundStatus', refundRules as readonly Rule<string>[]],
+  ['ReservationStatus', reservationRules as readonly Rule<string>[]],
+  ['WebhookEventStatus', webhookEventRules as readonly Rule<string>[]],
+  ['NotificationStatus', notificationRules as readonly Rule<string>[]]
 ])('has a rule for each state that the database knows of %s, and for no other', (name, rules) => {
   const states = [...new Set(rules.flatMap(rule => [...rule.from, ...rule.to]))]
   expect(states.sort()).toEqual(enums.get(name))

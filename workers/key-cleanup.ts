@@ -10,7 +10,7 @@ export const keyCleanup: Job<'key-cleanup'> = {
   async handle({ db, now, log }) {
     const deleted = await inBatches(() => deleteExpiredKeys(db.pool, now(), BATCH))
     const limits = await inBatches(() => deleteExpiredLimits(db.pool, now(), BATCH))
-    log.info({ deleted, limits }, 'expired idempotency keys and rate limits deleted')
+    log.info({ deleted, limits }, 'expired idempotency keys and rate limits were deleted')
   }
 }
 

@@ -34,6 +34,9 @@ export async function reportFailedRun(services: Services, name: ScheduledJobName
       reason: `${name} failed: ${messageOf(error)}`
     })
   } catch (reason) {
-    log.warn({ schedule: name, reason: messageOf(reason) }, 'a failed run could not be written down; it will be late')
+    log.warn(
+      { schedule: name, reason: messageOf(reason) },
+      'a failed run of a schedule could not be recorded; the schedule will be late'
+    )
   }
 }

@@ -1,35 +1,72 @@
 import Stripe from 'stripe'
 import { alertOnce } from '../shared/audit/alerts.js'
-import { SECOND } from '../shared/duration.js'
+import { MINUTE, SECOND } from '../shared/duration.js'
 import { messageOf } from '../shared/errors.js'
 import { advanceOrder, cancelOrder } from '../shared/orders/advance.js'
 import { inChange, trailOf } from '../shared/orders/change.js'
 import { endIfPossible } from '../shared/orders/expire-checkout.js'
+import { sessionParams } from '../shared/orders/session-params.js'
+import { type VerifiedCheckout, verifiedCheckout } from '../shared/orders/verified-checkout.js'
+import type { JobContext } from '../shared/queue/queues.js'
 import { checkoutOutcome, type Refusal } from '../shared/rules/checkout-outcome.js'
+import { reportRefusedKey } from '../shared/runtime/refused-key.js'
 import type { Services } from '../shared/runtime/services.js'
-import { classifyStripeError, idempotencyKeyOf, isKeySpent } from '../shared/runtime/stripe-client.js'
-import { type CheckoutRow, lockCheckout, moveCheckout, readCheckout } from '../shared/statements/checkouts.js'
+import { classifyStripeError, idempotencyKeyOf, isEmailRefused, isKeySpent } from '../shared/runtime/stripe-client.js'
+import {
+  leaveOutEmail,
+  lockCheckout,
+  moveCheckout,
+  postponeSession,
+  readCheckout
+} from '../shared/statements/checkouts.js'
 import { countServerError } from '../shared/statements/due-rows.js'
+import { readInstallation } from '../shared/statements/installation.js'
 import { readOrderLines } from '../shared/statements/orders.js'
 import type { Job } from './job.js'
-import { type PayableCheckout, sessionParams } from './session-params.js'
 
 /** Between our clock and Stripe's, when Sessions are looked for by their time. */
 const CLOCK_SLACK_SECONDS = 300
 const MOST_SESSIONS = 10_000
+/** Stripe makes none that ends in less than half an hour; a minute for the call and the clocks. */
+const LEAST_SESSION = 31 * MINUTE
 
 /** Creates the Stripe Checkout Session of a verified checkout: VERIFIED → OPEN, or FAILED when Stripe refuses. */
 export const sessionCreation: Job<'session-creation'> = {
   name: 'session-creation',
-  async handle(services, { checkoutId }) {
-    const checkout = await readCheckout(services.db.pool, checkoutId)
-    if (checkout === undefined) throw new Error(`There is no checkout ${checkoutId}`)
-    if (checkout.status !== 'VERIFIED') return
-    const params = checkout.sessionParams ?? (await paramsOfToday(services, checkout))
-    const session = await createSession(services, checkout, params)
+  async handle(services, { checkoutId }, job) {
+    const row = await readCheckout(services.db.pool, checkoutId)
+    if (row === undefined) throw new Error(`There is no checkout ${checkoutId}`)
+    if (row.status !== 'VERIFIED') return
+    const checkout = verifiedCheckout(row)
+    const kept = checkout.sessionParams ?? (await paramsOfToday(services, checkout))
+    const { params, session } = await createInTime(services, checkout, kept)
+    if (isEmailRefused(session) && params.customer_email !== undefined)
+      return await askAtStripe(services, checkout, params, job)
     if (session instanceof Error) await fail(services, checkout, session)
     else await open(services, { ...checkout, sessionParams: params }, session)
   }
+}
+
+/**
+ * Once it has waited for long (Stripe was away, or the API key was refused) the Session would end too early for Stripe. One
+ * that an earlier try has made counts; else it is made for a later time, which is kept for the next try.
+ */
+async function createInTime(
+  services: Services,
+  checkout: VerifiedCheckout,
+  kept: Stripe.Checkout.SessionCreateParams
+): Promise<{ params: Stripe.Checkout.SessionCreateParams; session: Stripe.Checkout.Session | Error }> {
+  const { db, config, now } = services
+  const earliest = now().getTime() + LEAST_SESSION
+  if (kept.expires_at === undefined || kept.expires_at * SECOND >= earliest) {
+    return { params: kept, session: await createSession(services, checkout, kept) }
+  }
+  const made = await findMade(services, checkout)
+  if (made !== undefined) return { params: kept, session: made }
+  const expiresAt = Math.floor((now().getTime() + config.payment.sessionMinutes * MINUTE) / SECOND)
+  const params = { ...kept, expires_at: expiresAt }
+  await postponeSession(db.pool, checkout.id, { sessionParams: params, sessionExpiresAt: new Date(expiresAt * SECOND) })
+  return { params, session: await createSession(services, checkout, params) }
 }
 
 /**
@@ -38,7 +75,7 @@ export const sessionCreation: Job<'session-creation'> = {
  */
 async function createSession(
   services: Services,
-  checkout: CheckoutRow,
+  checkout: VerifiedCheckout,
   params: Stripe.Checkout.SessionCreateParams
 ): Promise<Stripe.Checkout.Session | Error> {
   try {
@@ -51,22 +88,41 @@ async function createSession(
   }
 }
 
+/**
+ * Stripe does not take the e-mail, although it looks like one (shared/rules/stripe-email.ts): the Session is made without it,
+ * and its page asks the customer. That is another call, so that it has another key, and both are kept first: whoever tries
+ * next, after a crash too, makes the same call (docs/decisions/0012-another-key-after-stripes-own-error.md).
+ */
+async function askAtStripe(
+  services: Services,
+  checkout: VerifiedCheckout,
+  { customer_email: _, ...without }: Stripe.Checkout.SessionCreateParams,
+  job: JobContext
+): Promise<void> {
+  await leaveOutEmail(services.db.pool, checkout, without)
+  services.log.warn(
+    { requestId: checkout.requestId, checkoutId: checkout.id },
+    'Stripe does not take the e-mail of this customer; its page asks for one'
+  )
+  await sessionCreation.handle(services, { checkoutId: checkout.id }, job)
+}
+
 /** For a checkout that was verified by a release that did not keep what the call sends. */
-async function paramsOfToday({ config, db }: Services, checkout: CheckoutRow) {
-  return sessionParams(config, checkout as PayableCheckout, await readOrderLines(db.pool, checkout.orderId as string))
+async function paramsOfToday({ config, db }: Services, checkout: VerifiedCheckout) {
+  const [installation] = await readInstallation(db.pool)
+  return sessionParams(config, installation, checkout, await readOrderLines(db.pool, checkout.orderId))
 }
 
 /** Sessions cannot be listed by their metadata, but by when they were made. */
 async function findMade(
   { stripe }: Services,
-  { id, createdAt, sessionExpiresAt }: CheckoutRow
+  { id, createdAt, sessionExpiresAt }: VerifiedCheckout
 ): Promise<Stripe.Checkout.Session | undefined> {
   // It was asked for between these two; Sessions of later checkouts need no look.
   const gte = Math.floor(createdAt.getTime() / SECOND) - CLOCK_SLACK_SECONDS
-  const end =
-    sessionExpiresAt === null ? {} : { lte: Math.ceil(sessionExpiresAt.getTime() / SECOND) + CLOCK_SLACK_SECONDS }
+  const lte = Math.ceil(sessionExpiresAt.getTime() / SECOND) + CLOCK_SLACK_SECONDS
   let looked = 0
-  for await (const session of stripe.checkout.sessions.list({ created: { gte, ...end }, limit: 100 })) {
+  for await (const session of stripe.checkout.sessions.list({ created: { gte, lte }, limit: 100 })) {
     if (session.metadata?.checkoutId === id) return session
     if (++looked === MOST_SESSIONS)
       throw new Error(`among ${looked} Sessions none is known to be that of checkout ${id}`)
@@ -74,7 +130,7 @@ async function findMade(
   return undefined
 }
 
-async function open(services: Services, checkout: CheckoutRow, session: Stripe.Checkout.Session): Promise<void> {
+async function open(services: Services, checkout: VerifiedCheckout, session: Stripe.Checkout.Session): Promise<void> {
   const opened = {
     sessionId: session.id,
     sessionUrl: session.url,
@@ -106,7 +162,7 @@ async function open(services: Services, checkout: CheckoutRow, session: Stripe.C
   else if (checkout.expireReason !== null) await endIfPossible(services, { ...checkout, ...opened })
   services.log.info(
     { requestId: checkout.requestId, checkoutId: checkout.id, sessionId: session.id, moved },
-    'Stripe Checkout Session created'
+    'a Stripe Checkout Session was created'
   )
 }
 
@@ -114,7 +170,8 @@ async function open(services: Services, checkout: CheckoutRow, session: Stripe.C
 async function expireStray(services: Services, checkoutId: string, session: Stripe.Checkout.Session): Promise<void> {
   const current = await readCheckout(services.db.pool, checkoutId)
   if (current === undefined || current.sessionId === null || current.sessionId === session.id) return
-  await services.stripe.checkout.sessions.expire(session.id).catch(error => {
+  await services.stripe.checkout.sessions.expire(session.id).catch(async error => {
+    await reportRefusedKey(services, error)
     services.log.warn({ checkoutId, sessionId: session.id, reason: messageOf(error) }, 'a stray Session stays open')
   })
 }
@@ -127,7 +184,7 @@ function refusedFor(error: unknown): string {
 }
 
 /** Stripe has refused for good: the Session was never created, so the stock goes back. */
-async function fail(services: Services, checkout: CheckoutRow, error: unknown): Promise<void> {
+async function fail(services: Services, checkout: VerifiedCheckout, error: unknown): Promise<void> {
   const now = services.now()
   const refusal: Refusal = {
     code: 'payment_service',
@@ -156,8 +213,8 @@ async function fail(services: Services, checkout: CheckoutRow, error: unknown): 
         }
       ]
     })
-    if (checkout.ownsOrder) await cancelOrder(change, checkout.orderId as string, 'Stripe refused its Session')
-    else await advanceOrder(change, checkout.orderId as string)
+    if (checkout.ownsOrder) await cancelOrder(change, checkout.orderId, 'Stripe refused its Session')
+    else await advanceOrder(change, checkout.orderId)
     await alertOnce(client, services.log, 'session_refused', {
       ...trail,
       subject: refusedFor(error),

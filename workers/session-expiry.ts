@@ -1,5 +1,5 @@
 import { endIfPossible } from '../shared/orders/expire-checkout.js'
-import { isPayable } from '../shared/rules/transitions.js'
+import { isPayable } from '../shared/rules/state-groups.js'
 import { readCheckout } from '../shared/statements/checkouts.js'
 import type { Job } from './job.js'
 

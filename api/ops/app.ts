@@ -9,6 +9,8 @@ import { replayEvent } from '../../shared/orders/replay-event.js'
 import { collectMetrics } from '../../shared/runtime/metrics.js'
 import { admit, guardChanges, operatorOf } from '../../shared/runtime/operator-access.js'
 import type { Services } from '../../shared/runtime/services.js'
+import { listOpenAlerts } from '../../shared/statements/alerts.js'
+import { listDeadEvents } from '../../shared/statements/webhook-events.js'
 import { jsonBytes, readJson } from '../json-body.js'
 import { notFound, renderProblems } from '../problem.js'
 import { requestContext, requestId } from '../request-context.js'
@@ -85,11 +87,7 @@ function auditBoard({ db }: Services): RequestHandler {
 function opsApi(app: Express, services: Services): void {
   const { db, now } = services
   app.get('/ops/api/attention', async (_request, response) => {
-    const alerts = await db.prisma.alert.findMany({
-      where: { resolvedAt: null },
-      orderBy: { createdAt: 'asc' },
-      take: MAX_ROWS
-    })
+    const alerts = await listOpenAlerts(db, MAX_ROWS)
     answer(response, alerts)
   })
   app.post('/ops/api/alerts/:id/resolve', jsonBytes, async (request, response) => {
@@ -101,12 +99,7 @@ function opsApi(app: Express, services: Services): void {
     answer(response, { id, resolvedBy: by })
   })
   app.get('/ops/api/events/dead', async (_request, response) => {
-    const events = await db.prisma.webhookEvent.findMany({
-      where: { status: 'DEAD' },
-      orderBy: { receivedAt: 'asc' },
-      take: MAX_ROWS,
-      omit: { payload: true }
-    })
+    const events = await listDeadEvents(db, MAX_ROWS)
     answer(response, events)
   })
   app.post('/ops/api/events/:id/replay', jsonBytes, async (request, response) => {

@@ -2,9 +2,11 @@ import { type Request, type Response, Router } from 'express'
 import { MINUTE, SECOND } from '../../shared/duration.js'
 import { Problem, type ProblemExtras, problems } from '../../shared/errors.js'
 import { type CheckoutData, checkoutData } from '../../shared/rules/checkout-outcome.js'
-import { isEnded, type OrderStatus } from '../../shared/rules/transitions.js'
+import { isEnded } from '../../shared/rules/state-groups.js'
+import type { OrderStatus } from '../../shared/rules/transitions.js'
 import { isGone, whenGone } from '../../shared/runtime/client-gone.js'
 import { type CheckoutRow, readCheckout } from '../../shared/statements/checkouts.js'
+import { readOrderStatus } from '../../shared/statements/orders.js'
 import type { Ingress } from '../ingress.js'
 import { reportStranger } from '../ownership.js'
 import { isId } from '../schemas.js'
@@ -106,11 +108,8 @@ async function ownCheckout(ingress: Ingress, request: Request, response: Respons
 }
 
 async function statusData(ingress: Ingress, checkout: CheckoutRow): Promise<StatusData> {
-  const order =
-    checkout.orderId === null
-      ? null
-      : await ingress.db.prisma.order.findUnique({ where: { id: checkout.orderId }, select: { status: true } })
-  const data: StatusData = { ...checkoutData(checkout), orderStatus: order?.status }
+  const orderStatus = checkout.orderId === null ? undefined : await readOrderStatus(ingress.db, checkout.orderId)
+  const data: StatusData = { ...checkoutData(checkout), orderStatus }
   if (checkout.refusal === null) return data
   const { code, extras } = checkout.refusal
   return { ...data, error: problems[code].error, detail: extras.detail, details: extras.details }

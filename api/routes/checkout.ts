@@ -2,10 +2,11 @@ import { type Request, type RequestHandler, type Response, Router } from 'expres
 import { HOUR, MINUTE } from '../../shared/duration.js'
 import { Problem } from '../../shared/errors.js'
 import type { Customer } from '../../shared/identity/customer-claims.js'
+import { isGuest } from '../../shared/identity/user-ids.js'
 import { newId } from '../../shared/ids.js'
 import type { Cart } from '../../shared/rules/cart.js'
 import { type CheckoutOutcome, checkoutOutcome } from '../../shared/rules/checkout-outcome.js'
-import { isInFlight } from '../../shared/rules/transitions.js'
+import { isInFlight } from '../../shared/rules/state-groups.js'
 import { isGone, whenGone } from '../../shared/runtime/client-gone.js'
 import {
   type CheckoutRow,
@@ -15,16 +16,19 @@ import {
   type NewCheckout,
   readCheckout
 } from '../../shared/statements/checkouts.js'
+import { refuseCardNumbers } from '../card-numbers.js'
 import type { Watch } from '../checkout-watcher.js'
 import { KEY_LIFETIME, type RequestKey, requestKey } from '../idempotency.js'
 import type { Ingress } from '../ingress.js'
 import { jsonBytes, readJson } from '../json-body.js'
 import { createKeyedMutex } from '../keyed-mutex.js'
 import { refuseInMaintenance } from '../maintenance.js'
-import { origin, requestId } from '../request-context.js'
+import { clientOf, origin, requestId } from '../request-context.js'
 import { cartRules, checkoutRequestSchema } from '../schemas.js'
 
 const ATTEMPT_WINDOW = HOUR
+/** Seconds; a person has to mend the key. */
+const KEY_RETRY_AFTER = '30'
 
 /** POST /api/stripe/checkout: writes the checkout down, enqueues it, and answers with what the workers made of it. */
 export function checkoutRoute(ingress: Ingress): Router {
@@ -33,13 +37,14 @@ export function checkoutRoute(ingress: Ingress): Router {
   const handle: RequestHandler = async (request, response) => {
     const customer = await ingress.authenticate(request, response)
     const cart: Cart = readJson(request, schema)
+    await refuseCardNumbers(ingress, cart.items)
     const key = requestKey(request, customer.userId, cart, ingress.config.payment.currency)
     const checkout = newCheckout(ingress, request, customer, cart, key)
 
     const watch = ingress.watcher.watch(checkout.id)
     try {
       // One after the other, so that requests at once cannot all find the limit of attempts unreached.
-      const claimed = await inTurn(customer.userId, () => claim(ingress, checkout))
+      const claimed = await inTurn(countedAs(request, customer), () => claim(ingress, checkout))
       if (claimed !== 'new') return await answerClaimed(ingress, request, response, key, claimed)
       const enqueued = await ingress.queues.offer('price-verification', checkout.id)
       const waitMs = enqueued && !prefersAsync(request) ? ingress.config.payment.waitMs : 0
@@ -49,6 +54,11 @@ export function checkoutRoute(ingress: Ingress): Router {
     }
   }
   return Router().post('/api/stripe/checkout', refuseInMaintenance(ingress), jsonBytes, handle)
+}
+
+/** Whose attempts wait for each other: those of a customer, or of all guests of an address. */
+function countedAs(request: Request, { userId }: Customer): string {
+  return isGuest(userId) ? clientOf(request) : userId
 }
 
 function newCheckout(ingress: Ingress, request: Request, customer: Customer, cart: Cart, key: RequestKey): NewCheckout {
@@ -68,6 +78,7 @@ function newCheckout(ingress: Ingress, request: Request, customer: Customer, car
     keyExpiresAt: new Date(now.getTime() + KEY_LIFETIME),
     maxAttempts: ingress.config.fraud.maxAttemptsPerHour ?? null,
     attemptsSince: new Date(now.getTime() - ATTEMPT_WINDOW),
+    guestsPerIp: ingress.config.guests.guestsPerIp,
     now
   }
 }
@@ -122,7 +133,7 @@ async function answerClaimed(
     response.setHeader('Idempotent-Replayed', 'true')
     return send(response, { status: holder.status, body: holder.response }, checkout.id)
   }
-  if (!holder.derived && isInFlight(checkout.status)) {
+  if (!holder.derived && isInFlight(checkout.status) && checkout.keyRefusedAt === null) {
     throw new Problem(
       'key_in_flight',
       { detail: 'Wait for its answer, or ask at the address in Location.', checkoutId: checkout.id },
@@ -152,7 +163,10 @@ async function answerWithOutcome(
   send(response, settled === undefined ? accepted(id) : checkoutOutcome(settled), id)
 }
 
-/** The checkout once the workers are done with it, or undefined when `waitMs` is over or the client is gone first. */
+/**
+ * The checkout once the workers are done with it, or undefined when `waitMs` is over or the client is gone first. Throws as
+ * soon as it is known that Stripe refuses our API key: nothing will come of the wait, and the checkout keeps its place.
+ */
 async function waitForOutcome(
   ingress: Ingress,
   response: Response,
@@ -162,16 +176,33 @@ async function waitForOutcome(
   lookFirst: boolean
 ): Promise<CheckoutRow | undefined> {
   const deadline = performance.now() + waitMs
+  const begun = ingress.now()
+  let refusedAt: Date | null = null
   for (let look = lookFirst; !isGone(response); look = true) {
     if (look) {
       const checkout = await readCheckout(ingress.db.pool, id)
       if (checkout !== undefined && !isInFlight(checkout.status)) return checkout
+      refusedAt = checkout?.keyRefusedAt ?? null
     }
     const left = deadline - performance.now()
+    // One of before this request may be over: the workers try again.
+    if (refusedAt !== null && waitMs > 0 && (refusedAt >= begun || left <= 0)) throw keyRefused(id)
     if (left <= 0) return undefined
     await watch.changed(left)
   }
   return undefined
+}
+
+function keyRefused(checkoutId: string): Problem {
+  return new Problem(
+    'unavailable',
+    {
+      detail:
+        'The payment provider does not take our requests at the moment. Nothing was charged and the goods are kept: send the same request again, or ask at the address in Location.',
+      checkoutId
+    },
+    { Location: statusPath(checkoutId), 'Retry-After': KEY_RETRY_AFTER }
+  )
 }
 
 /** RFC 7240. */

@@ -1,9 +1,9 @@
 import { Router } from 'express'
-import type { QueryConfig } from 'pg'
 import { migrationNames } from '../../shared/database/migration-names.js'
 import { SECOND } from '../../shared/duration.js'
 import { messageOf } from '../../shared/errors.js'
 import { createSharedRead } from '../../shared/runtime/shared-read.js'
+import { isMigrated } from '../../shared/statements/migrations.js'
 import { withinTime } from '../../shared/within-time.js'
 import type { Ingress } from '../ingress.js'
 
@@ -56,18 +56,13 @@ async function askStores(ingress: Ingress, expected: string | undefined): Promis
 class NotReady extends Error {}
 
 async function checkSchema(ingress: Ingress, expected: string | undefined): Promise<void> {
-  const statement: QueryConfig & { query_timeout: number } = {
-    text: 'SELECT FROM "_prisma_migrations" WHERE "migration_name" = $1 AND "finished_at" IS NOT NULL',
-    values: [expected],
-    query_timeout: ANSWER_WITHIN
-  }
-  const { rowCount } = await ingress.control.query(statement)
-  if (rowCount === 0) throw new NotReady(`migration ${expected} is missing; run: npm run db:migrate`)
+  if (!(await isMigrated(ingress.control, expected, ANSWER_WITHIN)))
+    throw new NotReady(`migration ${expected} is missing; run: npm run db:migrate`)
 }
 
 async function check({ log }: Ingress, what: string, work: () => Promise<void>): Promise<Check> {
   try {
-    await withinTime(work(), ANSWER_WITHIN, `it did not answer in ${ANSWER_WITHIN} ms`)
+    await withinTime(work(), ANSWER_WITHIN, `the ${what} did not answer in ${ANSWER_WITHIN} ms`)
     return { ok: true }
   } catch (error) {
     log.warn({ reason: messageOf(error) }, `the ${what} is not ready`)

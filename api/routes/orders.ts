@@ -1,17 +1,20 @@
 import { type Response, Router } from 'express'
 import type { z } from 'zod'
-import type { Order, OrderItem, Product } from '../../prisma/generated/client.js'
+import type { Order, OrderItem } from '../../prisma/generated/client.js'
 import { writeAudit } from '../../shared/audit/audit.js'
 import { transaction } from '../../shared/database/database.js'
 import { Problem } from '../../shared/errors.js'
 import { newId } from '../../shared/ids.js'
-import { type MinorUnits, minor, minorFromBigInt, toMajorUnits, toMinorUnits } from '../../shared/money.js'
+import { type MinorUnits, minorFromBigInt, toMajorUnits, toMinorUnits } from '../../shared/money.js'
 import { cartErrors } from '../../shared/rules/cart-errors.js'
 import { checkoutData } from '../../shared/rules/checkout-outcome.js'
+import { type OrderLine, orderLine, subtotalOf } from '../../shared/rules/order-line.js'
 import { shippingFor } from '../../shared/rules/shipping.js'
-import { latestCheckout } from '../../shared/statements/checkouts.js'
+import { latestCheckouts } from '../../shared/statements/checkouts.js'
 import { claimOrderKey, findOrderKey, type OrderKeyHolder } from '../../shared/statements/order-keys.js'
-import { createOrder, type OrderLine } from '../../shared/statements/orders.js'
+import { createOrder, findOwner, showOrdersWithItems } from '../../shared/statements/orders.js'
+import { findProducts } from '../../shared/statements/stock.js'
+import { refuseCardNumbers } from '../card-numbers.js'
 import { KEY_LIFETIME, orderKey } from '../idempotency.js'
 import type { Ingress } from '../ingress.js'
 import { jsonBytes, readJson } from '../json-body.js'
@@ -31,11 +34,12 @@ export function orderRoutes(ingress: Ingress): Router {
   router.post('/api/orders', refuseInMaintenance(ingress), jsonBytes, async (request, response) => {
     const customer = await ingress.authenticate(request, response)
     const wanted = readJson(request, schema)
+    await refuseCardNumbers(ingress, wanted.items)
     const key = orderKey(request, customer.userId, wanted)
     const known = key && (await findOrderKey(ingress.db.pool, key.key, ingress.now()))
     if (known !== undefined) return await replay(ingress, response, key, known)
     const lines = await priceLines(ingress, wanted)
-    const subtotal = minor(lines.reduce((sum, line) => sum + line.unitPrice * line.quantity, 0))
+    const subtotal = subtotalOf(lines)
     const shipping = shippingFor(subtotal, ingress.config.shipping)
     compareTotals(wanted, subtotal, shipping, currency)
 
@@ -69,12 +73,10 @@ export function orderRoutes(ingress: Ingress): Router {
   router.get('/api/orders/:id', async (request, response) => {
     const customer = await ingress.authenticate(request, response)
     const { id } = request.params
-    const order = isId(id)
-      ? await ingress.db.prisma.order.findUnique({ where: { id }, select: { userId: true } })
-      : null
+    const owner = isId(id) ? await findOwner(ingress.db, id) : undefined
     // Another customer's order is as missing as one that does not exist.
-    if (order !== null && order.userId !== customer.userId) reportStranger(ingress, request, customer, { orderId: id })
-    if (order?.userId !== customer.userId)
+    if (owner !== undefined && owner !== customer.userId) reportStranger(ingress, request, customer, { orderId: id })
+    if (owner !== customer.userId)
       throw new Problem('order_not_found', { detail: `You have no order ${id.slice(0, 64)}.` })
     response.setHeader('Cache-Control', 'no-store')
     response.json({ success: true, data: await orderData(ingress, id) })
@@ -101,20 +103,14 @@ async function replay(
 /** The lines at the database's prices; a Problem with every difference when the client's are not the same. */
 async function priceLines(ingress: Ingress, wanted: OrderRequest): Promise<OrderLine[]> {
   const { currency } = ingress.config.payment
-  const products = await ingress.db.prisma.product.findMany({
-    where: { id: { in: wanted.items.map(item => item.productId) } }
-  })
+  const products = await findProducts(
+    ingress.db,
+    wanted.items.map(item => item.productId)
+  )
   const byId = new Map(products.map(product => [product.id, { ...product, price: minorFromBigInt(product.price) }]))
-  const errors = wanted.items.flatMap(item => cartErrors(item, byId.get(item.productId), currency))
+  const errors = cartErrors(wanted.items, byId, currency)
   if (errors.length > 0) throw new Problem('cart_refused', { details: errors })
-  return wanted.items.map(({ productId, quantity }) => lineOf(byId.get(productId) as PricedProduct, quantity))
-}
-
-type PricedProduct = Omit<Product, 'price'> & { price: MinorUnits }
-
-function lineOf(product: PricedProduct, quantity: number): OrderLine {
-  const { id, name, description, image, price } = product
-  return { productId: id, name, description, image, unitPrice: price, quantity }
+  return wanted.items.map(({ productId, quantity }) => orderLine(byId.get(productId), quantity, currency))
 }
 
 function compareTotals(wanted: OrderRequest, subtotal: MinorUnits, shipping: MinorUnits, currency: string): void {
@@ -130,21 +126,35 @@ function compareTotals(wanted: OrderRequest, subtotal: MinorUnits, shipping: Min
 }
 
 async function orderData(ingress: Ingress, id: string) {
-  const order = await ingress.db.prisma.order.findUniqueOrThrow({ where: { id }, include: { items: true } })
-  const checkout = await latestCheckout(ingress.db.pool, id)
-  return {
-    ...orderAmounts(order),
-    items: order.items.map(item => itemData(item, order.currency)),
-    checkout: checkout === undefined ? null : checkoutData(checkout)
-  }
+  const [order] = await ordersData(ingress, [id])
+  return order
 }
 
-function orderAmounts({ id, status, currency, ...amounts }: Order) {
+/** These orders with their lines and their newest checkouts, in this order. */
+export async function ordersData({ db }: Ingress, ids: string[]) {
+  const orders = await showOrdersWithItems(db, ids)
+  const checkouts = new Map((await latestCheckouts(db.pool, ids)).map(checkout => [checkout.orderId, checkout]))
+  const byId = new Map(orders.map(order => [order.id, order]))
+  return ids.flatMap(id => {
+    const order = byId.get(id)
+    if (order === undefined) return []
+    const checkout = checkouts.get(id)
+    return {
+      ...orderAmounts(order),
+      customer: order.contact,
+      items: order.items.map(item => itemData(item, order.currency)),
+      checkout: checkout === undefined ? null : checkoutData(checkout)
+    }
+  })
+}
+
+function orderAmounts({ id, status, currency, createdAt, ...amounts }: Order) {
   const major = (amount: bigint | null) => (amount === null ? null : toMajorUnits(minorFromBigInt(amount), currency))
   const { subtotal, shipping, total, captured, refunded } = amounts
   return {
     id,
     status,
+    createdAt: createdAt.toISOString(),
     currency,
     subtotal: major(subtotal),
     shipping: major(shipping),

@@ -2,7 +2,8 @@ import type { Queryable } from '../database/database.js'
 import { maskText } from '../identity/masking.js'
 import { newId } from '../ids.js'
 import type { Logger } from '../logger.js'
-import { type AuditEntry, auditInsert, auditParameter, writeAudit } from './audit.js'
+import { closeAlert, raiseAlert } from '../statements/alerts.js'
+import { type AuditEntry, auditParameter, writeAudit } from './audit.js'
 
 /** Every alert there is, with what an operator should do about it. */
 export const alerts = {
@@ -11,6 +12,10 @@ export const alerts = {
     'A payment arrived for an order that could not take it. Refund it, or accept it: the reason says how.',
   payment_for_unknown_checkout:
     'Stripe reports a payment for a checkout that this database does not have. Check for a restored backup.',
+  installation_name_lost:
+    'Stripe tells of a checkout of this database under the name of another installation. If that is what this one was called before a restore: npm run ops -- shop --name NAME, then reconcile --objects. If this is a copy of its database: nothing.',
+  thin_events:
+    'Stripe delivers thin events of a type that this shop needs; they tell nothing of the payment. Set the destination to the payload style "snapshot".',
   refund_failed: 'A refund did not reach the customer. Pay it back another way, or ask for another refund.',
   refund_refused: 'Stripe refused to make a refund. Read its reason; nothing was paid back.',
   dispute_open: 'The customer’s bank asks for the money back. Answer with evidence in the Stripe dashboard in time.',
@@ -90,42 +95,20 @@ function onceKeyOf({ userId, orderId, subject }: AlertContext): string {
   return subject === undefined ? `${userId ?? ''}|${orderId ?? ''}|` : `||${subject}`
 }
 
-/**
- * False when one with this name and key is open: the index decides, so that two processes raise one. The alert and its
- * audit row are one statement: neither is ever without the other, on a pool as well.
- */
+/** False when one with this name and key is open: then only the trail has it, and that only when each is audited. */
 async function raise(
   db: Queryable,
   log: Logger,
   name: AlertName,
   context: AlertContext,
-  { onceKey, auditsEach }: { onceKey: string | null; auditsEach: boolean }
+  once: { onceKey: string | null; auditsEach: boolean }
 ): Promise<boolean> {
   const { from: _private, ...open } = context
   const known = { ...open, reason: maskText(open.reason) }
-  const { rowCount } = await db.query(
-    `WITH raised AS (
-       INSERT INTO "Alert" ("id", "name", "context", "onceKey") VALUES ($1, $2, $3, $4)
-       ON CONFLICT ("name", "onceKey") WHERE "resolvedAt" IS NULL DO NOTHING RETURNING "id"
-     ), audited AS (
-       ${auditInsert(5, auditsEach ? 'true' : 'EXISTS (SELECT FROM raised)')}
-     )
-     SELECT FROM raised`,
-    [newId(), name, JSON.stringify(known), onceKey, auditParameter(auditOf(name, context))]
-  )
-  if (rowCount === 0) return false
+  const audit = auditParameter(auditOf(name, context))
+  if (!(await raiseAlert(db, { id: newId(), name, context: JSON.stringify(known), audit, ...once }))) return false
   log.error({ alert: name, ...known }, alerts[name])
   return true
-}
-
-/** The subjects that the open alerts of a name are about. */
-export async function openSubjects(db: Queryable, name: AlertName): Promise<string[]> {
-  const { rows } = await db.query<{ subject: string }>(
-    `SELECT "context"->>'subject' AS subject FROM "Alert"
-     WHERE "name" = $1 AND "resolvedAt" IS NULL AND "context"->>'subject' IS NOT NULL`,
-    [name]
-  )
-  return rows.map(({ subject }) => subject)
 }
 
 /** Resolves an alert, audited. False when it is not open. Call it in a transaction. */
@@ -134,11 +117,7 @@ export async function resolveAlert(
   id: string,
   end: { by: string; note: string; now: Date }
 ): Promise<boolean> {
-  const { rowCount } = await db.query(
-    'UPDATE "Alert" SET "resolvedAt" = $2, "resolvedBy" = $3, "note" = $4 WHERE "id" = $1 AND "resolvedAt" IS NULL',
-    [id, end.now, end.by, maskText(end.note)]
-  )
-  if (rowCount === 0) return false
+  if (!(await closeAlert(db, id, end))) return false
   await writeAudit(db, {
     action: 'alert_resolved',
     status: 'SUCCESS',

@@ -1,3 +1,4 @@
+import { originProblem } from '../identity/origins.js'
 import { toMinorUnits } from '../money.js'
 import { payment } from './groups/payment.js'
 import { retention } from './groups/retention.js'
@@ -24,6 +25,9 @@ export function combinedProblems(env: Record<string, string | undefined>): strin
     const missing = env.ORDER_WEBHOOK_URL === undefined ? 'ORDER_WEBHOOK_URL' : 'ORDER_WEBHOOK_SECRET'
     problems.push(`${missing}: missing; notifications need both an address and a secret to sign with`)
   }
+  if (env.GUEST_CHECKOUT === 'true' && env.AUTH_SECRET === undefined) {
+    problems.push('AUTH_SECRET: missing; with GUEST_CHECKOUT=true the key that signs guest sessions is derived from it')
+  }
   if (env.FRAUD_GEOLOCATION_CHECK === 'true' && env.GEOIP_DATABASE === undefined) {
     problems.push('GEOIP_DATABASE: missing; the path of a country database (MMDB), for FRAUD_GEOLOCATION_CHECK=true')
   }
@@ -31,17 +35,25 @@ export function combinedProblems(env: Record<string, string | undefined>): strin
     const missing = env.OPS_TRUST_PROXY === undefined ? 'OPS_TRUST_PROXY' : 'OPS_PROXY_USER_HEADER'
     problems.push(`${missing}: missing; a proxy is believed only with both its header and its address`)
   }
-  for (const name of ['AUTH_JWT_ISSUER', 'AUTH_JWT_AUDIENCE']) {
-    if (env.AUTH_JWKS_URL !== undefined && env[name] === undefined) {
-      problems.push(`${name}: missing; with AUTH_JWKS_URL only tokens of one issuer and for one audience are accepted`)
-    }
+  if (env.AUTH_SESSION_AUTHORIZATION === 'true' && env.AUTH_SESSION_URL === undefined) {
+    problems.push('AUTH_SESSION_URL: missing; with AUTH_SESSION_AUTHORIZATION=true tokens are passed to it')
   }
-  for (const origin of partsOf(env.ALLOWED_ORIGINS ?? '')) {
-    if (!URL.canParse(origin) || new URL(origin).origin !== origin) {
+  if (env.AUTH_JWKS_URL !== undefined) {
+    if (env.AUTH_JWT_ISSUER === undefined) {
+      problems.push('AUTH_JWT_ISSUER: missing; with AUTH_JWKS_URL only tokens of one issuer are accepted')
+    }
+    if (env.AUTH_JWT_AUDIENCE === undefined) {
       problems.push(
-        `ALLOWED_ORIGINS: "${origin}" is not an origin; expected scheme and host alone, such as https://shop.example`
+        'AUTH_JWT_AUDIENCE: missing; with AUTH_JWKS_URL only tokens for this audience are accepted. Write none if the tokens have no aud'
       )
     }
+  }
+  if (env.NEXTAUTH_URL?.includes('*')) {
+    problems.push('NEXTAUTH_URL: is one URL; subdomains such as https://*.shop.example stand in ALLOWED_ORIGINS')
+  }
+  for (const origin of partsOf(env.ALLOWED_ORIGINS ?? '')) {
+    const problem = originProblem(origin)
+    if (problem !== undefined) problems.push(`ALLOWED_ORIGINS: "${origin}" ${problem}`)
   }
   if (
     modeOf(env.STRIPE_SECRET_KEY) &&

@@ -4,6 +4,7 @@ import { catalogue } from './groups/catalogue.js'
 import { database } from './groups/database.js'
 import { fraud } from './groups/fraud.js'
 import { general } from './groups/general.js'
+import { guests } from './groups/guests.js'
 import { ingress } from './groups/ingress.js'
 import { notifications } from './groups/notifications.js'
 import { ops } from './groups/ops.js'
@@ -25,6 +26,7 @@ export const groups = {
   catalogue,
   shipping,
   auth,
+  guests,
   ingress,
   ops,
   notifications,

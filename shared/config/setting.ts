@@ -14,17 +14,19 @@ export interface Setting<Value = unknown> {
   default?: string
   doc: string
   secret: boolean
-  npmStart?: string
+  npmStart?: NpmStart
   example?: string
 }
+
+/** What `npm start` has instead of the default: the value that it sets, or in words what it makes of it. */
+type NpmStart = { value: string } | string
 
 interface Words {
   /** One line of Markdown for docs/settings.md. */
   doc: string
   /** Is never shown, and can come from a file that NAME_FILE names. */
   secret?: true
-  /** What `npm start` has instead of the default: a value, or in words. */
-  npmStart?: string
+  npmStart?: NpmStart
   /** Puts it into .env.example, with this value. */
   example?: string
 }

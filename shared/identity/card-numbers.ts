@@ -17,7 +17,27 @@ export function maskCardNumbers(text: string): string {
 
 function isCardNumber(candidate: string): boolean {
   const digits = candidate.replace(/\D/g, '')
-  return digits.length >= 13 && digits.length <= 19 && passesLuhn(digits)
+  return BRANDS.some(brand => brand.test(digits)) && passesLuhn(digits) && !(digits.length === 13 && isEan(digits))
+}
+
+/**
+ * How the card networks' numbers begin and how long they are (issuer identification numbers of ISO/IEC 7812, as published by
+ * each network). An IMEI, a GTIN-14 or a shipping code is of another length for its beginning.
+ */
+const BRANDS = [
+  /^4(?:\d{12}|\d{15}|\d{18})$/, // Visa
+  /^(?:5[1-5]|222[1-9]|22[3-9]\d|2[3-6]\d\d|27[01]\d|2720)\d+$(?<=^\d{16})/, // Mastercard
+  /^3[47]\d{13}$/, // American Express
+  /^3(?:0[0-59]|[689]\d)\d{11,16}$/, // Diners Club
+  /^35(?:2[89]|[3-8]\d)\d{12,15}$/, // JCB
+  /^6\d{15,18}$/, // Discover, UnionPay, RuPay, Maestro
+  /^5[06-8]\d{14,17}$/, // Maestro
+  /^220[0-4]\d{12,15}$/ // Mir
+]
+
+/** The check digit of an EAN-13 (GS1 General Specifications, 7.9): weights 1 and 3. No card of 13 digits is issued any more. */
+function isEan(digits: string): boolean {
+  return [...digits].reduce((total, digit, index) => total + Number(digit) * (index % 2 === 0 ? 1 : 3), 0) % 10 === 0
 }
 
 /** The check digit of ISO/IEC 7812-1, annex B. */

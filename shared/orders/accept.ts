@@ -5,14 +5,14 @@ import type { Services } from '../runtime/services.js'
 import { isUnknownToStripe } from '../runtime/stripe-client.js'
 import { type CheckoutRow, lockCheckout, moveCheckout, readCheckout } from '../statements/checkouts.js'
 import { findSiblings, lockOrder, readOrderFacts } from '../statements/orders.js'
-import { acceptPayment, findPaymentsOf, type PaymentRow } from '../statements/payments.js'
+import { acceptPayment, type PaymentRow } from '../statements/payments.js'
 import { commitReleased, moveReservations } from '../statements/stock.js'
 import { advanceOrder } from './advance.js'
 import { inChange } from './change.js'
 import { idOf } from './events/fields.js'
 import { applySession, endSession, isOpenAtStripe } from './expire-checkout.js'
-import type { OperatorInput } from './operator-request.js'
-import { Refused, UnclearInput } from './refused.js'
+import { findMeant, type OperatorInput } from './operator-request.js'
+import { Refused } from './refused.js'
 
 export interface Accepted {
   paymentIntentId: string
@@ -36,17 +36,20 @@ export async function acceptReviewed(services: Services, input: OperatorInput): 
     const now = services.now()
     const reopened = (await findSiblings(client, id, payment.checkoutId)).find(each => isOpenAtStripe(each.status))
     if (reopened !== undefined)
-      throw new Refused(`Checkout ${reopened.id} has just been opened for it. Run the command again.`)
+      throw new Refused(
+        'changed_meanwhile',
+        `Checkout ${reopened.id} has just been opened for it. Run the command again.`
+      )
     refuseSecond(await readOrderFacts(client, id), payment)
     refuseUnpaid(payment, checkout)
     if (!(await acceptPayment(client, payment.paymentIntentId, operator, now)))
-      throw new Refused('Somebody was faster.')
+      throw new Refused('changed_meanwhile', `Payment ${payment.paymentIntentId} is not in review any more.`)
     const isPaid = payment.status === 'SUCCEEDED'
     if (isPaid) {
       await moveReservations(client, payment.checkoutId, 'COMMITTED', now)
       if (!(await commitReleased(client, payment.checkoutId, now))) {
         const instead = `npm run ops -- order refund ${id} --payment ${payment.paymentIntentId}`
-        throw new Refused(`The goods are gone. Refund instead: ${instead}`)
+        throw new Refused('goods_gone', `The goods are gone. Refund instead: ${instead}`)
       }
     }
     const trail = { userId: checkout?.userId, orderId: id, checkoutId: payment.checkoutId }
@@ -69,19 +72,19 @@ export async function acceptReviewed(services: Services, input: OperatorInput): 
 }
 
 /** The payment in review that is meant; what went back, or was decided about, is none. */
-async function reviewed({ db }: Services, { orderId, paymentIntentId }: OperatorInput): Promise<PaymentRow> {
+async function reviewed({ db }: Services, input: OperatorInput): Promise<PaymentRow> {
+  const { orderId, paymentIntentId } = input
   const inReview = (await readOrderFacts(db.pool, orderId)).payments.filter(needsReview).map(each => each.id)
-  const [payment, ...others] = (await findPaymentsOf(db.pool, orderId)).filter(
-    each =>
-      inReview.includes(each.paymentIntentId) && (paymentIntentId ?? each.paymentIntentId) === each.paymentIntentId
-  )
+  const meant = await findMeant(db.pool, input)
+  const [payment, ...others] = meant.filter(each => inReview.includes(each.paymentIntentId))
   if (payment === undefined)
     throw new Refused(
+      'nothing_in_review',
       paymentIntentId === undefined
         ? `Order ${orderId} has no payment in review.`
         : `${paymentIntentId} is not in review for order ${orderId}.`
     )
-  if (others.length > 0) throw new UnclearInput('Several payments are in review; name one with --payment.')
+  if (others.length > 0) throw new Refused('unclear_input', 'Several payments are in review; name one with --payment.')
   return payment
 }
 
@@ -100,12 +103,16 @@ function refuseSecond({ payments }: OrderFacts, { orderId, paymentIntentId, stat
     status === 'AUTHORIZED'
       ? `Cancel this one: npm run ops -- order cancel ${orderId} --payment ${paymentIntentId}`
       : (first[other.status] ?? 'Wait for its end, or refund this one.')
-  throw new Refused(`The order has another payment, ${other.id}, which is ${other.status}. ${advice}`)
+  throw new Refused(
+    'another_payment_counts',
+    `The order has another payment, ${other.id}, which is ${other.status}. ${advice}`
+  )
 }
 
 function refuseUnpaid({ status, orderId }: PaymentRow, checkout: CheckoutRow | undefined): void {
   if (status === 'SUCCEEDED' || checkout?.status === 'PROCESSING') return
   throw new Refused(
+    'not_paid',
     `Its checkout is ${checkout?.status} and nothing is captured: npm run ops -- order cancel ${orderId}`
   )
 }
@@ -121,7 +128,10 @@ async function closeSessions(services: Services, payment: PaymentRow): Promise<v
     const session = await endSession(services, checkout).catch(error => {
       if (!isUnknownToStripe(error)) throw error
       const command = `npm run ops -- checkout expire ${checkout.id} --unknown-to-stripe --reason "…"`
-      throw new Refused(`Stripe does not know the Session of checkout ${checkout.id}. If it was deleted: ${command}`)
+      throw new Refused(
+        'session_unknown_at_stripe',
+        `Stripe does not know the Session of checkout ${checkout.id}. If it was deleted: ${command}`
+      )
     })
     if (session.status === 'expired' && checkout.id === checkoutId) continue
     await applySession(services, checkout, session)
@@ -130,6 +140,7 @@ async function closeSessions(services: Services, payment: PaymentRow): Promise<v
     if (!isPaid || idOf(session.payment_intent) === paymentIntentId) continue
     const refund = `npm run ops -- order refund ${orderId} --payment ${paymentIntentId}`
     throw new Refused(
+      'customer_was_faster',
       `The customer was faster: Session ${session.id} of checkout ${checkout.id} is paid too. Refund the one in review: ${refund}`
     )
   }

@@ -1,6 +1,7 @@
 import { writeAudit } from '../audit/audit.js'
 import { isFree, isLive, needsReview, wentBack } from '../rules/order-status.js'
-import { isPayable, type OrderStatus } from '../rules/transitions.js'
+import { isPayable } from '../rules/state-groups.js'
+import type { OrderStatus } from '../rules/transitions.js'
 import type { Services } from '../runtime/services.js'
 import { keyOfEnd } from '../runtime/stripe-client.js'
 import { findSiblings, lockOrder, readOrder, readOrderFacts } from '../statements/orders.js'
@@ -19,7 +20,7 @@ export type Cancelled = { paymentIntentId: string; status: OrderStatus } | { sta
  */
 export async function cancelWhatIsOpen(services: Services, input: OperatorInput): Promise<Cancelled> {
   const order = await readOrder(services.db.pool, input.orderId)
-  if (order === undefined) throw new Refused(`There is no order ${input.orderId}.`)
+  if (order === undefined) throw new Refused('order_not_found', `There is no order ${input.orderId}.`)
   const payment = theOne(await findAuthorized(services, input))
   if (payment === undefined) return await cancelUnpaid(services, input, order.status)
   await noteOperator(services, payment, { action: 'order_cancel_requested', amount: payment.amount, input })
@@ -36,16 +37,18 @@ export async function cancelWhatIsOpen(services: Services, input: OperatorInput)
 async function cancelUnpaid(services: Services, input: OperatorInput, status: OrderStatus): Promise<Cancelled> {
   const { orderId, operator } = input
   if (status !== 'PENDING' && !(await isFreeInReview(services, orderId)))
-    throw new Refused(`The order is ${status}; only a PENDING or AUTHORIZED one can be cancelled.`)
+    throw new Refused('not_cancellable', `The order is ${status}; only a PENDING or AUTHORIZED one can be cancelled.`)
   for (const checkout of await findSiblings(services.db.pool, orderId, '')) {
     if (isOpenAtStripe(checkout.status)) await expireCheckout(services, checkout)
   }
   await inChange(services, { orderId }, async change => {
     const { client } = change
     const after = await lockOrder(client, orderId)
-    if (after?.status !== status) throw new Refused(`The customer was faster: the order is ${after?.status}.`)
+    if (after?.status !== status)
+      throw new Refused('customer_was_faster', `The customer was faster: the order is ${after?.status}.`)
     const open = (await findSiblings(client, orderId, '')).find(checkout => isPayable(checkout.status))
-    if (open !== undefined) throw new Refused(`Checkout ${open.id} has just been opened for it. Run the command again.`)
+    if (open !== undefined)
+      throw new Refused('changed_meanwhile', `Checkout ${open.id} has just been opened for it. Run the command again.`)
     const reason = input.reason ?? `cancelled by ${operator}`
     await writeAudit(client, {
       action: 'order_cancel_requested',

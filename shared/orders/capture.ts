@@ -2,7 +2,7 @@ import type { Services } from '../runtime/services.js'
 import { keyOfEnd } from '../runtime/stripe-client.js'
 import type { PaymentRow } from '../statements/payments.js'
 import { applyIntent, findAuthorized, noteOperator, type OperatorInput, theOne } from './operator-request.js'
-import { Refused, UnclearInput } from './refused.js'
+import { Refused } from './refused.js'
 
 /**
  * Captures an authorized payment of an order at Stripe, whole or `amount` of it (minor units), and applies the answer.
@@ -14,10 +14,14 @@ export async function capturePayment(services: Services, input: OperatorInput & 
   const authorized = await services.stripe.paymentIntents.retrieve(payment.paymentIntentId)
   if (authorized.status !== 'requires_capture') {
     await applyIntent(services, authorized, input.operator)
-    throw new Refused(`Nothing of ${authorized.id} can be captured: at Stripe it is ${authorized.status}.`)
+    throw new Refused(
+      'not_capturable',
+      `Nothing of ${authorized.id} can be captured: at Stripe it is ${authorized.status}.`
+    )
   }
   const amount = input.amount ?? authorized.amount_capturable
-  if (amount > authorized.amount_capturable) throw new UnclearInput('More than was authorized cannot be captured.')
+  if (amount > authorized.amount_capturable)
+    throw new Refused('unclear_input', 'More than was authorized cannot be captured.')
   await noteOperator(services, payment, { action: 'order_capture_requested', amount, input })
   const intent = await services.stripe.paymentIntents.capture(
     payment.paymentIntentId,
@@ -34,7 +38,8 @@ async function capturable(services: Services, input: OperatorInput): Promise<Pay
   const payment = theOne(authorized.filter(each => !isInReview(each)))
   if (payment !== undefined) return payment
   const [reviewed] = authorized
-  if (reviewed === undefined) throw new Refused(`Order ${input.orderId} has no authorization that could be captured.`)
+  if (reviewed === undefined)
+    throw new Refused('not_capturable', `Order ${input.orderId} has no authorization that could be captured.`)
   const { paymentIntentId: name, reviewReason } = reviewed
-  throw new Refused(`${name} is in review: ${reviewReason}. Accept it first, or cancel it.`)
+  throw new Refused('payment_in_review', `${name} is in review: ${reviewReason}. Accept it first, or cancel it.`)
 }

@@ -4,7 +4,7 @@ import { isUnknownToStripe } from '../runtime/stripe-client.js'
 import { type CheckoutRow, lockCheckout, moveCheckout } from '../statements/checkouts.js'
 import { abandonPayments, findPaymentsOf } from '../statements/payments.js'
 import { advanceOrder } from './advance.js'
-import { inChange } from './change.js'
+import { inChange, trailOf } from './change.js'
 import { Refused } from './refused.js'
 
 export interface ByOperator {
@@ -19,15 +19,21 @@ export async function giveUpUnknown(services: Services, open: CheckoutRow, by: B
 }
 
 async function refuseIfKnown({ stripe, db }: Services, { id, orderId, sessionId }: CheckoutRow): Promise<void> {
-  if (sessionId === null) throw new Refused('Its Session is still being created.')
+  if (sessionId === null)
+    throw new Refused(
+      'session_not_created_yet',
+      'The Session of this checkout is still being created. Run the command again in a moment.'
+    )
   const session = await unlessUnknown(stripe.checkout.sessions.retrieve(sessionId))
   if (session?.status === 'complete') {
     throw new Refused(
+      'session_known_at_stripe',
       `Stripe knows ${sessionId}: the customer has submitted it, and its payment is ${session.payment_status}. What becomes of it comes as events; npm run ops -- reconcile asks for them.`
     )
   }
   if (session !== undefined) {
     throw new Refused(
+      'session_known_at_stripe',
       `Stripe knows ${sessionId}: it is ${session.status}. Run the command without --unknown-to-stripe.`
     )
   }
@@ -36,6 +42,7 @@ async function refuseIfKnown({ stripe, db }: Services, { id, orderId, sessionId 
     const intent = await unlessUnknown(stripe.paymentIntents.retrieve(paymentIntentId))
     if (intent === undefined) continue
     throw new Refused(
+      'payment_known_at_stripe',
       `Stripe does not know ${sessionId}, but knows its payment ${paymentIntentId}: it is ${intent.status}. End that first, in the Stripe dashboard or with npm run ops -- order cancel ${orderId}.`
     )
   }
@@ -57,7 +64,7 @@ async function unlessUnknown<T>(answer: Promise<T>): Promise<T | undefined> {
 async function release(services: Services, open: CheckoutRow, by: ByOperator): Promise<void> {
   const { operator, reason } = by
   const now = services.now()
-  const trail = { userId: open.userId, orderId: open.orderId, checkoutId: open.id }
+  const trail = trailOf(open)
   await inChange(services, trail, async change => {
     const { client } = change
     const current = await lockCheckout(client, open.id)
@@ -77,7 +84,7 @@ async function release(services: Services, open: CheckoutRow, by: ByOperator): P
         }
       ]
     })
-    if (!moved) throw new Refused(`The checkout is ${current?.status} by now.`)
+    if (!moved) throw new Refused('changed_meanwhile', `The checkout is ${current?.status} by now.`)
     for (const payment of await abandonPayments(client, open.id, now)) {
       await writeAudit(client, {
         action: 'payment_abandoned',

@@ -48,15 +48,15 @@ export async function correctLedger(
   request: CorrectionRequest
 ): Promise<Correction> {
   const reason = by.reason.trim()
-  if (reason === '') throw new Refused('A correction needs a reason.')
+  if (reason === '') throw new Refused('invalid_input', 'A correction needs a reason.')
   const debit = accountOf(request.debit)
   const credit = accountOf(request.credit)
-  if (debit === credit) throw new Refused(`${debit} cannot be debited and credited at once.`)
+  if (debit === credit) throw new Refused('invalid_input', `${debit} cannot be debited and credited at once.`)
   const entry = `correction:${keyOf(request)}`
   return await transaction(services.db.pool, async client => {
     await lockEntryKey(client, entry)
     const order = await lockOrder(client, request.orderId)
-    if (order === undefined) throw new Refused(`There is no order ${request.orderId}.`)
+    if (order === undefined) throw new Refused('order_not_found', `There is no order ${request.orderId}.`)
     const currency = currencyOf(request.currency ?? order.currency)
     const amount = amountIn(request.amount, currency)
     const of = request.of === undefined ? undefined : await correctedEntry(client, request, request.of)
@@ -71,7 +71,8 @@ export async function correctLedger(
     }
     const posted = await readEntry(client, entry)
     if (posted !== undefined) {
-      if (!isSame(posted, wanted)) throw new Refused(`The key of ${entry} was used for another correction.`)
+      if (!isSame(posted, wanted))
+        throw new Refused('key_reused', `The key of ${entry} was used for another correction.`)
       return { entry, isNew: false, lines: wanted.lines, of }
     }
     await postEntries(client, [wanted], services.now())
@@ -91,19 +92,19 @@ export async function correctLedger(
 function accountOf(text: string): LedgerAccount {
   const account = ledgerAccounts.find(each => each === text.toUpperCase())
   if (account !== undefined) return account
-  throw new Refused(`There is no account ${text}; the accounts are ${ledgerAccounts.join(', ')}.`)
+  throw new Refused('invalid_input', `There is no account ${text}; the accounts are ${ledgerAccounts.join(', ')}.`)
 }
 
 function keyOf({ key }: CorrectionRequest): string {
   if (key === undefined) return newId()
   if (CORRECTION_KEY.test(key)) return key
-  throw new Refused('A key has 1 to 200 letters, digits, dots, hyphens or underscores.')
+  throw new Refused('invalid_input', 'A key has 1 to 200 letters, digits, dots, hyphens or underscores.')
 }
 
 function currencyOf(text: string): string {
   const currency = text.toUpperCase()
   if (isSupportedCurrency(currency)) return currency
-  throw new Refused(`Stripe does not know the currency ${text}.`)
+  throw new Refused('invalid_input', `Stripe does not know the currency ${text}.`)
 }
 
 function amountIn(text: string, currency: string): number {
@@ -111,24 +112,28 @@ function amountIn(text: string, currency: string): number {
   if (amount !== undefined && amount > 0) return amount
   const decimals = amountDecimals(currency)
   const form = decimals === 0 ? 'a whole number' : `a number with up to ${decimals} decimals`
-  throw new Refused(`${currency} has no amount "${text}": it takes ${form}, more than nothing.`)
+  throw new Refused('invalid_input', `${currency} has no amount "${text}": it takes ${form}, more than nothing.`)
 }
 
 async function correctedEntry(client: Queryable, request: CorrectionRequest, of: string): Promise<string> {
   const { orderId, missing = false } = request
   const keys = await readEntryKeys(client, orderId)
   if (keys.includes(of)) {
-    if (missing) throw new Refused(`Order ${orderId} has the entry ${of}: leave --missing out.`)
+    if (missing) throw new Refused('entry_exists', `Order ${orderId} has the entry ${of}: leave --missing out.`)
     // A capture that was booked in parts is corrected as a whole.
     if (!of.startsWith('correction:')) return of.replace(/^(capture:\w+):\d+$/, '$1')
-    throw new Refused(`${of} is a correction itself. Name the entry that it corrects.`)
+    throw new Refused('entry_is_a_correction', `${of} is a correction itself. Name the entry that it corrects.`)
   }
   if (!missing) {
     const known = keys.length === 0 ? 'it has none' : `it has ${keys.join(', ')}`
-    throw new Refused(`Order ${orderId} has no entry ${of}; ${known}. If the ledger misses it, say so with --missing.`)
+    throw new Refused(
+      'entry_not_found',
+      `Order ${orderId} has no entry ${of}; ${known}. If the ledger misses it, say so with --missing.`
+    )
   }
-  if (!ENTRY.test(of)) throw new Refused(`${of} is no name of an entry; one is refund:re_…, as ledger verify says.`)
-  if (await isBooked(client, of)) throw new Refused(`${of} is an entry of another order.`)
+  if (!ENTRY.test(of))
+    throw new Refused('invalid_input', `${of} is no name of an entry; one is refund:re_…, as ledger verify says.`)
+  if (await isBooked(client, of)) throw new Refused('entry_of_another_order', `${of} is an entry of another order.`)
   return of
 }
 

@@ -1,8 +1,9 @@
 import { writeAudit } from '../audit/audit.js'
+import type { Queryable } from '../database/database.js'
 import type { Services } from '../runtime/services.js'
 import { findPaymentsOf, type PaymentRow } from '../statements/payments.js'
 import { applyEvent } from './apply-event.js'
-import { UnclearInput } from './refused.js'
+import { Refused } from './refused.js'
 import { intentEvent, storeSyntheticEvent } from './synthetic-events.js'
 
 /** What an operator asks for, of one order. */
@@ -14,11 +15,17 @@ export interface OperatorInput {
   operator: string
 }
 
+/** The payments that an input can mean: those of the order, or the one of them that it names. */
+export async function findMeant(
+  db: Queryable,
+  { orderId, paymentIntentId }: Pick<OperatorInput, 'orderId' | 'paymentIntentId'>
+): Promise<PaymentRow[]> {
+  const payments = await findPaymentsOf(db, orderId)
+  return payments.filter(each => paymentIntentId === undefined || each.paymentIntentId === paymentIntentId)
+}
+
 export async function findAuthorized({ db }: Services, input: OperatorInput): Promise<PaymentRow[]> {
-  const { orderId, paymentIntentId } = input
-  return (await findPaymentsOf(db.pool, orderId)).filter(
-    each => each.status === 'AUTHORIZED' && (paymentIntentId ?? each.paymentIntentId) === each.paymentIntentId
-  )
+  return (await findMeant(db.pool, input)).filter(each => each.status === 'AUTHORIZED')
 }
 
 /** The only one of several that can be meant. */
@@ -26,7 +33,7 @@ export function theOne(payments: PaymentRow[]): PaymentRow | undefined {
   const [payment, ...others] = payments
   if (others.length === 0) return payment
   const names = payments.map(each => each.paymentIntentId).join(', ')
-  throw new UnclearInput(`The order has several authorizations (${names}); name one with --payment.`)
+  throw new Refused('unclear_input', `The order has several authorizations (${names}); name one with --payment.`)
 }
 
 /** Who asks for it, and why, is written down before Stripe is asked. */

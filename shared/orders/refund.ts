@@ -2,21 +2,24 @@ import { createHash } from 'node:crypto'
 import { writeAudit } from '../audit/audit.js'
 import { type Queryable, transaction } from '../database/database.js'
 import { newId } from '../ids.js'
-import { type MinorUnits, toDecimalString } from '../money.js'
+import { minor, toDecimalString } from '../money.js'
+import { divideRefund, type RefundPart } from '../rules/divide-refund.js'
 import { disputeIsHeld } from '../rules/order-status.js'
 import type { Restock } from '../rules/restock.js'
 import type { Services } from '../runtime/services.js'
 import { findDisputesOf } from '../statements/disputes.js'
 import { lockOrder } from '../statements/orders.js'
-import { findPaymentsOf, type PaymentRow } from '../statements/payments.js'
+import type { PaymentRow } from '../statements/payments.js'
 import {
   countAnsweredRequests,
   findRefundByKey,
+  findRefundsOfRequest,
   type RefundRow,
   readRefund,
   refundedByPayment,
   requestRefund
 } from '../statements/refunds.js'
+import { findMeant } from './operator-request.js'
 import { Refused } from './refused.js'
 
 export interface RefundInput {
@@ -39,17 +42,15 @@ export interface RefundInput {
 export async function requestRefunds(services: Services, input: RefundInput): Promise<RefundRow[]> {
   const ids = await transaction(services.db.pool, async client => {
     const order = await lockOrder(client, input.orderId)
-    if (order === undefined) throw new Refused(`There is no order ${input.orderId}.`)
+    if (order === undefined) throw new Refused('order_not_found', `There is no order ${input.orderId}.`)
     const asked = await refundedByPayment(client, input.orderId)
-    const payments = (await findPaymentsOf(client, input.orderId)).filter(
-      payment => payment.captured > 0 && (input.paymentIntentId ?? payment.paymentIntentId) === payment.paymentIntentId
-    )
+    const payments = (await findMeant(client, input)).filter(payment => payment.captured > 0)
     const key = input.key ?? (await derivedKey(client, input))
     const known = await findRefundByKey(client, `${key}:0`)
     if (known !== undefined) return await sameRequest(client, key, input)
 
     await refuseDisputed(client, payments)
-    const parts = divide(input, payments, asked)
+    const parts = partsOf(input, payments, asked)
     for (const [index, part] of parts.entries()) {
       const { paymentIntentId, currency } = part.payment
       await requestRefund(client, {
@@ -93,51 +94,46 @@ async function refuseDisputed(client: Queryable, payments: PaymentRow[]): Promis
   const held = disputes.find(dispute => disputeIsHeld(dispute.status))
   if (held === undefined) return
   throw new Refused(
+    'payment_disputed',
     `Payment ${held.paymentIntentId} is disputed (${held.id} is ${held.status}): its money is gone already. Answer or accept the dispute at Stripe instead.`
   )
 }
 
 async function sameRequest(client: Queryable, key: string, input: RefundInput): Promise<string[]> {
-  const { rows } = await client.query<{ id: string; orderId: string; amount: number }>(
-    'SELECT "id", "orderId", "amount" FROM "Refund" WHERE "requestKey" LIKE $1 ORDER BY "requestKey"',
-    [`${key.replace(/[\\%_]/g, match => `\\${match}`)}:%`]
-  )
+  const rows = await findRefundsOfRequest(client, key)
   const sum = rows.reduce((total, row) => total + row.amount, 0)
   if (rows.some(row => row.orderId !== input.orderId) || (input.amount !== undefined && input.amount !== sum)) {
-    throw new Refused(`The key ${key} was used for another refund. Use a new one.`)
+    throw new Refused('key_reused', `The key ${key} was used for another refund. Use a new one.`)
   }
   return rows.map(row => row.id)
 }
 
-interface Part {
+interface Part extends RefundPart<PaymentRow> {
   id: string
-  payment: PaymentRow
-  amount: number
 }
 
-/** What to refund of which payment: those in review first, then the oldest. */
-function divide(input: RefundInput, payments: PaymentRow[], asked: Map<string, number>): Part[] {
-  const [first] = payments
-  if (first === undefined)
-    throw new Refused(
-      'Nothing that was captured for this order is booked. If it was paid long ago, run this first: npm run ops -- reconcile'
-    )
-  const left = (payment: PaymentRow) => payment.captured - (asked.get(payment.paymentIntentId) ?? 0)
-  const all = payments.reduce((sum, payment) => sum + left(payment), 0)
-  const show = (amount: number) => `${toDecimalString(amount as MinorUnits, first.currency)} ${first.currency}`
-  if (all === 0) throw new Refused('Everything was refunded, or is being refunded, already.')
-  let wanted = input.amount ?? all
-  if (wanted < 1) throw new Refused('The amount has to be more than nothing.')
-  if (wanted > all) throw new Refused(`Only ${show(all)} of this order can still be refunded, not ${show(wanted)}.`)
-  const parts: Part[] = []
-  const rank = (payment: PaymentRow) => (payment.reviewReason !== null && payment.acceptedAt === null ? 0 : 1)
-  for (const payment of [...payments].sort((a, b) => rank(a) - rank(b))) {
-    const amount = Math.min(wanted, left(payment))
-    if (amount === 0) continue
-    parts.push({ id: newId(), payment, amount })
-    wanted -= amount
+/** Each part becomes a refund with an id of its own. Throws Refused when the request cannot be divided. */
+function partsOf({ amount }: RefundInput, payments: PaymentRow[], asked: Map<string, number>): Part[] {
+  const division = divideRefund(amount, payments, asked)
+  if (division.outcome === 'divided') return division.parts.map(part => ({ id: newId(), ...part }))
+  switch (division.because) {
+    case 'nothing_captured':
+      throw new Refused(
+        'nothing_captured',
+        'Nothing that was captured for this order is booked. If it was paid long ago, run this first: npm run ops -- reconcile'
+      )
+    case 'nothing_left':
+      throw new Refused('nothing_left', 'Everything was refunded, or is being refunded, already.')
+    case 'too_little':
+      throw new Refused('invalid_input', 'The amount has to be more than zero.')
+    case 'more_than_left': {
+      const currency = payments[0]?.currency ?? ''
+      const [left, wanted] = [division.left, amount ?? 0].map(
+        each => `${toDecimalString(minor(each), currency)} ${currency}`
+      )
+      throw new Refused('more_than_left', `Only ${left} of this order can still be refunded, not ${wanted}.`)
+    }
   }
-  return parts
 }
 
 /**

@@ -1,6 +1,7 @@
-import { alertOnce, openSubjects } from '../audit/alerts.js'
+import { alertOnce } from '../audit/alerts.js'
 import type { Client } from '../database/database.js'
 import type { Logger } from '../logger.js'
+import { findOpenSubjects, lockAlertName } from '../statements/alerts.js'
 import type { CheckoutRow } from '../statements/checkouts.js'
 
 /** The subject of the one alert for all the checkouts beyond the first. */
@@ -21,8 +22,8 @@ export async function reportUnknownSession(
 ): Promise<void> {
   const { id: checkoutId, orderId, sessionId, status } = checkout
   // Of several that are seen at once all but one see another.
-  await client.query(`SELECT pg_advisory_xact_lock(hashtextextended('alert:session_unknown', 0))`)
-  const open = await openSubjects(client, 'session_unknown')
+  await lockAlertName(client, 'session_unknown')
+  const open = await findOpenSubjects(client, 'session_unknown')
   const isOneOfSeveral = open.length > 0 && !open.includes(checkoutId)
   const reason = `Stripe has no Session ${sessionId} of a checkout that is ${status}. Suggested: ${endUnknown(checkoutId)}`
   await alertOnce(client, log, 'session_unknown', {

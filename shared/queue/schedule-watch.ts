@@ -22,7 +22,7 @@ export function watchSchedules(services: Services): { stop(): void } {
       isAway = false
     } catch (error) {
       isAway = true
-      services.log.warn({ reason: messageOf(error) }, 'the schedules could not be looked at')
+      services.log.warn({ reason: messageOf(error) }, 'the schedules could not be checked')
     }
   }
   const timer = setInterval(look, LOOK_EVERY)

@@ -1,6 +1,9 @@
 import type { CartError } from '../errors.js'
-import { type MinorUnits, toMajorUnits, toMinorUnits } from '../money.js'
+import { toMajorUnits, toMinorUnits } from '../money.js'
 import type { CartItem } from './cart.js'
+import { type Quantity, quantitiesOf } from './order-line.js'
+import { available, priceIn, type SoldProduct } from './product.js'
+import { looksEqual } from './same-text.js'
 
 const INSUFFICIENT_STOCK = 'Insufficient stock'
 
@@ -9,33 +12,48 @@ export function isStockError({ error }: CartError): boolean {
   return error.startsWith(INSUFFICIENT_STOCK)
 }
 
-/** A product as a cart line is compared with it. */
-export interface SoldProduct {
-  name: string
-  price: MinorUnits
+/** Everything that is wrong with a cart, line by line, in the words that storefronts show; empty when it is as the shop has it. */
+export function cartErrors(
+  items: readonly CartItem[],
+  products: ReadonlyMap<string, SoldProduct>,
   currency: string
-  active: boolean
-  stock: number
-  reserved: number
+): CartError[] {
+  const requested = new Map(quantitiesOf(items).map(({ productId, quantity }) => [productId, quantity]))
+  return items.flatMap(item =>
+    lineErrors(item, products.get(item.productId), currency, requested.get(item.productId) ?? item.quantity)
+  )
 }
 
-/** Everything that is wrong with one line of a cart, in the words that storefronts show; empty when it is as the shop has it. */
-export function cartErrors(item: CartItem, product: SoldProduct | undefined, currency: string): CartError[] {
+/** `requested` is what all lines of this product want together. */
+function lineErrors(
+  item: CartItem,
+  product: SoldProduct | undefined,
+  currency: string,
+  requested: number
+): CartError[] {
   const refuse = (error: string): CartError => ({ productId: item.productId, error })
   if (product === undefined) return [refuse('Product not found')]
   if (!product.active) return [refuse('Product not available')]
-  if (product.currency !== currency)
-    return [refuse(`Currency mismatch: sold in ${product.currency}, not in ${currency}`)]
+  const price = priceIn(product, currency)
+  if (price === undefined) return [refuse(`Currency mismatch: sold in ${product.currency}, not in ${currency}`)]
   const errors: CartError[] = []
-  if (product.name !== item.name) {
+  if (!looksEqual(product.name, item.name)) {
     errors.push(refuse(`Product name mismatch: expected "${product.name}", got "${item.name}"`))
   }
-  if (product.price !== toMinorUnits(item.price, currency)) {
-    errors.push(refuse(`Price mismatch: expected ${toMajorUnits(product.price, currency)}, got ${item.price}`))
+  if (price !== toMinorUnits(item.price, currency)) {
+    errors.push(refuse(`Price mismatch: expected ${toMajorUnits(price, currency)}, got ${item.price}`))
   }
-  const available = product.stock - product.reserved
-  if (available < item.quantity) {
-    errors.push(refuse(`${INSUFFICIENT_STOCK}: ${available} available, ${item.quantity} requested`))
+  if (available(product) < requested) {
+    errors.push(refuse(`${INSUFFICIENT_STOCK}: ${available(product)} available, ${requested} requested`))
   }
   return errors
+}
+
+/** What the shop does not have of what a cart wants. */
+export function missingStock(items: readonly CartItem[], products: ReadonlyMap<string, SoldProduct>): Quantity[] {
+  return quantitiesOf(items).flatMap(({ productId, quantity }) => {
+    const product = products.get(productId)
+    const missing = quantity - (product === undefined ? 0 : available(product))
+    return missing > 0 ? [{ productId, quantity: missing }] : []
+  })
 }

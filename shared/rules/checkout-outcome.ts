@@ -1,5 +1,6 @@
 import { type ProblemBody, type ProblemCode, type ProblemExtras, problemBody, problems } from '../errors.js'
-import { type CheckoutStatus, isInFlight } from './transitions.js'
+import { isInFlight } from './state-groups.js'
+import type { CheckoutStatus } from './transitions.js'
 
 /** Why a checkout ended as REJECTED or FAILED, as it stands on its row. */
 export interface Refusal {

@@ -1,5 +1,5 @@
 import { counts, isLive, needsReview, type OrderFacts, type PaymentFacts } from './order-status.js'
-import { isOver } from './transitions.js'
+import { isOver } from './state-groups.js'
 
 /** A completed Session whose payment has ended since. */
 export interface CheckoutEnd {

@@ -23,7 +23,7 @@ export type OrderStatus =
 
 export type PaymentStatus = 'PENDING' | 'PROCESSING' | 'AUTHORIZED' | 'SUCCEEDED' | 'FAILED' | 'CANCELLED'
 
-export type RefundStatus = 'REQUESTED' | 'REFUSED' | 'PENDING' | 'SUCCEEDED' | 'FAILED' | 'CANCELLED'
+export type RefundStatus = 'REQUESTED' | 'REFUSED' | 'PENDING' | 'SUCCEEDED' | 'FAILED' | 'CANCELLED' | 'RELEASED'
 
 export type ReservationStatus = 'HELD' | 'COMMITTED' | 'RELEASED'
 
@@ -50,6 +50,8 @@ const INTENT = 'https://docs.stripe.com/payments/paymentintents/lifecycle'
 const REFUNDS = 'https://docs.stripe.com/refunds'
 const FAILED_REFUND = 'https://docs.stripe.com/refunds#failed-refunds'
 const ERRORS = 'https://docs.stripe.com/error-low-level'
+const RELEASE =
+  'https://docs.stripe.com/changelog/basil/2025-03-31/remove-refund-from-partial-capture-and-payment-cancellation-flow'
 const REFUND = 'https://docs.stripe.com/api/refunds/object#refund_object-status'
 const DISPUTE = 'https://docs.stripe.com/disputes/how-disputes-work'
 const DELIVERY = 'https://docs.stripe.com/webhooks#event-delivery-behaviors'
@@ -209,6 +211,12 @@ export const refundRules: readonly Rule<RefundStatus>[] = [
     to: ['CANCELLED'],
     when: 'it was cancelled before it went out',
     source: REFUND
+  },
+  {
+    from: ['REQUESTED', 'REFUSED', 'PENDING', 'SUCCEEDED'],
+    to: ['RELEASED'],
+    when: 'it is none: Stripe let go of what was held and never captured, and an earlier release took it for a refund',
+    source: RELEASE
   }
 ]
 
@@ -256,13 +264,15 @@ export const notificationRules: readonly Rule<NotificationStatus>[] = [
   }
 ]
 
+/** Whose moves: those of events and jobs alone, a person's as well, or only those that none but a person makes. */
+export interface Mover {
+  operator?: boolean | 'only'
+}
+
 /** Every state from which events and jobs may move to `to`, for the WHERE of a compare-and-set. */
-export function sourcesOf<S extends string>(
-  rules: readonly Rule<S>[],
-  to: S,
-  options: { operator?: boolean } = {}
-): S[] {
-  const open = rules.filter(rule => rule.to.includes(to) && (options.operator || !rule.operator))
+export function sourcesOf<S extends string>(rules: readonly Rule<S>[], to: S, { operator = false }: Mover = {}): S[] {
+  const isAllowed = (rule: Rule<S>) => (rule.operator ? operator !== false : operator !== 'only')
+  const open = rules.filter(rule => rule.to.includes(to) && isAllowed(rule))
   return [...new Set(open.flatMap(rule => rule.from))]
 }
 
@@ -290,24 +300,4 @@ function shortestPath<S extends string>(rules: readonly Rule<S>[], from: S, to: 
     }
   }
   return undefined
-}
-
-/** The customer can still pay through this checkout, now or once its Session exists. */
-export function isPayable(status: CheckoutStatus): boolean {
-  return status === 'RECEIVED' || status === 'VERIFIED' || status === 'OPEN'
-}
-
-/** The workers still have something to do before the customer can be answered. */
-export function isInFlight(status: CheckoutStatus): boolean {
-  return status === 'RECEIVED' || status === 'VERIFIED'
-}
-
-/** It ended without a payment. */
-export function isOver(status: CheckoutStatus): boolean {
-  return status === 'EXPIRED' || status === 'FAILED' || status === 'REJECTED'
-}
-
-/** Nothing but an operator moves this checkout any more. */
-export function isEnded(status: CheckoutStatus): boolean {
-  return status === 'PAID' || isOver(status)
 }

@@ -1,5 +1,5 @@
 import { isLive, type OrderFacts, type PaymentFacts, wentBack } from './order-status.js'
-import { isOver } from './transitions.js'
+import { isOver } from './state-groups.js'
 
 /** A payment that cannot simply count, and why. */
 export interface UnexpectedPayment {

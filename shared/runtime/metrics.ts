@@ -1,6 +1,8 @@
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import { alerts } from '../audit/alerts.js'
 import { messageOf } from '../errors.js'
+import { countOpenAlerts } from '../statements/alerts.js'
+import { countRows } from '../statements/row-counts.js'
 import type { Services } from './services.js'
 
 /** Everything that this process counts; names and units as https://prometheus.io/docs/practices/naming has them. */
@@ -49,39 +51,24 @@ export async function collectMetrics({ db, queues, log }: Services): Promise<{ c
   rows.reset()
   openAlerts.reset()
   jobs.reset()
-  const asking = [countRows(db), countAlerts(db), ...queues.all.map(queue => countJobs(queue))]
+  const asking = [setRows(db), setAlerts(db), ...queues.all.map(queue => setJobs(queue))]
   for (const result of await Promise.allSettled(asking)) {
-    if (result.status === 'rejected') log.warn({ reason: messageOf(result.reason) }, 'a metric could not be asked for')
+    if (result.status === 'rejected') log.warn({ reason: messageOf(result.reason) }, 'a metric could not be read')
   }
   return { contentType: registry.contentType, text: await registry.metrics() }
 }
 
-async function countRows({ pool }: Services['db']): Promise<void> {
-  const { rows: found } = await pool.query<{ what: string; count: number }>(
-    `SELECT 'open alerts' AS what, count(*)::int FROM "Alert" WHERE "resolvedAt" IS NULL
-     UNION ALL SELECT 'dead events', count(*)::int FROM "WebhookEvent" WHERE "status" = 'DEAD'
-     UNION ALL SELECT 'events to apply', count(*)::int FROM "WebhookEvent" WHERE "status" = 'RECEIVED'
-     UNION ALL SELECT 'checkouts under way', count(*)::int FROM "Checkout" WHERE "status" IN ('RECEIVED', 'VERIFIED')
-     UNION ALL SELECT 'orders in review', count(*)::int FROM "Order" WHERE "status" = 'NEEDS_REVIEW'
-     UNION ALL SELECT 'notifications to send', count(*)::int FROM "Notification" WHERE "status" = 'PENDING'
-     UNION ALL SELECT 'checkouts challenged in a day', count(*)::int FROM "PaymentAuditLog"
-       WHERE "createdAt" > now() - interval '1 day' AND "action" = 'checkout_verified' AND "metadata"->>'fraud' = 'challenge'
-     UNION ALL SELECT 'checkouts blocked in a day', count(*)::int FROM "PaymentAuditLog"
-       WHERE "createdAt" > now() - interval '1 day' AND "action" = 'checkout_payment_blocked'`
-  )
-  for (const { what, count } of found) rows.set({ what }, count)
+async function setRows({ pool }: Services['db']): Promise<void> {
+  for (const { what, count } of await countRows(pool)) rows.set({ what }, count)
 }
 
 /** Every name, so that an alert that is resolved goes to zero instead of away. */
-async function countAlerts({ pool }: Services['db']): Promise<void> {
-  const { rows: found } = await pool.query<{ name: string; count: number }>(
-    `SELECT "name", count(*)::int FROM "Alert" WHERE "resolvedAt" IS NULL GROUP BY 1`
-  )
-  const counts = new Map(found.map(({ name, count }) => [name, count]))
+async function setAlerts({ pool }: Services['db']): Promise<void> {
+  const counts = await countOpenAlerts(pool)
   for (const name of Object.keys(alerts)) openAlerts.set({ name }, counts.get(name) ?? 0)
 }
 
-async function countJobs(queue: Services['queues']['all'][number]): Promise<void> {
+async function setJobs(queue: Services['queues']['all'][number]): Promise<void> {
   const counts = await queue.getJobCounts('waiting', 'active', 'delayed', 'failed')
   for (const [state, count] of Object.entries(counts)) jobs.set({ queue: queue.name, state }, count)
 }

@@ -36,14 +36,16 @@ export function reportRefusedPasswords({ log, db, now }: Services) {
   function countBeyond(): void {
     beyond++
     later ??= setTimeout(() => {
-      writeBeyond().catch(error => log.warn({ reason: messageOf(error) }, 'refused passwords are missing in the trail'))
+      writeBeyond().catch(error =>
+        log.warn({ reason: messageOf(error) }, 'refused passwords could not be recorded in the audit trail')
+      )
     }, MINUTE).unref()
   }
 
   /** `count` is how many its address has had wrong. */
   return async (request: Request, count: number): Promise<void> => {
     const { remoteAddress = '' } = request.socket
-    log.warn({ address: networkOf(remoteAddress) ?? 'unknown', count }, 'a wrong password for operations')
+    log.warn({ address: networkOf(remoteAddress) ?? 'unknown', count }, 'an operator’s password was refused')
     const current = Math.floor(now().getTime() / MINUTE)
     if (current !== minute) {
       minute = current

@@ -36,14 +36,14 @@ export function shutdownOnSignal(phases: ShutdownPhase[], log: Logger): (reason:
   let stopping = false
   const stop = async (context: object, exitCode: number) => {
     stopping = true
-    log.info(context, 'stopping')
+    log.info(context, 'the process is stopping')
     await runShutdown(phases, log)
-    log.info('stopped')
+    log.info('the process has stopped')
     process.exit(exitCode)
   }
   const onSignal = (signal: NodeJS.Signals) => {
     if (stopping) {
-      log.warn({ signal }, 'second signal: leaving at once')
+      log.warn({ signal }, 'a second signal ends the process at once')
       process.exit(1)
     }
     void stop({ signal }, 0)

@@ -1,6 +1,7 @@
 import Stripe from 'stripe'
 import type { Config } from '../config/config.js'
 import { MINUTE } from '../duration.js'
+import { namedPermissions } from './stripe-permission.js'
 import { PINNED_API_VERSION } from './stripe-version.js'
 
 export function createStripe(config: Config): Stripe {
@@ -56,6 +57,15 @@ export function isKeyRefused(error: unknown): boolean {
 }
 
 /**
+ * The permissions that a restricted key lacks, as Stripe names them; undefined when the key itself is not taken.
+ * https://docs.stripe.com/keys/restricted-api-keys
+ */
+export function missingPermission(error: unknown): string | undefined {
+  if (!(error instanceof Error)) return undefined
+  return namedPermissions(error.message) ?? /\brak_\w+/.exec(error.message)?.[0]
+}
+
+/**
  * Stripe met an error of its own, after which it may or may not have done what was asked; it answers the same
  * idempotency key with that error for a day, so that another try needs another key.
  * https://docs.stripe.com/error-low-level#server-errors
@@ -85,6 +95,12 @@ export function idempotencyKeyOf({ id, serverErrors }: { id: string; serverError
  */
 export function keyOfEnd(name: string, now: Date): string {
   return `${name}-${Math.floor(now.getTime() / MINUTE)}`
+}
+
+/** The e-mail that a Session is to begin with is none for Stripe. https://docs.stripe.com/error-codes#email-invalid */
+export function isEmailRefused(error: unknown): boolean {
+  if (!(error instanceof Stripe.errors.StripeInvalidRequestError)) return false
+  return error.param === 'customer_email' || error.code === 'email_invalid'
 }
 
 /** Stripe has no such object: it was deleted, or the key is of another account. */

@@ -1,5 +1,8 @@
-import type { Queryable } from '../database/database.js'
+import type { PaymentAuditLog } from '../../prisma/generated/client.js'
+import type { Database, Queryable } from '../database/database.js'
 import { maskText } from '../identity/masking.js'
+import { auditStates } from '../rules/state-groups.js'
+import { oneOf } from './states.js'
 
 export interface AuditProblem {
   chain: string
@@ -195,4 +198,71 @@ export async function forgetOldAddresses(db: Queryable, before: Date, most: numb
     [before, most]
   )
   return rows[0]?.forgotten ?? 0
+}
+
+export type TrailRow = Omit<PaymentAuditLog, 'id' | 'amount'> & { id: number; amount: number | null }
+
+/** The newest rows, by the index of the order or the user; by id alone the whole trail would be searched backwards for them. */
+function newestWhere(condition: string, limit: number): string {
+  return `SELECT * FROM public."PaymentAuditLog" WHERE ${condition} ORDER BY "createdAt" DESC, "id" DESC LIMIT $${limit}`
+}
+
+const NEWEST_OF_ORDER = newestWhere('"orderId" = $1', 2)
+const NEWEST_OF_USER = newestWhere('"userId" = $1 AND "createdAt" >= $2', 3)
+
+export async function findNewestOfOrder(db: Queryable, orderId: string, limit: number): Promise<TrailRow[]> {
+  const { rows } = await db.query<TrailRow>(NEWEST_OF_ORDER, [orderId, limit])
+  return rows
+}
+
+export async function findNewestOfUser(db: Queryable, userId: string, since: Date, limit: number): Promise<TrailRow[]> {
+  const { rows } = await db.query<TrailRow>(NEWEST_OF_USER, [userId, since, limit])
+  return rows
+}
+
+export interface SuspiciousUser {
+  userId: string
+  attempts: number
+  failures: number
+}
+
+const FAILED = oneOf(auditStates.failed)
+
+/** Users with more than 5 checkout rows, or more than 3 failed ones, since a moment. */
+export async function findSuspiciousUsers(db: Queryable, since: Date, limit: number): Promise<SuspiciousUser[]> {
+  const { rows } = await db.query<SuspiciousUser>(
+    `SELECT "userId", count(*) FILTER (WHERE "action" = 'checkout_received')::int AS attempts,
+       count(*) FILTER (WHERE "status" ${FAILED})::int AS failures
+     FROM public."PaymentAuditLog" WHERE "createdAt" >= $1 AND "userId" IS NOT NULL AND ("action" LIKE 'checkout%' OR "action" = 'payment_declined')
+     GROUP BY 1 HAVING count(*) FILTER (WHERE "action" = 'checkout_received') > 5 OR count(*) FILTER (WHERE "status" ${FAILED}) > 3
+     ORDER BY failures DESC, attempts DESC LIMIT $2`,
+    [since, limit]
+  )
+  return rows
+}
+
+/** The next rows of a period after one, oldest first. By the index of times: by ids, all that is older than `since` would be read first. */
+export async function readTrail(
+  db: Queryable,
+  { since, until }: { since: Date | undefined; until: Date | undefined },
+  after: TrailRow | undefined,
+  limit: number
+): Promise<TrailRow[]> {
+  const { rows } = await db.query<TrailRow>(
+    `SELECT "id", "createdAt", "action", "status", "userId", "orderId", "checkoutId", "eventId", "amount", "currency", "before", "after",
+       "error", "ipAddress", "userAgent", "requestId", "metadata", "chain", "sequence", "previousHash", "hash", "personalSalt", "personalHash"
+     FROM public."PaymentAuditLog" WHERE "createdAt" >= COALESCE($1, '-infinity'::timestamptz) AND "createdAt" < COALESCE($2, 'infinity'::timestamptz)
+       AND ("createdAt", "id") > (COALESCE($1, '-infinity'::timestamptz), $3::bigint) ORDER BY "createdAt", "id" LIMIT $4`,
+    [after?.createdAt ?? since ?? null, until ?? null, after?.id ?? -1, limit]
+  )
+  return rows
+}
+
+/** What the trail says of one order or one checkout, oldest first; of one kind of act alone when `action` is given. */
+export async function showTrail(
+  { prisma }: Database,
+  of: { orderId: string } | { checkoutId: string },
+  action?: string
+): Promise<PaymentAuditLog[]> {
+  return await prisma.paymentAuditLog.findMany({ where: { ...of, action }, orderBy: { id: 'asc' } })
 }

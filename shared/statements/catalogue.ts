@@ -1,6 +1,7 @@
-import { type AuditEntry, auditInsert, auditParameter } from '../audit/audit.js'
+import { type AuditEntry, auditParameter } from '../audit/audit.js'
 import type { Queryable } from '../database/database.js'
 import type { Product, StoredProduct } from '../rules/catalogue-product.js'
+import { auditInsert } from './audit-rows.js'
 
 const STORED = `p."id", p."slug", p."name", p."description", p."image", p."price", p."currency", p."stock", p."reserved", p."trackStock",
   p."backorderLimit", p."active",

@@ -1,23 +1,31 @@
 import type Stripe from 'stripe'
-import { type AuditEntry, auditInsert, auditParameter } from '../audit/audit.js'
-import type { Queryable } from '../database/database.js'
+import { type AuditEntry, auditParameter } from '../audit/audit.js'
+import type { Database, Queryable } from '../database/database.js'
+import { MINUTE } from '../duration.js'
 import { networkOf } from '../identity/ip-address.js'
 import { maskValue } from '../identity/masking.js'
+import { GUEST_PREFIX } from '../identity/user-ids.js'
 import type { Cart } from '../rules/cart.js'
 import type { AnswerableCheckout, CheckoutOutcome, Refusal } from '../rules/checkout-outcome.js'
-import { type CheckoutStatus, checkoutRules, isPayable, sourcesOf } from '../rules/transitions.js'
+import { checkoutStates, isPayable, reservationStates } from '../rules/state-groups.js'
+import { type CheckoutStatus, checkoutRules, sourcesOf } from '../rules/transitions.js'
+import { auditInsert } from './audit-rows.js'
+import { oneOf } from './states.js'
 
 /** PostgreSQL tells every listening ingress that a checkout changed; the payload is its id. */
 export const CHECKOUT_CHANGED = 'tillworks_checkout_changed'
 
 export interface CheckoutRow extends AnswerableCheckout {
   userId: string
+  /** Of the customer's sign-in; empty when it knows none. */
   email: string
   ownsOrder: boolean
   cart: Cart
   currency: string
   amount: number | null
   paymentIntentId: string | null
+  /** When Stripe last refused our API key to a job of it. */
+  keyRefusedAt: Date | null
   ipAddress: string | null
   network: string | null
   userAgent: string | null
@@ -36,7 +44,7 @@ export interface CheckoutRow extends AnswerableCheckout {
 export interface NewCheckout {
   id: string
   userId: string
-  email: string
+  email: string | null
   cart: Cart
   /** The order that this checkout brings with it; undefined when the cart names one. */
   newOrderId: string | undefined
@@ -51,6 +59,8 @@ export interface NewCheckout {
   /** At most this many checkouts since `attemptsSince`; null for no limit. */
   maxAttempts: number | null
   attemptsSince: Date
+  /** How many customers' attempts the guests of a network may make together. */
+  guestsPerIp: number
   now: Date
 }
 
@@ -78,7 +88,7 @@ export async function claimCheckout(db: Queryable, c: NewCheckout): Promise<Clai
     name: 'claim-checkout',
     text: `
     WITH attempts AS MATERIALIZED (
-      SELECT "made", "oldest" FROM "count_attempts"($2, $3)
+      SELECT "made", "oldest" FROM "count_attempts"($2, $3, $18, $19)
     ), claim AS (
       INSERT INTO "IdempotencyKey"
         ("key", "userId", "action", "fingerprint", "derived", "checkoutId", "request", "expiresAt", "createdAt", "updatedAt")
@@ -91,7 +101,7 @@ export async function claimCheckout(db: Queryable, c: NewCheckout): Promise<Clai
       RETURNING "key"
     ), new_order AS (
       INSERT INTO "Order" ("id", "userId", "email", "currency", "createdAt", "updatedAt")
-      SELECT $11, $2, $12, $13, $9, $9 FROM claim WHERE $11::text IS NOT NULL
+      SELECT $11, $2, NULLIF($12, ''), $13, $9, $9 FROM claim WHERE $11::text IS NOT NULL
     ), checkout AS (
       INSERT INTO "Checkout" ("id", "userId", "email", "orderId", "ownsOrder", "cart", "currency", "idempotencyKey",
         "requestId", "ipAddress", "network", "userAgent", "createdAt", "updatedAt")
@@ -112,13 +122,14 @@ export async function claimCheckout(db: Queryable, c: NewCheckout): Promise<Clai
       c.now,
       c.maxAttempts,
       c.newOrderId ?? null,
-      c.email,
+      c.email ?? '',
       c.currency,
       c.requestId,
       c.ipAddress,
       c.userAgent,
       auditParameter(audit),
-      c.ipAddress === null ? null : networkOf(c.ipAddress)
+      c.ipAddress === null ? null : networkOf(c.ipAddress),
+      c.guestsPerIp
     ]
   })
   const [row] = rows
@@ -167,7 +178,7 @@ const THEN_ITS_ORDER = `
     SELECT c.* FROM checkout c LEFT JOIN "order" ON true`
 
 /**
- * Locks the row, and that of its order, until the end of the transaction. Lock order everywhere: event, network, customer,
+ * Locks the row, and that of its order, until the end of the transaction. Lock order everywhere: event, guest, network, guests, customer,
  * checkouts by id, order, products by id. The chain of an order is locked under its order.
  */
 export async function lockCheckout(db: Queryable, id: string): Promise<CheckoutRow | undefined> {
@@ -183,7 +194,7 @@ export async function lockCheckout(db: Queryable, id: string): Promise<CheckoutR
 }
 
 /**
- * As lockCheckout(), under a lock of its customer: whatever is counted in a later statement counts what others have
+ * As lockCheckout(), under a lock of its customer, or of all guests of its network: whatever is counted in a later statement counts what others have
  * committed, and nobody adds to it before the commit. The lock of the network is shared with other verifications and keeps
  * out whoever ends the network's checkouts (lockSubject). All of them end with the transaction, as poolers need it.
  */
@@ -193,15 +204,23 @@ export async function lockWithCustomer(db: Queryable, id: string): Promise<Check
     // Each part reads the one before, so that they are locked in this order.
     text: `
     WITH network AS MATERIALIZED (
-      SELECT "userId", pg_advisory_xact_lock_shared(hashtextextended('network:' || "network", 0)) FROM "Checkout" WHERE "id" = $1
+      SELECT "userId", "network", pg_advisory_xact_lock_shared(hashtextextended('network:' || "network", 0)) FROM "Checkout" WHERE "id" = $1
+    ), guests AS MATERIALIZED (
+      SELECT "userId", CASE WHEN starts_with("userId", '${GUEST_PREFIX}') AND "network" IS NOT NULL
+        THEN pg_advisory_xact_lock(hashtextextended('guests:' || "network", 0)) END FROM network
     ), customer AS MATERIALIZED (
-      SELECT pg_advisory_xact_lock(hashtextextended('customer:' || "userId", 0)) FROM network
+      SELECT "userId", pg_advisory_xact_lock(hashtextextended('customer:' || "userId", 0)) FROM guests
     ), checkout AS MATERIALIZED (
-      SELECT c.* FROM customer, "Checkout" c WHERE c."id" = $1 FOR NO KEY UPDATE OF c
+      SELECT c.*, customer."userId" AS "lockedFor" FROM customer, "Checkout" c WHERE c."id" = $1 FOR NO KEY UPDATE OF c
     ), ${THEN_ITS_ORDER}`,
     values: [id]
   })
-  return rows[0]
+  const [row] = rows
+  if (row === undefined) return undefined
+  const { lockedFor, ...checkout } = row
+  // Claimed meanwhile: it is counted under the lock of the customer whose it is now.
+  if (lockedFor !== checkout.userId) throw new Error(`Checkout ${id} has become another customer's; it is tried again`)
+  return checkout
 }
 
 export interface CheckoutMove {
@@ -298,21 +317,71 @@ export async function findSessionCheckout(
   return rows[0]
 }
 
-export async function latestCheckout(db: Queryable, orderId: string): Promise<CheckoutRow | undefined> {
-  const { rows } = await db.query({
-    name: 'latest-checkout',
-    text: 'SELECT * FROM "Checkout" WHERE "orderId" = $1 ORDER BY "createdAt" DESC, "id" DESC LIMIT 1',
-    values: [orderId]
+/** Stripe's times are whole seconds, by Stripe's clock. */
+const CLOCK_SLACK = MINUTE
+
+/**
+ * Whether a checkout of ours may have been paid before `at` without our having heard of its PaymentIntent: its Session can be
+ * paid, or was submitted and has told no payment yet.
+ */
+export async function mayPayUnseen(db: Queryable, at: Date): Promise<boolean> {
+  const { rows } = await db.query<{ may: boolean }>({
+    name: 'may-pay-unseen',
+    text: `
+    SELECT EXISTS (SELECT FROM "Checkout" WHERE "status" ${oneOf(checkoutStates.payable)} AND "createdAt" < $1)
+      OR EXISTS (SELECT FROM "Checkout" c WHERE c."status" ${oneOf(checkoutStates.processing)} AND c."createdAt" < $1
+        AND NOT EXISTS (SELECT FROM "Payment" p WHERE p."checkoutId" = c."id")) AS may`,
+    values: [new Date(at.getTime() + CLOCK_SLACK)]
   })
-  return rows[0]
+  return rows[0]?.may === true
+}
+
+/** The Session is made for a later time, for none could be made until now. False when it is not waiting for one any more. */
+export async function postponeSession(
+  db: Queryable,
+  id: string,
+  to: { sessionParams: Stripe.Checkout.SessionCreateParams; sessionExpiresAt: Date }
+): Promise<boolean> {
+  const { rowCount } = await db.query(
+    `UPDATE "Checkout" SET "sessionParams" = $2, "sessionExpiresAt" = $3 WHERE "id" = $1 AND "status" = 'VERIFIED'`,
+    [id, JSON.stringify(to.sessionParams), to.sessionExpiresAt]
+  )
+  return rowCount === 1
+}
+
+/** Which of these checkouts are in this database. */
+export async function findKnownCheckouts(db: Queryable, ids: string[]): Promise<Set<string>> {
+  const { rows } = await db.query<{ id: string }>('SELECT "id" FROM "Checkout" WHERE "id" = ANY($1)', [ids])
+  return new Set(rows.map(row => row.id))
+}
+
+/** The newest checkout of each of these orders. */
+export async function latestCheckouts(db: Queryable, orderIds: string[]): Promise<CheckoutRow[]> {
+  const { rows } = await db.query({
+    name: 'latest-checkouts',
+    text: 'SELECT DISTINCT ON ("orderId") * FROM "Checkout" WHERE "orderId" = ANY($1) ORDER BY "orderId", "createdAt" DESC, "id" DESC',
+    values: [orderIds]
+  })
+  return rows
 }
 
 /** The other checkouts of a customer that can still be paid, oldest first. */
 export async function findOpenOf(db: Queryable, userId: string, exceptId: string): Promise<CheckoutRow[]> {
   const { rows } = await db.query({
     name: 'find-open-of',
-    text: `SELECT * FROM "Checkout" WHERE "userId" = $1 AND "id" <> $2 AND "status" IN ('VERIFIED', 'OPEN') ORDER BY "createdAt", "id"`,
+    text: `SELECT * FROM "Checkout" WHERE "userId" = $1 AND "id" <> $2 AND "status" ${oneOf(checkoutStates.expirable)} ORDER BY "createdAt", "id"`,
     values: [userId, exceptId]
+  })
+  return rows
+}
+
+/** The checkouts of a network's guests that can still be paid, oldest first. */
+export async function findOpenOfGuests(db: Queryable, network: string, exceptId: string): Promise<CheckoutRow[]> {
+  const { rows } = await db.query({
+    name: 'find-open-of-guests',
+    text: `SELECT * FROM "Checkout" WHERE "network" = $1 AND starts_with("userId", '${GUEST_PREFIX}') AND "id" <> $2
+      AND "status" ${oneOf(checkoutStates.expirable)} ORDER BY "createdAt", "id"`,
+    values: [network, exceptId]
   })
   return rows
 }
@@ -332,7 +401,7 @@ export async function findOldestHolder(
        SELECT * FROM unnest($1::text[], $2::int[]) AS line("productId", "quantity")
      ), holder AS (
        SELECT c."id", c."createdAt", r."productId", r."quantity" FROM "Checkout" c JOIN "Reservation" r ON r."checkoutId" = c."id"
-       WHERE c."status" = 'OPEN' AND c."createdAt" < $3 AND c."id" <> ALL($4) AND r."status" = 'HELD' AND r."productId" = ANY($1)
+       WHERE c."status" ${oneOf(checkoutStates.open)} AND c."createdAt" < $3 AND c."id" <> ALL($4) AND r."status" ${oneOf(reservationStates.held)} AND r."productId" = ANY($1)
          AND (c."expireFailedAt" IS NULL OR c."expireFailedAt" < $5)
      )
      SELECT * FROM "Checkout" WHERE "id" = (SELECT "id" FROM holder ORDER BY "createdAt", "id" LIMIT 1) AND NOT EXISTS (
@@ -345,7 +414,7 @@ export async function findOldestHolder(
 /** Checkouts that are not over and whose Session Stripe did not know when it was asked, oldest first. */
 export async function findUnknownSessions(db: Queryable, limit: number): Promise<{ id: string; sessionId: string }[]> {
   const { rows } = await db.query<{ id: string; sessionId: string }>(
-    `SELECT c."id", c."sessionId" FROM "Checkout" c WHERE c."status" IN ('OPEN', 'PROCESSING') AND EXISTS (
+    `SELECT c."id", c."sessionId" FROM "Checkout" c WHERE c."status" ${oneOf(checkoutStates.atStripe)} AND EXISTS (
        SELECT FROM "PaymentAuditLog" l WHERE l."checkoutId" = c."id" AND l."action" = 'alert_session_unknown')
      ORDER BY c."createdAt", c."id" LIMIT $1`,
     [limit]
@@ -353,7 +422,28 @@ export async function findUnknownSessions(db: Queryable, limit: number): Promise
   return rows
 }
 
+/**
+ * Keeps other parameters for the Session of a verified checkout, and that its next call has another idempotency key; unless
+ * another worker has done so since the row was read.
+ */
+export async function leaveOutEmail(
+  db: Queryable,
+  { id, serverErrors }: CheckoutRow,
+  params: Stripe.Checkout.SessionCreateParams
+): Promise<void> {
+  await db.query(
+    `UPDATE "Checkout" SET "sessionParams" = $3, "serverErrors" = "serverErrors" + 1
+     WHERE "id" = $1 AND "status" ${oneOf(checkoutStates.verified)} AND "serverErrors" = $2`,
+    [id, serverErrors, JSON.stringify(params)]
+  )
+}
+
 /** Remembers that Stripe did not end the Session of this checkout. Locks the row. */
 export async function recordFailedExpiry(db: Queryable, id: string, now: Date): Promise<void> {
   await db.query('UPDATE "Checkout" SET "expireFailedAt" = $2 WHERE "id" = $1', [id, now])
+}
+
+/** A checkout with what it holds and what was paid through it, for a person; null when there is none. */
+export async function showCheckout({ prisma }: Database, id: string) {
+  return await prisma.checkout.findUnique({ where: { id }, include: { reservations: true, payments: true } })
 }

@@ -1,5 +1,12 @@
 import type { Queryable } from '../database/database.js'
 import type { RowJobName } from '../queue/jobs.js'
+import { checkoutStates, eventStates, notificationStates, refundStates } from '../rules/state-groups.js'
+import { CHECKOUT_CHANGED } from './checkouts.js'
+import { oneOf } from './states.js'
+
+const CHECKOUT_IN_FLIGHT = oneOf(checkoutStates.inFlight)
+const EVENT_RECEIVED = oneOf(eventStates.received)
+const REFUND_REQUESTED = oneOf(refundStates.requested)
 
 export interface DueRow {
   job: RowJobName
@@ -11,18 +18,18 @@ export async function findDueRows(db: Queryable, before: Date, limit: number): P
   const { rows } = await db.query<DueRow>({
     name: 'find-due-rows',
     text: `
-    (SELECT 'price-verification' AS job, "id" FROM "Checkout" WHERE "status" = 'RECEIVED' AND "updatedAt" < $1 ORDER BY "updatedAt" LIMIT $2)
+    (SELECT 'price-verification' AS job, "id" FROM "Checkout" WHERE "status" ${oneOf(checkoutStates.received)} AND "updatedAt" < $1 ORDER BY "updatedAt" LIMIT $2)
     UNION ALL
-    (SELECT 'session-creation', "id" FROM "Checkout" WHERE "status" = 'VERIFIED' AND "updatedAt" < $1 ORDER BY "updatedAt" LIMIT $2)
+    (SELECT 'session-creation', "id" FROM "Checkout" WHERE "status" ${oneOf(checkoutStates.verified)} AND "updatedAt" < $1 ORDER BY "updatedAt" LIMIT $2)
     UNION ALL
-    (SELECT 'session-expiry', "id" FROM "Checkout" WHERE "expireReason" IS NOT NULL AND "status" = 'OPEN' AND "updatedAt" < $1
+    (SELECT 'session-expiry', "id" FROM "Checkout" WHERE "expireReason" IS NOT NULL AND "status" ${oneOf(checkoutStates.open)} AND "updatedAt" < $1
        AND ("expireFailedAt" IS NULL OR "expireFailedAt" < $1::timestamptz - interval '10 minutes') ORDER BY "updatedAt" LIMIT $2)
     UNION ALL
-    (SELECT 'webhook-processing', "id" FROM "WebhookEvent" WHERE "status" = 'RECEIVED' AND "receivedAt" < $1 ORDER BY "receivedAt" LIMIT $2)
+    (SELECT 'webhook-processing', "id" FROM "WebhookEvent" WHERE "status" ${EVENT_RECEIVED} AND "receivedAt" < $1 ORDER BY "receivedAt" LIMIT $2)
     UNION ALL
-    (SELECT 'refund-creation', "id" FROM "Refund" WHERE "status" = 'REQUESTED' AND "updatedAt" < $1 ORDER BY "updatedAt" LIMIT $2)
+    (SELECT 'refund-creation', "id" FROM "Refund" WHERE "status" ${REFUND_REQUESTED} AND "updatedAt" < $1 ORDER BY "updatedAt" LIMIT $2)
     UNION ALL
-    (SELECT 'order-notification', "id" FROM "Notification" WHERE "status" = 'PENDING' AND "nextAttemptAt" < $1 ORDER BY "nextAttemptAt" LIMIT $2)`,
+    (SELECT 'order-notification', "id" FROM "Notification" WHERE "status" ${oneOf(notificationStates.pending)} AND "nextAttemptAt" < $1 ORDER BY "nextAttemptAt" LIMIT $2)`,
     values: [before, limit]
   })
   return rows
@@ -70,6 +77,10 @@ export async function markStripeAway(
 ): Promise<void> {
   const table = ASKING[row.job]
   if (table === undefined) return
+  if (table === 'Checkout') {
+    const asked = 'UPDATE "Checkout" SET "keyRefusedAt" = NULL WHERE "id" = $1 AND "keyRefusedAt" IS NOT NULL'
+    await db.query(asked, [row.id])
+  }
   await db.query(
     `UPDATE "${table}" SET "stripeAwaySince" = CASE WHEN $2::boolean THEN COALESCE("stripeAwaySince", $3) END
      WHERE "id" = $1 AND ("stripeAwaySince" IS NULL) = $2`,
@@ -77,15 +88,27 @@ export async function markStripeAway(
   )
 }
 
-/** A job's try has failed because Stripe refuses our key: its row waits for that with all others, and is not stuck. */
-export async function markKeyRefused(db: Queryable, row: DueRow): Promise<void> {
+/**
+ * A job's try has failed because Stripe refuses our key: its row waits for that with all others, and is not stuck. Whoever
+ * waits for a checkout is told.
+ */
+export async function markKeyRefused(db: Queryable, row: DueRow, now: Date): Promise<void> {
   const table = ASKING[row.job]
   if (table === undefined) return
-  const [set, when] = table === 'Checkout' ? [', "requeues" = 0', ' OR "requeues" > 0'] : ['', '']
-  await db.query(
-    `UPDATE "${table}" SET "stripeAwaySince" = NULL${set} WHERE "id" = $1 AND ("stripeAwaySince" IS NOT NULL${when})`,
-    [row.id]
-  )
+  if (table === 'Checkout') {
+    await db.query(
+      `WITH waiting AS (
+         UPDATE "Checkout" SET "stripeAwaySince" = NULL, "requeues" = 0, "keyRefusedAt" = $2
+         WHERE "id" = $1 AND "status" IN ('RECEIVED', 'VERIFIED') RETURNING "id"
+       )
+       SELECT pg_notify('${CHECKOUT_CHANGED}', "id") FROM waiting`,
+      [row.id, now]
+    )
+    return
+  }
+  await db.query(`UPDATE "${table}" SET "stripeAwaySince" = NULL WHERE "id" = $1 AND "stripeAwaySince" IS NOT NULL`, [
+    row.id
+  ])
 }
 
 export interface WaitingForStripe {
@@ -102,11 +125,11 @@ export async function countWaitingForStripe(db: Queryable): Promise<WaitingForSt
     name: 'count-waiting-for-stripe',
     text: `
     WITH waiting AS (
-      SELECT 'checkout' AS what, "stripeAwaySince" AS at FROM "Checkout" WHERE "status" IN ('RECEIVED', 'VERIFIED') AND "stripeAwaySince" IS NOT NULL
+      SELECT 'checkout' AS what, "stripeAwaySince" AS at FROM "Checkout" WHERE "status" ${CHECKOUT_IN_FLIGHT} AND "stripeAwaySince" IS NOT NULL
       UNION ALL
-      SELECT 'event', "stripeAwaySince" FROM "WebhookEvent" WHERE "status" = 'RECEIVED' AND "stripeAwaySince" IS NOT NULL
+      SELECT 'event', "stripeAwaySince" FROM "WebhookEvent" WHERE "status" ${EVENT_RECEIVED} AND "stripeAwaySince" IS NOT NULL
       UNION ALL
-      SELECT 'refund', "stripeAwaySince" FROM "Refund" WHERE "status" = 'REQUESTED' AND "stripeAwaySince" IS NOT NULL
+      SELECT 'refund', "stripeAwaySince" FROM "Refund" WHERE "status" ${REFUND_REQUESTED} AND "stripeAwaySince" IS NOT NULL
     )
     SELECT count(*) FILTER (WHERE what = 'checkout')::int AS checkouts, count(*) FILTER (WHERE what = 'event')::int AS events,
       count(*) FILTER (WHERE what = 'refund')::int AS refunds, min(at) AS since FROM waiting`
@@ -128,7 +151,7 @@ export interface OverdueCheckout {
   id: string
   orderId: string | null
   sessionId: string
-  status: 'OPEN' | 'PROCESSING'
+  status: (typeof checkoutStates.atStripe)[number]
 }
 
 /**
@@ -142,7 +165,7 @@ export async function findOverdueCheckouts(
 ): Promise<OverdueCheckout[]> {
   const { rows } = await db.query<OverdueCheckout>(
     `SELECT "id", "orderId", "sessionId", "status" FROM "Checkout" WHERE "sessionId" IS NOT NULL
-       AND (("status" = 'OPEN' AND "sessionExpiresAt" < $1) OR ("status" = 'PROCESSING' AND "updatedAt" < $1))
+       AND (("status" ${oneOf(checkoutStates.open)} AND "sessionExpiresAt" < $1) OR ("status" ${oneOf(checkoutStates.processing)} AND "updatedAt" < $1))
        AND (NOT $3 OR "askedAt" IS NULL OR "askedAt" < $2::timestamptz - ($2 - "updatedAt") / 10)
      ORDER BY "askedAt" NULLS FIRST, "updatedAt" LIMIT $4`,
     [before, now, patient, limit]

@@ -1,8 +1,19 @@
+import type { Notification } from '../../prisma/generated/client.js'
 import type { AuditEntry } from '../audit/audit.js'
-import { auditInsert, auditParameter } from '../audit/audit.js'
-import type { Queryable } from '../database/database.js'
+import { auditParameter } from '../audit/audit.js'
+import type { Database, Queryable } from '../database/database.js'
 import { maskText } from '../identity/masking.js'
-import { type NotificationStatus, notificationRules, sourcesOf } from '../rules/transitions.js'
+import { notificationStates } from '../rules/state-groups.js'
+import { type NotificationStatus, notificationRules } from '../rules/transitions.js'
+import { auditInsert } from './audit-rows.js'
+import type { Contact } from './orders.js'
+import { move, oneOf } from './states.js'
+
+const PENDING = oneOf(notificationStates.pending)
+const FAILED = oneOf(notificationStates.failed)
+const DELIVER = move(notificationRules, 'DELIVERED')
+const FAIL = move(notificationRules, 'FAILED')
+const REPLAY = move(notificationRules, 'PENDING', { operator: true })
 
 export interface NotificationRow {
   id: string
@@ -13,6 +24,8 @@ export interface NotificationRow {
   status: NotificationStatus
   attempts: number
   createdAt: Date
+  /** What the customer gave at Stripe's page, as the order has it now: what is forgotten of it is not told any more. */
+  contact: Contact | null
 }
 
 /**
@@ -28,8 +41,9 @@ export async function leaseNotification(
     name: 'lease-notification',
     text: `
     UPDATE "Notification" SET "leasedUntil" = $3, "attempts" = "attempts" + 1
-    WHERE "id" = (SELECT "id" FROM "Notification" WHERE "orderId" = $1 AND "status" = 'PENDING' ORDER BY "sequence" LIMIT 1)
-      AND "status" = 'PENDING' AND "nextAttemptAt" <= $2 AND ("leasedUntil" IS NULL OR "leasedUntil" <= $2) RETURNING *`,
+    WHERE "id" = (SELECT "id" FROM "Notification" WHERE "orderId" = $1 AND "status" ${PENDING} ORDER BY "sequence" LIMIT 1)
+      AND "status" ${PENDING} AND "nextAttemptAt" <= $2 AND ("leasedUntil" IS NULL OR "leasedUntil" <= $2) RETURNING *,
+      (SELECT o."contact" FROM "Order" o WHERE o."id" = "Notification"."orderId") AS contact`,
     values: [orderId, lease.now, lease.until]
   })
   return rows[0]
@@ -48,8 +62,8 @@ export async function findNotifiedOrder(db: Queryable, notificationId: string): 
 export async function finishNotification(db: Queryable, id: string, now: Date): Promise<void> {
   await db.query({
     name: 'finish-notification',
-    text: `UPDATE "Notification" SET "status" = 'DELIVERED', "deliveredAt" = $2, "leasedUntil" = NULL, "error" = NULL
-      WHERE "id" = $1 AND "status" = 'PENDING'`,
+    text: `UPDATE "Notification" SET "status" = ${DELIVER.to}, "deliveredAt" = $2, "leasedUntil" = NULL, "error" = NULL
+      WHERE "id" = $1 AND "status" ${DELIVER.from}`,
     values: [id, now]
   })
 }
@@ -61,9 +75,9 @@ export async function failNotification(
   failure: { error: string; nextAttemptAt: Date | null }
 ): Promise<void> {
   await db.query(
-    `UPDATE "Notification" SET "status" = CASE WHEN $3::timestamptz IS NULL THEN 'FAILED' ELSE "status" END::"NotificationStatus",
+    `UPDATE "Notification" SET "status" = CASE WHEN $3::timestamptz IS NULL THEN ${FAIL.to} ELSE "status" END::"NotificationStatus",
        "nextAttemptAt" = COALESCE($3, "nextAttemptAt"), "leasedUntil" = NULL, "error" = $2
-     WHERE "id" = $1 AND "status" = 'PENDING'`,
+     WHERE "id" = $1 AND "status" ${FAIL.from}`,
     [id, maskText(failure.error).slice(0, 500), failure.nextAttemptAt]
   )
 }
@@ -80,11 +94,11 @@ export interface Undelivered {
 export async function readUndelivered(db: Queryable, from: Date): Promise<Undelivered> {
   const { rows } = await db.query<Undelivered>(
     `WITH undelivered AS (
-       (SELECT "status", "createdAt" FROM "Notification" WHERE "status" = 'PENDING' LIMIT 1000)
+       (SELECT "status", "createdAt" FROM "Notification" WHERE "status" ${PENDING} LIMIT 1000)
        UNION ALL
-       (SELECT "status", "createdAt" FROM "Notification" WHERE "status" = 'FAILED' AND "createdAt" >= $1 LIMIT 1000)
+       (SELECT "status", "createdAt" FROM "Notification" WHERE "status" ${FAILED} AND "createdAt" >= $1 LIMIT 1000)
      )
-     SELECT count(*) FILTER (WHERE "status" = 'PENDING')::int AS waiting, count(*) FILTER (WHERE "status" = 'FAILED')::int AS failed,
+     SELECT count(*) FILTER (WHERE "status" ${PENDING})::int AS waiting, count(*) FILTER (WHERE "status" ${FAILED})::int AS failed,
        min("createdAt") AS since, EXISTS (SELECT FROM "Notification" WHERE "deliveredAt" > $1) AS "isTaking"
      FROM undelivered`,
     [from]
@@ -96,11 +110,21 @@ export async function readUndelivered(db: Queryable, from: Date): Promise<Undeli
 export async function replayNotification(db: Queryable, id: string, now: Date, audit: AuditEntry): Promise<boolean> {
   const { rowCount } = await db.query(
     `WITH replayed AS (
-       UPDATE "Notification" SET "status" = 'PENDING', "attempts" = 0, "nextAttemptAt" = $2, "leasedUntil" = NULL, "error" = NULL
-       WHERE "id" = $1 AND "status" = ANY($3::"NotificationStatus"[]) RETURNING "id"
-     ), audited AS (${auditInsert(4, 'EXISTS (SELECT FROM replayed)')})
+       UPDATE "Notification" SET "status" = ${REPLAY.to}, "attempts" = 0, "nextAttemptAt" = $2, "leasedUntil" = NULL, "error" = NULL
+       WHERE "id" = $1 AND "status" ${REPLAY.from} RETURNING "id"
+     ), audited AS (${auditInsert(3, 'EXISTS (SELECT FROM replayed)')})
      SELECT FROM replayed`,
-    [id, now, sourcesOf(notificationRules, 'PENDING', { operator: true }), auditParameter(audit)]
+    [id, now, auditParameter(audit)]
   )
   return rowCount === 1
+}
+
+/** Newest first; of all states, or all orders, when none is given. */
+export async function listNotifications(
+  { prisma }: Database,
+  of: { status: NotificationStatus | undefined; orderId: string | undefined },
+  limit: number
+): Promise<Notification[]> {
+  const orderBy = [{ createdAt: 'desc' }, { sequence: 'desc' }] as const
+  return await prisma.notification.findMany({ where: of, orderBy: [...orderBy], take: limit })
 }

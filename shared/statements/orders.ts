@@ -1,9 +1,16 @@
-import { type AuditEntry, auditInsert, auditParameter } from '../audit/audit.js'
-import type { Queryable } from '../database/database.js'
+import type { Order, OrderItem } from '../../prisma/generated/client.js'
+import { type AuditEntry, auditParameter } from '../audit/audit.js'
+import type { Database, Queryable } from '../database/database.js'
+import type { OrderLine } from '../rules/order-line.js'
 import type { OrderFacts } from '../rules/order-status.js'
+import { orderStates, refundStates, reservationStates } from '../rules/state-groups.js'
 import type { OrderStatus } from '../rules/transitions.js'
+import { auditInsert } from './audit-rows.js'
 import type { CheckoutRow } from './checkouts.js'
+import { oneOf } from './states.js'
 import { TOOK_GOODS } from './stock.js'
+
+const OUTGOING = oneOf(refundStates.outgoing)
 
 export interface OrderRow {
   id: string
@@ -17,15 +24,6 @@ export interface OrderRow {
   refunded: number
 }
 
-export interface OrderLine {
-  productId: string
-  name: string
-  description: string | null
-  image: string | null
-  unitPrice: number
-  quantity: number
-}
-
 export async function lockOrder(db: Queryable, id: string): Promise<OrderRow | undefined> {
   const { rows } = await db.query<OrderRow>({
     name: 'lock-order',
@@ -33,6 +31,22 @@ export async function lockOrder(db: Queryable, id: string): Promise<OrderRow | u
     values: [id]
   })
   return rows[0]
+}
+
+/** What a customer gave at Stripe's page. */
+export interface Contact {
+  email: string | null
+  name: string | null
+  phone: string | null
+}
+
+/** Keeps what the customer gave; an order of a customer whose sign-in knows no e-mail has that of the page from then on. */
+export async function recordContact(db: Queryable, orderId: string, contact: Contact): Promise<void> {
+  await db.query({
+    name: 'record-contact',
+    text: `UPDATE "Order" SET "contact" = $2, "email" = COALESCE("email", $3) WHERE "id" = $1`,
+    values: [orderId, JSON.stringify(contact), contact.email]
+  })
 }
 
 export async function readOrder(db: Queryable, id: string): Promise<OrderRow | undefined> {
@@ -116,7 +130,7 @@ export async function moveOrder(
     text: `
     WITH moved AS (
       UPDATE "Order" SET "status" = $3, "captured" = $4, "refunded" = $5, "updatedAt" = $6, "sequence" = "sequence" + 1,
-        "paidAt" = CASE WHEN $3 = 'PAID'::"OrderStatus" THEN COALESCE("paidAt", $6) ELSE "paidAt" END
+        "paidAt" = CASE WHEN $3 ${oneOf(orderStates.paid)}::"OrderStatus" THEN COALESCE("paidAt", $6) ELSE "paidAt" END
       WHERE "id" = $1 AND "status" = $2 RETURNING *
     ), audited AS (
       ${auditInsert(7, 'EXISTS (SELECT FROM moved)')}
@@ -163,20 +177,20 @@ export async function readOrderFacts(db: Queryable, orderId: string): Promise<Kn
     SELECT (SELECT "cancelledAt" IS NOT NULL FROM "Order" WHERE "id" = $1) AS cancelled,
       (SELECT COALESCE(json_agg(json_build_object('id', c."id", 'status', c."status", 'sessionId', c."sessionId",
          'paymentIntentId', c."paymentIntentId",
-         'held', EXISTS (SELECT FROM "Reservation" r WHERE r."checkoutId" = c."id" AND r."status" = 'HELD')) ORDER BY c."createdAt"), '[]')
+         'held', EXISTS (SELECT FROM "Reservation" r WHERE r."checkoutId" = c."id" AND r."status" ${oneOf(reservationStates.held)})) ORDER BY c."createdAt"), '[]')
        FROM "Checkout" c WHERE c."orderId" = $1) AS checkouts,
       (SELECT COALESCE(json_agg(json_build_object('id', p."paymentIntentId", 'checkoutId', p."checkoutId", 'status', p."status",
          'captured', p."captured", 'sessionId', p."sessionId", 'mismatch', p."mismatch",
          'reviewReason', p."reviewReason", 'reviewAction', p."reviewAction", 'accepted', p."acceptedAt" IS NOT NULL,
          'refunded', (SELECT COALESCE(sum(r."amount"), 0) FROM "Refund" r
-           WHERE r."paymentIntentId" = p."paymentIntentId" AND r."status" IN ('PENDING', 'SUCCEEDED')),
+           WHERE r."paymentIntentId" = p."paymentIntentId" AND r."status" ${OUTGOING}),
          'lost', (SELECT COALESCE(sum(d."amount"), 0) FROM "Dispute" d WHERE d."paymentIntentId" = p."paymentIntentId" AND d."status" = 'lost'),
          'isVoid', false) ORDER BY p."createdAt", p."paymentIntentId"), '[]')
        FROM "Payment" p WHERE p."orderId" = $1) AS payments,
       (SELECT COALESCE(json_agg(json_build_object('paymentIntentId', d."paymentIntentId", 'status', d."status")), '[]')
        FROM "Dispute" d WHERE d."orderId" = $1) AS disputes,
       EXISTS (SELECT FROM "Refund" r JOIN "Payment" p USING ("paymentIntentId") WHERE r."orderId" = $1 AND r."restock" IS NOT NULL
-        AND r."restockedAt" IS NULL AND r."status" IN ('PENDING', 'SUCCEEDED') AND ${TOOK_GOODS}) AS "restockDue"`,
+        AND r."restockedAt" IS NULL AND r."status" ${OUTGOING} AND ${TOOK_GOODS}) AS "restockDue"`,
     values: [orderId]
   })
   return rows[0]
@@ -184,7 +198,7 @@ export async function readOrderFacts(db: Queryable, orderId: string): Promise<Kn
 
 export interface NewOrder extends Omit<VerifiedOrder, 'total'> {
   userId: string
-  email: string
+  email: string | null
   currency: string
   address: unknown
 }
@@ -205,4 +219,39 @@ export async function readCountry(db: Queryable, orderId: string): Promise<strin
     [orderId]
   )
   return rows[0]?.country ?? undefined
+}
+
+/** An order with all that belongs to it, for a person; null when there is none. */
+export async function showOrder({ prisma }: Database, id: string) {
+  return await prisma.order.findUnique({
+    where: { id },
+    include: {
+      items: true,
+      payments: true,
+      refunds: true,
+      disputes: true,
+      signals: true,
+      checkouts: true,
+      postings: true,
+      notifications: true
+    }
+  })
+}
+
+/** Undefined when there is no such order. */
+export async function findOwner({ prisma }: Database, id: string): Promise<string | undefined> {
+  return (await prisma.order.findUnique({ where: { id }, select: { userId: true } }))?.userId
+}
+
+/** Undefined when there is no such order. */
+export async function readOrderStatus({ prisma }: Database, id: string): Promise<OrderStatus | undefined> {
+  return (await prisma.order.findUnique({ where: { id }, select: { status: true } }))?.status
+}
+
+/** Those of these orders that exist, as their owners see them. */
+export async function showOrdersWithItems(
+  { prisma }: Database,
+  ids: string[]
+): Promise<(Order & { items: OrderItem[] })[]> {
+  return await prisma.order.findMany({ where: { id: { in: ids } }, include: { items: true } })
 }

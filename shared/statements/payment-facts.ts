@@ -1,8 +1,10 @@
 import type { Queryable } from '../database/database.js'
+import { checkoutStates, paymentStates, refundStates } from '../rules/state-groups.js'
 import { type CheckoutRow, readCheckout } from './checkouts.js'
 import type { DisputeRecord } from './disputes.js'
 import { findPayment, type PaymentRow } from './payments.js'
 import type { RefundRow } from './refunds.js'
+import { oneOf } from './states.js'
 
 /** What is known of one payment, to compare with what Stripe has. */
 export interface PaymentFacts {
@@ -48,13 +50,13 @@ export async function findKnownIntents(db: Queryable, paymentIntentIds: string[]
 /** What can still change at Stripe, by the kind of row: in pages, by id. */
 const UNSETTLED = {
   Payment: `SELECT "paymentIntentId" AS id, "paymentIntentId" AS reference FROM "Payment"
-    WHERE "status" IN ('PENDING', 'PROCESSING', 'AUTHORIZED') AND "paymentIntentId" LIKE 'pi_%' AND "paymentIntentId" > $1 ORDER BY 1 LIMIT $2`,
-  Refund: `SELECT "id", "paymentIntentId" AS reference FROM "Refund" WHERE "status" = 'PENDING' AND "id" > $1 ORDER BY 1 LIMIT $2`,
+    WHERE "status" ${oneOf(paymentStates.running)} AND "paymentIntentId" LIKE 'pi_%' AND "paymentIntentId" > $1 ORDER BY 1 LIMIT $2`,
+  Refund: `SELECT "id", "paymentIntentId" AS reference FROM "Refund" WHERE "status" ${oneOf(refundStates.pending)} AND "id" > $1 ORDER BY 1 LIMIT $2`,
   // A lost one can be appealed: https://docs.stripe.com/api/disputes/object#dispute_object-status
   Dispute: `SELECT "id", "paymentIntentId" AS reference FROM "Dispute"
     WHERE "status" NOT IN ('won', 'prevented', 'warning_closed') AND "id" > $1 ORDER BY 1 LIMIT $2`,
   Checkout: `SELECT "id", "sessionId" AS reference FROM "Checkout"
-    WHERE "status" IN ('VERIFIED', 'OPEN', 'PROCESSING') AND "sessionId" IS NOT NULL AND "id" > $1 ORDER BY 1 LIMIT $2`
+    WHERE "status" ${oneOf(checkoutStates.awaitingMoney)} AND "sessionId" IS NOT NULL AND "id" > $1 ORDER BY 1 LIMIT $2`
 } as const
 
 /** `reference` is the PaymentIntent to ask about; of a checkout, its Session. */

@@ -1,7 +1,14 @@
 import type { Queryable } from '../database/database.js'
 import { maskText, maskValue } from '../identity/masking.js'
 import { decidedFields, isFinalCapture, type PaymentRecord } from '../rules/payment-authority.js'
+import { paymentStates } from '../rules/state-groups.js'
 import { type PaymentStatus, paymentRules, sourcesOf } from '../rules/transitions.js'
+import { move, oneOf } from './states.js'
+
+const AUTHORIZED = oneOf(paymentStates.authorized)
+const SUCCEEDED = oneOf(paymentStates.succeeded)
+/** Only an operator says that Stripe does not know it any more. */
+const ABANDON = move(paymentRules, 'CANCELLED', { operator: true })
 
 /**
  * Adds what is decided to what is known: the status moves forward only, and each field follows its authority
@@ -41,7 +48,7 @@ export async function recordPayment(
         SELECT count(*) FILTER (WHERE l."entry" LIKE 'capture:%') AS entries, COALESCE(sum(l."amount"), 0) AS amount FROM "LedgerPosting" l
         WHERE l."source" IN (known."paymentIntentId", 'capture:' || known."paymentIntentId") AND l."account" = 'STRIPE'
       ) earlier, (VALUES ('STRIPE', 1), ('SALES', -1)) AS side(account, sign)
-      WHERE "status" = 'SUCCEEDED' AND "captured" <> earlier.amount
+      WHERE "status" ${SUCCEEDED} AND "captured" <> earlier.amount
       ON CONFLICT DO NOTHING
     )
     SELECT (before."status", before."captured") IS DISTINCT FROM (known."status", known."captured") AS changed, known."captured"
@@ -95,6 +102,15 @@ export async function findPayment(db: Queryable, paymentIntentId: string): Promi
   return rows[0]
 }
 
+export async function findPaymentOfCharge(db: Queryable, chargeId: string): Promise<PaymentRow | undefined> {
+  const { rows } = await db.query<PaymentRow>({
+    name: 'find-payment-of-charge',
+    text: 'SELECT * FROM "Payment" WHERE "chargeId" = $1',
+    values: [chargeId]
+  })
+  return rows[0]
+}
+
 /** Oldest first. */
 export async function findPaymentsOf(db: Queryable, orderId: string): Promise<PaymentRow[]> {
   const { rows } = await db.query<PaymentRow>(
@@ -130,22 +146,29 @@ export async function acceptPayment(db: Queryable, paymentIntentId: string, by: 
 /** An operator gives up what Stripe does not know any more. Call it with the checkout locked. Returns what was given up. */
 export async function abandonPayments(db: Queryable, checkoutId: string, now: Date): Promise<PaymentRow[]> {
   const { rows } = await db.query<PaymentRow>(
-    `UPDATE "Payment" SET "status" = 'CANCELLED', "updatedAt" = $2
-     WHERE "checkoutId" = $1 AND "status" = ANY($3::"PaymentStatus"[]) RETURNING *`,
-    [checkoutId, now, sourcesOf(paymentRules, 'CANCELLED', { operator: true })]
+    `UPDATE "Payment" SET "status" = ${ABANDON.to}, "updatedAt" = $2
+     WHERE "checkoutId" = $1 AND "status" ${ABANDON.from} RETURNING *`,
+    [checkoutId, now]
   )
   return rows
 }
 
+const LAPSES = `p."status" ${AUTHORIZED} AND p."lapseAlertedAt" IS NULL AND COALESCE(p."captureBefore", p."createdAt" + interval '7 days') < $1`
+
 /**
- * Authorizations that lapse before `before` and about which nobody was told; they count as decided from now on. What another
- * transaction is changing has its turn at the next call; orders come in id order, as their audit chains are then locked.
+ * Authorizations that lapse before `before` and about which nobody was told; they count as decided from now on. Their orders
+ * are locked before them, as an event does: the alert that follows locks the audit chain of an order. What another
+ * transaction has locked has its turn at the next call. In the order of their orders, so that two chains are locked in one.
  */
 export async function claimLapsingPayments(db: Queryable, before: Date, now: Date): Promise<PaymentRow[]> {
   const { rows } = await db.query<PaymentRow>(
-    `UPDATE "Payment" SET "lapseAlertedAt" = $2 WHERE "paymentIntentId" IN (
-       SELECT "paymentIntentId" FROM "Payment" WHERE "status" = 'AUTHORIZED' AND "lapseAlertedAt" IS NULL
-         AND COALESCE("captureBefore", "createdAt" + interval '7 days') < $1 FOR NO KEY UPDATE SKIP LOCKED) RETURNING *`,
+    `WITH "order" AS MATERIALIZED (
+       SELECT "id" FROM "Order" WHERE "id" IN (SELECT p."orderId" FROM "Payment" p WHERE ${LAPSES}) FOR NO KEY UPDATE SKIP LOCKED
+     ), lapsing AS MATERIALIZED (
+       SELECT p."paymentIntentId" FROM "order" o JOIN "Payment" p ON p."orderId" = o."id" WHERE ${LAPSES}
+       FOR NO KEY UPDATE OF p SKIP LOCKED
+     )
+     UPDATE "Payment" p SET "lapseAlertedAt" = $2 FROM lapsing WHERE p."paymentIntentId" = lapsing."paymentIntentId" RETURNING p.*`,
     [before, now]
   )
   return rows.sort((a, b) => (a.orderId < b.orderId ? -1 : 1))

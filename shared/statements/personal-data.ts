@@ -1,16 +1,19 @@
 import type { Queryable } from '../database/database.js'
+import { checkoutStates, eventStates, notificationStates, orderStates } from '../rules/state-groups.js'
+import { noneOf, oneOf } from './states.js'
 
 /** What stands in place of an e-mail that is forgotten; the index of what is not repeats it. */
 const ERASED = 'erased@invalid'
 
-const CLOSED_CHECKOUT = `"status" NOT IN ('RECEIVED', 'VERIFIED', 'OPEN', 'PROCESSING')`
+const CLOSED_CHECKOUT = `"status" ${noneOf(checkoutStates.running)}`
 /** Orders that are being paid or looked at keep what that needs; one that nobody is paying was abandoned. */
-const CLOSED_ORDER = `("status" NOT IN ('PENDING', 'PROCESSING', 'AUTHORIZED', 'NEEDS_REVIEW') OR ("status" = 'PENDING'
+const CLOSED_ORDER = `("status" ${noneOf(orderStates.running)} OR ("status" ${oneOf(orderStates.pending)}
   AND NOT EXISTS (SELECT FROM "Checkout" c WHERE c."orderId" = "Order"."id" AND NOT (c.${CLOSED_CHECKOUT}))))`
-const CLOSED_EVENT = `"status" IN ('PROCESSED', 'IGNORED', 'RESOLVED')`
+const CLOSED_EVENT = `"status" ${oneOf(eventStates.closed)}`
+const SENT_OR_FAILED = `"status" ${noneOf(notificationStates.pending)}`
 
 const FORGET_EVENT = `"payload" = '{}', "error" = NULL, "note" = NULL`
-const FORGET_ORDER = `"email" = NULL, "address" = NULL`
+const FORGET_ORDER = `"email" = NULL, "address" = NULL, "contact" = NULL`
 /** A cart and its refusal hold texts that the customer's browser has sent, the Session's parameters their e-mail. */
 const FORGET_CHECKOUT = `"email" = '${ERASED}', "ipAddress" = NULL, "network" = NULL, "userAgent" = NULL,
   "sessionParams" = "sessionParams" - 'customer_email',
@@ -49,6 +52,12 @@ export const prunings: readonly Pruning[] = [
     `UPDATE "Order" SET ${FORGET_ORDER} WHERE "id" IN (SELECT "id" FROM "Order"
        WHERE "updatedAt" < $1 AND ${CLOSED_ORDER} AND ("email" IS NOT NULL OR "address" IS NOT NULL) ORDER BY "updatedAt" LIMIT $2 FOR UPDATE SKIP LOCKED)`
   ),
+  // Those of an order that a release before this one has forgotten: it did not know of them.
+  pruning(
+    'contacts',
+    `UPDATE "Order" SET "contact" = NULL WHERE "id" IN (SELECT "id" FROM "Order"
+       WHERE "updatedAt" < $1 AND ${CLOSED_ORDER} AND "contact" IS NOT NULL ORDER BY "updatedAt" LIMIT $2 FOR UPDATE SKIP LOCKED)`
+  ),
   pruning(
     'checkouts',
     `UPDATE "Checkout" SET ${FORGET_CHECKOUT} WHERE "id" IN (SELECT "id" FROM "Checkout"
@@ -62,7 +71,12 @@ export const prunings: readonly Pruning[] = [
   pruning(
     'notifications',
     `DELETE FROM "Notification" WHERE "id" IN (SELECT "id" FROM "Notification"
-       WHERE "createdAt" < $1 AND "status" <> 'PENDING' ORDER BY "createdAt" LIMIT $2 FOR UPDATE SKIP LOCKED)`
+       WHERE "createdAt" < $1 AND ${SENT_OR_FAILED} ORDER BY "createdAt" LIMIT $2 FOR UPDATE SKIP LOCKED)`
+  ),
+  // By then neither the guest's session nor what it did is left.
+  pruning(
+    'claims of guests',
+    `DELETE FROM "GuestClaim" WHERE "guestId" IN (SELECT "guestId" FROM "GuestClaim" WHERE "claimedAt" < $1 LIMIT $2 FOR UPDATE SKIP LOCKED)`
   ),
   // The rules look back for a day; the address of an old one has no use.
   pruning(
@@ -98,7 +112,8 @@ export async function readTraces(db: Queryable, userId: string): Promise<Traces>
          UNION SELECT r."stripeId" FROM "Refund" r JOIN payment USING ("paymentIntentId") WHERE r."stripeId" IS NOT NULL
          UNION SELECT d."id" FROM "Dispute" d JOIN payment USING ("paymentIntentId")) AS "objectIds",
        ARRAY(SELECT lower("email") FROM closed WHERE "email" <> '${ERASED}'
-         UNION SELECT lower("email") FROM "Order" WHERE "userId" = $1 AND "email" IS NOT NULL) AS emails,
+         UNION SELECT lower("email") FROM "Order" WHERE "userId" = $1 AND "email" IS NOT NULL
+         UNION SELECT lower("contact"->>'email') FROM "Order" WHERE "userId" = $1 AND "contact"->>'email' IS NOT NULL) AS emails,
        ARRAY(SELECT DISTINCT "ipAddress" FROM closed WHERE "ipAddress" IS NOT NULL) AS addresses,
        ARRAY(SELECT DISTINCT "userAgent" FROM closed WHERE "userAgent" IS NOT NULL) AS browsers`,
     [userId, MOST_TRACES]
@@ -125,7 +140,7 @@ export const eraseEvents = erasing(
 
 export const eraseOrders = erasing(
   `UPDATE "Order" SET ${FORGET_ORDER} WHERE "id" IN (SELECT "id" FROM "Order" WHERE "userId" = $1 AND ${CLOSED_ORDER}
-     AND ("email" IS NOT NULL OR "address" IS NOT NULL) ORDER BY "id" LIMIT $2 FOR UPDATE)`
+     AND ("email" IS NOT NULL OR "address" IS NOT NULL OR "contact" IS NOT NULL) ORDER BY "id" LIMIT $2 FOR UPDATE)`
 )
 
 export const eraseCheckouts = erasing(
@@ -140,7 +155,7 @@ export const eraseSignals = erasing(
 /** What the shop's answer said; the notification itself tells ids and amounts. */
 export const eraseNotificationErrors = erasing(
   `UPDATE "Notification" SET "error" = NULL WHERE "id" IN (SELECT "id" FROM "Notification" WHERE ${OF_USER}
-     AND "status" <> 'PENDING' AND "error" IS NOT NULL ORDER BY "id" LIMIT $2 FOR UPDATE)`
+     AND ${SENT_OR_FAILED} AND "error" IS NOT NULL ORDER BY "id" LIMIT $2 FOR UPDATE)`
 )
 
 /** The key itself stays for its time, so that the same request is still not a second one. */

@@ -2,8 +2,13 @@ import type { Queryable } from '../database/database.js'
 import { maskOptional, maskText } from '../identity/masking.js'
 import { type LedgerEntry, refundEntries } from '../rules/ledger-entries.js'
 import type { Restock } from '../rules/restock.js'
+import { refundStates } from '../rules/state-groups.js'
 import { type RefundStatus, refundRules, sourcesOf } from '../rules/transitions.js'
-import { isBooked, postEntries } from './ledger.js'
+import { isBooked, postEntries, readEntry } from './ledger.js'
+import { move, noneOf, oneOf, quoted } from './states.js'
+
+const CLAIMED = oneOf(refundStates.claimed)
+const REFUSE = move(refundRules, 'REFUSED')
 
 export interface RefundRow {
   id: string
@@ -41,7 +46,7 @@ export interface RefundRequest {
 export async function requestRefund(db: Queryable, r: RefundRequest): Promise<void> {
   await db.query(
     `INSERT INTO "Refund" ("id", "paymentIntentId", "orderId", "status", "amount", "currency", "reason", "restock", "requestKey",
-       "requestedBy", "createdAt", "updatedAt") VALUES ($1, $2, $3, 'REQUESTED', $4, $5, $6, $7, $8, $9, $10, $10)`,
+       "requestedBy", "createdAt", "updatedAt") VALUES ($1, $2, $3, ${quoted(refundStates.requested)}, $4, $5, $6, $7, $8, $9, $10, $10)`,
     [
       r.id,
       r.paymentIntentId,
@@ -62,9 +67,27 @@ export async function readRefund(db: Queryable, id: string): Promise<RefundRow |
   return rows[0]
 }
 
+/** Somebody has asked for this refund here. */
+export async function isRequested(db: Queryable, id: string): Promise<boolean> {
+  const { rowCount } = await db.query('SELECT FROM "Refund" WHERE "id" = $1 AND "requestKey" IS NOT NULL', [id])
+  return rowCount === 1
+}
+
 export async function findRefundByKey(db: Queryable, requestKey: string): Promise<RefundRow | undefined> {
   const { rows } = await db.query<RefundRow>('SELECT * FROM "Refund" WHERE "requestKey" = $1', [requestKey])
   return rows[0]
+}
+
+/** All the refunds that one request has made. */
+export async function findRefundsOfRequest(
+  db: Queryable,
+  key: string
+): Promise<Pick<RefundRow, 'id' | 'orderId' | 'amount'>[]> {
+  const { rows } = await db.query<Pick<RefundRow, 'id' | 'orderId' | 'amount'>>(
+    'SELECT "id", "orderId", "amount" FROM "Refund" WHERE "requestKey" LIKE $1 ORDER BY "requestKey"',
+    [`${key.replace(/[\\%_]/g, match => `\\${match}`)}:%`]
+  )
+  return rows
 }
 
 /** What Stripe tells about a refund. */
@@ -135,6 +158,7 @@ export async function recordRefund(
   const entries = refundEntries({ ...refund, stripeId: r.stripeId })
   await postEntries(db, entries, r.now)
   if (refund.status !== before?.status) await postReturnAgain(db, entries, r.now)
+  if (refund.status === 'RELEASED' && before?.status !== 'RELEASED') await unpost(db, r)
   return { ...refund, before: before?.status ?? null }
 }
 
@@ -149,10 +173,18 @@ async function postReturnAgain(db: Queryable, entries: LedgerEntry[], now: Date)
   await postEntries(db, [again], now)
 }
 
+/** A release before this one has booked it as a refund: taken back by an entry beside that. */
+async function unpost(db: Queryable, { stripeId, orderId, now }: RefundRecord): Promise<void> {
+  const booked = await readEntry(db, `refund:${stripeId}`)
+  if (booked === undefined) return
+  const lines = booked.lines.map(line => ({ ...line, amount: -line.amount }))
+  await postEntries(db, [{ key: `correction:released-${stripeId}`, orderId, source: booked.key, lines }], now)
+}
+
 /** Ends a refund that Stripe has refused to make; should Stripe have made it after all, recordRefund() follows that. */
 export async function refuseRefund(db: Queryable, id: string, reason: string, now: Date): Promise<boolean> {
   const { rowCount } = await db.query(
-    `UPDATE "Refund" SET "status" = 'REFUSED', "failureReason" = $2, "updatedAt" = $3 WHERE "id" = $1 AND "status" = 'REQUESTED'`,
+    `UPDATE "Refund" SET "status" = ${REFUSE.to}, "failureReason" = $2, "updatedAt" = $3 WHERE "id" = $1 AND "status" ${REFUSE.from}`,
     [id, maskText(reason).slice(0, 500), now]
   )
   return rowCount === 1
@@ -162,7 +194,7 @@ export async function refuseRefund(db: Queryable, id: string, reason: string, no
 export async function refundedByPayment(db: Queryable, orderId: string): Promise<Map<string, number>> {
   const { rows } = await db.query<{ paymentIntentId: string; amount: number }>(
     `SELECT "paymentIntentId", sum("amount")::bigint AS amount FROM "Refund"
-     WHERE "orderId" = $1 AND "status" IN ('REQUESTED', 'PENDING', 'SUCCEEDED') GROUP BY 1`,
+     WHERE "orderId" = $1 AND "status" ${CLAIMED} GROUP BY 1`,
     [orderId]
   )
   return new Map(rows.map(row => [row.paymentIntentId, row.amount]))
@@ -173,18 +205,21 @@ export async function countAnsweredRequests(db: Queryable, orderId: string, keyP
   const { rows } = await db.query<{ count: number }>(
     `SELECT count(*)::int AS count FROM (
        SELECT FROM "Refund" WHERE "orderId" = $1 AND starts_with("requestKey", $2 || '-') GROUP BY split_part("requestKey", ':', 1)
-       HAVING bool_and("status" <> 'REQUESTED')
+       HAVING bool_and("status" ${noneOf(refundStates.requested)})
      ) AS answered`,
     [orderId, keyPrefix]
   )
   return rows[0]?.count ?? 0
 }
 
-/** What Stripe knows of the refunds of one payment: their sum without those that came back. */
+/**
+ * What Stripe counts as refunded of one payment: without what came back, and with what was let go of and never captured
+ * where that is a refund of Stripe's.
+ */
 export async function refundedAtStripe(db: Queryable, paymentIntentId: string): Promise<number> {
   const { rows } = await db.query<{ amount: number }>(
     `SELECT COALESCE(sum("amount"), 0)::bigint AS amount FROM "Refund"
-     WHERE "paymentIntentId" = $1 AND "status" IN ('PENDING', 'SUCCEEDED')`,
+     WHERE "paymentIntentId" = $1 AND "status" ${oneOf(refundStates.toldByCharge)}`,
     [paymentIntentId]
   )
   return rows[0]?.amount ?? 0

@@ -1,24 +1,24 @@
-import type { Queryable } from '../database/database.js'
-import type { SoldProduct } from '../rules/cart-errors.js'
+import type { Product } from '../../prisma/generated/client.js'
+import type { Database, Queryable } from '../database/database.js'
+import type { Quantity } from '../rules/order-line.js'
+import type { SoldProduct } from '../rules/product.js'
+import { refundStates, reservationStates } from '../rules/state-groups.js'
+import { type ReservationStatus, reservationRules, sourcesOf } from '../rules/transitions.js'
+import { move, oneOf } from './states.js'
+
+const HELD = oneOf(reservationStates.held)
+const COMMITTED = oneOf(reservationStates.committed)
+const RELEASED = oneOf(reservationStates.released)
+const OUTGOING = oneOf(refundStates.outgoing)
+/** What went back to the shelf is taken out of it again; what is still held is not. */
+const COMMIT_RELEASED = move(reservationRules, 'COMMITTED', { operator: 'only' })
 
 /** The payment p counts, so that the goods of its checkout left the shelf for it: what a stray one gives back took none. */
 export const TOOK_GOODS = `(p."reviewReason" IS NULL OR p."acceptedAt" IS NOT NULL)`
 
-export interface ProductRow extends SoldProduct {
-  id: string
-  slug: string
-  description: string | null
-  image: string | null
-}
-
-export interface Quantity {
-  productId: string
-  quantity: number
-}
-
 /** Reads and locks the products in id order, so that two carts cannot deadlock. */
-export async function lockProducts(db: Queryable, ids: string[]): Promise<Map<string, ProductRow>> {
-  const { rows } = await db.query<ProductRow>({
+export async function lockProducts(db: Queryable, ids: string[]): Promise<Map<string, SoldProduct>> {
+  const { rows } = await db.query<SoldProduct>({
     name: 'lock-products',
     text: 'SELECT * FROM "Product" WHERE "id" = ANY($1) ORDER BY "id" FOR NO KEY UPDATE',
     values: [ids]
@@ -53,7 +53,7 @@ export async function heldBy(db: Queryable, checkoutIds: string[]): Promise<Map<
   if (checkoutIds.length === 0) return new Map()
   const { rows } = await db.query<Quantity>(
     `SELECT "productId", sum("quantity")::int AS "quantity" FROM "Reservation"
-     WHERE "checkoutId" = ANY($1) AND "status" = 'HELD' GROUP BY 1`,
+     WHERE "checkoutId" = ANY($1) AND "status" ${HELD} GROUP BY 1`,
     [checkoutIds]
   )
   return new Map(rows.map(row => [row.productId, row.quantity]))
@@ -63,23 +63,23 @@ export async function heldBy(db: Queryable, checkoutIds: string[]): Promise<Map<
 export async function moveReservations(
   db: Queryable,
   checkoutId: string,
-  to: 'COMMITTED' | 'RELEASED',
+  to: Exclude<ReservationStatus, 'HELD'>,
   now: Date
 ): Promise<Quantity[]> {
   const { rows } = await db.query<Quantity>({
     name: 'settle-reservations',
     text: `
     WITH settled AS (
-      UPDATE "Reservation" SET "status" = $2, "settledAt" = $3 WHERE "checkoutId" = $1 AND "status" = 'HELD'
+      UPDATE "Reservation" SET "status" = $2, "settledAt" = $3 WHERE "checkoutId" = $1 AND "status" = ANY($4::"ReservationStatus"[])
       RETURNING "productId", "quantity"
     ), locked AS MATERIALIZED (
       SELECT "id" FROM "Product" WHERE "id" IN (SELECT "productId" FROM settled) ORDER BY "id" FOR NO KEY UPDATE
     )
     UPDATE "Product" p SET "reserved" = "reserved" - settled."quantity", "updatedAt" = $3,
-      "stock" = "stock" - CASE WHEN $2 = 'COMMITTED'::"ReservationStatus" THEN settled."quantity" ELSE 0 END
+      "stock" = "stock" - CASE WHEN $2 ${COMMITTED}::"ReservationStatus" THEN settled."quantity" ELSE 0 END
     FROM settled JOIN locked ON locked."id" = settled."productId" WHERE p."id" = settled."productId"
     RETURNING settled."productId", settled."quantity"`,
-    values: [checkoutId, to, now]
+    values: [checkoutId, to, now, sourcesOf(reservationRules, to)]
   })
   return rows
 }
@@ -88,14 +88,14 @@ export async function moveReservations(
 export async function commitReleased(db: Queryable, checkoutId: string, now: Date): Promise<boolean> {
   const { rows } = await db.query<{ wanted: number; taken: number }>(
     `WITH line AS (
-       SELECT "productId", "quantity" FROM "Reservation" WHERE "checkoutId" = $1 AND "status" = 'RELEASED'
+       SELECT "productId", "quantity" FROM "Reservation" WHERE "checkoutId" = $1 AND "status" ${COMMIT_RELEASED.from}
      ), locked AS MATERIALIZED (
        SELECT "id" FROM "Product" WHERE "id" IN (SELECT "productId" FROM line) ORDER BY "id" FOR NO KEY UPDATE
      ), taken AS (
        UPDATE "Product" p SET "stock" = "stock" - line."quantity", "updatedAt" = $2 FROM line JOIN locked ON locked."id" = line."productId"
        WHERE p."id" = line."productId" AND p."stock" - p."reserved" >= line."quantity" RETURNING line."productId"
      ), committed AS (
-       UPDATE "Reservation" SET "status" = 'COMMITTED', "settledAt" = $2
+       UPDATE "Reservation" SET "status" = ${COMMIT_RELEASED.to}, "settledAt" = $2
        WHERE "checkoutId" = $1 AND "productId" IN (SELECT "productId" FROM taken) RETURNING 1
      )
      SELECT (SELECT count(*)::int FROM line) AS wanted, (SELECT count(*)::int FROM committed) AS taken`,
@@ -108,7 +108,7 @@ export async function commitReleased(db: Queryable, checkoutId: string, now: Dat
 export async function couldCommitReleased(db: Queryable, checkoutId: string): Promise<boolean> {
   const { rowCount } = await db.query(
     `SELECT FROM "Reservation" r JOIN "Product" p ON p."id" = r."productId"
-     WHERE r."checkoutId" = $1 AND r."status" = 'RELEASED' AND p."stock" - p."reserved" < r."quantity"`,
+     WHERE r."checkoutId" = $1 AND r."status" ${RELEASED} AND p."stock" - p."reserved" < r."quantity"`,
     [checkoutId]
   )
   return rowCount === 0
@@ -122,14 +122,14 @@ export async function restockRefunds(db: Queryable, orderId: string, now: Date):
   const { rows } = await db.query<Quantity>(
     `WITH due AS (
        SELECT r."id", r."restock", p."checkoutId" FROM "Refund" r JOIN "Payment" p USING ("paymentIntentId")
-       WHERE r."orderId" = $1 AND r."restock" IS NOT NULL AND r."restockedAt" IS NULL AND r."status" IN ('PENDING', 'SUCCEEDED')
-         AND ${TOOK_GOODS} AND EXISTS (SELECT FROM "Reservation" v WHERE v."checkoutId" = p."checkoutId" AND v."status" = 'COMMITTED')
+       WHERE r."orderId" = $1 AND r."restock" IS NOT NULL AND r."restockedAt" IS NULL AND r."status" ${OUTGOING}
+         AND ${TOOK_GOODS} AND EXISTS (SELECT FROM "Reservation" v WHERE v."checkoutId" = p."checkoutId" AND v."status" ${COMMITTED})
      ), done AS (
        UPDATE "Refund" SET "restockedAt" = $2 WHERE "id" IN (SELECT "id" FROM due)
      ), line AS (
        SELECT v."checkoutId", v."productId", LEAST(v."quantity" - v."restocked", sum(CASE
          WHEN due."restock" = '"all"' THEN v."quantity" ELSE COALESCE((due."restock"->>v."productId")::int, 0) END))::int AS "quantity"
-       FROM "Reservation" v JOIN due ON due."checkoutId" = v."checkoutId" WHERE v."status" = 'COMMITTED'
+       FROM "Reservation" v JOIN due ON due."checkoutId" = v."checkoutId" WHERE v."status" ${COMMITTED}
        GROUP BY v."checkoutId", v."productId", v."quantity", v."restocked"
      ), returned AS (
        UPDATE "Reservation" v SET "restocked" = v."restocked" + line."quantity" FROM line
@@ -144,4 +144,9 @@ export async function restockRefunds(db: Queryable, orderId: string, now: Date):
     [orderId, now]
   )
   return rows
+}
+
+/** Those of these products that exist, sold or not. */
+export async function findProducts({ prisma }: Database, ids: string[]): Promise<Product[]> {
+  return await prisma.product.findMany({ where: { id: { in: ids } } })
 }

@@ -1,5 +1,7 @@
 import type { QueryConfig } from 'pg'
 import type { Queryable } from '../database/database.js'
+import { checkoutStates, eventStates, refundStates } from '../rules/state-groups.js'
+import { oneOf } from './states.js'
 
 /** New checkouts and orders are refused until it is switched off, or until `until`. */
 export interface Maintenance {
@@ -45,9 +47,9 @@ export async function switchNotifications(db: Queryable, on: boolean, now: Date)
 /** What a deploy should wait for: rows that a job is working off. */
 export async function countUnderWay(db: Queryable): Promise<number> {
   const { rows } = await db.query<{ count: number }>(
-    `SELECT ((SELECT count(*) FROM "Checkout" WHERE "status" IN ('RECEIVED', 'VERIFIED'))
-       + (SELECT count(*) FROM "WebhookEvent" WHERE "status" = 'RECEIVED')
-       + (SELECT count(*) FROM "Refund" WHERE "status" = 'REQUESTED'))::int AS count`
+    `SELECT ((SELECT count(*) FROM "Checkout" WHERE "status" ${oneOf(checkoutStates.inFlight)})
+       + (SELECT count(*) FROM "WebhookEvent" WHERE "status" ${oneOf(eventStates.received)})
+       + (SELECT count(*) FROM "Refund" WHERE "status" ${oneOf(refundStates.requested)}))::int AS count`
   )
   return rows[0]?.count ?? 0
 }

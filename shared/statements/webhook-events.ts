@@ -1,7 +1,16 @@
-import { type AuditEntry, auditInsert, auditParameter } from '../audit/audit.js'
-import type { Queryable } from '../database/database.js'
+import type { WebhookEvent } from '../../prisma/generated/client.js'
+import { type AuditEntry, auditParameter } from '../audit/audit.js'
+import type { Database, Queryable } from '../database/database.js'
 import { maskOptional, maskText } from '../identity/masking.js'
-import type { WebhookEventStatus } from '../rules/transitions.js'
+import { eventStates } from '../rules/state-groups.js'
+import { sourcesOf, type WebhookEventStatus, webhookEventRules } from '../rules/transitions.js'
+import { auditInsert } from './audit-rows.js'
+import { INSTALLATION_NAMES } from './installation.js'
+import { move, oneOf } from './states.js'
+
+const BURY = move(webhookEventRules, 'DEAD')
+const REVIVE = move(webhookEventRules, 'RECEIVED', { operator: true })
+const RESOLVE = move(webhookEventRules, 'RESOLVED', { operator: true })
 
 export interface NewWebhookEvent {
   id: string
@@ -49,10 +58,15 @@ export async function storeEvents(db: Queryable, given: NewWebhookEvent[]): Prom
   return new Set(rows.map(row => row.id))
 }
 
-export async function lockEvent(db: Queryable, id: string): Promise<WebhookEventRow | undefined> {
-  const { rows } = await db.query<WebhookEventRow>({
+/** An event to apply, with the names by which what it tells can be ours. */
+export interface LockedEvent extends WebhookEventRow {
+  installation: string[]
+}
+
+export async function lockEvent(db: Queryable, id: string): Promise<LockedEvent | undefined> {
+  const { rows } = await db.query<LockedEvent>({
     name: 'lock-event',
-    text: 'SELECT * FROM "WebhookEvent" WHERE "id" = $1 FOR NO KEY UPDATE',
+    text: `SELECT e.*, ${INSTALLATION_NAMES} AS "installation" FROM "WebhookEvent" e WHERE e."id" = $1 FOR NO KEY UPDATE OF e`,
     values: [id]
   })
   return rows[0]
@@ -69,17 +83,25 @@ export async function finishEvent(
     text: `
     WITH finished AS (
       UPDATE "WebhookEvent" SET "status" = $2, "checkoutId" = $3, "error" = $4, "processedAt" = $5
-      WHERE "id" = $1 AND "status" = 'RECEIVED' RETURNING "id"
+      WHERE "id" = $1 AND "status" = ANY($7::"WebhookEventStatus"[]) RETURNING "id"
     )
     ${auditInsert(6, 'EXISTS (SELECT FROM finished)')}`,
-    values: [id, end.status, end.checkoutId, maskOptional(end.note), end.now, auditParameter(end.audit)]
+    values: [
+      id,
+      end.status,
+      end.checkoutId,
+      maskOptional(end.note),
+      end.now,
+      auditParameter(end.audit),
+      sourcesOf(webhookEventRules, end.status)
+    ]
   })
 }
 
 /** Records a failed try, and returns how many there were. */
 export async function recordEventFailure(db: Queryable, id: string, error: string): Promise<number> {
   const { rows } = await db.query<{ attempts: number }>(
-    `UPDATE "WebhookEvent" SET "attempts" = "attempts" + 1, "error" = $2 WHERE "id" = $1 AND "status" = 'RECEIVED' RETURNING "attempts"`,
+    `UPDATE "WebhookEvent" SET "attempts" = "attempts" + 1, "error" = $2 WHERE "id" = $1 AND "status" ${oneOf(eventStates.received)} RETURNING "attempts"`,
     [id, maskText(error).slice(0, 1_000)]
   )
   return rows[0]?.attempts ?? 0
@@ -88,8 +110,8 @@ export async function recordEventFailure(db: Queryable, id: string, error: strin
 /** Gives up on an event until an operator replays it. False when it is not waiting any more. */
 export async function buryEvent(db: Queryable, id: string, error: string, now: Date): Promise<boolean> {
   const { rowCount } = await db.query(
-    `UPDATE "WebhookEvent" SET "status" = 'DEAD', "attempts" = "attempts" + 1, "error" = $2, "processedAt" = $3
-     WHERE "id" = $1 AND "status" = 'RECEIVED'`,
+    `UPDATE "WebhookEvent" SET "status" = ${BURY.to}, "attempts" = "attempts" + 1, "error" = $2, "processedAt" = $3
+     WHERE "id" = $1 AND "status" ${BURY.from}`,
     [id, maskText(error).slice(0, 1_000), now]
   )
   return rowCount === 1
@@ -115,8 +137,8 @@ export async function reviveEvent(db: Queryable, id: string, by: Replayer): Prom
   }
   const { rowCount } = await db.query(
     `WITH revived AS (
-       UPDATE "WebhookEvent" SET "status" = 'RECEIVED', "attempts" = 0, "error" = NULL, "processedAt" = NULL
-       WHERE "id" = $1 AND "status" = 'DEAD' RETURNING "id"
+       UPDATE "WebhookEvent" SET "status" = ${REVIVE.to}, "attempts" = 0, "error" = NULL, "processedAt" = NULL
+       WHERE "id" = $1 AND "status" ${REVIVE.from} RETURNING "id"
      ), audited AS (${auditInsert(2, 'EXISTS (SELECT FROM revived)')})
      SELECT FROM revived`,
     [id, auditParameter(audit)]
@@ -132,10 +154,42 @@ export async function resolveEvent(
 ): Promise<boolean> {
   const { rowCount } = await db.query(
     `WITH resolved AS (
-       UPDATE "WebhookEvent" SET "status" = 'RESOLVED', "resolvedBy" = $2, "note" = $3 WHERE "id" = $1 AND "status" = 'DEAD' RETURNING "id"
+       UPDATE "WebhookEvent" SET "status" = ${RESOLVE.to}, "resolvedBy" = $2, "note" = $3 WHERE "id" = $1 AND "status" ${RESOLVE.from} RETURNING "id"
      ), audited AS (${auditInsert(4, 'EXISTS (SELECT FROM resolved)')})
      SELECT FROM resolved`,
     [id, end.by, maskText(end.note), auditParameter(end.audit)]
   )
   return rowCount === 1
+}
+
+type ListedEvent = Omit<WebhookEvent, 'payload'>
+
+/** Newest first; of all states when none is given. */
+export async function listEvents(
+  { prisma }: Database,
+  status: WebhookEventStatus | undefined,
+  limit: number
+): Promise<ListedEvent[]> {
+  const where = status === undefined ? {} : { status }
+  return await prisma.webhookEvent.findMany({
+    where,
+    orderBy: { receivedAt: 'desc' },
+    take: limit,
+    omit: { payload: true }
+  })
+}
+
+/** Oldest first. */
+export async function listDeadEvents({ prisma }: Database, limit: number): Promise<ListedEvent[]> {
+  return await prisma.webhookEvent.findMany({
+    where: { status: { in: [...eventStates.dead] } },
+    orderBy: { receivedAt: 'asc' },
+    take: limit,
+    omit: { payload: true }
+  })
+}
+
+/** With its payload; null when there is none. */
+export async function showEvent({ prisma }: Database, id: string): Promise<WebhookEvent | null> {
+  return await prisma.webhookEvent.findUnique({ where: { id } })
 }

@@ -17,21 +17,15 @@ export async function findWrongs(shop: Shop, stockBefore: Map<string, number>): 
   ]
 }
 
-function tableOf<K extends 'checkout.session' | 'payment_intent' | 'charge' | 'event'>(shop: Shop, kind: K) {
-  const simulator = shop.stack.simulator
-  if (simulator === undefined) throw new Error('This shop has no simulator')
-  return simulator.store.table(kind)
-}
-
 /** Each checkout is what Stripe says of its Session. */
 async function wrongCheckouts(shop: Shop): Promise<string[]> {
   const checkouts = await shop.stack.services.db.prisma.checkout.findMany()
   const byId = new Map(checkouts.map(checkout => [checkout.id, checkout]))
-  return [...tableOf(shop, 'checkout.session').values()].flatMap(session => {
+  return shop.simulator.record.sessions().flatMap(session => {
     const checkout = byId.get(session.metadata?.checkoutId ?? '')
     // One that was left behind: what somebody paid through it is looked at with its order.
     if (checkout !== undefined && checkout.sessionId !== session.id) return []
-    const expected = expectedStatus(session, tableOf(shop, 'payment_intent').get(String(session.payment_intent)))
+    const expected = expectedStatus(session, shop.simulator.record.intent(String(session.payment_intent)))
     return checkout?.status === expected ? [] : [`checkout ${checkout?.id} is ${checkout?.status}, not ${expected}`]
   })
 }
@@ -53,9 +47,9 @@ async function wrongOrders(shop: Shop): Promise<string[]> {
       const [ours, stripes] = [record.ours, record.stripes].map(each => JSON.stringify(each))
       wrongs.push(`order ${order.id} (${order.status}) is ${ours}, and Stripe has ${stripes}`)
     }
-    const charges = [...tableOf(shop, 'charge').values()].filter(
-      charge => charge.metadata.orderId === order.id && charge.status === 'succeeded'
-    )
+    const charges = shop.simulator.record
+      .chargesOf({ orderId: order.id })
+      .filter(charge => charge.status === 'succeeded')
     const captured = charges.reduce((sum, charge) => sum + charge.amount_captured, 0)
     const known = order.payments.reduce((sum, payment) => sum + Number(payment.captured), 0)
     if (known !== captured) wrongs.push(`order ${order.id} has ${known} captured, not ${captured}`)
@@ -96,7 +90,7 @@ async function wrongStock(shop: Shop, before: Map<string, number>): Promise<stri
 async function wrongEvents(shop: Shop): Promise<string[]> {
   const rows = await shop.stack.services.db.prisma.webhookEvent.findMany({ omit: { payload: true } })
   const applied = new Set(rows.filter(row => row.status === 'PROCESSED' || row.status === 'IGNORED').map(row => row.id))
-  const missing = [...tableOf(shop, 'event').values()].filter(event => !applied.has(event.id))
+  const missing = shop.simulator.record.events().filter(event => !applied.has(event.id))
   return missing.map(event => `${event.id} (${event.type}) was not applied`)
 }
 

@@ -7,7 +7,6 @@ import { bookBalanceTransactions } from '../../shared/reconcile/balance.js'
 import { checkLedger } from '../../shared/reconcile/ledger-check.js'
 import type { Services } from '../../shared/runtime/services.js'
 import { storeEvents } from '../../shared/statements/webhook-events.js'
-import type { Simulator } from '../../simulator/start.js'
 import type { Shop } from './shop.js'
 
 let made = 0
@@ -34,13 +33,7 @@ export async function payWith(url: string, promotion_code: string, number = '424
   await (await fetch(url, { method: 'POST', body, redirect: 'manual' })).arrayBuffer()
 }
 
-export function simulatorOf({ stack }: Shop): Simulator {
-  if (stack.simulator === undefined) throw new Error('this shop has no simulator')
-  return stack.simulator
-}
-
-export const sessionOf = (shop: Shop, id: string) =>
-  simulatorOf(shop).store.table('checkout.session').get(id) as Stripe.Checkout.Session
+export const sessionOf = (shop: Shop, id: string) => shop.simulator.record.session(id) as Stripe.Checkout.Session
 
 /** The PaymentIntent that a Session was paid with. */
 export const intentOf = (shop: Shop, sessionId: string) => String(sessionOf(shop, sessionId).payment_intent)
@@ -53,7 +46,7 @@ export const paymentRow = (shop: Shop, orderId: string) =>
 
 /** Waits until all that Stripe has told is applied. */
 export async function allApplied(shop: Shop): Promise<void> {
-  await simulatorOf(shop).idle()
+  await shop.simulator.idle()
   const { prisma } = shop.stack.services.db
   await eventually(
     () => prisma.webhookEvent.count({ where: { status: 'RECEIVED' } }),

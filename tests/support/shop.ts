@@ -6,7 +6,7 @@ import { createShopper, type Shopper } from '../../local/shopper.js'
 import { type Stack, startStack } from '../../local/stack.js'
 import { createLogger, type Logger } from '../../shared/logger.js'
 import { runShutdown } from '../../shared/runtime/shutdown.js'
-import type { SimulatorOptions } from '../../simulator/start.js'
+import type { Simulator, SimulatorOptions } from '../../simulator/start.js'
 
 export type Engine = 'postgres' | 'redis'
 
@@ -16,6 +16,7 @@ export const engines: Engine[] = process.env.TEST_REDIS_URL ? ['postgres', 'redi
 /** The whole pipeline on a database of its own, with customers and the simulator. */
 export interface Shop {
   stack: Stack
+  simulator: Simulator
   customer(userId: string): Promise<Shopper>
   close(): Promise<void>
 }
@@ -62,8 +63,11 @@ export async function openShop(
       ...env
     }
   })
+  const { simulator } = stack
+  if (simulator === undefined) throw new Error('A shop of the tests has a simulator, not a Stripe account.')
   return {
     stack,
+    simulator,
     customer: userId =>
       createShopper({
         port: stack.api.port,
@@ -75,6 +79,16 @@ export async function openShop(
       await runShutdown(stack.shutdown, stack.services.log)
       await administer(server, `DROP DATABASE "${name}" WITH (FORCE)`)
     }
+  }
+}
+
+/** Does `work` with a shop, which is closed after it however it ends. */
+export async function withShop<T>(opening: Promise<Shop>, work: (shop: Shop) => Promise<T>): Promise<T> {
+  const shop = await opening
+  try {
+    return await work(shop)
+  } finally {
+    await shop.close()
   }
 }
 

@@ -1,5 +1,5 @@
 import type Stripe from 'stripe'
-import type { Simulator } from '../../simulator/start.js'
+import type { AccountRecord } from '../../simulator/record.js'
 import type { Shop } from './shop.js'
 
 /** What one side says of an order; amounts in minor units. Undefined: the order's state leaves it open. */
@@ -14,8 +14,7 @@ export interface OrderRecord {
 
 /** What our rows say of an order, and what the simulated Stripe's own record says. They have to agree. */
 export async function bothRecords(shop: Shop, orderId: string): Promise<{ ours: OrderRecord; stripes: OrderRecord }> {
-  const { services, simulator } = shop.stack
-  if (simulator === undefined) throw new Error('This shop has no simulator')
+  const { services } = shop.stack
   const { rows } = await services.db.pool.query(
     `SELECT o."status", o."captured", o."refunded",
        (SELECT array_agg("sessionId") FROM "Checkout" WHERE "orderId" = $1) AS "sessionIds",
@@ -26,7 +25,7 @@ export async function bothRecords(shop: Shop, orderId: string): Promise<{ ours: 
     [orderId]
   )
   const { status, captured, refunded, sessionIds, held, sold } = rows[0]
-  const stripes = recordOf(simulator, orderId, sessionIds)
+  const stripes = recordOf(shop.simulator.record, orderId, sessionIds)
   // In review nobody has said yet whether the money counts. Whether refunded goods came back Stripe does not know.
   if (status === 'NEEDS_REVIEW') return { ours: { held }, stripes: { held: stripes.held } }
   const money = { held, captured, refunded }
@@ -34,22 +33,21 @@ export async function bothRecords(shop: Shop, orderId: string): Promise<{ ours: 
   return { ours: { ...money, sold }, stripes }
 }
 
-function recordOf(simulator: Simulator, orderId: string, sessionIds: string[]): Required<OrderRecord> {
-  const { store } = simulator
-  const charges = [...store.table('charge').values()].filter(charge => charge.metadata.orderId === orderId)
+function recordOf(account: AccountRecord, orderId: string, sessionIds: string[]): Required<OrderRecord> {
+  const charges = account.chargesOf({ orderId })
   const ofCharges = ({ charge }: { charge: string | Stripe.Charge | null }) => charges.some(each => each.id === charge)
-  const refunds = [...store.table('refund').values()].filter(ofCharges)
-  const disputes = [...store.table('dispute').values()].filter(ofCharges)
+  const refunds = account.refunds().filter(ofCharges)
+  const disputes = account.disputes().filter(ofCharges)
   const sources = new Set([...charges, ...refunds, ...disputes].map(each => each.id))
-  const moved = [...store.table('balance_transaction').values()].filter(entry => sources.has(String(entry.source)))
+  const moved = account.balanceTransactions().filter(entry => sources.has(String(entry.source)))
 
   const paid = sessionIds
-    .map(id => store.table('checkout.session').get(id))
+    .map(id => account.session(id))
     .filter(session => session !== undefined && session.payment_status !== 'unpaid')
   const intents = new Set(paid.map(session => session?.payment_intent))
-  const captured = [...store.table('payment_intent').values()].filter(intent => intents.has(intent.id))
+  const captured = account.intents().filter(intent => intents.has(intent.id))
   const stands = refunds.filter(each => each.status !== 'failed' && each.status !== 'canceled')
-  const lines = paid.flatMap(session => store.lineItems.get(session?.id ?? '') ?? [])
+  const lines = paid.flatMap(session => account.lineItemsOf(session?.id ?? ''))
   return {
     held: sum(moved.map(entry => entry.amount)),
     captured: sum(captured.map(intent => intent.amount_received)),

@@ -28,7 +28,7 @@ const SETTINGS: Record<string, string>[] = [
 
 /** What goes wrong from time to time: Stripe, its deliveries, a worker, the database's connections, its locks. */
 export async function makeTrouble(shop: Shop, random: Random, until: number): Promise<void> {
-  const faults = shop.stack.simulator?.faults
+  const faults = shop.simulator.faults
   let workers = spawnWorkers(shop.stack.env)
   const troubles = [
     () =>

@@ -6,6 +6,7 @@ const count = integer(1, 100_000)
 
 export const fraud = {
   title: 'Fraud',
+  // At npm start one visitor plays many: the rules of a real shop would soon ask Ada's bank.
   settings: {
     enabled: setting('FRAUD_CHECK_ENABLED', flag, { default: 'true', doc: 'all rules of this table' }),
     velocity: setting('FRAUD_VELOCITY_CHECK', flag, {
@@ -15,17 +16,17 @@ export const fraud = {
     maxAttempts: setting('FRAUD_MAX_ATTEMPTS_PER_HOUR', count, {
       default: '10',
       doc: 'checkouts of a customer in an hour; more are refused',
-      npmStart: '`100`'
+      npmStart: { value: '100' }
     }),
     challengeAttempts: setting('FRAUD_CHALLENGE_ATTEMPTS', count, {
       default: '5',
       doc: 'more checkouts by a customer in ten minutes, and the bank has to authenticate (3D Secure)',
-      npmStart: '`30`'
+      npmStart: { value: '30' }
     }),
     challengeFailures: setting('FRAUD_CHALLENGE_FAILURES', count, {
       default: '3',
       doc: 'more failures of a customer in ten minutes, and it has to, too',
-      npmStart: '`15`'
+      npmStart: { value: '15' }
     }),
     challengeSmallCarts: setting('FRAUD_CHALLENGE_SMALL_CARTS', count, {
       default: '5',

@@ -10,9 +10,9 @@ const requests = integer(0, 1_000_000)
 export const ingress = {
   title: 'Ingress',
   settings: {
-    allowedOrigins: setting('ALLOWED_ORIGINS', list('origins such as https://shop.example'), {
+    allowedOrigins: setting('ALLOWED_ORIGINS', list('origins such as https://shop.example or https://*.shop.example'), {
       default: '',
-      doc: 'origins of the storefront, with commas; needed with cookies, and in production',
+      doc: 'origins of the storefront, with commas; `*.` stands for one label before a host of your own; needed with cookies, and in production',
       npmStart: "the demo storefront's, too",
       example: 'https://shop.example'
     }),

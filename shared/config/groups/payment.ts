@@ -30,7 +30,7 @@ export const payment = {
     }),
     statementDescriptor: optional('PAYMENT_STATEMENT_DESCRIPTOR', statementDescriptor, {
       doc: "suffix on the customer's statement",
-      npmStart: '`TILLWORKS`'
+      npmStart: { value: 'TILLWORKS' }
     }),
     captureMethod: setting('PAYMENT_CAPTURE_METHOD', choice(['automatic', 'manual']), {
       default: 'automatic',
@@ -39,7 +39,7 @@ export const payment = {
     promotionCodes: setting('PAYMENT_PROMOTION_CODES', flag, {
       default: 'false',
       doc: 'Checkout takes promotion codes; without it a discount sends an order to review',
-      npmStart: '`true`'
+      npmStart: { value: 'true' }
     }),
     automaticTax: setting('PAYMENT_AUTOMATIC_TAX', flag, {
       default: 'false',

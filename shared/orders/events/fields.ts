@@ -68,6 +68,11 @@ export function idOf(reference: unknown, field = 'id'): string | null {
   return id
 }
 
+/** As idOf(), of something that has to be there. */
+export function presentIdOf(reference: unknown, field: string): string {
+  return idOf(reference, field) ?? refuse(field, reference, 'an id')
+}
+
 /** What can be an id of ours: metadata can be anybody's, and anything. */
 export function ownIdOf(value: unknown): string | undefined {
   return typeof value === 'string' && /^c[0-9a-z]{24}$/.test(value) ? value : undefined

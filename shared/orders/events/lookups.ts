@@ -26,6 +26,7 @@ export class Lookups {
     return this.#get('intent', id)
   }
 
+  /** With its balance transaction. */
   charge(id: string): Stripe.Charge | null {
     return this.#get('charge', id)
   }
@@ -33,6 +34,11 @@ export class Lookups {
   /** All refunds of a PaymentIntent. */
   refunds(paymentIntentId: string): Stripe.Refund[] {
     return this.#get('refunds', paymentIntentId) ?? []
+  }
+
+  /** It was asked for already. */
+  has(id: string): boolean {
+    return this.#found.has(`intent:${id}`) || this.#found.has(`charge:${id}`)
   }
 
   async fetch(stripe: Stripe, { kind, id }: LookupNeeded): Promise<void> {
@@ -52,7 +58,7 @@ async function fetchObject(stripe: Stripe, kind: Kind, id: string): Promise<unkn
       case 'intent':
         return await stripe.paymentIntents.retrieve(id)
       case 'charge':
-        return await stripe.charges.retrieve(id)
+        return await stripe.charges.retrieve(id, { expand: ['balance_transaction'] })
       case 'refunds':
         return await listRefunds(stripe, id)
     }

@@ -1,19 +1,20 @@
 import type Stripe from 'stripe'
+import { sessionDifference } from '../../rules/session-difference.js'
 import { termsOf } from '../../rules/session-terms.js'
 import type { CheckoutStatus, PaymentStatus } from '../../rules/transitions.js'
 import { findSessionCheckout, moveCheckout } from '../../statements/checkouts.js'
+import { recordContact } from '../../statements/orders.js'
 import { recordPayment } from '../../statements/payments.js'
 import { advanceOrder } from '../advance.js'
+import { contactOf } from './contact.js'
 import {
   type AppliedEvent,
   about,
   amountOf,
-  checkoutIdOf,
   currencyOf,
   type EventContext,
   type EventHandler,
   idOf,
-  lockOwnCheckout,
   NOT_OURS,
   type OwnCheckout,
   objectOf,
@@ -24,7 +25,8 @@ import {
   timeOf
 } from './context.js'
 import { type IntentFacts, intentStatus, recordIntent } from './intent.js'
-import { sessionDifference } from './session-difference.js'
+import { lockNamed, readOwner } from './owner.js'
+import { sessionFacts } from './session-facts.js'
 
 interface SessionContext extends EventContext {
   session: Stripe.Checkout.Session
@@ -74,15 +76,19 @@ function onSession(apply: (context: SessionContext) => Promise<AppliedEvent>): E
   return async context => {
     const session = objectOf<Stripe.Checkout.Session>(context, 'checkout.session')
     if (!session.id.startsWith('cs_')) refuse('id', session.id, 'that of a Checkout Session')
-    const checkoutId = checkoutIdOf(session)
-    const found = await findSessionCheckout(context.client, session.id, checkoutId ?? null)
-    if (found === undefined && checkoutId === undefined) return NOT_OURS
-    const checkout =
-      found === undefined
-        ? await lockOwnCheckout(context, checkoutId as string, `Session ${session.id}`)
-        : ownCheckout(found)
+    const owner = await readOwner(context, session)
+    if (owner.whose === 'another') return ofNeighbour(context, session)
+    const found = await findSessionCheckout(context.client, session.id, owner.checkoutId ?? null)
+    const checkout = found === undefined ? await lockNamed(context, owner, session) : ownCheckout(found)
+    if (checkout === undefined) return ofNeighbour(context, session)
     return await apply({ ...about(context, checkout), session, checkout, isStray: found === undefined })
   }
+}
+
+function ofNeighbour({ services }: EventContext, session: Stripe.Checkout.Session): AppliedEvent {
+  const intent = idOf(session.payment_intent, 'payment_intent')
+  if (intent !== null) services.neighbours.add(intent)
+  return NOT_OURS
 }
 
 /** The customer has submitted: what the payment is now, whether it is what was verified, and what follows. */
@@ -91,7 +97,9 @@ async function complete(context: SessionContext, to: CheckoutStatus, status: Pay
   if (context.isStray) return await completeStray(context, status)
   const moved = await move(context, to)
   if (!moved && checkout.status === to) return unchanged(checkout)
-  const difference = sessionDifference(termsOf(checkout, services.config.payment), checkout, session)
+  const contact = contactOf(session)
+  if (contact !== undefined) await recordContact(context.client, checkout.orderId, contact)
+  const difference = sessionDifference(termsOf(checkout, services.config.payment), checkout, sessionFacts(session))
   await recordSession(context, status, difference ?? null)
   await advanceOrder(context, checkout.orderId)
   return processed(checkout, difference ?? (moved ? null : `the checkout was ${checkout.status} already`))

@@ -1,0 +1,97 @@
+import type Stripe from 'stripe'
+import type { Config } from '../config/config.js'
+import { SECOND } from '../duration.js'
+import { TerminalError } from '../errors.js'
+import { type OrderLine, subtotalOf } from '../rules/order-line.js'
+import { INSTALLATION } from '../rules/ownership.js'
+import { mailableAtStripe } from '../rules/stripe-email.js'
+import type { VerifiedCheckout } from './verified-checkout.js'
+
+/**
+ * The customer's bank has to authenticate (https://docs.stripe.com/payments/3d-secure/authentication-flow#manual-three-ds).
+ * Only cards are asked to, so that nothing else is offered: no debits, and no Link, which keeps cards of its own.
+ */
+const challenge = {
+  payment_method_options: { card: { request_three_d_secure: 'any' } },
+  allowed_payment_method_types: ['card'],
+  wallet_options: { link: { display: 'never' } }
+} satisfies Partial<Stripe.Checkout.SessionCreateParams>
+
+/**
+ * What Stripe is told to charge: the verified lines and the delivery, never what the client sent. It is made once and kept
+ * with the checkout, so that every try sends the same under the same idempotency key, whatever the settings are by then.
+ */
+export function sessionParams(
+  config: Config,
+  installation: string,
+  checkout: VerifiedCheckout,
+  lines: OrderLine[]
+): Stripe.Checkout.SessionCreateParams {
+  const currency = checkout.currency.toLowerCase()
+  const email = mailableAtStripe(checkout.email)
+  const { payment } = config
+  const shipping = checkout.amount - subtotalOf(lines)
+  if (shipping < 0) throw new TerminalError(`The total of checkout ${checkout.id} is less than the sum of its lines`)
+  const metadata = {
+    [INSTALLATION]: installation,
+    userId: checkout.userId,
+    orderId: checkout.orderId,
+    checkoutId: checkout.id,
+    requestId: checkout.requestId
+  }
+  return {
+    mode: 'payment',
+    client_reference_id: checkout.id,
+    ...(email === undefined ? {} : { customer_email: email }),
+    metadata,
+    line_items: lines.map(line => ({
+      quantity: line.quantity,
+      price_data: {
+        currency,
+        unit_amount: line.unitPrice,
+        ...(payment.automaticTax ? { tax_behavior: payment.taxBehavior } : {}),
+        product_data: {
+          name: line.name,
+          metadata: { [INSTALLATION]: installation, productId: line.productId },
+          ...(line.description ? { description: line.description } : {}),
+          // Stripe fetches images: only absolute addresses make sense there.
+          ...(line.image?.startsWith('https://') ? { images: [line.image] } : {})
+        }
+      }
+    })),
+    ...(shipping > 0
+      ? {
+          shipping_options: [
+            {
+              shipping_rate_data: {
+                type: 'fixed_amount',
+                display_name: 'Delivery',
+                fixed_amount: { amount: shipping, currency },
+                ...(payment.automaticTax ? { tax_behavior: payment.taxBehavior } : {})
+              }
+            }
+          ]
+        }
+      : {}),
+    // Said in words, because an account can have them on by default.
+    adaptive_pricing: { enabled: payment.adaptivePricing },
+    ...(payment.automaticTax ? { automatic_tax: { enabled: true } } : {}),
+    ...(payment.promotionCodes ? { allow_promotion_codes: true } : {}),
+    ...(checkout.risk === 'CHALLENGE' ? challenge : {}),
+    payment_intent_data: {
+      metadata,
+      capture_method: payment.captureMethod,
+      // Cards take the suffix only: https://docs.stripe.com/get-started/account/statement-descriptors
+      ...(payment.statementDescriptor ? { statement_descriptor_suffix: payment.statementDescriptor } : {})
+    },
+    expires_at: Math.floor(checkout.sessionExpiresAt.getTime() / SECOND),
+    success_url: withSessionId(payment.successUrl),
+    cancel_url: payment.cancelUrl
+  }
+}
+
+/** https://docs.stripe.com/payments/checkout/custom-success-page: Stripe fills in the braces, so they stay unescaped. */
+function withSessionId(url: string): string {
+  if (url.includes('{CHECKOUT_SESSION_ID}')) return url
+  return `${url}${url.includes('?') ? '&' : '?'}session_id={CHECKOUT_SESSION_ID}`
+}

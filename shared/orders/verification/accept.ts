@@ -1,0 +1,52 @@
+import { MINUTE } from '../../duration.js'
+import { quantitiesOf } from '../../rules/order-line.js'
+import { type CheckoutRow, moveCheckout } from '../../statements/checkouts.js'
+import { readInstallation } from '../../statements/installation.js'
+import { fillOrder } from '../../statements/orders.js'
+import { reserveStock } from '../../statements/stock.js'
+import { type Change, trailOf } from '../change.js'
+import { sessionParams } from '../session-params.js'
+import type { VerifiedCheckout } from '../verified-checkout.js'
+import type { Acceptance } from './decision.js'
+
+/** RECEIVED → VERIFIED: the stock is reserved, the order has its lines, and what its Session is made of is kept. */
+export async function accept(
+  { services, client }: Change,
+  checkout: CheckoutRow,
+  { orderId, fillsOrder, cart, challenge }: Acceptance
+): Promise<void> {
+  const now = services.now()
+  if (!(await reserveStock(client, checkout.id, quantitiesOf(cart.lines), now))) {
+    throw new Error('Stock that was just seen could not be reserved')
+  }
+  if (fillsOrder) await fillOrder(client, { id: orderId, ...cart, now })
+  const [installation] = await readInstallation(client)
+  const verified: VerifiedCheckout = {
+    ...checkout,
+    orderId,
+    amount: cart.total,
+    risk: challenge.length > 0 ? 'CHALLENGE' : null,
+    sessionExpiresAt: new Date(now.getTime() + services.config.payment.sessionMinutes * MINUTE)
+  }
+  await moveCheckout(client, checkout.id, {
+    to: 'VERIFIED',
+    now,
+    orderId,
+    amount: verified.amount,
+    risk: verified.risk,
+    sessionExpiresAt: verified.sessionExpiresAt,
+    sessionParams: sessionParams(services.config, installation, verified, cart.lines),
+    audit: [
+      {
+        action: 'checkout_verified',
+        status: 'SUCCESS',
+        ...trailOf(verified),
+        amount: verified.amount,
+        currency: checkout.currency,
+        before: checkout.status,
+        after: 'VERIFIED',
+        metadata: challenge.length > 0 ? { fraud: 'challenge', reasons: challenge } : null
+      }
+    ]
+  })
+}

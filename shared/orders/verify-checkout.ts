@@ -1,0 +1,48 @@
+import type { Services } from '../runtime/services.js'
+import { type CheckoutRow, lockWithCustomer } from '../statements/checkouts.js'
+import { type Change, inChange } from './change.js'
+import { endIfPossible } from './expire-checkout.js'
+import { accept } from './verification/accept.js'
+import { decide } from './verification/decide.js'
+import { reject } from './verification/reject.js'
+
+/** Older checkouts that one try may ask Stripe to end; the next try goes on with what is left. */
+const MAX_ENDED = 10
+
+/**
+ * Checks a cart against the database and reserves its stock: RECEIVED → VERIFIED or REJECTED, in one transaction. What has
+ * to end first ends between two of them, by Stripe's word (docs/golden-rules.md, 6 and 10); one that Stripe does not end is
+ * left out from then on. True when the checkout is verified.
+ */
+export async function verifyCheckout(services: Services, checkoutId: string): Promise<boolean> {
+  for (let ended = 0; ; ended++) {
+    const { isVerified, endsFirst } = await inChange(services, { checkoutId }, change => verify(change, checkoutId))
+    if (endsFirst === undefined) return isVerified
+    if (ended === MAX_ENDED) throw new Error(`Checkout ${endsFirst.id} has to end first`)
+    await endIfPossible(services, endsFirst)
+  }
+}
+
+interface Verification {
+  isVerified: boolean
+  /** The open checkout that has to end first; nothing was written. */
+  endsFirst?: CheckoutRow
+}
+
+async function verify(change: Change, checkoutId: string): Promise<Verification> {
+  const checkout = await lockWithCustomer(change.client, checkoutId)
+  if (checkout === undefined) throw new Error(`There is no checkout ${checkoutId}`)
+  // A second job for a verified checkout (after a crash between commit and enqueue) only has to enqueue what follows.
+  if (checkout.status !== 'RECEIVED') return { isVerified: checkout.status === 'VERIFIED' }
+  const decision = await decide(change, checkout)
+  switch (decision.outcome) {
+    case 'accept':
+      await accept(change, checkout, decision)
+      return { isVerified: true }
+    case 'reject':
+      await reject(change, checkout, decision)
+      return { isVerified: false }
+    case 'wait':
+      return { isVerified: false, endsFirst: decision.endsFirst }
+  }
+}

@@ -1,0 +1,29 @@
+import type { MinorUnits } from '../money.js'
+
+/** A product as the shop sells it. */
+export interface SoldProduct {
+  id: string
+  name: string
+  description: string | null
+  image: string | null
+  price: MinorUnits
+  currency: string
+  active: boolean
+  stock: number
+  reserved: number
+}
+
+/** What one costs in a currency; undefined when it is not sold in that. */
+export function priceIn(product: Pick<SoldProduct, 'price' | 'currency'>, currency: string): MinorUnits | undefined {
+  return product.currency === currency ? product.price : undefined
+}
+
+/** How many can be bought now. */
+export function available({ stock, reserved }: Pick<SoldProduct, 'stock' | 'reserved'>): number {
+  return stock - reserved
+}
+
+/** The product as it will be once so many of those that are reserved have been given back. */
+export function withFreed(product: SoldProduct, quantity: number): SoldProduct {
+  return { ...product, reserved: product.reserved - quantity }
+}
