@@ -53,6 +53,13 @@ inBrowser('buys something in a browser and sees it become paid', async () => {
     await page.waitForURL(/checkout\/success/)
     await page.waitForSelector('.status.PAID')
     expect(await page.textContent('#status')).toBe('PAID')
+    await page.waitForSelector('#bought li:nth-child(4)')
+    expect(await page.locator('#bought li').allTextContents()).toEqual([
+      expect.stringMatching(/^1 × Linen notebook€14\.50$|^1 × Stoneware mug€19\.99$/),
+      expect.stringMatching(/^1 × Linen notebook€14\.50$|^1 × Stoneware mug€19\.99$/),
+      expect.stringMatching(/^Shipping€/),
+      expect.stringMatching(/^Total€/)
+    ])
     await shoot('paid')
     await page.goto(`http://localhost:${port}/orders`)
     await page.waitForSelector('text=order.paid')
