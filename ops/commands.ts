@@ -1,6 +1,7 @@
 import { attention, resolve } from './alerts.js'
 import { audit } from './audit.js'
 import { checkout } from './checkout.js'
+import { doctor } from './doctor.js'
 import { events } from './events.js'
 import { fraud } from './fraud.js'
 import { ledger } from './ledger.js'
@@ -21,6 +22,11 @@ export interface Command {
 
 /** Everything that `npm run ops -- NAME` can do. */
 export const commands: Record<string, Command | undefined> = {
+  doctor: {
+    usage: 'doctor [--json] [--webhook-url https://pay.shop.example/api/stripe/webhook]',
+    what: 'before going live: look at the settings, the stores, Stripe, the clocks, the shop; exit code 1: something must be mended',
+    run: doctor
+  },
   token: {
     usage: 'token --user-id U [--email E] [--hours 24]',
     what: 'print a session token for local use',

@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import Stripe from 'stripe'
 import type { Account } from './account.js'
 import { handleApi, readBody } from './api.js'
-import { Deliveries, type WebhookEndpoint } from './deliveries.js'
+import { Deliveries } from './deliveries.js'
 import { type FaultSettings, Faults, faultSettings } from './faults.js'
 import { handlePage } from './hosted-page.js'
 import { stripeId } from './ids.js'
@@ -11,6 +11,7 @@ import { type AccountRecord, recordOf } from './record.js'
 import { settleDueRefunds } from './refunds.js'
 import { expireDueSessions, settleDueDebits } from './sessions.js'
 import { Store } from './store.js'
+import type { WebhookEndpoint } from './webhook-endpoint.js'
 
 export interface SimulatorOptions {
   /** 0 takes a free one. */
@@ -23,6 +24,11 @@ export interface SimulatorOptions {
   debitMs?: number
   /** What the account is paid out in, such as usd; without it, whatever was charged. */
   settlementCurrency?: string
+  /**
+   * A partial capture and a cancelled authorization make a refund of what was never captured, as they do by requests of API
+   * versions before 2025-03-31.basil (a dashboard's, another integration's).
+   */
+  refundsReleases?: boolean
   /** The clock, in milliseconds. */
   now?: () => number
   faultSeed?: number
@@ -56,6 +62,8 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
     publicUrl: '',
     debitMs: options.debitMs ?? 5_000,
     settlementCurrency: options.settlementCurrency,
+    endpoint: options.endpoint,
+    refundsReleases: options.refundsReleases ?? false,
     emit: () => undefined
   }
   account.emit = (type, object, cause, previous) => {
@@ -67,12 +75,12 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
       // As it is at this moment: later changes of the object are not this event's.
       data: { object: structuredClone(object), ...(previous === undefined ? {} : { previous_attributes: previous }) },
       livemode: false,
-      pending_webhooks: deliveries.endpoints,
+      pending_webhooks: deliveries.endpointsFor(type),
       request: cause,
       type
     } as Stripe.Event
     store.put('event', event)
-    deliveries.send(event.id)
+    deliveries.send(event)
   }
 
   let calls = 0

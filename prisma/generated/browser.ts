@@ -78,6 +78,12 @@ export type LedgerPosting = Prisma.LedgerPostingModel
  */
 export type Notification = Prisma.NotificationModel
 /**
+ * Model GuestClaim
+ * Whose a guest's orders are: the first customer who claimed them. A trigger gives what the guest's requests still write to
+ * that customer, too.
+ */
+export type GuestClaim = Prisma.GuestClaimModel
+/**
  * Model IdempotencyKey
  * A claimed request: of a checkout, or of an order. `response` and `status` are null while a checkout is in flight.
  */

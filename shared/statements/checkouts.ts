@@ -4,6 +4,7 @@ import type { Database, Queryable } from '../database/database.js'
 import { MINUTE } from '../duration.js'
 import { networkOf } from '../identity/ip-address.js'
 import { maskValue } from '../identity/masking.js'
+import { GUEST_PREFIX } from '../identity/user-ids.js'
 import type { Cart } from '../rules/cart.js'
 import type { AnswerableCheckout, CheckoutOutcome, Refusal } from '../rules/checkout-outcome.js'
 import { checkoutStates, isPayable, reservationStates } from '../rules/state-groups.js'
@@ -23,6 +24,8 @@ export interface CheckoutRow extends AnswerableCheckout {
   currency: string
   amount: number | null
   paymentIntentId: string | null
+  /** When Stripe last refused our API key to a job of it. */
+  keyRefusedAt: Date | null
   ipAddress: string | null
   network: string | null
   userAgent: string | null
@@ -58,6 +61,8 @@ export interface NewCheckout {
   /** At most this many checkouts since `attemptsSince`; null for no limit. */
   maxAttempts: number | null
   attemptsSince: Date
+  /** How many customers' attempts the guests of a network may make together. */
+  guestsPerIp: number
   now: Date
 }
 
@@ -85,7 +90,7 @@ export async function claimCheckout(db: Queryable, c: NewCheckout): Promise<Clai
     name: 'claim-checkout',
     text: `
     WITH attempts AS MATERIALIZED (
-      SELECT "made", "oldest" FROM "count_attempts"($2, $3)
+      SELECT "made", "oldest" FROM "count_attempts"($2, $3, $18, $19)
     ), claim AS (
       INSERT INTO "IdempotencyKey"
         ("key", "userId", "action", "fingerprint", "derived", "checkoutId", "request", "expiresAt", "createdAt", "updatedAt")
@@ -125,7 +130,8 @@ export async function claimCheckout(db: Queryable, c: NewCheckout): Promise<Clai
       c.ipAddress,
       c.userAgent,
       auditParameter(audit),
-      c.ipAddress === null ? null : networkOf(c.ipAddress)
+      c.ipAddress === null ? null : networkOf(c.ipAddress),
+      c.guestsPerIp
     ]
   })
   const [row] = rows
@@ -183,7 +189,7 @@ const THEN_ITS_ORDER = `
     SELECT c.* FROM checkout c LEFT JOIN "order" ON true`
 
 /**
- * Locks the row, and that of its order, until the end of the transaction. Lock order everywhere: event, network, customer,
+ * Locks the row, and that of its order, until the end of the transaction. Lock order everywhere: event, guest, network, guests, customer,
  * checkouts by id, order, products by id. The chain of an order is locked under its order.
  */
 export async function lockCheckout(db: Queryable, id: string): Promise<CheckoutRow | undefined> {
@@ -199,7 +205,7 @@ export async function lockCheckout(db: Queryable, id: string): Promise<CheckoutR
 }
 
 /**
- * As lockCheckout(), under a lock of its customer: whatever is counted in a later statement counts what others have
+ * As lockCheckout(), under a lock of its customer, or of all guests of its network: whatever is counted in a later statement counts what others have
  * committed, and nobody adds to it before the commit. The lock of the network is shared with other verifications and keeps
  * out whoever ends the network's checkouts (lockSubject). All of them end with the transaction, as poolers need it.
  */
@@ -209,15 +215,23 @@ export async function lockWithCustomer(db: Queryable, id: string): Promise<Check
     // Each part reads the one before, so that they are locked in this order.
     text: `
     WITH network AS MATERIALIZED (
-      SELECT "userId", pg_advisory_xact_lock_shared(hashtextextended('network:' || "network", 0)) FROM "Checkout" WHERE "id" = $1
+      SELECT "userId", "network", pg_advisory_xact_lock_shared(hashtextextended('network:' || "network", 0)) FROM "Checkout" WHERE "id" = $1
+    ), guests AS MATERIALIZED (
+      SELECT "userId", CASE WHEN starts_with("userId", '${GUEST_PREFIX}') AND "network" IS NOT NULL
+        THEN pg_advisory_xact_lock(hashtextextended('guests:' || "network", 0)) END FROM network
     ), customer AS MATERIALIZED (
-      SELECT pg_advisory_xact_lock(hashtextextended('customer:' || "userId", 0)) FROM network
+      SELECT "userId", pg_advisory_xact_lock(hashtextextended('customer:' || "userId", 0)) FROM guests
     ), checkout AS MATERIALIZED (
-      SELECT c.* FROM customer, "Checkout" c WHERE c."id" = $1 FOR NO KEY UPDATE OF c
+      SELECT c.*, customer."userId" AS "lockedFor" FROM customer, "Checkout" c WHERE c."id" = $1 FOR NO KEY UPDATE OF c
     ), ${THEN_ITS_ORDER}`,
     values: [id]
   })
-  return rows[0]
+  const [row] = rows
+  if (row === undefined) return undefined
+  const { lockedFor, ...checkout } = row
+  // Claimed meanwhile: it is counted under the lock of the customer whose it is now.
+  if (lockedFor !== checkout.userId) throw new Error(`Checkout ${id} has become another customer's; it is tried again`)
+  return checkout
 }
 
 export interface CheckoutMove {
@@ -333,6 +347,19 @@ export async function mayPayUnseen(db: Queryable, at: Date): Promise<boolean> {
   return rows[0]?.may === true
 }
 
+/** The Session is made for a later time, for none could be made until now. False when it is not waiting for one any more. */
+export async function postponeSession(
+  db: Queryable,
+  id: string,
+  to: { sessionParams: Stripe.Checkout.SessionCreateParams; sessionExpiresAt: Date }
+): Promise<boolean> {
+  const { rowCount } = await db.query(
+    `UPDATE "Checkout" SET "sessionParams" = $2, "sessionExpiresAt" = $3 WHERE "id" = $1 AND "status" = 'VERIFIED'`,
+    [id, JSON.stringify(to.sessionParams), to.sessionExpiresAt]
+  )
+  return rowCount === 1
+}
+
 /** Which of these checkouts are in this database. */
 export async function findKnownCheckouts(db: Queryable, ids: string[]): Promise<Set<string>> {
   const { rows } = await db.query<{ id: string }>('SELECT "id" FROM "Checkout" WHERE "id" = ANY($1)', [ids])
@@ -355,6 +382,17 @@ export async function findOpenOf(db: Queryable, userId: string, exceptId: string
     name: 'find-open-of',
     text: `SELECT * FROM "Checkout" WHERE "userId" = $1 AND "id" <> $2 AND "status" ${oneOf(checkoutStates.expirable)} ORDER BY "createdAt", "id"`,
     values: [userId, exceptId]
+  })
+  return rows
+}
+
+/** The checkouts of a network's guests that can still be paid, oldest first. */
+export async function findOpenOfGuests(db: Queryable, network: string, exceptId: string): Promise<CheckoutRow[]> {
+  const { rows } = await db.query({
+    name: 'find-open-of-guests',
+    text: `SELECT * FROM "Checkout" WHERE "network" = $1 AND starts_with("userId", '${GUEST_PREFIX}') AND "id" <> $2
+      AND "status" ${oneOf(checkoutStates.expirable)} ORDER BY "createdAt", "id"`,
+    values: [network, exceptId]
   })
   return rows
 }

@@ -409,6 +409,7 @@ export const ModelName = {
   PaymentSignal: 'PaymentSignal',
   LedgerPosting: 'LedgerPosting',
   Notification: 'Notification',
+  GuestClaim: 'GuestClaim',
   IdempotencyKey: 'IdempotencyKey',
   WebhookEvent: 'WebhookEvent',
   PaymentAuditLog: 'PaymentAuditLog',
@@ -436,7 +437,7 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
     omit: GlobalOmitOptions
   }
   meta: {
-    modelProps: "product" | "productPrice" | "order" | "orderItem" | "checkout" | "reservation" | "payment" | "refund" | "dispute" | "paymentSignal" | "ledgerPosting" | "notification" | "idempotencyKey" | "webhookEvent" | "paymentAuditLog" | "auditChain" | "auditPolicy" | "auditTombstone" | "alert" | "rateLimit" | "fraudClearance" | "checkpoint" | "switch" | "installation"
+    modelProps: "product" | "productPrice" | "order" | "orderItem" | "checkout" | "reservation" | "payment" | "refund" | "dispute" | "paymentSignal" | "ledgerPosting" | "notification" | "guestClaim" | "idempotencyKey" | "webhookEvent" | "paymentAuditLog" | "auditChain" | "auditPolicy" | "auditTombstone" | "alert" | "rateLimit" | "fraudClearance" | "checkpoint" | "switch" | "installation"
     txIsolationLevel: TransactionIsolationLevel
   }
   model: {
@@ -1325,6 +1326,80 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
         count: {
           args: Prisma.NotificationCountArgs<ExtArgs>
           result: runtime.Types.Utils.Optional<Prisma.NotificationCountAggregateOutputType> | number
+        }
+      }
+    }
+    GuestClaim: {
+      payload: Prisma.$GuestClaimPayload<ExtArgs>
+      fields: Prisma.GuestClaimFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.GuestClaimFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$GuestClaimPayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.GuestClaimFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$GuestClaimPayload>
+        }
+        findFirst: {
+          args: Prisma.GuestClaimFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$GuestClaimPayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.GuestClaimFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$GuestClaimPayload>
+        }
+        findMany: {
+          args: Prisma.GuestClaimFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$GuestClaimPayload>[]
+        }
+        create: {
+          args: Prisma.GuestClaimCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$GuestClaimPayload>
+        }
+        createMany: {
+          args: Prisma.GuestClaimCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.GuestClaimCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$GuestClaimPayload>[]
+        }
+        delete: {
+          args: Prisma.GuestClaimDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$GuestClaimPayload>
+        }
+        update: {
+          args: Prisma.GuestClaimUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$GuestClaimPayload>
+        }
+        deleteMany: {
+          args: Prisma.GuestClaimDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.GuestClaimUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.GuestClaimUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$GuestClaimPayload>[]
+        }
+        upsert: {
+          args: Prisma.GuestClaimUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$GuestClaimPayload>
+        }
+        aggregate: {
+          args: Prisma.GuestClaimAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateGuestClaim>
+        }
+        groupBy: {
+          args: Prisma.GuestClaimGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.GuestClaimGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.GuestClaimCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.GuestClaimCountAggregateOutputType> | number
         }
       }
     }
@@ -2347,6 +2422,7 @@ export const CheckoutScalarFieldEnum = {
   risk: 'risk',
   requeues: 'requeues',
   stripeAwaySince: 'stripeAwaySince',
+  keyRefusedAt: 'keyRefusedAt',
   serverErrors: 'serverErrors',
   sessionParams: 'sessionParams',
   expireReason: 'expireReason',
@@ -2488,6 +2564,15 @@ export const NotificationScalarFieldEnum = {
 } as const
 
 export type NotificationScalarFieldEnum = (typeof NotificationScalarFieldEnum)[keyof typeof NotificationScalarFieldEnum]
+
+
+export const GuestClaimScalarFieldEnum = {
+  guestId: 'guestId',
+  userId: 'userId',
+  claimedAt: 'claimedAt'
+} as const
+
+export type GuestClaimScalarFieldEnum = (typeof GuestClaimScalarFieldEnum)[keyof typeof GuestClaimScalarFieldEnum]
 
 
 export const IdempotencyKeyScalarFieldEnum = {
@@ -3099,6 +3184,7 @@ export type GlobalOmitConfig = {
   paymentSignal?: Prisma.PaymentSignalOmit
   ledgerPosting?: Prisma.LedgerPostingOmit
   notification?: Prisma.NotificationOmit
+  guestClaim?: Prisma.GuestClaimOmit
   idempotencyKey?: Prisma.IdempotencyKeyOmit
   webhookEvent?: Prisma.WebhookEventOmit
   paymentAuditLog?: Prisma.PaymentAuditLogOmit

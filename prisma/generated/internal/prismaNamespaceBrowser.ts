@@ -63,6 +63,7 @@ export const ModelName = {
   PaymentSignal: 'PaymentSignal',
   LedgerPosting: 'LedgerPosting',
   Notification: 'Notification',
+  GuestClaim: 'GuestClaim',
   IdempotencyKey: 'IdempotencyKey',
   WebhookEvent: 'WebhookEvent',
   PaymentAuditLog: 'PaymentAuditLog',
@@ -185,6 +186,7 @@ export const CheckoutScalarFieldEnum = {
   risk: 'risk',
   requeues: 'requeues',
   stripeAwaySince: 'stripeAwaySince',
+  keyRefusedAt: 'keyRefusedAt',
   serverErrors: 'serverErrors',
   sessionParams: 'sessionParams',
   expireReason: 'expireReason',
@@ -326,6 +328,15 @@ export const NotificationScalarFieldEnum = {
 } as const
 
 export type NotificationScalarFieldEnum = (typeof NotificationScalarFieldEnum)[keyof typeof NotificationScalarFieldEnum]
+
+
+export const GuestClaimScalarFieldEnum = {
+  guestId: 'guestId',
+  userId: 'userId',
+  claimedAt: 'claimedAt'
+} as const
+
+export type GuestClaimScalarFieldEnum = (typeof GuestClaimScalarFieldEnum)[keyof typeof GuestClaimScalarFieldEnum]
 
 
 export const IdempotencyKeyScalarFieldEnum = {

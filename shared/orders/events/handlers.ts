@@ -20,6 +20,14 @@ export const eventHandlers: Record<string, EventHandler | undefined> = {
   'review.closed': onReview
 }
 
+/** "For updates on all refunds, listen to `refund.updated` instead." https://docs.stripe.com/api/events/types#event_types-charge.refund.updated */
+const EARLIER_NAMES = ['charge.refund.updated']
+
+/** What an endpoint has to be sent, in the order of the handlers. */
+export const neededEventTypes: readonly string[] = Object.keys(eventHandlers).filter(
+  type => !EARLIER_NAMES.includes(type)
+)
+
 /** https://docs.stripe.com/disputes/prevention/fraud-types#early-fraud-warnings */
 async function onWarning(context: EventContext) {
   const warning = objectOf<Stripe.Radar.EarlyFraudWarning>(context, 'radar.early_fraud_warning')
