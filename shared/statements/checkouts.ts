@@ -354,7 +354,7 @@ export async function postponeSession(
   to: { sessionParams: Stripe.Checkout.SessionCreateParams; sessionExpiresAt: Date }
 ): Promise<boolean> {
   const { rowCount } = await db.query(
-    `UPDATE "Checkout" SET "sessionParams" = $2, "sessionExpiresAt" = $3 WHERE "id" = $1 AND "status" = 'VERIFIED'`,
+    `UPDATE "Checkout" SET "sessionParams" = $2, "sessionExpiresAt" = $3 WHERE "id" = $1 AND "status" ${oneOf(checkoutStates.verified)}`,
     [id, JSON.stringify(to.sessionParams), to.sessionExpiresAt]
   )
   return rowCount === 1
