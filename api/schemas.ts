@@ -1,6 +1,8 @@
 import { z } from 'zod'
+import type { Config } from '../shared/config/config.js'
 import { containsCardNumber } from '../shared/identity/card-numbers.js'
 import { minor, priceDecimals, toMajorUnits, toMinorUnits } from '../shared/money.js'
+import { type ProductIdFormat, readProductId } from '../shared/rules/product-id.js'
 
 // The limits and messages that storefronts rely on (docs/api.md). Unknown fields are refused everywhere.
 
@@ -18,6 +20,14 @@ const text = () => anyText().refine(value => !containsCardNumber(value), CARD_NU
 export const CARD_NUMBER = 'Must not contain a card number'
 
 const id = (message: string) => z.string(message).regex(ID, message)
+
+const productId = (format: ProductIdFormat) =>
+  z.string('Invalid product ID').transform((text, context) => {
+    const id = readProductId(text, format)
+    if (id !== undefined) return id
+    context.addIssue({ code: 'custom', message: 'Invalid product ID' })
+    return z.NEVER
+  })
 
 const MAX_PRICE = 99_999.99
 
@@ -38,9 +48,19 @@ const meant = (value: number, currency: string) => toMajorUnits(toMinorUnits(val
 
 const isWebUrl = (value: string) => URL.canParse(value) && ['http:', 'https:'].includes(new URL(value).protocol)
 
-function lineItem(currency: string) {
+/** What the shop's settings say of a cart. */
+export interface CartRules {
+  currency: string
+  productIdFormat: ProductIdFormat
+}
+
+export function cartRules({ payment, catalogue }: Config): CartRules {
+  return { currency: payment.currency, productIdFormat: catalogue.productIdFormat }
+}
+
+function lineItem({ currency, productIdFormat }: CartRules) {
   return z.strictObject({
-    productId: id('Invalid product ID'),
+    productId: productId(productIdFormat),
     // What looks like a card number in these is compared with the catalogue: refuseCardNumbers.
     name: anyText().min(1, 'Product name required').max(255, 'Name too long'),
     description: anyText().max(500, 'Description too long').optional(),
@@ -75,15 +95,15 @@ function withoutDuplicates(
   })
 }
 
-const items = (currency: string) =>
+const items = (rules: CartRules) =>
   z
-    .array(lineItem(currency), 'Items must be a list')
+    .array(lineItem(rules), 'Items must be a list')
     .min(1, 'At least one item required')
     .max(100, 'Too many items')
     .superRefine(withoutDuplicates)
 
-export function checkoutRequestSchema(currency: string) {
-  return z.strictObject({ items: items(currency), orderId: id('Invalid order ID').optional() }, bodyMessage)
+export function checkoutRequestSchema(rules: CartRules) {
+  return z.strictObject({ items: items(rules), orderId: id('Invalid order ID').optional() }, bodyMessage)
 }
 
 export const addressSchema = z.strictObject({
@@ -98,7 +118,8 @@ export const addressSchema = z.strictObject({
   country: z.enum(['FR', 'BE', 'CH', 'LU', 'MC'], 'Country must be FR, BE, CH, LU or MC')
 })
 
-export function orderRequestSchema(currency: string) {
+export function orderRequestSchema(rules: CartRules) {
+  const { currency } = rules
   const inMeaning = (value: number) => meant(value, currency)
   const amount = (message: string) =>
     z
@@ -106,7 +127,7 @@ export function orderRequestSchema(currency: string) {
       .refine(value => toMinorUnits(value, currency) !== undefined, `Must have max ${priceDecimals(currency)} decimals`)
   return z.strictObject(
     {
-      items: items(currency),
+      items: items(rules),
       address: addressSchema,
       paymentMethod: z.literal('stripe', 'Payment method must be stripe').default('stripe'),
       subtotal: amount('Subtotal must be a number').positive('Subtotal must be positive').transform(inMeaning),
