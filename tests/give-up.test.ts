@@ -262,7 +262,9 @@ it('and reading, by either id, are its owner’s alone', async () => {
   const bySession = data(await ada.checkoutStatus(sessionId))
   expect(bySession).toEqual(data(await ada.checkoutStatus(checkoutId)))
   const events = await ada.request(`/api/stripe/checkout/${sessionId}/events`)
-  const { value } = await (events.body as ReadableStream<Uint8Array>).getReader().read()
+  const reader = (events.body as ReadableStream<Uint8Array>).getReader()
+  const { value } = await reader.read()
+  await reader.cancel()
   expect(new TextDecoder().decode(value)).toContain(`"checkoutId":"${checkoutId}"`)
   for (const id of [checkoutId, sessionId, `${sessionId}x`, 'cs_test_1', 'cs_', 'cs_a%00', "cs_'"]) {
     for (const [method, rest] of [
