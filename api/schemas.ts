@@ -1,6 +1,8 @@
 import { z } from 'zod'
 import { containsCardNumber } from '../shared/identity/card-numbers.js'
 import { minor, priceDecimals, toMajorUnits, toMinorUnits } from '../shared/money.js'
+import type { SaleTerms } from '../shared/rules/sale-terms.js'
+import { soldCurrency } from './sold-currency.js'
 
 // The limits and messages that storefronts rely on (docs/api.md). Unknown fields are refused everywhere.
 
@@ -19,14 +21,12 @@ export const CARD_NUMBER = 'Must not contain a card number'
 
 const id = (message: string) => z.string(message).regex(ID, message)
 
-const MAX_PRICE = 99_999.99
-
-/** A price in major units with no more decimals than the currency has. */
-const price = (currency: string) =>
+/** A price in major units with no more decimals than the currency has, and no higher than a total may be. */
+const price = ({ currency, maxAmount }: SaleTerms) =>
   z
     .number('Price must be a number')
     .positive('Price must be positive')
-    .max(MAX_PRICE, 'Price too high')
+    .max(toMajorUnits(maxAmount, currency), 'Price too high')
     .refine(
       value => toMinorUnits(value, currency) !== undefined,
       `Price must have max ${priceDecimals(currency)} decimals`
@@ -38,7 +38,7 @@ const meant = (value: number, currency: string) => toMajorUnits(toMinorUnits(val
 
 const isWebUrl = (value: string) => URL.canParse(value) && ['http:', 'https:'].includes(new URL(value).protocol)
 
-function lineItem(currency: string) {
+function lineItem(terms: SaleTerms) {
   return z.strictObject({
     productId: id('Invalid product ID'),
     // What looks like a card number in these is compared with the catalogue: refuseCardNumbers.
@@ -48,7 +48,7 @@ function lineItem(currency: string) {
       .max(2_048, 'Image address too long')
       .refine(value => value.startsWith('/') || isWebUrl(value), 'Invalid image URL or path')
       .optional(),
-    price: price(currency),
+    price: price(terms),
     quantity: z
       .number('Quantity must be a number')
       .int('Quantity must be whole number')
@@ -75,15 +75,27 @@ function withoutDuplicates(
   })
 }
 
-const items = (currency: string) =>
+const items = (terms: SaleTerms) =>
   z
-    .array(lineItem(currency), 'Items must be a list')
+    .array(lineItem(terms), 'Items must be a list')
     .min(1, 'At least one item required')
     .max(100, 'Too many items')
     .superRefine(withoutDuplicates)
 
-export function checkoutRequestSchema(currency: string) {
-  return z.strictObject({ items: items(currency), orderId: id('Invalid order ID').optional() }, bodyMessage)
+/** The terms of the currency that a request is in, and the currencies that it may name. */
+interface Terms extends SaleTerms {
+  currencies: readonly string[]
+}
+
+export function checkoutRequestSchema(terms: Terms) {
+  return z.strictObject(
+    {
+      items: items(terms),
+      currency: soldCurrency(terms.currencies).optional(),
+      orderId: id('Invalid order ID').optional()
+    },
+    bodyMessage
+  )
 }
 
 export const addressSchema = z.strictObject({
@@ -98,7 +110,8 @@ export const addressSchema = z.strictObject({
   country: z.enum(['FR', 'BE', 'CH', 'LU', 'MC'], 'Country must be FR, BE, CH, LU or MC')
 })
 
-export function orderRequestSchema(currency: string) {
+export function orderRequestSchema(terms: Terms) {
+  const { currency } = terms
   const inMeaning = (value: number) => meant(value, currency)
   const amount = (message: string) =>
     z
@@ -106,7 +119,8 @@ export function orderRequestSchema(currency: string) {
       .refine(value => toMinorUnits(value, currency) !== undefined, `Must have max ${priceDecimals(currency)} decimals`)
   return z.strictObject(
     {
-      items: items(currency),
+      items: items(terms),
+      currency: soldCurrency(terms.currencies).optional(),
       address: addressSchema,
       paymentMethod: z.literal('stripe', 'Payment method must be stripe').default('stripe'),
       subtotal: amount('Subtotal must be a number').positive('Subtotal must be positive').transform(inMeaning),

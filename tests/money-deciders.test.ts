@@ -216,9 +216,10 @@ describe('priceCart', () => {
   })
 
   it('has terms for the currency of the shop alone', () => {
+    const { amount, freeFrom } = terms().shipping
     const shop = {
-      payment: { currency: 'EUR', minAmount: minor(50), maxAmount: minor(99) },
-      shipping: terms().shipping
+      payment: { currencies: ['EUR'], minAmount: { EUR: minor(50) }, maxAmount: { EUR: minor(99) } },
+      shipping: { amount: { EUR: amount }, freeFrom: { EUR: freeFrom } }
     }
     expect(saleTermsIn('EUR', shop)).toEqual(terms({ maxAmount: minor(99) }))
     expect(saleTermsIn('CHF', shop)).toBeUndefined()

@@ -51,7 +51,7 @@ export function readRetentionDays(env: NodeJS.ProcessEnv): { dataDays?: number; 
 
 function configOf(parsed: Parsed) {
   const paymentConfig = readPayment(valuesOf(groups.payment, parsed))
-  const { currency } = paymentConfig
+  const { currencies } = paymentConfig
   return {
     ...valuesOf(groups.general, parsed),
     ...readIngress(valuesOf(groups.ingress, parsed)),
@@ -59,12 +59,12 @@ function configOf(parsed: Parsed) {
     queue: readQueue(valuesOf(groups.queue, parsed)),
     stripe: readStripe(valuesOf(groups.stripe, parsed)),
     payment: paymentConfig,
-    shipping: readShipping(valuesOf(groups.shipping, parsed), currency),
+    shipping: readShipping(valuesOf(groups.shipping, parsed), currencies),
     notifications: readNotifications(valuesOf(groups.notifications, parsed)),
     auth: readAuth(valuesOf(groups.auth, parsed)),
     audit: readAudit(valuesOf(groups.audit, parsed)),
     ops: readOps(valuesOf(groups.ops, parsed)),
-    fraud: readFraud(valuesOf(groups.fraud, parsed), currency),
+    fraud: readFraud(valuesOf(groups.fraud, parsed), currencies),
     reservations: valuesOf(groups.reservations, parsed),
     retention: valuesOf(groups.retention, parsed),
     schedules: valuesOf(groups.schedules, parsed)

@@ -26,7 +26,7 @@ export function sessionParams(
 ): Stripe.Checkout.SessionCreateParams {
   const currency = checkout.currency.toLowerCase()
   const { payment } = config
-  const shipping = checkout.amount - subtotalOf(lines)
+  const shipping = checkout.amount - (subtotalOf(lines) ?? Number.POSITIVE_INFINITY)
   if (shipping < 0) throw new TerminalError(`The total of checkout ${checkout.id} is less than the sum of its lines`)
   const metadata = {
     userId: checkout.userId,

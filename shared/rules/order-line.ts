@@ -25,8 +25,10 @@ export function orderLine(product: SoldProduct | undefined, quantity: number, cu
   return { productId: id, name, description, image, unitPrice, quantity }
 }
 
-export function subtotalOf(lines: readonly OrderLine[]): MinorUnits {
-  return minor(lines.reduce((sum, line) => sum + line.unitPrice * line.quantity, 0))
+/** Undefined beyond exact integers. */
+export function subtotalOf(lines: readonly OrderLine[]): MinorUnits | undefined {
+  const sum = lines.reduce((sum, line) => sum + line.unitPrice * line.quantity, 0)
+  return Number.isSafeInteger(sum) ? minor(sum) : undefined
 }
 
 /** How many of each product all the lines take together. */

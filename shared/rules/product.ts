@@ -8,14 +8,24 @@ export interface SoldProduct {
   image: string | null
   price: MinorUnits
   currency: string
+  /** In further currencies. */
+  prices?: Readonly<Record<string, MinorUnits>>
   active: boolean
   stock: number
   reserved: number
 }
 
 /** What one costs in a currency; undefined when it is not sold in that. */
-export function priceIn(product: Pick<SoldProduct, 'price' | 'currency'>, currency: string): MinorUnits | undefined {
-  return product.currency === currency ? product.price : undefined
+export function priceIn(
+  product: Pick<SoldProduct, 'price' | 'currency' | 'prices'>,
+  currency: string
+): MinorUnits | undefined {
+  return product.currency === currency ? product.price : product.prices?.[currency]
+}
+
+/** The currencies in which it has a price. */
+export function currenciesOf({ currency, prices }: Pick<SoldProduct, 'currency' | 'prices'>): string[] {
+  return [...new Set([currency, ...Object.keys(prices ?? {}).sort()])]
 }
 
 /** How many can be bought now. */

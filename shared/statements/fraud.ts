@@ -14,13 +14,13 @@ export interface FraudSubject {
 }
 
 /**
- * What the fraud rules look at, in one statement. `smallAmount` in minor units. A decline counts from its own time: a Session
+ * What the fraud rules look at, in one statement. `smallAmounts` in minor units, by currency. A decline counts from its own time: a Session
  * lives for up to a day, and one that was open when an operator cleared its customer goes on being counted.
  */
 export async function readFraudSignals(
   db: Queryable,
   subject: FraudSubject,
-  smallAmount: number,
+  smallAmounts: Readonly<Record<string, number>>,
   now: Date
 ): Promise<FraudSignals> {
   const ago = (ms: number) => new Date(now.getTime() - ms)
@@ -31,7 +31,7 @@ export async function readFraudSignals(
       SELECT max("clearedAt") FILTER (WHERE "subject" = 'user:' || $1) AS user_at, max("clearedAt") FILTER (WHERE "subject" = 'ip:' || $2) AS ip_at
       FROM "FraudClearance" WHERE "subject" IN ('user:' || $1, 'ip:' || $2)
     ), seen AS (
-      SELECT c."id", c."status", c."amount", c."createdAt", c."userId" = $1 AS own, COALESCE(c."network" = $2, false) AS same_address
+      SELECT c."id", c."status", c."amount", c."currency", c."createdAt", c."userId" = $1 AS own, COALESCE(c."network" = $2, false) AS same_address
       FROM "Checkout" c
       WHERE c."createdAt" > $6::timestamptz - interval '1 day' AND c."id" <> $7 AND (c."userId" = $1 OR c."network" = $2)
     ), made AS (
@@ -46,7 +46,7 @@ export async function readFraudSignals(
       (SELECT count(*) FROM made WHERE "createdAt" > $4)::int AS attempts,
       ((SELECT count(*) FROM made WHERE "createdAt" > $4 AND "status" ${oneOf(checkoutStates.refused)})
         + (SELECT count(*) FROM declined WHERE own AND "createdAt" > $4))::int AS failures,
-      (SELECT count(*) FROM made WHERE "createdAt" > $5 AND "amount" <= $3)::int AS "smallCarts",
+      (SELECT count(*) FROM made WHERE "createdAt" > $5 AND "amount" <= ($3::jsonb->>"currency")::bigint)::int AS "smallCarts",
       (SELECT count(*) FROM declined WHERE own AND "createdAt" > $5)::int AS declines,
       (SELECT count(*) FROM declined WHERE same_address AND "createdAt" > $5)::int AS "declinesOfAddress",
       (SELECT count(DISTINCT card) FROM declined WHERE own)::int AS cards,
@@ -54,7 +54,7 @@ export async function readFraudSignals(
     values: [
       subject.userId,
       subject.network,
-      smallAmount,
+      JSON.stringify(smallAmounts),
       ago(10 * MINUTE),
       ago(HOUR),
       ago(DAY),

@@ -1,5 +1,4 @@
-import type { Product } from '../../prisma/generated/client.js'
-import type { Database, Queryable } from '../database/database.js'
+import type { Queryable } from '../database/database.js'
 import type { Quantity } from '../rules/order-line.js'
 import type { SoldProduct } from '../rules/product.js'
 import { refundStates, reservationStates } from '../rules/state-groups.js'
@@ -16,14 +15,34 @@ const COMMIT_RELEASED = move(reservationRules, 'COMMITTED', { operator: 'only' }
 /** The payment p counts, so that the goods of its checkout left the shelf for it: what a stray one gives back took none. */
 export const TOOK_GOODS = `(p."reviewReason" IS NULL OR p."acceptedAt" IS NOT NULL)`
 
-/** Reads and locks the products in id order, so that two carts cannot deadlock. */
-export async function lockProducts(db: Queryable, ids: string[]): Promise<Map<string, SoldProduct>> {
+/** Reads and locks the products in id order, so that two carts cannot deadlock; with what they cost in this currency, if they do. */
+export async function lockProducts(db: Queryable, ids: string[], currency: string): Promise<Map<string, SoldProduct>> {
   const { rows } = await db.query<SoldProduct>({
     name: 'lock-products',
     text: 'SELECT * FROM "Product" WHERE "id" = ANY($1) ORDER BY "id" FOR NO KEY UPDATE',
     values: [ids]
   })
-  return new Map(rows.map(row => [row.id, row]))
+  const foreign = rows.filter(row => row.currency !== currency).map(row => row.id)
+  const prices = await readPrices(db, foreign)
+  return new Map(rows.map(row => [row.id, { ...row, prices: prices.get(row.id) }]))
+}
+
+/** Those of these products that exist, sold or not. */
+export async function readProducts(db: Queryable, ids: string[]): Promise<Map<string, SoldProduct>> {
+  const { rows } = await db.query<SoldProduct>('SELECT * FROM "Product" WHERE "id" = ANY($1)', [ids])
+  const prices = await readPrices(db, ids)
+  return new Map(rows.map(row => [row.id, { ...row, prices: prices.get(row.id) }]))
+}
+
+/** What these products cost in further currencies. */
+async function readPrices(db: Queryable, ids: string[]): Promise<Map<string, SoldProduct['prices']>> {
+  if (ids.length === 0) return new Map()
+  const { rows } = await db.query<{ productId: string; prices: SoldProduct['prices'] }>({
+    name: 'read-prices',
+    text: `SELECT "productId", jsonb_object_agg("currency", "amount") AS prices FROM "ProductPrice" WHERE "productId" = ANY($1) GROUP BY 1`,
+    values: [ids]
+  })
+  return new Map(rows.map(({ productId, prices }) => [productId, prices]))
 }
 
 /**
@@ -144,9 +163,4 @@ export async function restockRefunds(db: Queryable, orderId: string, now: Date):
     [orderId, now]
   )
   return rows
-}
-
-/** Those of these products that exist, sold or not. */
-export async function findProducts({ prisma }: Database, ids: string[]): Promise<Product[]> {
-  return await prisma.product.findMany({ where: { id: { in: ids } } })
 }
