@@ -22,6 +22,8 @@ describe('priceCart', () => {
     active: true,
     stock: 10,
     reserved: 0,
+    trackStock: true,
+    backorderLimit: 0,
     ...given
   })
   const lamp = product({ id: 'lamp', name: 'Lamp', price: minor(4_500) })

@@ -13,7 +13,13 @@ export interface SoldProduct {
   active: boolean
   stock: number
   reserved: number
+  /** False for what never runs out. */
+  trackStock: boolean
+  /** How many may be sold beyond the stock. */
+  backorderLimit: number
 }
+
+type Stock = Pick<SoldProduct, 'stock' | 'reserved' | 'trackStock' | 'backorderLimit'>
 
 /** What one costs in a currency; undefined when it is not sold in that. */
 export function priceIn(
@@ -28,9 +34,9 @@ export function currenciesOf({ currency, prices }: Pick<SoldProduct, 'currency' 
   return [...new Set([currency, ...Object.keys(prices ?? {}).sort()])]
 }
 
-/** How many can be bought now. */
-export function available({ stock, reserved }: Pick<SoldProduct, 'stock' | 'reserved'>): number {
-  return stock - reserved
+/** How many can be bought now: any number of what is not counted. */
+export function available({ trackStock, stock, reserved, backorderLimit }: Stock): number {
+  return trackStock ? stock - reserved + backorderLimit : Number.POSITIVE_INFINITY
 }
 
 /** The product as it will be once so many of those that are reserved have been given back. */

@@ -11,8 +11,8 @@ export interface ListedProduct {
   currency: string
   /** All that it has, by currency. */
   prices: Record<string, number>
-  /** What can be bought now, less what others have reserved. */
-  available: number
+  /** What can be bought now, less what others have reserved and with what may be sold beyond the stock; null: any number. */
+  available: number | null
 }
 
 /** In which currency the prices are. */
@@ -40,7 +40,7 @@ export async function listProducts(
   { after, limit }: { after?: readonly [name: string, id: string]; limit: number }
 ): Promise<ListedProduct[]> {
   const { rows } = await db.query<ListedProduct>(
-    `SELECT "id", "slug", "name", "description", "image", "stock" - "reserved" AS "available",
+    `SELECT "id", "slug", "name", "description", "image", CASE WHEN "trackStock" THEN ("stock"::bigint - "reserved" + "backorderLimit")::int END AS "available",
        CASE WHEN "currency" = $6 THEN "price" ELSE COALESCE(other."amount", "price") END AS "price",
        CASE WHEN other."amount" IS NULL THEN "currency" ELSE $6 END AS "currency",
        COALESCE((SELECT jsonb_object_agg("currency", "amount") FROM "ProductPrice" WHERE "productId" = "id"), '{}')
