@@ -3,6 +3,7 @@ import type { Request } from 'express'
 import { HOUR } from '../shared/duration.js'
 import { Problem } from '../shared/errors.js'
 import type { Cart } from '../shared/rules/cart.js'
+import { keyOf } from '../shared/rules/order-line.js'
 import { canonicalJson } from './canonical-json.js'
 
 export interface RequestKey {
@@ -64,7 +65,7 @@ function givenKey(request: Request, userId: string, action: 'checkout' | 'order'
 
 /** The order of the lines does not make another cart. */
 function ordered(cart: Cart): Cart {
-  return { ...cart, items: [...cart.items].sort((a, b) => (a.productId < b.productId ? -1 : 1)) }
+  return { ...cart, items: [...cart.items].sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1)) }
 }
 
 function hash(text: string): string {

@@ -1,7 +1,9 @@
 import { z } from 'zod'
 import { containsCardNumber } from '../shared/identity/card-numbers.js'
 import { minor, priceDecimals, toMajorUnits, toMinorUnits } from '../shared/money.js'
+import { keyOf, type OrderLine } from '../shared/rules/order-line.js'
 import type { SaleTerms } from '../shared/rules/sale-terms.js'
+import { optionsSchema } from './options-schema.js'
 import { soldCurrency } from './sold-currency.js'
 
 // The limits and messages that storefronts rely on (docs/api.md). Unknown fields are refused everywhere.
@@ -53,25 +55,25 @@ function lineItem(terms: SaleTerms) {
       .number('Quantity must be a number')
       .int('Quantity must be whole number')
       .min(1, 'Quantity must be at least 1')
-      .max(1_000, 'Quantity too high')
+      .max(1_000, 'Quantity too high'),
+    options: optionsSchema(text)
   })
 }
 
-/** A product may stand in a cart once: two lines of it could each be in stock and both together not. */
-function withoutDuplicates(
-  items: { productId: string }[],
-  context: z.core.$RefinementCtx<{ productId: string }[]>
-): void {
+type WithOptions = Pick<OrderLine, 'productId' | 'options'>
+
+/** A product may stand in a cart once with the same options: two lines of it could each be in stock and both together not. */
+function withoutDuplicates(items: WithOptions[], context: z.core.$RefinementCtx<WithOptions[]>): void {
   const seen = new Set<string>()
-  items.forEach(({ productId }, index) => {
-    if (seen.has(productId)) {
+  items.forEach((item, index) => {
+    if (seen.has(keyOf(item))) {
       context.addIssue({
         code: 'custom',
         path: [index, 'productId'],
         message: 'Duplicate product: put the quantity on one line'
       })
     }
-    seen.add(productId)
+    seen.add(keyOf(item))
   })
 }
 

@@ -43,7 +43,7 @@ describe('priceCart', () => {
     ...given
   })
   const order = (given: Partial<FixedOrder> = {}): FixedOrder => ({
-    lines: [orderLine(product(), 1, 'EUR')],
+    lines: [orderLine(product(), { quantity: 1 }, 'EUR')],
     shipping: 300,
     total: 2_299,
     ...given

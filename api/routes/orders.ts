@@ -8,6 +8,8 @@ import { newId } from '../../shared/ids.js'
 import { type MinorUnits, minorFromBigInt, toMajorUnits, toMinorUnits } from '../../shared/money.js'
 import type { CartItem } from '../../shared/rules/cart.js'
 import { checkoutData } from '../../shared/rules/checkout-outcome.js'
+import type { LineOptions } from '../../shared/rules/line-options.js'
+import { linesOf } from '../../shared/rules/order-item.js'
 import { type PricedCart, priceCart } from '../../shared/rules/price-cart.js'
 import type { SaleTerms } from '../../shared/rules/sale-terms.js'
 import { latestCheckouts } from '../../shared/statements/checkouts.js'
@@ -143,7 +145,7 @@ export async function ordersData({ db }: Ingress, ids: string[]) {
     const checkout = checkouts.get(id)
     return {
       ...orderAmounts(order),
-      items: order.items.map(item => itemData(item, order.currency)),
+      items: order.items.flatMap(linesOf).map(line => itemData(line, order.currency)),
       checkout: checkout === undefined ? null : checkoutData(checkout)
     }
   })
@@ -165,6 +167,8 @@ function orderAmounts({ id, status, currency, createdAt, ...amounts }: Order) {
   }
 }
 
-function itemData({ productId, name, description, image, unitPrice, quantity }: OrderItem, currency: string) {
-  return { productId, name, description, image, price: toMajorUnits(minorFromBigInt(unitPrice), currency), quantity }
+function itemData(line: Omit<OrderItem, 'options'> & { options?: LineOptions }, currency: string) {
+  const { productId, name, description, image, unitPrice, quantity, options } = line
+  const price = toMajorUnits(minorFromBigInt(unitPrice), currency)
+  return { productId, name, description, image, price, quantity, ...(options && { options }) }
 }

@@ -2,6 +2,7 @@ import type Stripe from 'stripe'
 import type { Config } from '../config/config.js'
 import { SECOND } from '../duration.js'
 import { TerminalError } from '../errors.js'
+import { optionsText } from '../rules/line-options.js'
 import { type OrderLine, subtotalOf } from '../rules/order-line.js'
 import type { VerifiedCheckout } from './verified-checkout.js'
 
@@ -48,7 +49,7 @@ export function sessionParams(
         product_data: {
           name: line.name,
           metadata: { productId: line.productId },
-          ...(line.description ? { description: line.description } : {}),
+          ...shown(line),
           // Stripe fetches images: only absolute addresses make sense there.
           ...(line.image?.startsWith('https://') ? { images: [line.image] } : {})
         }
@@ -83,6 +84,12 @@ export function sessionParams(
     success_url: withSessionId(payment.successUrl),
     cancel_url: payment.cancelUrl
   }
+}
+
+/** What stands below a line's name: what the customer chose, then what the product is. */
+function shown({ options, description }: OrderLine): { description?: string } {
+  const parts = [options ? optionsText(options) : '', description ?? ''].filter(part => part !== '')
+  return parts.length === 0 ? {} : { description: parts.join(' · ') }
 }
 
 /** https://docs.stripe.com/payments/checkout/custom-success-page: Stripe fills in the braces, so they stay unescaped. */

@@ -40,7 +40,7 @@ export function priceCart(
   const refusal = refused('cart_refused', { details: errors })
   if (!errors.every(isStockError)) return { outcome: 'refused', refusal }
 
-  const lines = items.map(item => orderLine(products.get(item.productId), item.quantity, terms.currency))
+  const lines = items.map(item => orderLine(products.get(item.productId), item, terms.currency))
   const subtotal = subtotalOf(lines)
   // Beyond exact integers there is no total to compare.
   if (subtotal === undefined) return { outcome: 'refused', refusal: tooMuch(terms) }
