@@ -1,7 +1,9 @@
 // Lines of one product with different options: apart for the customer, one for the stock.
+import { inspect } from 'node:util'
 import fc from 'fast-check'
 import { address, data, type Line, type Shopper } from '../local/shopper.js'
 import { newId } from '../shared/ids.js'
+import { erasePersonalData } from '../shared/orders/erasure.js'
 import { type LineOptions, optionsKey } from '../shared/rules/line-options.js'
 import { itemsOf, linesOf } from '../shared/rules/order-item.js'
 import { openShop, type Shop } from './support/shop.js'
@@ -61,6 +63,28 @@ it('are shown at Stripe, kept on the order, told to the shop and taken from one 
   const told = await prisma.notification.findFirstOrThrow({ where: { orderId: order.id, type: 'order.paid' } })
   expect((told.data as { items: object[] }).items).toMatchObject(kept)
   expect((await prisma.product.findUniqueOrThrow({ where: { id: ring.productId } })).stock).toBe(0)
+})
+
+it('are forgotten with whoever chose them', async () => {
+  const ring = await product()
+  const eve = await shop.customer('eve')
+  const opened = data(await eve.checkout({ items: [chosen(ring, 1, { Engraving: 'Guinevere' })] }))
+  await eve.pay(opened.url ?? '')
+  const order = await eve.orderBecomes(opened.orderId ?? '', 'PAID')
+  const { prisma, pool } = shop.stack.services.db
+  const kept = async () =>
+    inspect(
+      [
+        await prisma.orderItem.findMany({ where: { orderId: order.id } }),
+        await prisma.checkout.findMany({ where: { orderId: order.id } }),
+        await prisma.notification.findMany({ where: { orderId: order.id } })
+      ],
+      { depth: null }
+    )
+  expect(await kept()).toContain('Guinevere')
+  await prisma.notification.updateMany({ where: { orderId: order.id }, data: { status: 'FAILED' } })
+  await erasePersonalData(pool, { userId: 'eve', operator: 'olga', reason: 'asked' })
+  expect(await kept()).not.toContain('Guinevere')
 })
 
 it('share the stock: more than there is together is refused on each line', async () => {
