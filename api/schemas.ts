@@ -1,8 +1,11 @@
 import { z } from 'zod'
-import type { Config } from '../shared/config/config.js'
 import { containsCardNumber } from '../shared/identity/card-numbers.js'
 import { minor, priceDecimals, toMajorUnits, toMinorUnits } from '../shared/money.js'
+import { keyOf, type OrderLine } from '../shared/rules/order-line.js'
 import { type ProductIdFormat, readProductId } from '../shared/rules/product-id.js'
+import type { SaleTerms } from '../shared/rules/sale-terms.js'
+import { optionsSchema } from './options-schema.js'
+import { soldCurrency } from './sold-currency.js'
 
 // The limits and messages that storefronts rely on (docs/api.md). Unknown fields are refused everywhere.
 
@@ -29,14 +32,12 @@ const productId = (format: ProductIdFormat) =>
     return z.NEVER
   })
 
-const MAX_PRICE = 99_999.99
-
-/** A price in major units with no more decimals than the currency has. */
-const price = (currency: string) =>
+/** A price in major units with no more decimals than the currency has, and no higher than a total may be. */
+const price = ({ currency, maxAmount }: SaleTerms) =>
   z
     .number('Price must be a number')
     .positive('Price must be positive')
-    .max(MAX_PRICE, 'Price too high')
+    .max(toMajorUnits(maxAmount, currency), 'Price too high')
     .refine(
       value => toMinorUnits(value, currency) !== undefined,
       `Price must have max ${priceDecimals(currency)} decimals`
@@ -48,19 +49,15 @@ const meant = (value: number, currency: string) => toMajorUnits(toMinorUnits(val
 
 const isWebUrl = (value: string) => URL.canParse(value) && ['http:', 'https:'].includes(new URL(value).protocol)
 
-/** What the shop's settings say of a cart. */
-export interface CartRules {
-  currency: string
+/** What the shop's settings say of a cart: the terms of the currency that it is in, and the currencies that it may name. */
+interface CartRules extends SaleTerms {
+  currencies: readonly string[]
   productIdFormat: ProductIdFormat
 }
 
-export function cartRules({ payment, catalogue }: Config): CartRules {
-  return { currency: payment.currency, productIdFormat: catalogue.productIdFormat }
-}
-
-function lineItem({ currency, productIdFormat }: CartRules) {
+function lineItem(rules: CartRules) {
   return z.strictObject({
-    productId: productId(productIdFormat),
+    productId: productId(rules.productIdFormat),
     // What looks like a card number in these is compared with the catalogue: refuseCardNumbers.
     name: anyText().min(1, 'Product name required').max(255, 'Name too long'),
     description: anyText().max(500, 'Description too long').optional(),
@@ -68,30 +65,30 @@ function lineItem({ currency, productIdFormat }: CartRules) {
       .max(2_048, 'Image address too long')
       .refine(value => value.startsWith('/') || isWebUrl(value), 'Invalid image URL or path')
       .optional(),
-    price: price(currency),
+    price: price(rules),
     quantity: z
       .number('Quantity must be a number')
       .int('Quantity must be whole number')
       .min(1, 'Quantity must be at least 1')
-      .max(1_000, 'Quantity too high')
+      .max(1_000, 'Quantity too high'),
+    options: optionsSchema(text)
   })
 }
 
-/** A product may stand in a cart once: two lines of it could each be in stock and both together not. */
-function withoutDuplicates(
-  items: { productId: string }[],
-  context: z.core.$RefinementCtx<{ productId: string }[]>
-): void {
+type WithOptions = Pick<OrderLine, 'productId' | 'options'>
+
+/** A product may stand in a cart once with the same options: two lines of it could each be in stock and both together not. */
+function withoutDuplicates(items: WithOptions[], context: z.core.$RefinementCtx<WithOptions[]>): void {
   const seen = new Set<string>()
-  items.forEach(({ productId }, index) => {
-    if (seen.has(productId)) {
+  items.forEach((item, index) => {
+    if (seen.has(keyOf(item))) {
       context.addIssue({
         code: 'custom',
         path: [index, 'productId'],
         message: 'Duplicate product: put the quantity on one line'
       })
     }
-    seen.add(productId)
+    seen.add(keyOf(item))
   })
 }
 
@@ -103,7 +100,14 @@ const items = (rules: CartRules) =>
     .superRefine(withoutDuplicates)
 
 export function checkoutRequestSchema(rules: CartRules) {
-  return z.strictObject({ items: items(rules), orderId: id('Invalid order ID').optional() }, bodyMessage)
+  return z.strictObject(
+    {
+      items: items(rules),
+      currency: soldCurrency(rules.currencies).optional(),
+      orderId: id('Invalid order ID').optional()
+    },
+    bodyMessage
+  )
 }
 
 export const addressSchema = z.strictObject({
@@ -128,6 +132,7 @@ export function orderRequestSchema(rules: CartRules) {
   return z.strictObject(
     {
       items: items(rules),
+      currency: soldCurrency(rules.currencies).optional(),
       address: addressSchema,
       paymentMethod: z.literal('stripe', 'Payment method must be stripe').default('stripe'),
       subtotal: amount('Subtotal must be a number').positive('Subtotal must be positive').transform(inMeaning),

@@ -1,27 +1,11 @@
 import type Stripe from 'stripe'
 import { type Account, seconds } from './account.js'
-import { isTaken, takenCurrencies, written } from './currencies.js'
+import { greatestCharge, isTaken, smallestCharge, takenCurrencies, written } from './currencies.js'
 import { isEmail } from './email.js'
 import { invalidRequest, missing } from './errors.js'
 import { stripeId } from './ids.js'
 import type { Params } from './params.js'
 import type { StoredIntentData, Tables } from './store.js'
-
-/** https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts */
-const MINIMUM: Record<string, number> = {
-  usd: 50,
-  eur: 50,
-  gbp: 30,
-  jpy: 50,
-  chf: 50,
-  cad: 50,
-  aud: 50,
-  sek: 300,
-  nok: 300,
-  dkk: 250,
-  pln: 200
-}
-const MAXIMUM = 99_999_999
 
 const NOT_SIMULATED = [
   'after_expiration',
@@ -192,7 +176,7 @@ function createPrice(account: Account, item: Params, defaultCurrency: string | u
   params.notSimulated('recurring', 'unit_amount_decimal')
   const currency = readCurrency(params, 'currency') ?? defaultCurrency
   if (currency === undefined) throw missing(params.name('currency'))
-  const unitAmount = params.requiredInteger('unit_amount', { min: 0, max: MAXIMUM })
+  const unitAmount = params.requiredInteger('unit_amount', { min: 0, max: greatestCharge(currency) })
   const product = params.has('product') ? findReferenced(account, params, 'product') : createProduct(account, params)
   const price: Stripe.Price = {
     id: stripeId('price'),
@@ -263,7 +247,7 @@ function readShipping(account: Account, params: Params, currency: string): Sessi
   data.string('type', { oneOf: ['fixed_amount'] })
   const amountParams = data.hash('fixed_amount')
   if (amountParams === undefined) throw missing(data.name('fixed_amount'))
-  const amount = amountParams.requiredInteger('amount', { min: 0, max: MAXIMUM })
+  const amount = amountParams.requiredInteger('amount', { min: 0, max: greatestCharge(currency) })
   const amountCurrency = readCurrency(amountParams, 'currency')
   if (amountCurrency !== currency)
     throw invalidRequest('The currency of the shipping rate must be that of the line items.', {
@@ -345,14 +329,14 @@ function readEmail(params: Params, key: string): string | null {
 
 function checkTotal(total: number, currency: string): void {
   const amount = (value: number) => written(value, currency)
-  const least = MINIMUM[currency] ?? 1
+  const [least, most] = [smallestCharge(currency), greatestCharge(currency)]
   if (total < least) {
     throw invalidRequest(`The Checkout Session's total amount due must add up to at least ${amount(least)}`, {
       code: 'amount_too_small'
     })
   }
-  if (total > MAXIMUM) {
-    throw invalidRequest(`The Checkout Session's total amount due must be no more than ${amount(MAXIMUM)}`, {
+  if (total > most) {
+    throw invalidRequest(`The Checkout Session's total amount due must be no more than ${amount(most)}`, {
       code: 'amount_too_large'
     })
   }

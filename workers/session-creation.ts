@@ -2,6 +2,7 @@ import Stripe from 'stripe'
 import { alertOnce } from '../shared/audit/alerts.js'
 import { MINUTE, SECOND } from '../shared/duration.js'
 import { messageOf } from '../shared/errors.js'
+import { minor, toDecimalString } from '../shared/money.js'
 import { advanceOrder, cancelOrder } from '../shared/orders/advance.js'
 import { inChange, trailOf } from '../shared/orders/change.js'
 import { endIfPossible } from '../shared/orders/expire-checkout.js'
@@ -183,13 +184,31 @@ function refusedFor(error: unknown): string {
   return [code ?? type, ...(param === undefined ? [] : [param])].join(' ')
 }
 
+const serviceRefused: Refusal = {
+  code: 'payment_service',
+  extras: { detail: 'The payment provider did not accept this checkout. Nothing was charged; try again later.' }
+}
+
+/**
+ * What only Stripe can tell: the least of the account's own currency, into which a charge is converted, or a limit of a card network
+ * (https://docs.stripe.com/error-codes#amount-too-small).
+ */
+function isAmountRefused(error: unknown): boolean {
+  return (
+    error instanceof Stripe.errors.StripeError && ['amount_too_small', 'amount_too_large'].includes(error.code ?? '')
+  )
+}
+
+function amountRefused({ amount, currency }: VerifiedCheckout): Refusal {
+  const total = `${toDecimalString(minor(amount), currency)} ${currency}`
+  const detail = `The payment provider does not charge ${total}. Nothing was charged; change the cart.`
+  return { code: 'amount_refused', extras: { detail } }
+}
+
 /** Stripe has refused for good: the Session was never created, so the stock goes back. */
 async function fail(services: Services, checkout: VerifiedCheckout, error: unknown): Promise<void> {
   const now = services.now()
-  const refusal: Refusal = {
-    code: 'payment_service',
-    extras: { detail: 'The payment provider did not accept this checkout. Nothing was charged; try again later.' }
-  }
+  const refusal = isAmountRefused(error) ? amountRefused(checkout) : serviceRefused
   const trail = trailOf(checkout)
   await inChange(services, trail, async change => {
     const { client } = change
@@ -215,6 +234,7 @@ async function fail(services: Services, checkout: VerifiedCheckout, error: unkno
     })
     if (checkout.ownsOrder) await cancelOrder(change, checkout.orderId, 'Stripe refused its Session')
     else await advanceOrder(change, checkout.orderId)
+    if (isAmountRefused(error)) return
     await alertOnce(client, services.log, 'session_refused', {
       ...trail,
       subject: refusedFor(error),

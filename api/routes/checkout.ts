@@ -20,23 +20,30 @@ import { prefersAsync, statusPath, waitForCheckout } from '../checkout-wait.js'
 import type { Watch } from '../checkout-watcher.js'
 import { KEY_LIFETIME, type RequestKey, requestKey } from '../idempotency.js'
 import type { Ingress } from '../ingress.js'
-import { jsonBytes, readJson } from '../json-body.js'
+import { inShape, jsonBytes, readBody } from '../json-body.js'
 import { createKeyedMutex } from '../keyed-mutex.js'
 import { refuseInMaintenance } from '../maintenance.js'
 import { clientOf, origin, requestId } from '../request-context.js'
-import { cartRules, checkoutRequestSchema } from '../schemas.js'
+import { saleTermsOf } from '../sale-currency.js'
+import { checkoutRequestSchema } from '../schemas.js'
 
 const ATTEMPT_WINDOW = HOUR
 /** POST /api/stripe/checkout: writes the checkout down, enqueues it, and answers with what the workers made of it. */
 export function checkoutRoute(ingress: Ingress): Router {
-  const schema = checkoutRequestSchema(cartRules(ingress.config))
+  const { payment, catalogue } = ingress.config
   const inTurn = createKeyedMutex()
   const handle: RequestHandler = async (request, response) => {
     const customer = await ingress.authenticate(request, response)
-    const cart: Cart = readJson(request, schema)
+    const body = readBody(request)
+    const terms = await saleTermsOf(ingress, customer.userId, body)
+    // The currency is the checkout's, whoever said it.
+    const { currency: _said, ...cart } = inShape(
+      body,
+      checkoutRequestSchema({ ...terms, ...catalogue, currencies: payment.currencies })
+    )
     await refuseCardNumbers(ingress, cart.items)
-    const key = requestKey(request, customer.userId, cart, ingress.config.payment.currency)
-    const checkout = newCheckout(ingress, request, customer, cart, key)
+    const key = requestKey(request, customer.userId, cart, { currency: terms.currency, usual: payment.currency })
+    const checkout = newCheckout(ingress, request, customer, cart, terms.currency, key)
 
     const watch = ingress.watcher.watch(checkout.id)
     try {
@@ -58,7 +65,14 @@ function countedAs(request: Request, { userId }: Customer): string {
   return isGuest(userId) ? clientOf(request) : userId
 }
 
-function newCheckout(ingress: Ingress, request: Request, customer: Customer, cart: Cart, key: RequestKey): NewCheckout {
+function newCheckout(
+  ingress: Ingress,
+  request: Request,
+  customer: Customer,
+  cart: Cart,
+  currency: string,
+  key: RequestKey
+): NewCheckout {
   const now = ingress.now()
   return {
     id: newId(),
@@ -66,7 +80,7 @@ function newCheckout(ingress: Ingress, request: Request, customer: Customer, car
     email: customer.email,
     cart,
     newOrderId: cart.orderId === undefined ? newId() : undefined,
-    currency: ingress.config.payment.currency,
+    currency,
     requestId: requestId(request),
     ...origin(request),
     key: key.key,

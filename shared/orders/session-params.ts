@@ -2,6 +2,7 @@ import type Stripe from 'stripe'
 import type { Config } from '../config/config.js'
 import { SECOND } from '../duration.js'
 import { TerminalError } from '../errors.js'
+import { optionsText } from '../rules/line-options.js'
 import { type OrderLine, subtotalOf } from '../rules/order-line.js'
 import { INSTALLATION } from '../rules/ownership.js'
 import { mailableAtStripe } from '../rules/stripe-email.js'
@@ -30,7 +31,7 @@ export function sessionParams(
   const currency = checkout.currency.toLowerCase()
   const email = mailableAtStripe(checkout.email)
   const { payment } = config
-  const shipping = checkout.amount - subtotalOf(lines)
+  const shipping = checkout.amount - (subtotalOf(lines) ?? Number.POSITIVE_INFINITY)
   if (shipping < 0) throw new TerminalError(`The total of checkout ${checkout.id} is less than the sum of its lines`)
   const metadata = {
     [INSTALLATION]: installation,
@@ -53,7 +54,7 @@ export function sessionParams(
         product_data: {
           name: line.name,
           metadata: { [INSTALLATION]: installation, productId: line.productId },
-          ...(line.description ? { description: line.description } : {}),
+          ...shown(line),
           // Stripe fetches images: only absolute addresses make sense there.
           ...(line.image?.startsWith('https://') ? { images: [line.image] } : {})
         }
@@ -88,6 +89,12 @@ export function sessionParams(
     success_url: withSessionId(payment.successUrl),
     cancel_url: payment.cancelUrl
   }
+}
+
+/** What stands below a line's name: what the customer chose, then what the product is. */
+function shown({ options, description }: OrderLine): { description?: string } {
+  const parts = [options ? optionsText(options) : '', description ?? ''].filter(part => part !== '')
+  return parts.length === 0 ? {} : { description: parts.join(' · ') }
 }
 
 /** https://docs.stripe.com/payments/checkout/custom-success-page: Stripe fills in the braces, so they stay unescaped. */

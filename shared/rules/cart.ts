@@ -1,3 +1,5 @@
+import type { LineOptions } from './line-options.js'
+
 /** A validated checkout request, as it is kept on the checkout: what the client claims, prices in major units. */
 export interface CartItem {
   productId: string
@@ -6,6 +8,7 @@ export interface CartItem {
   quantity: number
   description?: string
   image?: string
+  options?: LineOptions
 }
 
 export interface Cart {

@@ -1,6 +1,7 @@
 import type { Order, OrderItem } from '../../prisma/generated/client.js'
 import { type AuditEntry, auditParameter } from '../audit/audit.js'
 import type { Database, Queryable } from '../database/database.js'
+import { type Item, itemsOf, linesOf } from '../rules/order-item.js'
 import type { OrderLine } from '../rules/order-line.js'
 import type { OrderFacts } from '../rules/order-status.js'
 import { orderStates, refundStates, reservationStates } from '../rules/state-groups.js'
@@ -55,12 +56,12 @@ export async function readOrder(db: Queryable, id: string): Promise<OrderRow | u
 }
 
 export async function readOrderLines(db: Queryable, orderId: string): Promise<OrderLine[]> {
-  const { rows } = await db.query<OrderLine>({
+  const { rows } = await db.query<Item>({
     name: 'read-order-lines',
-    text: `SELECT "productId", "name", "description", "image", "unitPrice", "quantity" FROM "OrderItem" WHERE "orderId" = $1 ORDER BY "productId"`,
+    text: `SELECT "productId", "name", "description", "image", "unitPrice", "quantity", "options" FROM "OrderItem" WHERE "orderId" = $1 ORDER BY "productId"`,
     values: [orderId]
   })
-  return rows
+  return rows.flatMap(linesOf)
 }
 
 /** The other checkouts of this order, newest first. */
@@ -91,17 +92,30 @@ export async function fillOrder(db: Queryable, order: VerifiedOrder): Promise<vo
       UPDATE "Order" SET "subtotal" = $2, "shipping" = $3, "total" = $4, "updatedAt" = $5 WHERE "id" = $1
     ), line AS (
       SELECT * FROM jsonb_to_recordset($6::jsonb)
-        AS line("productId" text, "name" text, "description" text, "image" text, "unitPrice" bigint, "quantity" int)
+        AS line("productId" text, "name" text, "description" text, "image" text, "unitPrice" bigint, "quantity" int, "options" jsonb)
     ), removed AS (
       DELETE FROM "OrderItem" WHERE "orderId" = $1 AND "productId" NOT IN (SELECT "productId" FROM line)
     )
-    INSERT INTO "OrderItem" ("orderId", "productId", "name", "description", "image", "unitPrice", "quantity")
-    SELECT $1, "productId", "name", "description", "image", "unitPrice", "quantity" FROM line
+    INSERT INTO "OrderItem" ("orderId", "productId", "name", "description", "image", "unitPrice", "quantity", "options")
+    SELECT $1, "productId", "name", "description", "image", "unitPrice", "quantity", NULLIF("options", 'null') FROM line
     ON CONFLICT ("orderId", "productId") DO UPDATE SET "name" = EXCLUDED."name", "description" = EXCLUDED."description",
-      "image" = EXCLUDED."image", "unitPrice" = EXCLUDED."unitPrice", "quantity" = EXCLUDED."quantity"`,
-    values: [order.id, order.subtotal, order.shipping, order.total, order.now, JSON.stringify(order.lines)]
+      "image" = EXCLUDED."image", "unitPrice" = EXCLUDED."unitPrice", "quantity" = EXCLUDED."quantity", "options" = EXCLUDED."options"`,
+    values: [order.id, order.subtotal, order.shipping, order.total, order.now, JSON.stringify(itemsOf(order.lines))]
   })
 }
+
+/**
+ * What an order of the statement's `moved` is of, line by line: those of a product apart by their options where their
+ * quantities add up to it (prisma/schema.prisma).
+ */
+const ITEMS_TOLD = `SELECT COALESCE(jsonb_agg(jsonb_strip_nulls(jsonb_build_object('productId', i."productId", 'name', i."name",
+    'unitPrice', i."unitPrice", 'quantity', part."quantity", 'options', NULLIF(part."options", '{}'))) ORDER BY i."productId", part."place"), '[]')
+  FROM "OrderItem" i CROSS JOIN LATERAL (
+    SELECT COALESCE((SELECT sum((each->>'quantity')::int) FROM jsonb_array_elements(i."options") AS each), 0) = i."quantity" AS apart
+  ) AS parts CROSS JOIN LATERAL (
+    SELECT 0 AS "place", i."quantity", NULL::jsonb AS "options" WHERE NOT parts.apart UNION ALL
+    SELECT place, (each->>'quantity')::int, each->'options' FROM jsonb_array_elements(i."options") WITH ORDINALITY AS line(each, place) WHERE parts.apart
+  ) AS part WHERE i."orderId" = moved."id"`
 
 export interface OrderMove {
   from: OrderStatus
@@ -138,7 +152,7 @@ export async function moveOrder(
       INSERT INTO "Notification" ("id", "orderId", "sequence", "type", "data", "nextAttemptAt", "createdAt")
       SELECT $8, "id", "sequence", 'order.' || lower("status"::text), jsonb_build_object(
         'orderId', "id", 'userId', "userId", 'sequence', "sequence", 'status', "status", 'previousStatus', $2::text, 'currency', "currency",
-        'subtotal', "subtotal", 'shipping', "shipping", 'total', "total", 'captured', "captured", 'refunded', "refunded"), $6, $6
+        'subtotal', "subtotal", 'shipping', "shipping", 'total', "total", 'captured', "captured", 'refunded', "refunded", 'items', (${ITEMS_TOLD})), $6, $6
       FROM moved WHERE $9 OR EXISTS (SELECT FROM "Switch" WHERE "name" = 'notifications' AND "value"->>'on' = 'true')
       RETURNING "id"
     )

@@ -13,11 +13,17 @@ const CLOSED_EVENT = `"status" ${oneOf(eventStates.closed)}`
 const SENT_OR_FAILED = `"status" ${noneOf(notificationStates.pending)}`
 
 const FORGET_EVENT = `"payload" = '{}', "error" = NULL, "note" = NULL`
-const FORGET_ORDER = `"email" = NULL, "address" = NULL, "contact" = NULL`
+/** Of the orders of `due`. An option can be a name that is engraved. */
+const FORGET_DUE_ORDERS = `items AS (
+    UPDATE "OrderItem" SET "options" = NULL WHERE "orderId" IN (SELECT "id" FROM due) AND "options" IS NOT NULL
+  ) UPDATE "Order" SET "email" = NULL, "address" = NULL, "contact" = NULL WHERE "id" IN (SELECT "id" FROM due)`
 /** A cart and its refusal hold texts that the customer's browser has sent, the Session's parameters their e-mail. */
 const FORGET_CHECKOUT = `"email" = '${ERASED}', "ipAddress" = NULL, "network" = NULL, "userAgent" = NULL,
-  "sessionParams" = "sessionParams" - 'customer_email',
-  "cart" = jsonb_set("cart", '{items}', COALESCE((SELECT jsonb_agg(item - 'name' - 'description' - 'image')
+  "sessionParams" = CASE WHEN "sessionParams" ? 'line_items' THEN jsonb_set("sessionParams" - 'customer_email', '{line_items}',
+    COALESCE((SELECT jsonb_agg(line #- '{price_data,product_data,description}' ORDER BY place)
+      FROM jsonb_array_elements("sessionParams"->'line_items') WITH ORDINALITY AS each(line, place)), '[]'))
+    ELSE "sessionParams" - 'customer_email' END,
+  "cart" = jsonb_set("cart", '{items}', COALESCE((SELECT jsonb_agg(item - 'name' - 'description' - 'image' - 'options')
     FROM jsonb_array_elements("cart"->'items') AS item), '[]')),
   "refusal" = CASE WHEN "refusal" IS NOT NULL THEN jsonb_build_object('code', "refusal"->'code', 'extras', '{}'::jsonb) END`
 /** Stripe's name for a card is the same wherever it is used; its message can quote the customer. */
@@ -49,8 +55,9 @@ export const prunings: readonly Pruning[] = [
   ),
   pruning(
     'orders',
-    `UPDATE "Order" SET ${FORGET_ORDER} WHERE "id" IN (SELECT "id" FROM "Order"
-       WHERE "updatedAt" < $1 AND ${CLOSED_ORDER} AND ("email" IS NOT NULL OR "address" IS NOT NULL) ORDER BY "updatedAt" LIMIT $2 FOR UPDATE SKIP LOCKED)`
+    `WITH due AS MATERIALIZED (SELECT "id" FROM "Order"
+       WHERE "updatedAt" < $1 AND ${CLOSED_ORDER} AND ("email" IS NOT NULL OR "address" IS NOT NULL) ORDER BY "updatedAt" LIMIT $2 FOR UPDATE SKIP LOCKED),
+     ${FORGET_DUE_ORDERS}`
   ),
   // Those of an order that a release before this one has forgotten: it did not know of them.
   pruning(
@@ -139,8 +146,8 @@ export const eraseEvents = erasing(
 )
 
 export const eraseOrders = erasing(
-  `UPDATE "Order" SET ${FORGET_ORDER} WHERE "id" IN (SELECT "id" FROM "Order" WHERE "userId" = $1 AND ${CLOSED_ORDER}
-     AND ("email" IS NOT NULL OR "address" IS NOT NULL OR "contact" IS NOT NULL) ORDER BY "id" LIMIT $2 FOR UPDATE)`
+  `WITH due AS MATERIALIZED (SELECT "id" FROM "Order" WHERE "userId" = $1 AND ${CLOSED_ORDER}
+     AND ("email" IS NOT NULL OR "address" IS NOT NULL OR "contact" IS NOT NULL) ORDER BY "id" LIMIT $2 FOR UPDATE), ${FORGET_DUE_ORDERS}`
 )
 
 export const eraseCheckouts = erasing(
@@ -152,10 +159,10 @@ export const eraseSignals = erasing(
   `UPDATE "PaymentSignal" SET ${FORGET_SIGNAL} WHERE "id" IN (SELECT "id" FROM "PaymentSignal" WHERE ${OF_USER} AND ${SIGNAL_TELLS} ORDER BY "id" LIMIT $2 FOR UPDATE)`
 )
 
-/** What the shop's answer said; the notification itself tells ids and amounts. */
+/** What the shop's answer said, and what was bought; the notification itself tells ids and amounts. */
 export const eraseNotificationErrors = erasing(
-  `UPDATE "Notification" SET "error" = NULL WHERE "id" IN (SELECT "id" FROM "Notification" WHERE ${OF_USER}
-     AND ${SENT_OR_FAILED} AND "error" IS NOT NULL ORDER BY "id" LIMIT $2 FOR UPDATE)`
+  `UPDATE "Notification" SET "error" = NULL, "data" = "data" - 'items' WHERE "id" IN (SELECT "id" FROM "Notification" WHERE ${OF_USER}
+     AND ${SENT_OR_FAILED} AND ("error" IS NOT NULL OR "data" ? 'items') ORDER BY "id" LIMIT $2 FOR UPDATE)`
 )
 
 /** The key itself stays for its time, so that the same request is still not a second one. */

@@ -20,14 +20,15 @@ export async function decide(
   if (fraud.decision === 'block' || checkout.expireReason !== null) return blocked(checkout, fraud)
 
   const terms = saleTermsIn(checkout.currency, services.config)
-  if (terms === undefined) return notSold(checkout.currency, services.config.payment.currency)
+  if (terms === undefined) return notSold(checkout.currency, services.config.payment.currencies)
 
   const order = await findPayableOrder(services, client, checkout)
   if ('outcome' in order) return order
 
   const products = await lockProducts(
     client,
-    items.map(item => item.productId)
+    items.map(item => item.productId),
+    checkout.currency
   )
   const replaced = await findReplaced(services, client, checkout, order.open)
   const held = await heldBy(
@@ -67,7 +68,7 @@ function blocked({ expireReason }: CheckoutRow, { reasons }: FraudDecision): Rej
   return rejection('payment_blocked', { detail }, { internal })
 }
 
-function notSold(currency: string, ours: string): Rejection {
-  const detail = `The shop sells in ${ours} by now, not in ${currency}. Load the products again.`
+function notSold(currency: string, ours: readonly string[]): Rejection {
+  const detail = `The shop sells in ${ours.join(', ')} by now, not in ${currency}. Load the products again.`
   return rejection('cart_refused', { detail })
 }

@@ -27,11 +27,9 @@ export async function findPayableOrder(
   const order = await lockOrder(client, named)
   if (order === undefined) return rejection('order_not_found', { detail: `There is no order ${named}.` })
   if (order.userId !== checkout.userId) return ofAnotherUser(checkout, named)
-  // An order has one currency, whatever the shop's is by now.
+  // An order has one currency, whatever the shop sells in by now.
   if (order.currency !== checkout.currency) {
-    return notPayable(
-      `The order is in ${order.currency} and the shop sells in ${checkout.currency}. Create a new order.`
-    )
+    return notPayable(otherCurrency(order.currency, checkout.currency, services.config.payment.currencies))
   }
   if (!isUnpaid(order)) return notPayable(`The order is ${order.status}; only a PENDING order can be paid.`)
 
@@ -50,6 +48,12 @@ export async function findPayableOrder(
 
 function isUnpaid(order: OrderRow): order is OrderRow & { shipping: number; total: number } {
   return order.status === 'PENDING' && order.total !== null && order.shipping !== null
+}
+
+function otherCurrency(ordered: string, wanted: string, sold: readonly string[]): string {
+  return sold.includes(ordered)
+    ? `The order is in ${ordered} and the checkout in ${wanted}. Pay it in ${ordered}, or create a new order.`
+    : `The order is in ${ordered} and the shop sells in ${sold.join(', ')}. Create a new order.`
 }
 
 function notPayable(detail: string): Rejection {
