@@ -231,7 +231,7 @@ function createProduct(account: Account, price: Params): Stripe.Product {
     created: now,
     default_price: null,
     description: params.string('description', { max: 40_000 }) ?? null,
-    images: params.strings('images', 8) ?? [],
+    images: params.images('images'),
     livemode: false,
     marketing_features: [],
     metadata: params.metadata(),
@@ -302,7 +302,7 @@ function readIntentData(params: Params | undefined): SessionRequest['intent'] {
     metadata: params?.metadata() ?? {},
     receiptEmail: params === undefined ? null : readEmail(params, 'receipt_email'),
     statementDescriptor: params?.string('statement_descriptor', { max: 22 }) ?? null,
-    statementDescriptorSuffix: params?.string('statement_descriptor_suffix', { max: 22 }) ?? null
+    statementDescriptorSuffix: params?.descriptorSuffix('statement_descriptor_suffix') ?? null
   }
 }
 

@@ -3,6 +3,15 @@ import type { Config } from '../config/config.js'
 import { SECOND } from '../duration.js'
 import { TerminalError } from '../errors.js'
 import { type OrderLine, subtotalOf } from '../rules/order-line.js'
+import {
+  asciiUrl,
+  fitting,
+  fittingMetadata,
+  imageUrl,
+  productName,
+  stripeLimits,
+  successUrl
+} from '../rules/stripe-limits.js'
 import type { VerifiedCheckout } from './verified-checkout.js'
 
 /**
@@ -28,12 +37,12 @@ export function sessionParams(
   const { payment } = config
   const shipping = checkout.amount - subtotalOf(lines)
   if (shipping < 0) throw new TerminalError(`The total of checkout ${checkout.id} is less than the sum of its lines`)
-  const metadata = {
+  const metadata = fittingMetadata({
     userId: checkout.userId,
     orderId: checkout.orderId,
     checkoutId: checkout.id,
     requestId: checkout.requestId
-  }
+  })
   return {
     mode: 'payment',
     client_reference_id: checkout.id,
@@ -45,13 +54,7 @@ export function sessionParams(
         currency,
         unit_amount: line.unitPrice,
         ...(payment.automaticTax ? { tax_behavior: payment.taxBehavior } : {}),
-        product_data: {
-          name: line.name,
-          metadata: { productId: line.productId },
-          ...(line.description ? { description: line.description } : {}),
-          // Stripe fetches images: only absolute addresses make sense there.
-          ...(line.image?.startsWith('https://') ? { images: [line.image] } : {})
-        }
+        product_data: productData(line, payment.successUrl)
       }
     })),
     ...(shipping > 0
@@ -80,13 +83,22 @@ export function sessionParams(
       ...(payment.statementDescriptor ? { statement_descriptor_suffix: payment.statementDescriptor } : {})
     },
     expires_at: Math.floor(checkout.sessionExpiresAt.getTime() / SECOND),
-    success_url: withSessionId(payment.successUrl),
-    cancel_url: payment.cancelUrl
+    success_url: successUrl(payment.successUrl),
+    cancel_url: asciiUrl(payment.cancelUrl)
   }
 }
 
-/** https://docs.stripe.com/payments/checkout/custom-success-page: Stripe fills in the braces, so they stay unescaped. */
-function withSessionId(url: string): string {
-  if (url.includes('{CHECKOUT_SESSION_ID}')) return url
-  return `${url}${url.includes('?') ? '&' : '?'}session_id={CHECKOUT_SESSION_ID}`
+/** What the payment page shows of a line; an image's path is one of the storefront's. */
+function productData(
+  line: OrderLine,
+  storefront: string
+): Stripe.Checkout.SessionCreateParams.LineItem.PriceData.ProductData {
+  const description = fitting(line.description, stripeLimits.productDescription)
+  const image = imageUrl(line.image, storefront)
+  return {
+    name: productName(line.name, line.productId),
+    metadata: fittingMetadata({ productId: line.productId }),
+    ...(description === undefined ? {} : { description }),
+    ...(image === undefined ? {} : { images: [image] })
+  }
 }

@@ -1,4 +1,5 @@
 import { isSupportedCurrency } from '../../money.js'
+import { descriptorSuffix, isReturnUrl } from '../../rules/stripe-limits.js'
 import { inCurrency } from '../amounts.js'
 import { type Group, optional, required, setting, type ValuesOf } from '../setting.js'
 import { amount, choice, flag, integer, only, text, type ValueType, web } from '../value-types.js'
@@ -8,9 +9,14 @@ const currency: ValueType<string> = {
   takes: anyText.takes,
   schema: anyText.schema.transform(code => code.toUpperCase()).refine(isSupportedCurrency, `expected ${anyText.takes}`)
 }
-const statementDescriptor = text('2 to 22 characters with a letter and none of < > \\ \' " *', text =>
-  /^(?=.*[A-Za-z])[^<>\\'"*]{2,22}$/.test(text)
-)
+const statementDescriptor = text(descriptorSuffix.takes, descriptorSuffix.isTaken)
+
+/** Where Stripe sends the customer. */
+function returnUrl(example: string): ValueType<string> {
+  const { takes, schema } = web(example)
+  const withLength = `${takes}, which Stripe takes: at most 5000 characters, the Session's id included`
+  return { takes, schema: schema.refine(isReturnUrl, `expected ${withLength}`) }
+}
 
 export const payment = {
   title: 'Payment',
@@ -18,12 +24,12 @@ export const payment = {
     currency: setting('PAYMENT_CURRENCY', currency, { default: 'EUR', doc: "the shop's currency" }),
     minAmount: setting('PAYMENT_MIN_AMOUNT', amount, { default: '0.50', doc: 'the least that a total may be' }),
     maxAmount: setting('PAYMENT_MAX_AMOUNT', amount, { default: '99999.99', doc: 'the most that a total may be' }),
-    successUrl: required('PAYMENT_SUCCESS_URL', web('https://shop.example/checkout/success'), {
+    successUrl: required('PAYMENT_SUCCESS_URL', returnUrl('https://shop.example/checkout/success'), {
       doc: 'where the customer comes back to, having paid',
       npmStart: "the demo storefront's",
       example: 'https://shop.example/checkout/success'
     }),
-    cancelUrl: required('PAYMENT_CANCEL_URL', web('https://shop.example/cart'), {
+    cancelUrl: required('PAYMENT_CANCEL_URL', returnUrl('https://shop.example/cart'), {
       doc: 'where the customer comes back to, not having paid',
       npmStart: "the demo storefront's",
       example: 'https://shop.example/cart'
