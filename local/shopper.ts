@@ -34,6 +34,7 @@ export interface OrderData {
   shipping: number | null
   total: number | null
   items: Line[]
+  customer: { email: string | null; name: string | null; phone: string | null } | null
   checkout: CheckoutData | null
 }
 
@@ -52,7 +53,11 @@ export interface Shopper {
   /** Polls until the checkout has the status; throws after 15 seconds. */
   checkoutBecomes(id: string, status: string): Promise<CheckoutData>
   /** Posts the simulator's payment page. */
-  pay(url: string, number?: string): Promise<{ status: number; location: string | null }>
+  pay(
+    url: string,
+    number?: string,
+    fields?: Record<string, string>
+  ): Promise<{ status: number; location: string | null }>
   request(path: string, init?: RequestInit): Promise<Response>
 }
 
@@ -60,7 +65,7 @@ export async function createShopper(options: {
   port: number
   authSecret: string
   userId: string
-  email: string
+  email: string | null
 }): Promise<Shopper> {
   const base = `http://127.0.0.1:${options.port}`
   const token = await signSessionToken({ userId: options.userId, email: options.email }, options.authSecret, 3_600)
@@ -105,8 +110,8 @@ export async function createShopper(options: {
     order,
     orderBecomes: (id, status) => become(`order ${id}`, async () => data(await order(id)), status),
     checkoutBecomes: (id, status) => become(`checkout ${id}`, async () => data(await checkoutStatus(id)), status),
-    async pay(url, number = '4242424242424242') {
-      const body = new URLSearchParams({ number, exp: '12/34', cvc: '123', name: 'Ada Lovelace' })
+    async pay(url, number = '4242424242424242', fields = {}) {
+      const body = new URLSearchParams({ number, exp: '12/34', cvc: '123', name: 'Ada Lovelace', ...fields })
       const response = await fetch(url, { method: 'POST', body, redirect: 'manual' })
       await response.arrayBuffer()
       return { status: response.status, location: response.headers.get('location') }

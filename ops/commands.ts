@@ -20,7 +20,11 @@ export interface Command {
 
 /** Everything that `npm run ops -- NAME` can do. */
 export const commands: Record<string, Command | undefined> = {
-  token: { usage: 'token --user-id U --email E [--hours 24]', what: 'print a session token for local use', run: token },
+  token: {
+    usage: 'token --user-id U [--email E] [--hours 24]',
+    what: 'print a session token for local use',
+    run: token
+  },
   events: {
     usage: 'events list [--status dead] [--limit 20] | show ID | replay ID [--note "…"] | resolve ID --note "…"',
     what: 'look at stored webhook events; apply a dead one again, or say how it was dealt with',

@@ -42,7 +42,8 @@ export async function handleApi(
       query: url.search.slice(1),
       body,
       requestId,
-      fault
+      fault,
+      refusal: faults.refusal
     })
   } catch (error) {
     answer = errorAnswer(error, requestId)
@@ -63,12 +64,18 @@ interface Work {
   body: string
   requestId: string
   fault: ReturnType<Faults['next']>
+  /** What a refusing fault says. */
+  refusal: string
 }
 
 function perform(account: Account, request: IncomingMessage, work: Work): Answer {
   if (work.fault === 'unauthorized') throw refusedKey(401)
   if (work.fault === 'forbidden') throw refusedKey(403)
-  if (work.fault === 'refused') throw invalidRequest('Your account cannot currently make this request.')
+  if (work.fault === 'refused') throw invalidRequest(work.refusal)
+  if (work.fault === 'emailRefused') {
+    const extras = { code: 'email_invalid', param: 'customer_email' }
+    throw invalidRequest('Invalid email address: a fault was asked for', extras)
+  }
   if (work.fault === 'rateLimit') {
     throw new ApiError(429, {
       type: 'invalid_request_error',

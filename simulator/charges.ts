@@ -13,6 +13,7 @@ const AUTHORIZATION_SECONDS = 7 * 86_400
 export interface Payer {
   email: string | null
   name: string | null
+  phone: string | null
   method:
     | { type: 'card'; card: TestCard; last4: string; expMonth: number; expYear: number }
     | { type: 'sepa_debit'; last4: string; country: string }
@@ -200,7 +201,7 @@ function methodDetails(
 
 function billing(payer: Payer): Stripe.Charge.BillingDetails {
   const address = { city: null, country: 'FR', line1: null, line2: null, postal_code: null, state: null }
-  return { address, email: payer.email, name: payer.name, phone: null, tax_id: null }
+  return { address, email: payer.email, name: payer.name, phone: payer.phone, tax_id: null }
 }
 
 /** POST /v1/charges/:id: what can be changed without touching the money. */

@@ -7,6 +7,7 @@ const FAULTS = [
   'unauthorized',
   'forbidden',
   'refused',
+  'emailRefused',
   'rateLimit',
   'serverError',
   'serverErrorAfterEffect',
@@ -27,6 +28,10 @@ export const faultSettings = z.strictObject({
   forbidden: count.optional(),
   /** The next so many POSTs answer 400, as to parameters that the account does not allow, without doing anything. */
   refused: count.optional(),
+  /** What those say, in place of the usual sentence. */
+  refusal: z.string().min(1).max(500).optional(),
+  /** The next so many POSTs answer 400, as to a `customer_email` that is not taken, without doing anything. */
+  emailRefused: count.optional(),
   /** Every request answers so, until the key is mended. */
   refuseKey: z.union([z.literal(401), z.literal(403)]).optional(),
   /** The next so many POSTs answer 429 without doing anything. */
@@ -72,6 +77,10 @@ export class Faults implements DeliveryFaults {
 
   get refuseKey(): 401 | 403 | undefined {
     return this.#settings.refuseKey
+  }
+
+  get refusal(): string {
+    return this.#settings.refusal ?? 'Your account cannot currently make this request.'
   }
 
   get latencyMs(): number {

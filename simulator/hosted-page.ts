@@ -4,13 +4,14 @@ import type { Account } from './account.js'
 import { readBody } from './api.js'
 import type { Payer } from './charges.js'
 import { written } from './currencies.js'
+import { isEmail } from './email.js'
 import { type Html, html } from './html.js'
 import { completeFreeSession, getSession, paySession, scheduleDebit } from './sessions.js'
 import { findCard, findIban, hasCheckDigit, looksLikeIban } from './test-cards.js'
 import { applyPromotionCode } from './totals.js'
 
 /**
- * The payment page of a Session: a form for people, and a form post for scripts (fields: number, exp, cvc, email, name).
+ * The payment page of a Session: a form for people, and a form post for scripts (fields: number, exp, cvc, email, name, phone).
  * `wallet` = link pays with the card as one that Link has kept. A payment answers 303 to the success URL; a decline answers 402 with the page.
  */
 export async function handlePage(
@@ -41,8 +42,9 @@ function pay(
   const number = form.get('number') ?? ''
   const refuse = (message: string) => sendPage(response, 402, payPage(account, session, message, form))
   const email = session.customer_email ?? form.get('email') ?? ''
-  if (!/^[^\s@]+@[^\s@]+\.[^\s@]+$/.test(email)) return refuse('Your email is incomplete.')
-  const payer = { email, name: form.get('name') || 'Test Customer' }
+  if (!isEmail(email)) return refuse('Your email is incomplete.')
+  const phone = session.phone_number_collection?.enabled ? form.get('phone') || null : null
+  const payer = { email, name: form.get('name') || 'Test Customer', phone }
   const code = form.get('promotion_code') ?? ''
   if (code !== '' && !applyPromotionCode(account, session, code)) return refuse('This promotion code is invalid.')
   if (session.amount_total === 0) {
@@ -178,6 +180,7 @@ function payPage(account: Account, session: Stripe.Checkout.Session, problem?: s
         <label for="number">Card number or IBAN</label><input id="number" name="number" inputmode="text" autocomplete="off" placeholder="4242 4242 4242 4242" value="${value('number')}" required autofocus>
         <div class="row"><div><label for="exp">Expiry</label><input id="exp" name="exp" placeholder="12 / 34" value="${value('exp')}"></div><div><label for="cvc">CVC</label><input id="cvc" name="cvc" placeholder="123" value="${value('cvc')}"></div></div>
         <label for="name">Name</label><input id="name" name="name" placeholder="Ada Lovelace" value="${value('name')}">
+        ${session.phone_number_collection?.enabled ? html`<label for="phone">Phone</label><input id="phone" name="phone" type="tel" value="${value('phone')}">` : ''}
         ${session.allow_promotion_codes === true ? html`<label for="promotion_code">Promotion code</label><input id="promotion_code" name="promotion_code" placeholder="TEN, HALF or FREE" value="${value('promotion_code')}">` : ''}
         <button id="pay">Pay ${money(session.amount_total, session.currency)}</button>${offersLink(session) ? html`<button class="plain" id="link" name="wallet" value="link">Pay with Link</button>` : ''}</form>
         <details open><summary>Test numbers</summary><ul>

@@ -1,6 +1,7 @@
 import type Stripe from 'stripe'
 import { type Account, seconds } from './account.js'
 import { isTaken, takenCurrencies, written } from './currencies.js'
+import { isEmail } from './email.js'
 import { invalidRequest, missing } from './errors.js'
 import { stripeId } from './ids.js'
 import type { Params } from './params.js'
@@ -337,7 +338,7 @@ function readCurrency(params: Params, key: string): string | undefined {
 function readEmail(params: Params, key: string): string | null {
   const email = params.string(key, { max: 800 })
   if (email === undefined) return null
-  if (!/^[^\s@]+@[^\s@]+\.[^\s@]+$/.test(email))
+  if (!isEmail(email))
     throw invalidRequest(`Invalid email address: ${email}`, { code: 'email_invalid', param: params.name(key) })
   return email
 }

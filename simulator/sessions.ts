@@ -218,7 +218,7 @@ function complete(
     email: payer.email,
     individual_name: null,
     name: payer.name,
-    phone: null,
+    phone: payer.phone,
     tax_exempt: 'none',
     tax_ids: []
   }

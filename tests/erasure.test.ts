@@ -400,7 +400,8 @@ describe('a customer who is forgotten', () => {
     const { prisma, pool } = services.db
     const line = lineOf(await zelda.product('stoneware-mug'), 1)
 
-    // Stripe's 400 quotes the address; a cart is refused with what it said.
+    // A 400 of Stripe's can quote the address; a cart is refused with what it said.
+    simulator.faults.set({ refused: 1, refusal: `Invalid email address: ${REFUSED_EMAIL}` })
     const refused = await (await customerWith(REFUSED_EMAIL)).buy({ items: [line] }, 'refused')
     expect(refused.status).toBe(502)
     expect((await zelda.buy({ items: [{ ...line, name: `Mug for ${EMAIL}` }] }, 'wrong')).status).toBe(400)

@@ -59,7 +59,7 @@ async function deliver(
   const body = JSON.stringify({
     type: notification.type,
     timestamp: notification.createdAt.toISOString(),
-    data: notification.data
+    data: { ...notification.data, customer: notification.contact }
   })
   const signatures = target.secrets.map(secret => new Webhook(secret).sign(notification.id, now, body))
   const response = await fetch(target.url, {

@@ -7,10 +7,11 @@ import { inChange, trailOf } from '../shared/orders/change.js'
 import { endIfPossible } from '../shared/orders/expire-checkout.js'
 import { sessionParams } from '../shared/orders/session-params.js'
 import { type VerifiedCheckout, verifiedCheckout } from '../shared/orders/verified-checkout.js'
+import type { JobContext } from '../shared/queue/queues.js'
 import { checkoutOutcome, type Refusal } from '../shared/rules/checkout-outcome.js'
 import type { Services } from '../shared/runtime/services.js'
-import { classifyStripeError, idempotencyKeyOf, isKeySpent } from '../shared/runtime/stripe-client.js'
-import { lockCheckout, moveCheckout, readCheckout } from '../shared/statements/checkouts.js'
+import { classifyStripeError, idempotencyKeyOf, isEmailRefused, isKeySpent } from '../shared/runtime/stripe-client.js'
+import { leaveOutEmail, lockCheckout, moveCheckout, readCheckout } from '../shared/statements/checkouts.js'
 import { countServerError } from '../shared/statements/due-rows.js'
 import { readOrderLines } from '../shared/statements/orders.js'
 import type { Job } from './job.js'
@@ -22,13 +23,15 @@ const MOST_SESSIONS = 10_000
 /** Creates the Stripe Checkout Session of a verified checkout: VERIFIED → OPEN, or FAILED when Stripe refuses. */
 export const sessionCreation: Job<'session-creation'> = {
   name: 'session-creation',
-  async handle(services, { checkoutId }) {
+  async handle(services, { checkoutId }, job) {
     const row = await readCheckout(services.db.pool, checkoutId)
     if (row === undefined) throw new Error(`There is no checkout ${checkoutId}`)
     if (row.status !== 'VERIFIED') return
     const checkout = verifiedCheckout(row)
     const params = checkout.sessionParams ?? (await paramsOfToday(services, checkout))
     const session = await createSession(services, checkout, params)
+    if (isEmailRefused(session) && params.customer_email !== undefined)
+      return await askAtStripe(services, checkout, params, job)
     if (session instanceof Error) await fail(services, checkout, session)
     else await open(services, { ...checkout, sessionParams: params }, session)
   }
@@ -51,6 +54,25 @@ async function createSession(
     if (classifyStripeError(error) !== 'refused') throw error
     return (await findMade(services, checkout)) ?? (error as Error)
   }
+}
+
+/**
+ * Stripe does not take the e-mail, although it looks like one (shared/rules/stripe-email.ts): the Session is made without it,
+ * and its page asks the customer. That is another call, so that it has another key, and both are kept first: whoever tries
+ * next, after a crash too, makes the same call (docs/decisions/0012-another-key-after-stripes-own-error.md).
+ */
+async function askAtStripe(
+  services: Services,
+  checkout: VerifiedCheckout,
+  { customer_email: _, ...without }: Stripe.Checkout.SessionCreateParams,
+  job: JobContext
+): Promise<void> {
+  await leaveOutEmail(services.db.pool, checkout, without)
+  services.log.warn(
+    { requestId: checkout.requestId, checkoutId: checkout.id },
+    'Stripe does not take the e-mail of this customer; its page asks for one'
+  )
+  await sessionCreation.handle(services, { checkoutId: checkout.id }, job)
 }
 
 /** For a checkout that was verified by a release that did not keep what the call sends. */

@@ -141,6 +141,7 @@ export async function ordersData({ db }: Ingress, ids: string[]) {
     const checkout = checkouts.get(id)
     return {
       ...orderAmounts(order),
+      customer: order.contact,
       items: order.items.map(item => itemData(item, order.currency)),
       checkout: checkout === undefined ? null : checkoutData(checkout)
     }

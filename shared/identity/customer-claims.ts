@@ -3,7 +3,8 @@ import { readClaim } from './claims.js'
 /** Who a request is from. */
 export interface Customer {
   userId: string
-  email: string
+  /** Null when the sign-in knows none: Stripe then asks for it. */
+  email: string | null
 }
 
 /** Under which names the claims of a sign-in say who somebody is. */
@@ -15,7 +16,7 @@ export interface ClaimNames {
 /** Those of OpenID Connect Core 1.0, section 5.1. */
 export const STANDARD_CLAIMS: ClaimNames = { user: 'sub', email: 'email' }
 
-/** The customer that claims name. Throws, with the claim's name, when one is missing or no plain text. */
+/** The customer that claims name. Throws, with the claim's name, when they name no user. */
 export function customerOf(claims: object, names: ClaimNames = STANDARD_CLAIMS): Customer {
   return { userId: userIdOf(claims, names.user), email: emailOf(claims, names.email) }
 }
@@ -29,10 +30,9 @@ function userIdOf(claims: object, name: string): string {
   return value
 }
 
-function emailOf(claims: object, name: string): string {
+function emailOf(claims: object, name: string): string | null {
   const value = readClaim(claims, name)
-  if (!isPlainText(value)) throw new Error(`the claim "${name}" names no e-mail`)
-  return value
+  return isPlainText(value) ? value : null
 }
 
 function isPlainText(value: unknown): value is string {

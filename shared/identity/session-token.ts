@@ -11,7 +11,7 @@ const CLOCK_TOLERANCE_SECONDS = 15
 
 /** A JWT (RFC 7519) signed with HS256 by `secret`; it lasts `seconds`. */
 export async function signSessionToken(customer: Customer, secret: string, seconds: number): Promise<string> {
-  return await new SignJWT({ email: customer.email })
+  return await new SignJWT(customer.email === null ? {} : { email: customer.email })
     .setProtectedHeader({ alg: ALGORITHM, typ: 'JWT' })
     .setSubject(customer.userId)
     .setIssuer(ISSUER)

@@ -3,6 +3,7 @@ import type { Config } from '../config/config.js'
 import { SECOND } from '../duration.js'
 import { TerminalError } from '../errors.js'
 import { type OrderLine, subtotalOf } from '../rules/order-line.js'
+import { mailableAtStripe } from '../rules/stripe-email.js'
 import {
   asciiUrl,
   fitting,
@@ -34,6 +35,7 @@ export function sessionParams(
   lines: OrderLine[]
 ): Stripe.Checkout.SessionCreateParams {
   const currency = checkout.currency.toLowerCase()
+  const email = mailableAtStripe(checkout.email)
   const { payment } = config
   const shipping = checkout.amount - subtotalOf(lines)
   if (shipping < 0) throw new TerminalError(`The total of checkout ${checkout.id} is less than the sum of its lines`)
@@ -46,7 +48,7 @@ export function sessionParams(
   return {
     mode: 'payment',
     client_reference_id: checkout.id,
-    customer_email: checkout.email,
+    ...(email === undefined ? {} : { customer_email: email }),
     metadata,
     line_items: lines.map(line => ({
       quantity: line.quantity,

@@ -87,6 +87,12 @@ export function keyOfEnd(name: string, now: Date): string {
   return `${name}-${Math.floor(now.getTime() / MINUTE)}`
 }
 
+/** The e-mail that a Session is to begin with is none for Stripe. https://docs.stripe.com/error-codes#email-invalid */
+export function isEmailRefused(error: unknown): boolean {
+  if (!(error instanceof Stripe.errors.StripeInvalidRequestError)) return false
+  return error.param === 'customer_email' || error.code === 'email_invalid'
+}
+
 /** Stripe has no such object: it was deleted, or the key is of another account. */
 export function isUnknownToStripe(error: unknown): boolean {
   return error instanceof Stripe.errors.StripeError && error.code === 'resource_missing'

@@ -15,6 +15,7 @@ export const CHECKOUT_CHANGED = 'tillworks_checkout_changed'
 
 export interface CheckoutRow extends AnswerableCheckout {
   userId: string
+  /** Of the customer's sign-in; empty when it knows none. */
   email: string
   ownsOrder: boolean
   cart: Cart
@@ -39,7 +40,7 @@ export interface CheckoutRow extends AnswerableCheckout {
 export interface NewCheckout {
   id: string
   userId: string
-  email: string
+  email: string | null
   cart: Cart
   /** The order that this checkout brings with it; undefined when the cart names one. */
   newOrderId: string | undefined
@@ -94,7 +95,7 @@ export async function claimCheckout(db: Queryable, c: NewCheckout): Promise<Clai
       RETURNING "key"
     ), new_order AS (
       INSERT INTO "Order" ("id", "userId", "email", "currency", "createdAt", "updatedAt")
-      SELECT $11, $2, $12, $13, $9, $9 FROM claim WHERE $11::text IS NOT NULL
+      SELECT $11, $2, NULLIF($12, ''), $13, $9, $9 FROM claim WHERE $11::text IS NOT NULL
     ), checkout AS (
       INSERT INTO "Checkout" ("id", "userId", "email", "orderId", "ownsOrder", "cart", "currency", "idempotencyKey",
         "requestId", "ipAddress", "network", "userAgent", "createdAt", "updatedAt")
@@ -115,7 +116,7 @@ export async function claimCheckout(db: Queryable, c: NewCheckout): Promise<Clai
       c.now,
       c.maxAttempts,
       c.newOrderId ?? null,
-      c.email,
+      c.email ?? '',
       c.currency,
       c.requestId,
       c.ipAddress,
@@ -355,6 +356,22 @@ export async function findUnknownSessions(db: Queryable, limit: number): Promise
     [limit]
   )
   return rows
+}
+
+/**
+ * Keeps other parameters for the Session of a verified checkout, and that its next call has another idempotency key; unless
+ * another worker has done so since the row was read.
+ */
+export async function leaveOutEmail(
+  db: Queryable,
+  { id, serverErrors }: CheckoutRow,
+  params: Stripe.Checkout.SessionCreateParams
+): Promise<void> {
+  await db.query(
+    `UPDATE "Checkout" SET "sessionParams" = $3, "serverErrors" = "serverErrors" + 1
+     WHERE "id" = $1 AND "status" = 'VERIFIED' AND "serverErrors" = $2`,
+    [id, serverErrors, JSON.stringify(params)]
+  )
 }
 
 /** Remembers that Stripe did not end the Session of this checkout. Locks the row. */

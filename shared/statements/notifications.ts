@@ -6,6 +6,7 @@ import { maskText } from '../identity/masking.js'
 import { notificationStates } from '../rules/state-groups.js'
 import { type NotificationStatus, notificationRules } from '../rules/transitions.js'
 import { auditInsert } from './audit-rows.js'
+import type { Contact } from './orders.js'
 import { move, oneOf } from './states.js'
 
 const PENDING = oneOf(notificationStates.pending)
@@ -23,6 +24,8 @@ export interface NotificationRow {
   status: NotificationStatus
   attempts: number
   createdAt: Date
+  /** What the customer gave at Stripe's page, as the order has it now: what is forgotten of it is not told any more. */
+  contact: Contact | null
 }
 
 /**
@@ -39,7 +42,8 @@ export async function leaseNotification(
     text: `
     UPDATE "Notification" SET "leasedUntil" = $3, "attempts" = "attempts" + 1
     WHERE "id" = (SELECT "id" FROM "Notification" WHERE "orderId" = $1 AND "status" ${PENDING} ORDER BY "sequence" LIMIT 1)
-      AND "status" ${PENDING} AND "nextAttemptAt" <= $2 AND ("leasedUntil" IS NULL OR "leasedUntil" <= $2) RETURNING *`,
+      AND "status" ${PENDING} AND "nextAttemptAt" <= $2 AND ("leasedUntil" IS NULL OR "leasedUntil" <= $2) RETURNING *,
+      (SELECT o."contact" FROM "Order" o WHERE o."id" = "Notification"."orderId") AS contact`,
     values: [orderId, lease.now, lease.until]
   })
   return rows[0]

@@ -33,6 +33,22 @@ export async function lockOrder(db: Queryable, id: string): Promise<OrderRow | u
   return rows[0]
 }
 
+/** What a customer gave at Stripe's page. */
+export interface Contact {
+  email: string | null
+  name: string | null
+  phone: string | null
+}
+
+/** Keeps what the customer gave; an order of a customer whose sign-in knows no e-mail has that of the page from then on. */
+export async function recordContact(db: Queryable, orderId: string, contact: Contact): Promise<void> {
+  await db.query({
+    name: 'record-contact',
+    text: `UPDATE "Order" SET "contact" = $2, "email" = COALESCE("email", $3) WHERE "id" = $1`,
+    values: [orderId, JSON.stringify(contact), contact.email]
+  })
+}
+
 export async function readOrder(db: Queryable, id: string): Promise<OrderRow | undefined> {
   const { rows } = await db.query<OrderRow>('SELECT * FROM "Order" WHERE "id" = $1', [id])
   return rows[0]
@@ -182,7 +198,7 @@ export async function readOrderFacts(db: Queryable, orderId: string): Promise<Kn
 
 export interface NewOrder extends Omit<VerifiedOrder, 'total'> {
   userId: string
-  email: string
+  email: string | null
   currency: string
   address: unknown
 }

@@ -13,7 +13,7 @@ const CLOSED_EVENT = `"status" ${oneOf(eventStates.closed)}`
 const SENT_OR_FAILED = `"status" ${noneOf(notificationStates.pending)}`
 
 const FORGET_EVENT = `"payload" = '{}', "error" = NULL, "note" = NULL`
-const FORGET_ORDER = `"email" = NULL, "address" = NULL`
+const FORGET_ORDER = `"email" = NULL, "address" = NULL, "contact" = NULL`
 /** A cart and its refusal hold texts that the customer's browser has sent, the Session's parameters their e-mail. */
 const FORGET_CHECKOUT = `"email" = '${ERASED}', "ipAddress" = NULL, "network" = NULL, "userAgent" = NULL,
   "sessionParams" = "sessionParams" - 'customer_email',
@@ -51,6 +51,12 @@ export const prunings: readonly Pruning[] = [
     'orders',
     `UPDATE "Order" SET ${FORGET_ORDER} WHERE "id" IN (SELECT "id" FROM "Order"
        WHERE "updatedAt" < $1 AND ${CLOSED_ORDER} AND ("email" IS NOT NULL OR "address" IS NOT NULL) ORDER BY "updatedAt" LIMIT $2 FOR UPDATE SKIP LOCKED)`
+  ),
+  // Those of an order that a release before this one has forgotten: it did not know of them.
+  pruning(
+    'contacts',
+    `UPDATE "Order" SET "contact" = NULL WHERE "id" IN (SELECT "id" FROM "Order"
+       WHERE "updatedAt" < $1 AND ${CLOSED_ORDER} AND "contact" IS NOT NULL ORDER BY "updatedAt" LIMIT $2 FOR UPDATE SKIP LOCKED)`
   ),
   pruning(
     'checkouts',
@@ -101,7 +107,8 @@ export async function readTraces(db: Queryable, userId: string): Promise<Traces>
          UNION SELECT r."stripeId" FROM "Refund" r JOIN payment USING ("paymentIntentId") WHERE r."stripeId" IS NOT NULL
          UNION SELECT d."id" FROM "Dispute" d JOIN payment USING ("paymentIntentId")) AS "objectIds",
        ARRAY(SELECT lower("email") FROM closed WHERE "email" <> '${ERASED}'
-         UNION SELECT lower("email") FROM "Order" WHERE "userId" = $1 AND "email" IS NOT NULL) AS emails,
+         UNION SELECT lower("email") FROM "Order" WHERE "userId" = $1 AND "email" IS NOT NULL
+         UNION SELECT lower("contact"->>'email') FROM "Order" WHERE "userId" = $1 AND "contact"->>'email' IS NOT NULL) AS emails,
        ARRAY(SELECT DISTINCT "ipAddress" FROM closed WHERE "ipAddress" IS NOT NULL) AS addresses,
        ARRAY(SELECT DISTINCT "userAgent" FROM closed WHERE "userAgent" IS NOT NULL) AS browsers`,
     [userId, MOST_TRACES]
@@ -128,7 +135,7 @@ export const eraseEvents = erasing(
 
 export const eraseOrders = erasing(
   `UPDATE "Order" SET ${FORGET_ORDER} WHERE "id" IN (SELECT "id" FROM "Order" WHERE "userId" = $1 AND ${CLOSED_ORDER}
-     AND ("email" IS NOT NULL OR "address" IS NOT NULL) ORDER BY "id" LIMIT $2 FOR UPDATE)`
+     AND ("email" IS NOT NULL OR "address" IS NOT NULL OR "contact" IS NOT NULL) ORDER BY "id" LIMIT $2 FOR UPDATE)`
 )
 
 export const eraseCheckouts = erasing(

@@ -131,6 +131,7 @@ export const OrderScalarFieldEnum = {
   shipping: 'shipping',
   total: 'total',
   address: 'address',
+  contact: 'contact',
   metadata: 'metadata',
   captured: 'captured',
   refunded: 'refunded',

@@ -1760,6 +1760,9 @@ export type $CheckoutPayload<ExtArgs extends runtime.Types.Extensions.InternalAr
   scalars: runtime.Types.Extensions.GetPayloadResult<{
     id: string
     userId: string
+    /**
+     * Of the customer's sign-in; empty when it knows none.
+     */
     email: string
     orderId: string | null
     ownsOrder: boolean
@@ -1798,7 +1801,8 @@ export type $CheckoutPayload<ExtArgs extends runtime.Types.Extensions.InternalAr
      */
     stripeAwaySince: Date | null
     /**
-     * How often Stripe met an error of its own while it created the Session: each needs another idempotency key.
+     * How often Stripe met an error of its own while it created the Session, or refused the e-mail: each needs another
+     * idempotency key.
      */
     serverErrors: number
     /**

@@ -90,6 +90,7 @@ export type OrderCountAggregateOutputType = {
   shipping: number
   total: number
   address: number
+  contact: number
   metadata: number
   captured: number
   refunded: number
@@ -166,6 +167,7 @@ export type OrderCountAggregateInputType = {
   shipping?: true
   total?: true
   address?: true
+  contact?: true
   metadata?: true
   captured?: true
   refunded?: true
@@ -273,6 +275,7 @@ export type OrderGroupByOutputType = {
   shipping: bigint | null
   total: bigint | null
   address: runtime.JsonValue | null
+  contact: runtime.JsonValue | null
   metadata: runtime.JsonValue | null
   captured: bigint
   refunded: bigint
@@ -316,6 +319,7 @@ export type OrderWhereInput = {
   shipping?: Prisma.BigIntNullableFilter<"Order"> | bigint | number | null
   total?: Prisma.BigIntNullableFilter<"Order"> | bigint | number | null
   address?: Prisma.JsonNullableFilter<"Order">
+  contact?: Prisma.JsonNullableFilter<"Order">
   metadata?: Prisma.JsonNullableFilter<"Order">
   captured?: Prisma.BigIntFilter<"Order"> | bigint | number
   refunded?: Prisma.BigIntFilter<"Order"> | bigint | number
@@ -344,6 +348,7 @@ export type OrderOrderByWithRelationInput = {
   shipping?: Prisma.SortOrderInput | Prisma.SortOrder
   total?: Prisma.SortOrderInput | Prisma.SortOrder
   address?: Prisma.SortOrderInput | Prisma.SortOrder
+  contact?: Prisma.SortOrderInput | Prisma.SortOrder
   metadata?: Prisma.SortOrderInput | Prisma.SortOrder
   captured?: Prisma.SortOrder
   refunded?: Prisma.SortOrder
@@ -375,6 +380,7 @@ export type OrderWhereUniqueInput = Prisma.AtLeast<{
   shipping?: Prisma.BigIntNullableFilter<"Order"> | bigint | number | null
   total?: Prisma.BigIntNullableFilter<"Order"> | bigint | number | null
   address?: Prisma.JsonNullableFilter<"Order">
+  contact?: Prisma.JsonNullableFilter<"Order">
   metadata?: Prisma.JsonNullableFilter<"Order">
   captured?: Prisma.BigIntFilter<"Order"> | bigint | number
   refunded?: Prisma.BigIntFilter<"Order"> | bigint | number
@@ -403,6 +409,7 @@ export type OrderOrderByWithAggregationInput = {
   shipping?: Prisma.SortOrderInput | Prisma.SortOrder
   total?: Prisma.SortOrderInput | Prisma.SortOrder
   address?: Prisma.SortOrderInput | Prisma.SortOrder
+  contact?: Prisma.SortOrderInput | Prisma.SortOrder
   metadata?: Prisma.SortOrderInput | Prisma.SortOrder
   captured?: Prisma.SortOrder
   refunded?: Prisma.SortOrder
@@ -431,6 +438,7 @@ export type OrderScalarWhereWithAggregatesInput = {
   shipping?: Prisma.BigIntNullableWithAggregatesFilter<"Order"> | bigint | number | null
   total?: Prisma.BigIntNullableWithAggregatesFilter<"Order"> | bigint | number | null
   address?: Prisma.JsonNullableWithAggregatesFilter<"Order">
+  contact?: Prisma.JsonNullableWithAggregatesFilter<"Order">
   metadata?: Prisma.JsonNullableWithAggregatesFilter<"Order">
   captured?: Prisma.BigIntWithAggregatesFilter<"Order"> | bigint | number
   refunded?: Prisma.BigIntWithAggregatesFilter<"Order"> | bigint | number
@@ -451,6 +459,7 @@ export type OrderCreateInput = {
   shipping?: bigint | number | null
   total?: bigint | number | null
   address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  contact?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   metadata?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   captured?: bigint | number
   refunded?: bigint | number
@@ -479,6 +488,7 @@ export type OrderUncheckedCreateInput = {
   shipping?: bigint | number | null
   total?: bigint | number | null
   address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  contact?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   metadata?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   captured?: bigint | number
   refunded?: bigint | number
@@ -507,6 +517,7 @@ export type OrderUpdateInput = {
   shipping?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   total?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  contact?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   metadata?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   captured?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   refunded?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
@@ -535,6 +546,7 @@ export type OrderUncheckedUpdateInput = {
   shipping?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   total?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  contact?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   metadata?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   captured?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   refunded?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
@@ -563,6 +575,7 @@ export type OrderCreateManyInput = {
   shipping?: bigint | number | null
   total?: bigint | number | null
   address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  contact?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   metadata?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   captured?: bigint | number
   refunded?: bigint | number
@@ -583,6 +596,7 @@ export type OrderUpdateManyMutationInput = {
   shipping?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   total?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  contact?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   metadata?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   captured?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   refunded?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
@@ -603,6 +617,7 @@ export type OrderUncheckedUpdateManyInput = {
   shipping?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   total?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  contact?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   metadata?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   captured?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   refunded?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
@@ -623,6 +638,7 @@ export type OrderCountOrderByAggregateInput = {
   shipping?: Prisma.SortOrder
   total?: Prisma.SortOrder
   address?: Prisma.SortOrder
+  contact?: Prisma.SortOrder
   metadata?: Prisma.SortOrder
   captured?: Prisma.SortOrder
   refunded?: Prisma.SortOrder
@@ -837,6 +853,7 @@ export type OrderCreateWithoutItemsInput = {
   shipping?: bigint | number | null
   total?: bigint | number | null
   address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  contact?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   metadata?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   captured?: bigint | number
   refunded?: bigint | number
@@ -864,6 +881,7 @@ export type OrderUncheckedCreateWithoutItemsInput = {
   shipping?: bigint | number | null
   total?: bigint | number | null
   address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  contact?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   metadata?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   captured?: bigint | number
   refunded?: bigint | number
@@ -907,6 +925,7 @@ export type OrderUpdateWithoutItemsInput = {
   shipping?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   total?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  contact?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   metadata?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   captured?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   refunded?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
@@ -934,6 +953,7 @@ export type OrderUncheckedUpdateWithoutItemsInput = {
   shipping?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   total?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  contact?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   metadata?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   captured?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   refunded?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
@@ -961,6 +981,7 @@ export type OrderCreateWithoutCheckoutsInput = {
   shipping?: bigint | number | null
   total?: bigint | number | null
   address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  contact?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   metadata?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   captured?: bigint | number
   refunded?: bigint | number
@@ -988,6 +1009,7 @@ export type OrderUncheckedCreateWithoutCheckoutsInput = {
   shipping?: bigint | number | null
   total?: bigint | number | null
   address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  contact?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   metadata?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   captured?: bigint | number
   refunded?: bigint | number
@@ -1031,6 +1053,7 @@ export type OrderUpdateWithoutCheckoutsInput = {
   shipping?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   total?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  contact?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   metadata?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   captured?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   refunded?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
@@ -1058,6 +1081,7 @@ export type OrderUncheckedUpdateWithoutCheckoutsInput = {
   shipping?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   total?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  contact?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   metadata?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   captured?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   refunded?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
@@ -1085,6 +1109,7 @@ export type OrderCreateWithoutPaymentsInput = {
   shipping?: bigint | number | null
   total?: bigint | number | null
   address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  contact?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   metadata?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   captured?: bigint | number
   refunded?: bigint | number
@@ -1112,6 +1137,7 @@ export type OrderUncheckedCreateWithoutPaymentsInput = {
   shipping?: bigint | number | null
   total?: bigint | number | null
   address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  contact?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   metadata?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   captured?: bigint | number
   refunded?: bigint | number
@@ -1155,6 +1181,7 @@ export type OrderUpdateWithoutPaymentsInput = {
   shipping?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   total?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  contact?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   metadata?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   captured?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   refunded?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
@@ -1182,6 +1209,7 @@ export type OrderUncheckedUpdateWithoutPaymentsInput = {
   shipping?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   total?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  contact?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   metadata?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   captured?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   refunded?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
@@ -1209,6 +1237,7 @@ export type OrderCreateWithoutRefundsInput = {
   shipping?: bigint | number | null
   total?: bigint | number | null
   address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  contact?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   metadata?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   captured?: bigint | number
   refunded?: bigint | number
@@ -1236,6 +1265,7 @@ export type OrderUncheckedCreateWithoutRefundsInput = {
   shipping?: bigint | number | null
   total?: bigint | number | null
   address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  contact?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   metadata?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   captured?: bigint | number
   refunded?: bigint | number
@@ -1279,6 +1309,7 @@ export type OrderUpdateWithoutRefundsInput = {
   shipping?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   total?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  contact?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   metadata?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   captured?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   refunded?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
@@ -1306,6 +1337,7 @@ export type OrderUncheckedUpdateWithoutRefundsInput = {
   shipping?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   total?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  contact?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   metadata?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   captured?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   refunded?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
@@ -1333,6 +1365,7 @@ export type OrderCreateWithoutDisputesInput = {
   shipping?: bigint | number | null
   total?: bigint | number | null
   address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  contact?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   metadata?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   captured?: bigint | number
   refunded?: bigint | number
@@ -1360,6 +1393,7 @@ export type OrderUncheckedCreateWithoutDisputesInput = {
   shipping?: bigint | number | null
   total?: bigint | number | null
   address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  contact?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   metadata?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   captured?: bigint | number
   refunded?: bigint | number
@@ -1403,6 +1437,7 @@ export type OrderUpdateWithoutDisputesInput = {
   shipping?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   total?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  contact?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   metadata?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   captured?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   refunded?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
@@ -1430,6 +1465,7 @@ export type OrderUncheckedUpdateWithoutDisputesInput = {
   shipping?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   total?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  contact?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   metadata?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   captured?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   refunded?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
@@ -1457,6 +1493,7 @@ export type OrderCreateWithoutSignalsInput = {
   shipping?: bigint | number | null
   total?: bigint | number | null
   address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  contact?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   metadata?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   captured?: bigint | number
   refunded?: bigint | number
@@ -1484,6 +1521,7 @@ export type OrderUncheckedCreateWithoutSignalsInput = {
   shipping?: bigint | number | null
   total?: bigint | number | null
   address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  contact?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   metadata?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   captured?: bigint | number
   refunded?: bigint | number
@@ -1527,6 +1565,7 @@ export type OrderUpdateWithoutSignalsInput = {
   shipping?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   total?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  contact?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   metadata?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   captured?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   refunded?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
@@ -1554,6 +1593,7 @@ export type OrderUncheckedUpdateWithoutSignalsInput = {
   shipping?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   total?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  contact?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   metadata?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   captured?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   refunded?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
@@ -1581,6 +1621,7 @@ export type OrderCreateWithoutPostingsInput = {
   shipping?: bigint | number | null
   total?: bigint | number | null
   address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  contact?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   metadata?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   captured?: bigint | number
   refunded?: bigint | number
@@ -1608,6 +1649,7 @@ export type OrderUncheckedCreateWithoutPostingsInput = {
   shipping?: bigint | number | null
   total?: bigint | number | null
   address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  contact?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   metadata?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   captured?: bigint | number
   refunded?: bigint | number
@@ -1651,6 +1693,7 @@ export type OrderUpdateWithoutPostingsInput = {
   shipping?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   total?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  contact?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   metadata?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   captured?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   refunded?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
@@ -1678,6 +1721,7 @@ export type OrderUncheckedUpdateWithoutPostingsInput = {
   shipping?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   total?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  contact?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   metadata?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   captured?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   refunded?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
@@ -1705,6 +1749,7 @@ export type OrderCreateWithoutNotificationsInput = {
   shipping?: bigint | number | null
   total?: bigint | number | null
   address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  contact?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   metadata?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   captured?: bigint | number
   refunded?: bigint | number
@@ -1732,6 +1777,7 @@ export type OrderUncheckedCreateWithoutNotificationsInput = {
   shipping?: bigint | number | null
   total?: bigint | number | null
   address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  contact?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   metadata?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   captured?: bigint | number
   refunded?: bigint | number
@@ -1775,6 +1821,7 @@ export type OrderUpdateWithoutNotificationsInput = {
   shipping?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   total?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  contact?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   metadata?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   captured?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   refunded?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
@@ -1802,6 +1849,7 @@ export type OrderUncheckedUpdateWithoutNotificationsInput = {
   shipping?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   total?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   address?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  contact?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   metadata?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   captured?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   refunded?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
@@ -1923,6 +1971,7 @@ export type OrderSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = 
   shipping?: boolean
   total?: boolean
   address?: boolean
+  contact?: boolean
   metadata?: boolean
   captured?: boolean
   refunded?: boolean
@@ -1952,6 +2001,7 @@ export type OrderSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extensi
   shipping?: boolean
   total?: boolean
   address?: boolean
+  contact?: boolean
   metadata?: boolean
   captured?: boolean
   refunded?: boolean
@@ -1972,6 +2022,7 @@ export type OrderSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extensi
   shipping?: boolean
   total?: boolean
   address?: boolean
+  contact?: boolean
   metadata?: boolean
   captured?: boolean
   refunded?: boolean
@@ -1992,6 +2043,7 @@ export type OrderSelectScalar = {
   shipping?: boolean
   total?: boolean
   address?: boolean
+  contact?: boolean
   metadata?: boolean
   captured?: boolean
   refunded?: boolean
@@ -2002,7 +2054,7 @@ export type OrderSelectScalar = {
   updatedAt?: boolean
 }
 
-export type OrderOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "userId" | "email" | "status" | "currency" | "subtotal" | "shipping" | "total" | "address" | "metadata" | "captured" | "refunded" | "sequence" | "paidAt" | "cancelledAt" | "createdAt" | "updatedAt", ExtArgs["result"]["order"]>
+export type OrderOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "userId" | "email" | "status" | "currency" | "subtotal" | "shipping" | "total" | "address" | "contact" | "metadata" | "captured" | "refunded" | "sequence" | "paidAt" | "cancelledAt" | "createdAt" | "updatedAt", ExtArgs["result"]["order"]>
 export type OrderInclude<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   items?: boolean | Prisma.Order$itemsArgs<ExtArgs>
   checkouts?: boolean | Prisma.Order$checkoutsArgs<ExtArgs>
@@ -2039,6 +2091,10 @@ export type $OrderPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs 
     shipping: bigint | null
     total: bigint | null
     address: runtime.JsonValue | null
+    /**
+     * What the customer gave at Stripe's page: email, name and phone, each or null.
+     */
+    contact: runtime.JsonValue | null
     /**
      * What the shop keeps with it; never trusted.
      */
@@ -2499,6 +2555,7 @@ export interface OrderFieldRefs {
   readonly shipping: Prisma.FieldRef<"Order", 'BigInt'>
   readonly total: Prisma.FieldRef<"Order", 'BigInt'>
   readonly address: Prisma.FieldRef<"Order", 'Json'>
+  readonly contact: Prisma.FieldRef<"Order", 'Json'>
   readonly metadata: Prisma.FieldRef<"Order", 'Json'>
   readonly captured: Prisma.FieldRef<"Order", 'BigInt'>
   readonly refunded: Prisma.FieldRef<"Order", 'BigInt'>

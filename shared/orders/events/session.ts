@@ -3,8 +3,10 @@ import { sessionDifference } from '../../rules/session-difference.js'
 import { termsOf } from '../../rules/session-terms.js'
 import type { CheckoutStatus, PaymentStatus } from '../../rules/transitions.js'
 import { findSessionCheckout, moveCheckout } from '../../statements/checkouts.js'
+import { recordContact } from '../../statements/orders.js'
 import { recordPayment } from '../../statements/payments.js'
 import { advanceOrder } from '../advance.js'
+import { contactOf } from './contact.js'
 import {
   type AppliedEvent,
   about,
@@ -91,6 +93,8 @@ async function complete(context: SessionContext, to: CheckoutStatus, status: Pay
   if (context.isStray) return await completeStray(context, status)
   const moved = await move(context, to)
   if (!moved && checkout.status === to) return unchanged(checkout)
+  const contact = contactOf(session)
+  if (contact !== undefined) await recordContact(context.client, checkout.orderId, contact)
   const difference = sessionDifference(termsOf(checkout, services.config.payment), checkout, sessionFacts(session))
   await recordSession(context, status, difference ?? null)
   await advanceOrder(context, checkout.orderId)
