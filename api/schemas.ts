@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { containsCardNumber } from '../shared/identity/card-numbers.js'
 import { minor, priceDecimals, toMajorUnits, toMinorUnits } from '../shared/money.js'
+import { hasPostalCodes } from '../shared/rules/countries.js'
 
 // The limits and messages that storefronts rely on (docs/api.md). Unknown fields are refused everywhere.
 
@@ -86,19 +87,31 @@ export function checkoutRequestSchema(currency: string) {
   return z.strictObject({ items: items(currency), orderId: id('Invalid order ID').optional() }, bodyMessage)
 }
 
-export const addressSchema = z.strictObject({
-  firstName: text().min(1, 'First name required').max(100, 'First name too long'),
-  lastName: text().min(1, 'Last name required').max(100, 'Last name too long'),
-  email: z.email('Invalid e-mail address').max(255, 'E-mail address too long'),
-  phone: text().min(1, 'Phone must not be empty').max(50, 'Phone too long').optional(),
-  street: text().min(1, 'Street required').max(255, 'Street too long'),
-  apartment: text().max(100, 'Apartment too long').optional(),
-  city: text().min(1, 'City required').max(100, 'City too long'),
-  postalCode: text().min(1, 'Postal code required').max(20, 'Postal code too long'),
-  country: z.enum(['FR', 'BE', 'CH', 'LU', 'MC'], 'Country must be FR, BE, CH, LU or MC')
-})
+export function addressSchema(countries: readonly string[]) {
+  return z
+    .strictObject({
+      firstName: text().min(1, 'First name required').max(100, 'First name too long'),
+      lastName: text().min(1, 'Last name required').max(100, 'Last name too long'),
+      email: z.email('Invalid e-mail address').max(255, 'E-mail address too long'),
+      phone: text().min(1, 'Phone must not be empty').max(50, 'Phone too long').optional(),
+      street: text().min(1, 'Street required').max(255, 'Street too long'),
+      apartment: text().max(100, 'Apartment too long').optional(),
+      city: text().min(1, 'City required').max(100, 'City too long'),
+      state: text().min(1, 'State must not be empty').max(100, 'State too long').optional(),
+      postalCode: text().max(20, 'Postal code too long').optional(),
+      country: z.enum(countries, `Country must be ${oneOf(countries)}`)
+    })
+    .superRefine(({ postalCode = '', country }, context) => {
+      if (postalCode === '' && hasPostalCodes(country))
+        context.addIssue({ code: 'custom', path: ['postalCode'], message: 'Postal code required' })
+    })
+}
 
-export function orderRequestSchema(currency: string) {
+function oneOf(values: readonly string[]): string {
+  return values.length === 1 ? `${values[0]}` : `${values.slice(0, -1).join(', ')} or ${values.at(-1)}`
+}
+
+export function orderRequestSchema(currency: string, countries: readonly string[]) {
   const inMeaning = (value: number) => meant(value, currency)
   const amount = (message: string) =>
     z
@@ -107,7 +120,7 @@ export function orderRequestSchema(currency: string) {
   return z.strictObject(
     {
       items: items(currency),
-      address: addressSchema,
+      address: addressSchema(countries),
       paymentMethod: z.literal('stripe', 'Payment method must be stripe').default('stripe'),
       subtotal: amount('Subtotal must be a number').positive('Subtotal must be positive').transform(inMeaning),
       shipping: amount('Shipping must be a number').min(0, 'Shipping must not be negative').transform(inMeaning)

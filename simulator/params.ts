@@ -73,6 +73,18 @@ export class Params {
     return urls
   }
 
+  country(key: string): string | undefined {
+    const code = this.string(key)
+    if (code !== undefined) checkCountry(code, this.name(key))
+    return code
+  }
+
+  countries(key: string): string[] {
+    const codes = this.strings(key, 300) ?? []
+    for (const code of codes) checkCountry(code, this.name(key))
+    return codes
+  }
+
   /** What follows the account's prefix: https://docs.stripe.com/get-started/account/statement-descriptors */
   descriptorSuffix(key: string): string | undefined {
     const value = this.string(key, { max: 22 })
@@ -231,4 +243,11 @@ function checkUrl(value: string, param: string, most: number): void {
     throw invalidRequest(`Invalid URL: URL must be ${most} characters or less.`, { code: 'url_invalid', param })
   if (!/^https?:\/\/[\x21-\x7e]+$/.test(value) || !URL.canParse(value))
     throw invalidRequest('Not a valid URL', { code: 'url_invalid', param })
+}
+
+function checkCountry(code: string, param: string): void {
+  if (!/^[A-Z]{2}$/.test(code))
+    throw invalidRequest(`Country '${code}' is unknown. Try using a 2-character alphanumeric country code instead.`, {
+      param
+    })
 }

@@ -134,7 +134,7 @@ export function readSessionRequest(account: Account, params: Params): SessionReq
       .hash('payment_method_options')
       ?.hash('card')
       ?.string('request_three_d_secure', { oneOf: ['automatic', 'any', 'challenge'] }) ?? 'automatic') as 'automatic',
-    shippingCountries: collection?.strings('allowed_countries', 300),
+    shippingCountries: collection?.countries('allowed_countries'),
     allowedTypes,
     methodTypes,
     linkDisplay: params
@@ -142,6 +142,11 @@ export function readSessionRequest(account: Account, params: Params): SessionReq
       ?.hash('link')
       ?.string('display', { oneOf: ['auto', 'never'] }),
     intent: readIntentData(params.hash('payment_intent_data'))
+  }
+  if (request.intent.shipping !== null && request.shippingCountries !== undefined) {
+    throw invalidRequest('You may not pass `payment_intent_data[shipping]` with `shipping_address_collection`.', {
+      param: 'payment_intent_data[shipping]'
+    })
   }
   params.string('payment_method_collection', { oneOf: ['always', 'if_required'] })
   params.string('integration_identifier')
@@ -292,7 +297,6 @@ function readIntentData(params: Params | undefined): SessionRequest['intent'] {
     'application_fee_amount',
     'on_behalf_of',
     'setup_future_usage',
-    'shipping',
     'transfer_data',
     'transfer_group'
   )
@@ -301,9 +305,31 @@ function readIntentData(params: Params | undefined): SessionRequest['intent'] {
       'automatic_async') as 'automatic',
     description: params?.string('description', { max: 1_000 }) ?? null,
     metadata: params?.metadata() ?? {},
+    shipping: readShippingDetails(params?.hash('shipping')),
     receiptEmail: params === undefined ? null : readEmail(params, 'receipt_email'),
     statementDescriptor: params?.string('statement_descriptor', { max: 22 }) ?? null,
     statementDescriptorSuffix: params?.descriptorSuffix('statement_descriptor_suffix') ?? null
+  }
+}
+
+/** https://docs.stripe.com/api/payment_intents/create#create_payment_intent-shipping */
+function readShippingDetails(params: Params | undefined): SessionRequest['intent']['shipping'] {
+  if (params === undefined) return null
+  const address = params.hash('address')
+  if (address === undefined) throw missing(params.name('address'))
+  return {
+    address: {
+      city: address.string('city', { max: 5_000 }) ?? null,
+      country: address.country('country') ?? null,
+      line1: address.requiredString('line1', { max: 5_000 }),
+      line2: address.string('line2', { max: 5_000 }) ?? null,
+      postal_code: address.string('postal_code', { max: 5_000 }) ?? null,
+      state: address.string('state', { max: 5_000 }) ?? null
+    },
+    carrier: params.string('carrier', { max: 5_000 }) ?? null,
+    name: params.requiredString('name', { max: 5_000 }),
+    phone: params.string('phone', { max: 20 }) ?? null,
+    tracking_number: params.string('tracking_number', { max: 5_000 }) ?? null
   }
 }
 

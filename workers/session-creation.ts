@@ -13,7 +13,7 @@ import type { Services } from '../shared/runtime/services.js'
 import { classifyStripeError, idempotencyKeyOf, isEmailRefused, isKeySpent } from '../shared/runtime/stripe-client.js'
 import { leaveOutEmail, lockCheckout, moveCheckout, readCheckout } from '../shared/statements/checkouts.js'
 import { countServerError } from '../shared/statements/due-rows.js'
-import { readOrderLines } from '../shared/statements/orders.js'
+import { readOrder, readOrderLines } from '../shared/statements/orders.js'
 import type { Job } from './job.js'
 
 /** Between our clock and Stripe's, when Sessions are looked for by their time. */
@@ -77,7 +77,8 @@ async function askAtStripe(
 
 /** For a checkout that was verified by a release that did not keep what the call sends. */
 async function paramsOfToday({ config, db }: Services, checkout: VerifiedCheckout) {
-  return sessionParams(config, checkout, await readOrderLines(db.pool, checkout.orderId))
+  const order = await readOrder(db.pool, checkout.orderId)
+  return sessionParams(config, checkout, await readOrderLines(db.pool, checkout.orderId), order?.address ?? null)
 }
 
 /** Sessions cannot be listed by their metadata, but by when they were made. */

@@ -28,7 +28,7 @@ type OrderRequest = z.output<ReturnType<typeof orderRequestSchema>>
 /** POST /api/orders creates an order with totals from the database; GET /api/orders/:id shows it to its owner. */
 export function orderRoutes(ingress: Ingress): Router {
   const { currency } = ingress.config.payment
-  const schema = orderRequestSchema(currency)
+  const schema = orderRequestSchema(currency, ingress.config.shipping.countries)
   const router = Router()
 
   router.post('/api/orders', refuseInMaintenance(ingress), jsonBytes, async (request, response) => {

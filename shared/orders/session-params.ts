@@ -3,6 +3,7 @@ import type { Config } from '../config/config.js'
 import { SECOND } from '../duration.js'
 import { TerminalError } from '../errors.js'
 import { type OrderLine, subtotalOf } from '../rules/order-line.js'
+import { type PostalAddress, stripeShipping } from '../rules/postal-address.js'
 import { mailableAtStripe } from '../rules/stripe-email.js'
 import {
   asciiUrl,
@@ -32,8 +33,10 @@ const challenge = {
 export function sessionParams(
   config: Config,
   checkout: VerifiedCheckout,
-  lines: OrderLine[]
+  lines: OrderLine[],
+  address: PostalAddress | null
 ): Stripe.Checkout.SessionCreateParams {
+  const shipTo = address === null ? undefined : stripeShipping(address)
   const currency = checkout.currency.toLowerCase()
   const email = mailableAtStripe(checkout.email)
   const { payment } = config
@@ -81,6 +84,8 @@ export function sessionParams(
     payment_intent_data: {
       metadata,
       capture_method: payment.captureMethod,
+      // Beside it Stripe refuses shipping_address_collection, which is never asked for.
+      ...(shipTo === undefined ? {} : { shipping: shipTo }),
       // Cards take the suffix only: https://docs.stripe.com/get-started/account/statement-descriptors
       ...(payment.statementDescriptor ? { statement_descriptor_suffix: payment.statementDescriptor } : {})
     },

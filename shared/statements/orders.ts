@@ -3,6 +3,7 @@ import { type AuditEntry, auditParameter } from '../audit/audit.js'
 import type { Database, Queryable } from '../database/database.js'
 import type { OrderLine } from '../rules/order-line.js'
 import type { OrderFacts } from '../rules/order-status.js'
+import type { PostalAddress } from '../rules/postal-address.js'
 import { orderStates, refundStates, reservationStates } from '../rules/state-groups.js'
 import type { OrderStatus } from '../rules/transitions.js'
 import { auditInsert } from './audit-rows.js'
@@ -22,12 +23,13 @@ export interface OrderRow {
   total: number | null
   captured: number
   refunded: number
+  address: PostalAddress | null
 }
 
 export async function lockOrder(db: Queryable, id: string): Promise<OrderRow | undefined> {
   const { rows } = await db.query<OrderRow>({
     name: 'lock-order',
-    text: `SELECT "id", "userId", "status", "currency", "subtotal", "shipping", "total", "captured", "refunded" FROM "Order" WHERE "id" = $1 FOR NO KEY UPDATE`,
+    text: `SELECT "id", "userId", "status", "currency", "subtotal", "shipping", "total", "captured", "refunded", "address" FROM "Order" WHERE "id" = $1 FOR NO KEY UPDATE`,
     values: [id]
   })
   return rows[0]

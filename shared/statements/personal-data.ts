@@ -14,9 +14,9 @@ const SENT_OR_FAILED = `"status" ${noneOf(notificationStates.pending)}`
 
 const FORGET_EVENT = `"payload" = '{}', "error" = NULL, "note" = NULL`
 const FORGET_ORDER = `"email" = NULL, "address" = NULL, "contact" = NULL`
-/** A cart and its refusal hold texts that the customer's browser has sent, the Session's parameters their e-mail. */
+/** A cart and its refusal hold texts that the customer's browser has sent, the Session's parameters their e-mail and postal address. */
 const FORGET_CHECKOUT = `"email" = '${ERASED}', "ipAddress" = NULL, "network" = NULL, "userAgent" = NULL,
-  "sessionParams" = "sessionParams" - 'customer_email',
+  "sessionParams" = "sessionParams" - 'customer_email' #- '{payment_intent_data,shipping}' #- '{payment_intent_data,receipt_email}',
   "cart" = jsonb_set("cart", '{items}', COALESCE((SELECT jsonb_agg(item - 'name' - 'description' - 'image')
     FROM jsonb_array_elements("cart"->'items') AS item), '[]')),
   "refusal" = CASE WHEN "refusal" IS NOT NULL THEN jsonb_build_object('code', "refusal"->'code', 'extras', '{}'::jsonb) END`

@@ -12,7 +12,7 @@ import type { Acceptance } from './decision.js'
 export async function accept(
   { services, client }: Change,
   checkout: CheckoutRow,
-  { orderId, fillsOrder, cart, challenge }: Acceptance
+  { orderId, address, fillsOrder, cart, challenge }: Acceptance
 ): Promise<void> {
   const now = services.now()
   if (!(await reserveStock(client, checkout.id, quantitiesOf(cart.lines), now))) {
@@ -33,7 +33,7 @@ export async function accept(
     amount: verified.amount,
     risk: verified.risk,
     sessionExpiresAt: verified.sessionExpiresAt,
-    sessionParams: sessionParams(services.config, verified, cart.lines),
+    sessionParams: sessionParams(services.config, verified, cart.lines, address),
     audit: [
       {
         action: 'checkout_verified',
