@@ -7,6 +7,7 @@ import { limitByAddress } from './rate-limits.js'
 import { countAnswers, requestContext } from './request-context.js'
 import { checkoutRoute } from './routes/checkout.js'
 import { checkoutStatusRoutes } from './routes/checkout-status.js'
+import { guestRoutes } from './routes/guests.js'
 import { healthRoutes } from './routes/health.js'
 import { orderListRoute } from './routes/order-list.js'
 import { orderRoutes } from './routes/orders.js'
@@ -22,6 +23,8 @@ const METHODS: Record<string, string[]> = {
   '/api/orders': ['GET', 'POST'],
   '/api/orders/:id': ['GET'],
   '/api/products': ['GET'],
+  '/api/guest': ['POST'],
+  '/api/guest/claim': ['POST'],
   '/healthz': ['GET'],
   '/readyz': ['GET']
 }
@@ -42,6 +45,7 @@ export function createApp(ingress: Ingress, pages?: express.Router): Express {
   app.use(orderRoutes(ingress))
   app.use(orderListRoute(ingress))
   app.use(productsRoute(ingress))
+  app.use(guestRoutes(ingress))
   app.use(healthRoutes(ingress))
   for (const [path, methods] of Object.entries(METHODS)) app.all(path, onlyMethods(...methods))
   if (pages !== undefined) app.use(pages)

@@ -4,62 +4,152 @@ import type { Config } from '../shared/config/config.js'
 import { MINUTE, SECOND } from '../shared/duration.js'
 import { messageOf, Problem } from '../shared/errors.js'
 import { type Customer, customerOf } from '../shared/identity/customer-claims.js'
+import { claimsToBeGuest, GUEST_COOKIE, verifyGuestToken } from '../shared/identity/guests.js'
 import { originMatcher } from '../shared/identity/origins.js'
-import { SESSION_COOKIE, verifySessionToken } from '../shared/identity/session-token.js'
+import { isOwnToken, SESSION_COOKIE, verifySessionToken } from '../shared/identity/session-token.js'
 import type { Logger } from '../shared/logger.js'
+import { findGuestToken } from './guest-token.js'
 import { requestId } from './request-context.js'
-import { findSessionCookie } from './session-cookies.js'
+import { cookiesOfOthers, findSessionCookie } from './session-cookies.js'
+import { type AskSessionEndpoint, SessionEndpointError, sessionEndpoint } from './session-endpoint.js'
 
-/** The customer of a request, or a Problem: 401 without a valid session, 403 from an origin that is not the shop's. */
-export type Authenticate = (request: Request) => Promise<Customer>
+export interface Authenticator {
+  /** The customer, or the guest, of a request; a Problem: 401 without a valid session, 403 from an origin that is not the shop's. */
+  identify(request: Request): Promise<Customer>
+  /** A Problem when a page of another origin sends the request. */
+  checkOwnOrigin(request: Request): void
+}
 
-export function createAuthenticator(config: Config, log: Logger): Authenticate {
-  const verifyBearer = bearerVerifier(config)
+/** What a request says of who sends it. */
+interface Session {
+  /** A browser sends cookies by itself, a header only a page or server that means to. */
+  from: 'header' | 'cookie'
+  /** For the log: the name of a cookie. */
+  name: string
+  /** Undefined when it is nobody's: then the next one counts. */
+  read(): Promise<Customer | undefined>
+}
+
+export function createAuthenticator(config: Config, log: Logger): Authenticator {
+  const readers = sessionReaders(config)
   const isAllowedOrigin = originMatcher(config.allowedOrigins)
-  return async request => {
-    const bearer = /^Bearer +(\S+)$/i.exec(request.get('authorization') ?? '')?.[1]
-    const cookie = bearer === undefined ? findSessionCookie(request.get('cookie') ?? '') : undefined
-    if (bearer === undefined && cookie === undefined) throw unauthorized()
-    const reading =
-      bearer !== undefined
-        ? verifyBearer(bearer)
-        : withEachSecret(
-            config.auth.secrets,
-            secret => cookie?.read(cookie.value, secret, cookie.name, config.auth.claims) as Promise<Customer>
-          )
-    const customer = await reading.catch(error => {
-      if (isIssuerAway(error)) {
-        log.error(
-          { requestId: requestId(request), reason: messageOf(error) },
-          'the keys at AUTH_JWKS_URL cannot be fetched'
-        )
-        throw new Problem(
-          'unavailable',
-          { detail: 'Your sign-in cannot be checked at the moment. Try again.' },
-          { 'Retry-After': '5' }
-        )
+  return {
+    async identify(request) {
+      for (const read of readers) {
+        const session = read(request)
+        const customer = await session?.read().catch(error => refuse(log, request, session, error))
+        if (session === undefined || customer === undefined) continue
+        checkOrigin(request, session.from, isAllowedOrigin)
+        return customer
       }
-      // The reason is for the log; telling it to the caller would help only a forger.
-      log.warn(
-        { requestId: requestId(request), cookie: cookie?.name, reason: messageOf(error) },
-        'a customer’s session was refused'
-      )
       throw unauthorized()
-    })
-    checkOrigin(request, cookie === undefined ? 'header' : 'cookie', isAllowedOrigin)
-    return customer
+    },
+    checkOwnOrigin: request => checkOrigin(request, 'header', isAllowedOrigin)
   }
+}
+
+type SessionReader = (request: Request) => Session | undefined
+
+/** In the order in which they count. A bearer token counts alone. */
+function sessionReaders(config: Config): SessionReader[] {
+  const { session, claims } = config.auth
+  const ask = session && sessionEndpoint(session, claims)
+  const bearer = bearerReader(config, ask)
+  const cookies: SessionReader[] = [
+    request => customerCookie(request, config),
+    ...(ask === undefined ? [] : [cookieReader(ask)]),
+    request => guestCookie(request, config)
+  ]
+  const unlessBearer = (read: SessionReader) => (request: Request) =>
+    bearerOf(request) === undefined ? read(request) : undefined
+  return [bearer, ...cookies.map(unlessBearer)]
+}
+
+function bearerOf(request: Request): string | undefined {
+  return /^Bearer +(\S+)$/i.exec(request.get('authorization') ?? '')?.[1]
+}
+
+function bearerReader(config: Config, ask: AskSessionEndpoint | undefined): SessionReader {
+  const verify = bearerVerifier(config)
+  const isPassedOn = (token: string) => config.auth.session?.authorization === true && !isReadHere(token, config)
+  return request => {
+    const token = bearerOf(request)
+    if (token === undefined) return undefined
+    const read = () =>
+      ask !== undefined && isPassedOn(token) ? ask({ authorization: `Bearer ${token}` }) : verify(token)
+    return { from: 'header', name: 'Authorization', read }
+  }
+}
+
+/** A token of ours, or one of an issuer whose keys we have. All others only the shop can read. */
+function isReadHere(token: string, { auth }: Config): boolean {
+  try {
+    const { alg } = decodeProtectedHeader(token)
+    return alg === 'HS256' ? isOwnToken(token) : auth.issuer !== undefined
+  } catch {
+    return false
+  }
+}
+
+/** The cookies of which only the shop knows whose they are; none of ours is among them. */
+function cookieReader(ask: AskSessionEndpoint): SessionReader {
+  return request => {
+    const cookie = cookiesOfOthers(request.get('cookie') ?? '')
+    return cookie === '' ? undefined : { from: 'cookie', name: 'AUTH_SESSION_URL', read: () => ask({ cookie }) }
+  }
+}
+
+/** With a session endpoint the cookies of Auth.js are left to it: one of a database session has the name of one that is a JWT. */
+function customerCookie(request: Request, { auth }: Config): Session | undefined {
+  const cookie = findSessionCookie(request.get('cookie') ?? '', { onlyOurs: auth.session !== undefined })
+  if (cookie === undefined) return undefined
+  const { name, value } = cookie
+  return {
+    from: 'cookie',
+    name,
+    read: () => withEachSecret(auth.secrets, secret => cookie.read(value, secret, name, auth.claims))
+  }
+}
+
+/** Comes last: whoever is signed in is no guest. */
+function guestCookie(request: Request, { auth, guests }: Config): Session | undefined {
+  const token = guests.enabled ? findGuestToken(request.get('cookie') ?? '') : undefined
+  if (token === undefined) return undefined
+  const read = () => withEachSecret(auth.secrets, secret => verifyGuestToken(token, secret))
+  return { from: 'cookie', name: GUEST_COOKIE, read }
+}
+
+function refuse(log: Logger, request: Request, session: Session | undefined, error: unknown): never {
+  const context = { requestId: requestId(request), reason: messageOf(error) }
+  const isEndpoint = error instanceof SessionEndpointError
+  if (isEndpoint || isIssuerAway(error)) {
+    log.error(
+      context,
+      isEndpoint ? 'AUTH_SESSION_URL does not say who is signed in' : 'the keys at AUTH_JWKS_URL cannot be fetched'
+    )
+    throw new Problem(
+      'unavailable',
+      { detail: 'Your sign-in cannot be checked at the moment. Try again.' },
+      { 'Retry-After': '5' }
+    )
+  }
+  // The reason is for the log; telling it to the caller would help only a forger.
+  log.warn({ ...context, session: session?.name }, 'session refused')
+  throw unauthorized()
 }
 
 /**
  * A token signed with our secret, or by the issuer whose keys are at AUTH_JWKS_URL. The key to try is chosen by the kind
  * of algorithm, and each accepts its own kind only: a public key can never be taken for a secret (RFC 8725, section 3.1).
  */
-function bearerVerifier({ auth }: Config): (token: string) => Promise<Customer> {
+function bearerVerifier({ auth, guests }: Config): (token: string) => Promise<Customer> {
   const keys = auth.issuer === undefined ? undefined : remoteKeys(auth.issuer.jwksUrl)
   return async token => {
     const { alg } = decodeProtectedHeader(token)
-    if (alg === 'HS256') return await withEachSecret(auth.secrets, secret => verifySessionToken(token, secret))
+    if (alg === 'HS256') {
+      const verify = guests.enabled && claimsToBeGuest(token) ? verifyGuestToken : verifySessionToken
+      return await withEachSecret(auth.secrets, secret => verify(token, secret))
+    }
     if (keys === undefined || auth.issuer === undefined) throw new Error(`tokens signed with ${alg} are not accepted`)
     const { payload } = await jwtVerify(token, keys, {
       algorithms: auth.issuer.algorithms,
@@ -122,7 +212,7 @@ function checkOrigin(request: Request, from: 'header' | 'cookie', isAllowed: (or
   })
 }
 
-function unauthorized(): Problem {
+export function unauthorized(): Problem {
   return new Problem(
     'unauthorized',
     { detail: `Send a session token as Authorization: Bearer, or in the cookie ${SESSION_COOKIE}.` },

@@ -14,6 +14,8 @@ export interface Ingress extends Services {
   /** The customer of a request, counted against their limit; a Problem when there is none. */
   authenticate(request: Request, response: Response): Promise<Customer>
   limits: RateLimits
+  /** A Problem when a page of another origin sends the request; for routes that need no session. */
+  checkOwnOrigin(request: Request): void
   /** Stores a delivery, sharing one insert with concurrent ones; resolves after the commit: true when it was new. */
   storeEvent(event: NewWebhookEvent): Promise<boolean>
 }

@@ -8,20 +8,29 @@ import {
   RateLimiterRedis,
   RateLimiterRes
 } from 'rate-limiter-flexible'
-import { MINUTE, SECOND } from '../shared/duration.js'
+import { HOUR, MINUTE, SECOND } from '../shared/duration.js'
 import { Problem } from '../shared/errors.js'
 import type { Services } from '../shared/runtime/services.js'
 import { withinTime } from '../shared/within-time.js'
 import { clientOf } from './request-context.js'
 
-const WINDOW_SECONDS = MINUTE / SECOND
 const STORE_TIMEOUT = 500
 /** Redis that says nothing for so long is gone; ioredis then connects anew. */
 const STORE_SILENCE = 4 * SECOND
 
+/** `guests`: requests of all guests of an address; `guest`: guest sessions that an address has begun. */
+type Kind = 'ip' | 'user' | 'guests' | 'guest'
+
+interface Quota {
+  /** 0 for no limit. */
+  allowed: number
+  seconds: number
+  what: string
+}
+
 export interface RateLimits {
-  /** Counts a request of this address, or of this user. Throws the 429 when there were too many in a minute. */
-  consume(kind: 'ip' | 'user', key: string, response: Response): Promise<void>
+  /** Counts one of this address, or of this user. Throws the 429 when there were too many in the time of the limit. */
+  consume(kind: Kind, key: string, response: Response): Promise<void>
   close(): void
 }
 
@@ -30,15 +39,26 @@ export interface RateLimits {
  * itself: the limit then holds per process, and no request waits for the store.
  */
 export function createRateLimits(services: Services): RateLimits {
-  const { rateLimits, queue } = services.config
+  const { rateLimits, guests, queue } = services.config
   const redis = queue.redisUrl === undefined ? undefined : connect(queue.redisUrl, services)
-  const limiters = {
-    ip: limiter(services, redis, 'ip', rateLimits.perIp),
-    user: limiter(services, redis, 'user', rateLimits.perUser)
+  const minute = MINUTE / SECOND
+  const quotas: Record<Kind, Quota> = {
+    ip: { allowed: rateLimits.perIp, seconds: minute, what: 'requests in a minute' },
+    user: { allowed: rateLimits.perUser, seconds: minute, what: 'requests in a minute' },
+    guests: {
+      allowed: rateLimits.perUser * guests.guestsPerIp,
+      seconds: minute,
+      what: 'requests of guests in a minute'
+    },
+    guest: { allowed: guests.sessionsPerIp, seconds: HOUR / SECOND, what: 'guest sessions in an hour' }
   }
+  const limiters = Object.fromEntries(
+    Object.entries(quotas).map(([kind, quota]) => [kind, limiter(services, redis, kind, quota)])
+  ) as Record<Kind, RateLimiterAbstract>
   return {
     async consume(kind, key, response) {
-      const allowed = kind === 'ip' ? rateLimits.perIp : rateLimits.perUser
+      const quota = quotas[kind]
+      const { allowed, what } = quota
       if (allowed === 0) return
       const result = await limiters[kind].consume(key).catch((refused: unknown) => refused)
       // Neither the store nor the memory could count: better one request too many than none.
@@ -47,11 +67,11 @@ export function createRateLimits(services: Services): RateLimits {
         return
       }
       const seconds = Math.max(1, Math.ceil(result.msBeforeNext / SECOND))
-      tell(response, kind, allowed, Math.max(0, result.remainingPoints), seconds)
+      tell(response, kind, quota, Math.max(0, result.remainingPoints), seconds)
       if (result.consumedPoints <= allowed) return
       throw new Problem(
         'too_many_requests',
-        { detail: `At most ${allowed} requests in a minute; try again in ${seconds} seconds.` },
+        { detail: `At most ${allowed} ${what}; try again in ${seconds} seconds.` },
         { 'Retry-After': String(seconds) }
       )
     },
@@ -60,8 +80,8 @@ export function createRateLimits(services: Services): RateLimits {
 }
 
 /** https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers: one item a policy. */
-function tell(response: Response, kind: string, quota: number, remaining: number, reset: number): void {
-  response.append('RateLimit-Policy', `"${kind}";q=${quota};w=${WINDOW_SECONDS}`)
+function tell(response: Response, kind: string, { allowed, seconds }: Quota, remaining: number, reset: number): void {
+  response.append('RateLimit-Policy', `"${kind}";q=${allowed};w=${seconds}`)
   response.append('RateLimit', `"${kind}";r=${remaining};t=${reset}`)
 }
 
@@ -69,12 +89,12 @@ function limiter(
   { config, db }: Services,
   redis: Redis | undefined,
   kind: string,
-  points: number
+  { allowed: points, seconds }: Quota
 ): RateLimiterAbstract {
   const common = {
     keyPrefix: `${config.queue.prefix}-limit-${kind}`,
     points: Math.max(1, points),
-    duration: WINDOW_SECONDS
+    duration: seconds
   }
   const shared = {
     ...common,

@@ -13,7 +13,7 @@ interface CookieScheme {
   read(token: string, secret: string, name: string, claims: ClaimNames): Promise<Customer>
 }
 
-/** The session cookies that a shop's sign-in may already set, and how each is read. */
+/** The session cookies that a shop's sign-in may already set, and how each is read; ours first. */
 const SCHEMES: CookieScheme[] = [
   {
     names: [SESSION_COOKIE, `__Secure-${SESSION_COOKIE}`],
@@ -36,15 +36,21 @@ export interface SessionCookie extends Pick<CookieScheme, 'read'> {
 }
 
 /** The first session cookie of a request, put together from its chunks. */
-export function findSessionCookie(header: string): SessionCookie | undefined {
+export function findSessionCookie(header: string, { onlyOurs = false } = {}): SessionCookie | undefined {
   const cookies = parseCookies(header)
-  for (const { names, read } of SCHEMES) {
+  for (const { names, read } of onlyOurs ? SCHEMES.slice(0, 1) : SCHEMES) {
     for (const name of names) {
       const value = cookies.get(name) ?? joinChunks(cookies, name)
       if (value !== undefined) return { name, value, read }
     }
   }
   return undefined
+}
+
+/** A Cookie header without what we have set ourselves. */
+export function cookiesOfOthers(header: string): string {
+  const others = [...parseCookies(header)].filter(([name]) => !/^(__Secure-)?tillworks\./.test(name))
+  return others.map(([name, value]) => `${name}=${value}`).join('; ')
 }
 
 /** Large cookies come as name.0, name.1 and so on. */
@@ -59,7 +65,7 @@ function joinChunks(cookies: Map<string, string>, name: string): string | undefi
 }
 
 /** RFC 6265, section 4.2; of two cookies of one name the first counts. */
-function parseCookies(header: string): Map<string, string> {
+export function parseCookies(header: string): Map<string, string> {
   const cookies = new Map<string, string>()
   for (const pair of header.split(';')) {
     const at = pair.indexOf('=')

@@ -1,19 +1,22 @@
 import { createServer } from 'node:http'
 import type { Router } from 'express'
 import { SECOND } from '../shared/duration.js'
+import { isGuest } from '../shared/identity/user-ids.js'
 import { createBatcher } from '../shared/queue/batcher.js'
 import { watchSchedules } from '../shared/queue/schedule-watch.js'
 import { listen, portOf, stopAccepting } from '../shared/runtime/http-server.js'
 import type { Services } from '../shared/runtime/services.js'
+import { findClaimant } from '../shared/statements/guests.js'
 import { type NewWebhookEvent, storeEvents } from '../shared/statements/webhook-events.js'
 import { withinTime } from '../shared/within-time.js'
 import { createApp } from './app.js'
-import { createAuthenticator } from './authentication.js'
+import { createAuthenticator, unauthorized } from './authentication.js'
 import { createCheckoutWatcher } from './checkout-watcher.js'
 import { openControlConnection } from './control-connection.js'
 import type { Ingress } from './ingress.js'
 import { createOpsApp } from './ops/app.js'
 import { createRateLimits } from './rate-limits.js'
+import { clientOf } from './request-context.js'
 
 export interface RunningApi {
   port: number
@@ -38,13 +41,26 @@ export async function startApi(
   const watcher = createCheckoutWatcher(services)
   const control = openControlConnection(services)
   const limits = createRateLimits(services)
-  const identify = createAuthenticator(services.config, services.log)
+  const { identify, checkOwnOrigin } = createAuthenticator(services.config, services.log)
   const authenticate: Ingress['authenticate'] = async (request, response) => {
     const customer = await identify(request)
     await limits.consume('user', customer.userId, response)
+    if (isGuest(customer.userId)) {
+      // A guest's id costs nothing: those of one network count together, too.
+      await limits.consume('guests', clientOf(request), response)
+      if ((await findClaimant(services.db.pool, customer.userId)) !== undefined) throw unauthorized()
+    }
     return customer
   }
-  const ingress: Ingress = { ...services, watcher, control, limits, authenticate, storeEvent: eventStore(services) }
+  const ingress: Ingress = {
+    ...services,
+    watcher,
+    control,
+    limits,
+    authenticate,
+    checkOwnOrigin,
+    storeEvent: eventStore(services)
+  }
   const server = createServer(
     {
       requestTimeout: 30 * SECOND,

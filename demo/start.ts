@@ -92,6 +92,7 @@ async function start(): Promise<void> {
       `  Stripe            ${stack.simulator === undefined ? 'the real one, by STRIPE_SECRET_KEY' : `simulator at http://localhost:${stack.simulator.port}`}`,
       `  Database          ${postgres === undefined ? 'yours, by DATABASE_URL' : `embedded PostgreSQL, data in ${postgres.dataDir}`}`,
       `  Queue             BullMQ on ${queue.engine === 'redis' ? 'Redis' : 'that same PostgreSQL'}`,
+      `  Before going live npm run ops -- doctor   (looks at each of these, and says what to do)`,
       '',
       '  Pay with 4242 4242 4242 4242; TEN is a promotion code. Ctrl-C stops everything; the data stays.',
       '',

@@ -66,13 +66,16 @@ export async function createShopper(options: {
   authSecret: string
   userId: string
   email: string | null
+  /** In place of a session token of ours. */
+  headers?: Record<string, string>
 }): Promise<Shopper> {
   const base = `http://127.0.0.1:${options.port}`
   const token = await signSessionToken({ userId: options.userId, email: options.email }, options.authSecret, 3_600)
+  const session = options.headers ?? { Authorization: `Bearer ${token}` }
   const request = (path: string, init: RequestInit = {}) =>
     fetch(`${base}${path}`, {
       ...init,
-      headers: { Authorization: `Bearer ${token}`, ...(init.headers as Record<string, string>) }
+      headers: { ...session, ...(init.headers as Record<string, string>) }
     })
   const post = async <T>(path: string, body: unknown, headers: Record<string, string> = {}): Promise<Answer<T>> => {
     const payload = typeof body === 'string' ? body : JSON.stringify(body)

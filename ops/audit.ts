@@ -15,6 +15,7 @@ import {
 import { type Bookmark, bookmarkOf } from './bookmark.js'
 import { withDatabase } from './environment.js'
 import { print, printed, printTable } from './print.js'
+import { showProgress } from './progress.js'
 import { dateArgument, required, UsageError } from './usage-error.js'
 
 const PAGE = 1_000
@@ -116,14 +117,6 @@ function conclude({ rows, chains, tombstones, wrong, unknown }: VerificationStat
   print(`${rows} rows in ${chains} chains, ${tombstones} tombstones: ${found.join(', ') || 'sound'}.`)
   if (wrong > 0) process.exitCode = 1
   else if (unknown > 0) process.exitCode = UNDECIDED
-}
-
-/** One line at a terminal that is written over; nothing elsewhere. */
-function showProgress() {
-  const write = (line: string) => {
-    if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${line}`)
-  }
-  return { show: write, clear: () => write('') }
 }
 
 /** The slice that is under way is finished and kept before the command ends. */

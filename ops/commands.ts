@@ -1,6 +1,7 @@
 import { attention, resolve } from './alerts.js'
 import { audit } from './audit.js'
 import { checkout } from './checkout.js'
+import { doctor } from './doctor.js'
 import { events } from './events.js'
 import { fraud } from './fraud.js'
 import { ledger } from './ledger.js'
@@ -10,6 +11,7 @@ import { order } from './order.js'
 import { print } from './print.js'
 import { privacy } from './privacy.js'
 import { reconcile } from './reconcile.js'
+import { shop } from './shop.js'
 import { token } from './token.js'
 
 export interface Command {
@@ -20,6 +22,11 @@ export interface Command {
 
 /** Everything that `npm run ops -- NAME` can do. */
 export const commands: Record<string, Command | undefined> = {
+  doctor: {
+    usage: 'doctor [--json] [--webhook-url https://pay.shop.example/api/stripe/webhook]',
+    what: 'before going live: look at the settings, the stores, Stripe, the clocks, the shop; exit code 1: something must be mended',
+    run: doctor
+  },
   token: {
     usage: 'token --user-id U [--email E] [--hours 24]',
     what: 'print a session token for local use',
@@ -97,6 +104,11 @@ export const commands: Record<string, Command | undefined> = {
     usage: 'fraud show --user U [--ip A] | unblock --user U [--ip A] --note "…"',
     what: 'what the fraud rules see of a customer or an address, and let them count from zero',
     run: fraud
+  },
+  shop: {
+    usage: 'shop [--name NAME [--copy]]',
+    what: 'what this installation is called at Stripe; another name, with --copy for a database that was copied from a shop which goes on',
+    run: shop
   },
   maintenance: {
     usage: 'maintenance on --message "…" [--until DATE] | off | status',

@@ -49,7 +49,7 @@ function networkArgument(text: string): string {
 /** What the rules see, and what they would decide about the next checkout. */
 async function show(userId: string, network: string | null): Promise<void> {
   await withServices(async ({ db, config, now }) => {
-    const signals = await readFraudSignals(db.pool, { userId, network }, config.fraud.smallCartAmount, now())
+    const signals = await readFraudSignals(db.pool, { userId, network }, config.fraud, now())
     printJson({ signals, ...decideFraud(signals, config.fraud) })
   })
 }

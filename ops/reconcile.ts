@@ -34,7 +34,9 @@ export async function reconcile(args: string[]): Promise<void> {
 async function events(services: Services, since: Date | undefined): Promise<void> {
   const report = await run(services, { since, requestId: `ops-${operator()}` })
   print(`Since ${report.since.toISOString()} (Stripe tells ${LOOK_BACK_DAYS} days at most):`)
-  print(`  undelivered events          ${report.undelivered}, of which new to us ${report.recovered.length}`)
+  print(
+    `  undelivered events          ${report.undelivered}, of which of neighbours ${report.neighbours}, new to us ${report.recovered.length}`
+  )
   print(`  checkouts polled            ${report.polled}, of which had ended ${report.found.length}`)
   print(`  balance transactions booked ${report.booked}`)
   for (const { checkoutId, type } of report.found) print(`    ${checkoutId}  ${type}`)

@@ -16,6 +16,7 @@ export const problems = {
   checkout_not_found: { status: 404, error: 'Checkout not found' },
   method_not_allowed: { status: 405, error: 'Method not allowed' },
   key_in_flight: { status: 409, error: 'A request with this Idempotency-Key is in progress' },
+  guest_claimed: { status: 409, error: 'Guest session was claimed by another customer' },
   order_not_payable: { status: 409, error: 'Order cannot be paid in current state' },
   too_large: { status: 413, error: 'Request body too large' },
   unsupported_media_type: { status: 415, error: 'Unsupported media type' },

@@ -1,4 +1,5 @@
 import type { Store } from './store.js'
+import type { WebhookEndpoint } from './webhook-endpoint.js'
 
 /** What every part of the simulated account needs. */
 export interface Account {
@@ -12,6 +13,8 @@ export interface Account {
   debitMs: number
   /** What the account is paid out in; undefined for whatever was charged. In lower case. */
   settlementCurrency: string | undefined
+  /** Where events go. */
+  endpoint: WebhookEndpoint | undefined
 }
 
 /** The API request that caused an event, as events show it. */

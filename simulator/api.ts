@@ -8,7 +8,8 @@ import type { Faults } from './faults.js'
 import { claimKey, keepAnswer } from './idempotency.js'
 import { stripeId } from './ids.js'
 import { Params } from './params.js'
-import { findRoute } from './routes.js'
+import { checkPermissions } from './permissions.js'
+import { ACCOUNT, findRoute } from './routes.js'
 
 const BODY_LIMIT = 1024 * 1024
 
@@ -36,6 +37,11 @@ export async function handleApi(
   try {
     checkKey(request, faults.refuseKey)
     checkVersion(request)
+    const parameters = method === 'POST' ? body : url.search.slice(1)
+    if (faults.permissions !== undefined) {
+      const expand = Params.parse(parameters).strings('expand', 20) ?? []
+      checkPermissions(faults.permissions, ACCOUNT.id, { method, path: url.pathname, expand })
+    }
     answer = perform(account, request, {
       method,
       path: url.pathname,
@@ -54,7 +60,7 @@ export async function handleApi(
     request.socket.destroy()
     return
   }
-  send(request, response, answer)
+  send(account, request, response, answer)
 }
 
 interface Work {
@@ -167,10 +173,11 @@ function errorAnswer(error: unknown, requestId: string): Answer {
   return { status: 500, body: JSON.stringify(body, null, 2), requestId }
 }
 
-function send(request: IncomingMessage, response: ServerResponse, answer: Answer): void {
+function send(account: Account, request: IncomingMessage, response: ServerResponse, answer: Answer): void {
   const key = header(request, 'idempotency-key')
   response.writeHead(answer.status, {
     'Content-Type': 'application/json',
+    Date: new Date(account.now()).toUTCString(),
     'Request-Id': answer.requestId,
     'Stripe-Version': Stripe.API_VERSION,
     'Cache-Control': 'no-cache, no-store',

@@ -2,11 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import Stripe from 'stripe'
 import type { DeliveryFaults } from './faults.js'
 import type { Delivery, Store } from './store.js'
-
-export interface WebhookEndpoint {
-  url: string
-  secret: string
-}
+import { takesEvent, type WebhookEndpoint } from './webhook-endpoint.js'
 
 /**
  * Waits between tries, in milliseconds. Stripe retries for three days with growing gaps
@@ -37,13 +33,13 @@ export class Deliveries {
     this.#now = options.now
   }
 
-  /** How many endpoints an event waits for. */
-  get endpoints(): number {
-    return this.#endpoint === undefined ? 0 : 1
+  /** How many endpoints an event of this type waits for. */
+  endpointsFor(type: string): number {
+    return this.#endpoint !== undefined && takesEvent(this.#endpoint, type) ? 1 : 0
   }
 
-  send(eventId: string): void {
-    if (this.#endpoint === undefined) return
+  send({ id: eventId, type }: { id: string; type: string }): void {
+    if (this.endpointsFor(type) === 0) return
     const delivery: Delivery = { eventId, attempts: 0, delivered: false, nextAt: this.#now() }
     this.#store.deliveries.set(eventId, delivery)
     if (this.#faults.dropped()) {

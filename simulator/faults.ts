@@ -34,6 +34,8 @@ export const faultSettings = z.strictObject({
   emailRefused: count.optional(),
   /** Every request answers so, until the key is mended. */
   refuseKey: z.union([z.literal(401), z.literal(403)]).optional(),
+  /** The key is a restricted one that may do this alone, such as checkout_session_write or event_read. */
+  permissions: z.array(z.string().regex(/^[a-z_]+_(read|write)$/)).optional(),
   /** The next so many POSTs answer 429 without doing anything. */
   rateLimit: count.optional(),
   /** The next so many POSTs answer 500 without doing anything. */
@@ -81,6 +83,11 @@ export class Faults implements DeliveryFaults {
 
   get refusal(): string {
     return this.#settings.refusal ?? 'Your account cannot currently make this request.'
+  }
+
+  /** Undefined for a key that may do everything. */
+  get permissions(): readonly string[] | undefined {
+    return this.#settings.permissions
   }
 
   get latencyMs(): number {

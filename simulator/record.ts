@@ -30,6 +30,8 @@ export interface AccountRecord {
   forget(id: string): () => void
   /** Takes all events off the record, as after the thirty days that Stripe lists them. */
   forgetEvents(): void
+  /** Takes a key out of the metadata of a Session, and of its payment when there is one, as if it had been made without. */
+  forgetMetadata(sessionId: string, key: string): void
 }
 
 export function recordOf(store: Store): AccountRecord {
@@ -61,7 +63,12 @@ export function recordOf(store: Store): AccountRecord {
       }),
     idempotencyKeys: () => [...store.answers.keys()],
     forget: id => takeOut(sessions, id) ?? takeOut(intents, id) ?? refuse(id),
-    forgetEvents: () => events.clear()
+    forgetEvents: () => events.clear(),
+    forgetMetadata: (sessionId, key) => {
+      for (const metadata of [sessions.get(sessionId)?.metadata, store.intentData.get(sessionId)?.metadata]) {
+        if (metadata) delete metadata[key]
+      }
+    }
   }
 }
 

@@ -9,6 +9,7 @@ import { cancelIntent, captureIntent, getIntent, updateIntent } from './payment-
 import { createRefund, updateRefund } from './refunds.js'
 import { createSession, expireDueSessions, expireSession, getSession, updateSession } from './sessions.js'
 import type { TableName } from './store.js'
+import { shownEndpoint } from './webhook-endpoint.js'
 
 export interface Call {
   account: Account
@@ -127,11 +128,14 @@ const routes: Route[] = [
   route('GET', '/v1/shipping_rates/:id', retrieve('shipping_rate', 'shipping_rate')),
   route('GET', '/v1/events', listEvents),
   route('GET', '/v1/events/:id', retrieve('event', 'event')),
+  route('GET', '/v1/webhook_endpoints', ({ account, params, path }) =>
+    listPage(account.endpoint === undefined ? [] : [shownEndpoint(account.endpoint)], params, path, 'webhook_endpoint')
+  ),
   route('GET', '/v1/account', ({ params }) => only(params, ACCOUNT))
 ]
 
 /** Enough of an account for a client that asks whose key it has. */
-const ACCOUNT = {
+export const ACCOUNT = {
   id: 'acct_1TillworksDemo0000',
   object: 'account',
   business_profile: { name: 'Tillworks demo' },

@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import Stripe from 'stripe'
 import type { Account } from './account.js'
 import { handleApi, readBody } from './api.js'
-import { Deliveries, type WebhookEndpoint } from './deliveries.js'
+import { Deliveries } from './deliveries.js'
 import { type FaultSettings, Faults, faultSettings } from './faults.js'
 import { handlePage } from './hosted-page.js'
 import { stripeId } from './ids.js'
@@ -11,6 +11,7 @@ import { type AccountRecord, recordOf } from './record.js'
 import { settleDueRefunds } from './refunds.js'
 import { expireDueSessions, settleDueDebits } from './sessions.js'
 import { Store } from './store.js'
+import type { WebhookEndpoint } from './webhook-endpoint.js'
 
 export interface SimulatorOptions {
   /** 0 takes a free one. */
@@ -33,6 +34,8 @@ export interface Simulator {
   url: string
   port: number
   record: AccountRecord
+  /** How many requests to the API there were. */
+  calls(): number
   faults: { set(settings: FaultSettings): void; get(): FaultSettings }
   /** Does now what the clock would do by itself: expire Sessions, settle debits and refunds, retry deliveries. */
   tick(options?: { settleAllDebits?: boolean }): void
@@ -54,6 +57,7 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
     publicUrl: '',
     debitMs: options.debitMs ?? 5_000,
     settlementCurrency: options.settlementCurrency,
+    endpoint: options.endpoint,
     emit: () => undefined
   }
   account.emit = (type, object, cause, previous) => {
@@ -65,15 +69,17 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
       // As it is at this moment: later changes of the object are not this event's.
       data: { object: structuredClone(object), ...(previous === undefined ? {} : { previous_attributes: previous }) },
       livemode: false,
-      pending_webhooks: deliveries.endpoints,
+      pending_webhooks: deliveries.endpointsFor(type),
       request: cause,
       type
     } as Stripe.Event
     store.put('event', event)
-    deliveries.send(event.id)
+    deliveries.send(event)
   }
 
+  let calls = 0
   const server = createServer((request, response) => {
+    if (request.url?.startsWith('/v1/')) calls++
     handle(account, faults, request, response).catch(error => {
       if (!response.headersSent) response.writeHead(500)
       response.end(String(error))
@@ -93,6 +99,7 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
     url: `http://127.0.0.1:${port}`,
     port,
     record: recordOf(store),
+    calls: () => calls,
     faults,
     tick,
     idle: () => deliveries.idle(),

@@ -8,7 +8,7 @@ import { signSessionToken } from '../shared/identity/session-token.js'
 import { openShop, type Shop } from './support/shop.js'
 
 /** Who may use a route. A route that is not here fails the walk: decide, then add it. */
-const ACCESS: Record<string, 'everybody' | 'customer' | 'owner' | 'own' | 'signature'> = {
+const ACCESS: Record<string, 'everybody' | 'newcomer' | 'customer' | 'owner' | 'own' | 'signature'> = {
   'GET /healthz': 'everybody',
   'GET /readyz': 'everybody',
   'GET /api/products': 'everybody',
@@ -17,6 +17,8 @@ const ACCESS: Record<string, 'everybody' | 'customer' | 'owner' | 'own' | 'signa
   'GET /api/stripe/checkout/:id': 'owner',
   'GET /api/stripe/checkout/:id/events': 'owner',
   'POST /api/orders': 'customer',
+  'POST /api/guest': 'newcomer',
+  'POST /api/guest/claim': 'customer',
   'GET /api/orders': 'own',
   'GET /api/orders/:id': 'owner'
 }
@@ -55,7 +57,7 @@ let ada: Shopper
 let eve: Shopper
 let own: { orderId: string; checkoutId: string }
 beforeAll(async () => {
-  shop = await openShop('postgres', { OPS_VIEWER_PASSWORD: 'password of a viewer' })
+  shop = await openShop('postgres', { OPS_VIEWER_PASSWORD: 'password of a viewer', GUEST_CHECKOUT: 'true' })
   ada = await shop.customer('ada')
   eve = await shop.customer('eve')
   const line = lineOf(await ada.product('stoneware-mug'), 1)
@@ -111,6 +113,8 @@ it('opens each route of the ingress to whom it is for, and no other method of it
         expect(seen).toMatchObject({ route: seen.route, nobody: 405, forger: 405, other: 405 })
       } else if (access === 'everybody') {
         expect(seen).toMatchObject({ nobody: 200, forger: 200, other: 200 })
+      } else if (access === 'newcomer') {
+        expect(seen).toMatchObject({ nobody: 201, forger: 201, other: 201 })
       } else if (access === 'own') {
         // Each customer is told of their own alone (tests/my-orders.test.ts).
         expect(seen).toMatchObject({ nobody: 401, forger: 401, other: 200 })

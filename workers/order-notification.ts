@@ -1,10 +1,9 @@
-import { Webhook } from 'standardwebhooks'
 import { alertUnlessOpen } from '../shared/audit/alerts.js'
-import type { Config } from '../shared/config/config.js'
 import { SECOND } from '../shared/duration.js'
 import { messageOf } from '../shared/errors.js'
 import { NOTIFICATION_ATTEMPTS, NOTIFICATION_BACKOFF } from '../shared/queue/jobs.js'
 import type { Services } from '../shared/runtime/services.js'
+import { postToShop, type ShopEndpoint } from '../shared/runtime/shop-endpoint.js'
 import {
   failNotification,
   findNotifiedOrder,
@@ -50,33 +49,11 @@ export const orderNotification: Job<'order-notification'> = {
   }
 }
 
-/** Signed as https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md says. */
-async function deliver(
-  target: NonNullable<Config['notifications']>,
-  notification: NotificationRow,
-  now: Date
-): Promise<void> {
-  const body = JSON.stringify({
-    type: notification.type,
-    timestamp: notification.createdAt.toISOString(),
-    data: { ...notification.data, customer: notification.contact }
-  })
-  const signatures = target.secrets.map(secret => new Webhook(secret).sign(notification.id, now, body))
-  const response = await fetch(target.url, {
-    method: 'POST',
-    headers: {
-      'Content-Type': 'application/json',
-      'User-Agent': 'Tillworks',
-      'webhook-id': notification.id,
-      'webhook-timestamp': String(Math.floor(now.getTime() / SECOND)),
-      'webhook-signature': signatures.join(' ')
-    },
-    body,
-    redirect: 'manual',
-    signal: AbortSignal.timeout(TIMEOUT)
-  })
-  await response.body?.cancel()
-  if (!response.ok) throw new Error(`the shop answered ${response.status}`)
+async function deliver(target: ShopEndpoint, notification: NotificationRow, now: Date): Promise<void> {
+  const { id, type, createdAt, contact } = notification
+  const data = { ...notification.data, customer: contact }
+  const status = await postToShop(target, { id, type, timestamp: createdAt, data }, now, TIMEOUT)
+  if (status < 200 || status >= 300) throw new Error(`the shop answered ${status}`)
 }
 
 /** Throws for another try from the queue; after the last one the next notification has its turn. */

@@ -6,11 +6,13 @@ import { HOUR, MINUTE } from '../shared/duration.js'
 import { messageOf } from '../shared/errors.js'
 import { applyEvent } from '../shared/orders/apply-event.js'
 import { storeSyntheticEvent } from '../shared/orders/synthetic-events.js'
+import { INSTALLATION } from '../shared/rules/ownership.js'
 import { restockMetadata } from '../shared/rules/restock.js'
 import { fittingMetadata } from '../shared/rules/stripe-limits.js'
 import type { Services } from '../shared/runtime/services.js'
 import { classifyStripeError, idempotencyKeyOf, isKeySpent, listRefunds } from '../shared/runtime/stripe-client.js'
 import { countServerError } from '../shared/statements/due-rows.js'
+import { readInstallation } from '../shared/statements/installation.js'
 import { lockOrder } from '../shared/statements/orders.js'
 import { type RefundRow, readRefund, refuseRefund } from '../shared/statements/refunds.js'
 import type { Job } from './job.js'
@@ -64,7 +66,8 @@ async function makeRefund(services: Services, refund: RefundRow): Promise<Stripe
   }
 }
 
-async function create({ stripe }: Services, refund: RefundRow): Promise<Stripe.Refund> {
+async function create({ stripe, db }: Services, refund: RefundRow): Promise<Stripe.Refund> {
+  const [installation] = await readInstallation(db.pool)
   const isKnownReason = refund.reason !== null && STRIPE_REASONS.includes(refund.reason)
   return await stripe.refunds.create(
     {
@@ -72,6 +75,7 @@ async function create({ stripe }: Services, refund: RefundRow): Promise<Stripe.R
       amount: refund.amount,
       ...(isKnownReason ? { reason: refund.reason as Stripe.RefundCreateParams.Reason } : {}),
       metadata: fittingMetadata({
+        [INSTALLATION]: installation,
         refundId: refund.id,
         orderId: refund.orderId,
         ...(isKnownReason ? {} : { note: refund.reason }),

@@ -13,6 +13,7 @@ import type { Services } from '../shared/runtime/services.js'
 import { classifyStripeError, idempotencyKeyOf, isEmailRefused, isKeySpent } from '../shared/runtime/stripe-client.js'
 import { leaveOutEmail, lockCheckout, moveCheckout, readCheckout } from '../shared/statements/checkouts.js'
 import { countServerError } from '../shared/statements/due-rows.js'
+import { readInstallation } from '../shared/statements/installation.js'
 import { readOrder, readOrderLines } from '../shared/statements/orders.js'
 import type { Job } from './job.js'
 
@@ -77,8 +78,10 @@ async function askAtStripe(
 
 /** For a checkout that was verified by a release that did not keep what the call sends. */
 async function paramsOfToday({ config, db }: Services, checkout: VerifiedCheckout) {
+  const [installation] = await readInstallation(db.pool)
   const order = await readOrder(db.pool, checkout.orderId)
-  return sessionParams(config, checkout, await readOrderLines(db.pool, checkout.orderId), order?.address ?? null)
+  const lines = await readOrderLines(db.pool, checkout.orderId)
+  return sessionParams(config, installation, checkout, lines, order?.address ?? null)
 }
 
 /** Sessions cannot be listed by their metadata, but by when they were made. */

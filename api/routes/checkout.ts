@@ -70,6 +70,7 @@ function newCheckout(ingress: Ingress, request: Request, customer: Customer, car
     keyExpiresAt: new Date(now.getTime() + KEY_LIFETIME),
     maxAttempts: ingress.config.fraud.maxAttemptsPerHour ?? null,
     attemptsSince: new Date(now.getTime() - ATTEMPT_WINDOW),
+    guestsPerIp: ingress.config.guests.guestsPerIp,
     now
   }
 }

@@ -1,6 +1,7 @@
 import express, { type RequestHandler, Router } from 'express'
 import { SECOND } from '../../shared/duration.js'
 import { Problem } from '../../shared/errors.js'
+import { elsewhere } from '../../shared/rules/event-origin.js'
 import { PINNED_API_VERSION } from '../../shared/runtime/stripe-version.js'
 import type { NewWebhookEvent } from '../../shared/statements/webhook-events.js'
 import type { Ingress } from '../ingress.js'
@@ -9,6 +10,8 @@ import { requestId } from '../request-context.js'
 import { verifySignature } from '../webhook-signature.js'
 
 const BODY_LIMIT = 1024 * 1024
+/** Past the year 5000. */
+const LATEST = 1e14
 
 /** POST /api/stripe/webhook: checks the signature, stores the event, and acknowledges it after the commit. */
 export function webhookRoute(ingress: Ingress): Router {
@@ -44,7 +47,7 @@ function verify(
   throw new Problem('invalid_signature', { detail: `${verified.reason} Nothing was stored.` })
 }
 
-/** The envelope of a snapshot event; what is in it is the worker's business. https://docs.stripe.com/api/events/object */
+/** The envelope of an event; what is in it is the worker's business. https://docs.stripe.com/api/events/object */
 function readEvent(ingress: Ingress, payload: string, id: string): NewWebhookEvent {
   let event: Record<string, unknown>
   try {
@@ -52,23 +55,16 @@ function readEvent(ingress: Ingress, payload: string, id: string): NewWebhookEve
   } catch {
     throw new Problem('invalid_event', { detail: 'The body is signed but it is not JSON.' })
   }
-  if (event?.object === 'v2.core.event') {
-    throw new Problem('invalid_event', {
-      detail: 'This is a thin event. Set the payload style of this destination to "snapshot" in Stripe’s Workbench.'
-    })
-  }
-  const { id: eventId, type, created, api_version: apiVersion, livemode } = event ?? {}
-  if (event?.object !== 'event' || !isName(eventId) || !isName(type) || !isTime(created)) {
+  const { id: eventId, type, created: at, api_version: apiVersion, livemode } = event ?? {}
+  const isEvent = event?.object === 'event' || event?.object === 'v2.core.event'
+  const created = timeOf(at)
+  if (!isEvent || !isName(eventId) || !isType(type) || created === undefined) {
     throw new Problem('invalid_event', {
       detail: 'The body is signed but it is not an event with id, type and created.'
     })
   }
-  if ((livemode === true) !== ingress.config.stripe.livemode) {
-    const [theirs, ours] = livemode === true ? ['live', 'test'] : ['test', 'live']
-    throw new Problem('invalid_event', {
-      detail: `This is an event of ${theirs} mode, and STRIPE_SECRET_KEY is of ${ours} mode. Give each mode its own endpoint and secret.`
-    })
-  }
+  // A platform's endpoint is sent both modes of its connected accounts: https://docs.stripe.com/connect/webhooks
+  if (elsewhere(event) === undefined) checkMode(ingress, livemode === true)
   const version = isName(apiVersion) ? apiVersion : null
   if (version !== PINNED_API_VERSION) {
     ingress.log.info(
@@ -81,11 +77,19 @@ function readEvent(ingress: Ingress, payload: string, id: string): NewWebhookEve
     type,
     apiVersion: version,
     livemode: livemode === true,
-    created: new Date(created * SECOND),
+    created,
     payload,
     requestId: id,
     receivedAt: ingress.now()
   }
+}
+
+function checkMode({ config }: Ingress, livemode: boolean): void {
+  if (livemode === config.stripe.livemode) return
+  const [theirs, ours] = livemode ? ['live', 'test'] : ['test', 'live']
+  throw new Problem('invalid_event', {
+    detail: `This is an event of ${theirs} mode, and STRIPE_SECRET_KEY is of ${ours} mode. Give each mode its own endpoint and secret.`
+  })
 }
 
 /** It becomes a job id, too: those have no colon and are not a number. */
@@ -93,6 +97,14 @@ function isName(value: unknown): value is string {
   return typeof value === 'string' && /^[\w.-]{1,255}$/.test(value) && !/^\d+$/.test(value)
 }
 
-function isTime(value: unknown): value is number {
-  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 && value < 1e11
+/** That of a thin event can name a part of its object: v2.core.account[requirements].updated */
+function isType(value: unknown): value is string {
+  return typeof value === 'string' && /^[\w.[\]-]{1,255}$/.test(value)
+}
+
+/** Seconds; of a thin event a date and time. */
+function timeOf(value: unknown): Date | undefined {
+  const time =
+    typeof value === 'string' ? Date.parse(value) : Number.isSafeInteger(value) ? Number(value) * SECOND : NaN
+  return time >= 0 && time < LATEST ? new Date(time) : undefined
 }

@@ -102,6 +102,12 @@ export type LedgerPosting = Prisma.LedgerPostingModel
  */
 export type Notification = Prisma.NotificationModel
 /**
+ * Model GuestClaim
+ * Whose a guest's orders are: the first customer who claimed them. A trigger gives what the guest's requests still write to
+ * that customer, too.
+ */
+export type GuestClaim = Prisma.GuestClaimModel
+/**
  * Model IdempotencyKey
  * A claimed request: of a checkout, or of an order. `response` and `status` are null while a checkout is in flight.
  */
@@ -158,3 +164,9 @@ export type Checkpoint = Prisma.CheckpointModel
  * What operators switch while everything runs, such as maintenance.
  */
 export type Switch = Prisma.SwitchModel
+/**
+ * Model Installation
+ * What this installation is called in the metadata of what it makes at Stripe. The newest name is in use; what bears an
+ * earlier one stays ours.
+ */
+export type Installation = Prisma.InstallationModel

@@ -12,6 +12,10 @@ export const alerts = {
     'A payment arrived for an order that could not take it. Refund it, or accept it: the reason says how.',
   payment_for_unknown_checkout:
     'Stripe reports a payment for a checkout that this database does not have. Check for a restored backup.',
+  installation_name_lost:
+    'Stripe tells of a checkout of this database under the name of another installation. If that is what this one was called before a restore: npm run ops -- shop --name NAME, then reconcile --objects. If this is a copy of its database: nothing.',
+  thin_events:
+    'Stripe delivers thin events of a type that this shop needs; they tell nothing of the payment. Set the destination to the payload style "snapshot".',
   refund_failed: 'A refund did not reach the customer. Pay it back another way, or ask for another refund.',
   refund_refused: 'Stripe refused to make a refund. Read its reason; nothing was paid back.',
   dispute_open: 'The customer’s bank asks for the money back. Answer with evidence in the Stripe dashboard in time.',

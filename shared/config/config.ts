@@ -4,6 +4,7 @@ import { type Parsed, parse, valuesOf, withoutEmpty } from './environment.js'
 import { readAudit } from './groups/audit.js'
 import { readAuth } from './groups/auth.js'
 import { readFraud } from './groups/fraud.js'
+import { readGuests } from './groups/guests.js'
 import { readIngress } from './groups/ingress.js'
 import { readNotifications } from './groups/notifications.js'
 import { readOps } from './groups/ops.js'
@@ -24,13 +25,41 @@ export const settingNames: readonly string[] = allSettings.map(setting => settin
 
 /** Reads the settings; a ConfigError lists everything that is wrong at once. */
 export function loadConfig(env: NodeJS.ProcessEnv): Config {
+  const { parsed, problems } = look(env)
+  if (parsed === undefined || problems.length > 0) throw new ConfigError(problems)
+  return configOf(parsed)
+}
+
+/** What can be read of settings that may be wrong. */
+export interface Readable {
+  /** One line a variable, as in a ConfigError. */
+  problems: string[]
+  /** The variables that are wrong: `config` has their defaults, or nothing where there is none. */
+  wrong: ReadonlySet<string>
+  config: Config
+  /** The values of secrets, which are not to be shown. */
+  secrets: string[]
+}
+
+/** For whoever looks at what is wrong: nothing may be started on it. */
+export function readSettings(env: NodeJS.ProcessEnv): Readable {
+  const { problems, present } = look(env)
+  const wrong = new Set(problems.map(problem => problem.slice(0, problem.indexOf(':')).replace(/_FILE$/, '')))
+  const parsed = allSettings.map(({ variable, schema }) => {
+    const text = wrong.has(variable) ? undefined : present[variable]
+    return [variable, schema.safeParse(text).data] as const
+  })
+  const secrets = allSettings.flatMap(({ variable, secret }) => (secret ? (present[variable] ?? []) : []))
+  return { problems, wrong, secrets, config: configOf(Object.fromEntries(parsed)) }
+}
+
+function look(env: NodeJS.ProcessEnv) {
   const given = withoutEmpty(env)
   const files = readSecretFiles(given)
   const present = { ...given, ...files.values }
   const { parsed, problems } = parse(allSettings, present)
   problems.push(...files.problems, ...combinedProblems(present))
-  if (parsed === undefined || problems.length > 0) throw new ConfigError([...new Set(problems)].sort())
-  return configOf(parsed)
+  return { parsed, present, problems: [...new Set(problems)].sort() }
 }
 
 /**
@@ -52,6 +81,7 @@ export function readRetentionDays(env: NodeJS.ProcessEnv): { dataDays?: number; 
 function configOf(parsed: Parsed) {
   const paymentConfig = readPayment(valuesOf(groups.payment, parsed))
   const { currency } = paymentConfig
+  const guestConfig = readGuests(valuesOf(groups.guests, parsed))
   return {
     ...valuesOf(groups.general, parsed),
     ...readIngress(valuesOf(groups.ingress, parsed)),
@@ -62,9 +92,10 @@ function configOf(parsed: Parsed) {
     shipping: readShipping(valuesOf(groups.shipping, parsed), currency),
     notifications: readNotifications(valuesOf(groups.notifications, parsed)),
     auth: readAuth(valuesOf(groups.auth, parsed)),
+    guests: guestConfig,
     audit: readAudit(valuesOf(groups.audit, parsed)),
     ops: readOps(valuesOf(groups.ops, parsed)),
-    fraud: readFraud(valuesOf(groups.fraud, parsed), currency),
+    fraud: { ...readFraud(valuesOf(groups.fraud, parsed), currency), guestsPerIp: guestConfig.guestsPerIp },
     reservations: valuesOf(groups.reservations, parsed),
     retention: valuesOf(groups.retention, parsed),
     schedules: valuesOf(groups.schedules, parsed)

@@ -25,12 +25,18 @@ export function combinedProblems(env: Record<string, string | undefined>): strin
     const missing = env.ORDER_WEBHOOK_URL === undefined ? 'ORDER_WEBHOOK_URL' : 'ORDER_WEBHOOK_SECRET'
     problems.push(`${missing}: missing; notifications need both an address and a secret to sign with`)
   }
+  if (env.GUEST_CHECKOUT === 'true' && env.AUTH_SECRET === undefined) {
+    problems.push('AUTH_SECRET: missing; with GUEST_CHECKOUT=true the key that signs guest sessions is derived from it')
+  }
   if (env.FRAUD_GEOLOCATION_CHECK === 'true' && env.GEOIP_DATABASE === undefined) {
     problems.push('GEOIP_DATABASE: missing; the path of a country database (MMDB), for FRAUD_GEOLOCATION_CHECK=true')
   }
   if ((env.OPS_PROXY_USER_HEADER === undefined) !== (env.OPS_TRUST_PROXY === undefined)) {
     const missing = env.OPS_TRUST_PROXY === undefined ? 'OPS_TRUST_PROXY' : 'OPS_PROXY_USER_HEADER'
     problems.push(`${missing}: missing; a proxy is believed only with both its header and its address`)
+  }
+  if (env.AUTH_SESSION_AUTHORIZATION === 'true' && env.AUTH_SESSION_URL === undefined) {
+    problems.push('AUTH_SESSION_URL: missing; with AUTH_SESSION_AUTHORIZATION=true tokens are passed to it')
   }
   if (env.AUTH_JWKS_URL !== undefined) {
     if (env.AUTH_JWT_ISSUER === undefined) {

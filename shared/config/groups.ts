@@ -3,6 +3,7 @@ import { auth } from './groups/auth.js'
 import { database } from './groups/database.js'
 import { fraud } from './groups/fraud.js'
 import { general } from './groups/general.js'
+import { guests } from './groups/guests.js'
 import { ingress } from './groups/ingress.js'
 import { notifications } from './groups/notifications.js'
 import { ops } from './groups/ops.js'
@@ -23,6 +24,7 @@ export const groups = {
   payment,
   shipping,
   auth,
+  guests,
   ingress,
   ops,
   notifications,

@@ -56,7 +56,8 @@ export function openPool(options: PoolOptions): pg.Pool {
       lock_timeout: LOCK_TIMEOUT_MS,
       idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_TIMEOUT_MS,
       application_name: options.name,
-      ...(options.role === undefined ? {} : { options: `-c role=${options.role}` }),
+      // Prisma's adapter drops the offset of a time, which is right in UTC alone.
+      ...(options.role === undefined ? {} : { options: `-c role=${options.role} -c TimeZone=UTC` }),
       keepAlive: true,
       // A connection that is silently gone is noticed in minutes; by itself Linux waits two hours.
       keepAliveInitialDelayMillis: 10_000,

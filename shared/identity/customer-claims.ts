@@ -1,4 +1,5 @@
 import { readClaim } from './claims.js'
+import { isGuest } from './user-ids.js'
 
 /** Who a request is from. */
 export interface Customer {
@@ -27,6 +28,7 @@ function userIdOf(claims: object, name: string): string {
   // is how some of them say that nobody is signed in.
   if (typeof value === 'number' && Number.isSafeInteger(value) && value > 0) return String(value)
   if (!isPlainText(value)) throw new Error(`the claim "${name}" names no user`)
+  if (isGuest(value)) throw new Error(`the claim "${name}" begins as the ids of guests do`)
   return value
 }
 

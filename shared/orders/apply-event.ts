@@ -1,5 +1,7 @@
+import { alertUnlessOpen } from '../audit/alerts.js'
 import { type Client, transaction } from '../database/database.js'
 import { TerminalError } from '../errors.js'
+import { elsewhere } from '../rules/event-origin.js'
 import type { Services } from '../runtime/services.js'
 import { PINNED_API_VERSION } from '../runtime/stripe-version.js'
 import type { DueRow } from '../statements/due-rows.js'
@@ -47,10 +49,16 @@ async function apply(services: Services, client: Client, eventId: string, lookup
   const handler = Object.hasOwn(eventHandlers, event.type) ? eventHandlers[event.type] : undefined
   const due: DueRow[] = []
   const trail = { eventId: row.id, requestId: row.requestId }
+  const note =
+    elsewhere(event) ?? (handler === undefined ? `${event.type} is not a type that changes an order` : undefined)
   const applied: AppliedEvent =
-    handler === undefined
-      ? { status: 'IGNORED', checkoutId: null, note: `${event.type} is not a type that changes an order` }
+    handler === undefined || note !== undefined
+      ? { status: 'IGNORED', checkoutId: null, note: note ?? null }
       : await handler({ services, client, row, event, lookups, trail, due })
+
+  if (isThinOfOurs(event)) {
+    await alertUnlessOpen(client, services.log, 'thin_events', { eventId: row.id, subject: 'thin', reason: event.type })
+  }
 
   await finishEvent(client, row.id, {
     ...applied,
@@ -81,6 +89,12 @@ async function apply(services: Services, client: Client, eventId: string, lookup
     'event applied'
   )
   return due
+}
+
+/** A snapshot of this type would have changed an order. https://docs.stripe.com/event-destinations#thin-events */
+function isThinOfOurs({ object, type, context }: StripeEvent): boolean {
+  const isOther = typeof context === 'string'
+  return object === 'v2.core.event' && !isOther && Object.hasOwn(eventHandlers, type.replace(/^v1\./, ''))
 }
 
 /** A dead event has no job of its own: somebody has retried the failed one, in Bull Board. */

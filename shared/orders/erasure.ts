@@ -5,6 +5,7 @@ import { type Client, transaction } from '../database/database.js'
 import { MINUTE } from '../duration.js'
 import { maskText, maskValue } from '../identity/masking.js'
 import { forgetAddresses } from '../statements/audit-trail.js'
+import { findClaimedGuests } from '../statements/guests.js'
 import {
   type EventCursor,
   eraseCheckouts,
@@ -47,6 +48,32 @@ export async function erasePersonalData(pool: pg.Pool, request: ErasureRequest):
   const { userId, operator, reason } = request
   const inBatch = <T>(work: (client: Client) => Promise<T>) =>
     transaction(pool, work, { statementTimeoutMs: BATCH_TIMEOUT_MS })
+  await writeAudit(pool, {
+    action: 'personal_data_erasure_begun',
+    status: 'PROCESSING',
+    userId,
+    metadata: { operator, reason }
+  })
+  const erased: Erasure = { orders: 0, checkouts: 0, events: 0, texts: 0, auditRows: 0 }
+  // What a guest did whom the user has claimed stands in the trail under the guest's id.
+  for (const subject of [userId, ...(await findClaimedGuests(pool, userId))]) {
+    const of = await eraseSubject(subject, { operator, reason }, inBatch)
+    for (const what of Object.keys(erased) as (keyof Erasure)[]) erased[what] += of[what]
+  }
+  await writeAudit(pool, {
+    action: 'personal_data_erased',
+    status: 'SUCCESS',
+    userId,
+    metadata: { ...erased, operator, reason }
+  })
+  return erased
+}
+
+async function eraseSubject(
+  userId: string,
+  { operator, reason }: Pick<ErasureRequest, 'operator' | 'reason'>,
+  inBatch: InBatch
+): Promise<Erasure> {
   const all = async (erase: (client: Client) => Promise<number>) => {
     let total = 0
     for (;;) {
@@ -55,13 +82,6 @@ export async function erasePersonalData(pool: pg.Pool, request: ErasureRequest):
       if (count < BATCH) return total
     }
   }
-
-  await writeAudit(pool, {
-    action: 'personal_data_erasure_begun',
-    status: 'PROCESSING',
-    userId,
-    metadata: { operator, reason }
-  })
   const traces = await inBatch(client => readTraces(client, userId))
   const tied = await all(client => eraseEvents(client, userId, BATCH))
   const untied = await eraseInPayloads(traces, inBatch)
@@ -72,14 +92,7 @@ export async function erasePersonalData(pool: pg.Pool, request: ErasureRequest):
   const auditRows = await all(client => forgetAddresses(client, userId, { operator, reason }, BATCH))
   const orders = await all(client => eraseOrders(client, userId, BATCH))
   const checkouts = await all(client => eraseCheckouts(client, userId, BATCH))
-  const erased = { orders, checkouts, events: tied + untied, texts, auditRows }
-  await writeAudit(pool, {
-    action: 'personal_data_erased',
-    status: 'SUCCESS',
-    userId,
-    metadata: { ...erased, operator, reason }
-  })
-  return erased
+  return { orders, checkouts, events: tied + untied, texts, auditRows }
 }
 
 type InBatch = <T>(work: (client: Client) => Promise<T>) => Promise<T>

@@ -3,6 +3,7 @@ import type { Config } from '../config/config.js'
 import { SECOND } from '../duration.js'
 import { TerminalError } from '../errors.js'
 import { type OrderLine, subtotalOf } from '../rules/order-line.js'
+import { INSTALLATION } from '../rules/ownership.js'
 import { type PostalAddress, stripeShipping } from '../rules/postal-address.js'
 import { mailableAtStripe } from '../rules/stripe-email.js'
 import {
@@ -32,6 +33,7 @@ const challenge = {
  */
 export function sessionParams(
   config: Config,
+  installation: string,
   checkout: VerifiedCheckout,
   lines: OrderLine[],
   address: PostalAddress | null
@@ -43,6 +45,7 @@ export function sessionParams(
   const shipping = checkout.amount - subtotalOf(lines)
   if (shipping < 0) throw new TerminalError(`The total of checkout ${checkout.id} is less than the sum of its lines`)
   const metadata = fittingMetadata({
+    [INSTALLATION]: installation,
     userId: checkout.userId,
     orderId: checkout.orderId,
     checkoutId: checkout.id,
@@ -59,7 +62,7 @@ export function sessionParams(
         currency,
         unit_amount: line.unitPrice,
         ...(payment.automaticTax ? { tax_behavior: payment.taxBehavior } : {}),
-        product_data: productData(line, payment.successUrl)
+        product_data: productData(line, installation, payment.successUrl)
       }
     })),
     ...(shipping > 0
@@ -98,13 +101,14 @@ export function sessionParams(
 /** What the payment page shows of a line; an image's path is one of the storefront's. */
 function productData(
   line: OrderLine,
+  installation: string,
   storefront: string
 ): Stripe.Checkout.SessionCreateParams.LineItem.PriceData.ProductData {
   const description = fitting(line.description, stripeLimits.productDescription)
   const image = imageUrl(line.image, storefront)
   return {
     name: productName(line.name, line.productId),
-    metadata: fittingMetadata({ productId: line.productId }),
+    metadata: fittingMetadata({ [INSTALLATION]: installation, productId: line.productId }),
     ...(description === undefined ? {} : { description }),
     ...(image === undefined ? {} : { images: [image] })
   }

@@ -23,6 +23,7 @@ import type { Logger } from '../logger.js'
 import { withinTime } from '../within-time.js'
 import { createBatcher } from './batcher.js'
 import { type JobName, type JobPayloads, jobNames, type RowJobName, rowJob } from './jobs.js'
+import { QUEUE_SCHEMA } from './queue-schema.js'
 
 /** The queues as producers see them, the same on Redis and on PostgreSQL. */
 export interface Queues {
@@ -91,7 +92,6 @@ const MAX_BATCH = 500
  * is then done twice: rows decide, so that this changes nothing.
  */
 const TAKE_OVER = { lockDuration: 15 * SECOND, stalledInterval: 5 * SECOND }
-const POSTGRES_SCHEMA = 'bullmq'
 
 export async function openQueues(config: QueueConfig, log: Logger): Promise<Queues> {
   const engine = config.engine === 'redis' ? await redisProducer(config, log) : await postgresProducer(config, log)
@@ -265,7 +265,7 @@ function openPool(config: QueueConfig, log: Logger, max: number, statementWithin
   const pool = createPool(
     {
       connectionString: config.databaseUrl,
-      options: `-c search_path=${POSTGRES_SCHEMA}`,
+      options: `-c search_path=${QUEUE_SCHEMA}`,
       application_name: 'tillworks-queue',
       connectionTimeoutMillis: 5 * SECOND,
       query_timeout: statementWithinMs,
@@ -301,13 +301,13 @@ async function postgresProducer(config: QueueConfig, log: Logger) {
 async function migrateQueues(pool: pg.Pool): Promise<void> {
   const client = await pool.connect()
   try {
-    const version = await assertSchemaCompatibility(client, POSTGRES_SCHEMA).catch(error => {
+    const version = await assertSchemaCompatibility(client, QUEUE_SCHEMA).catch(error => {
       if (error instanceof SchemaMigrationRequiredError) return 0
       throw error
     })
     if (version >= LATEST_SCHEMA_VERSION) return
     allowAnswers(client, MIGRATION_TIMEOUT_MS)
-    await runMigrations(client, POSTGRES_SCHEMA)
+    await runMigrations(client, QUEUE_SCHEMA)
   } finally {
     allowAnswers(client, undefined)
     client.release()

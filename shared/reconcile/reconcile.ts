@@ -9,9 +9,11 @@ import type { Services } from '../runtime/services.js'
 import { isStripeAway, isUnknownToStripe } from '../runtime/stripe-client.js'
 import { reachCheckpoint, readCheckpoint } from '../statements/checkpoints.js'
 import { findOverdueCheckouts, type OverdueCheckout, recordPoll } from '../statements/due-rows.js'
+import { readInstallation } from '../statements/installation.js'
 import { findUnbookedCaptures } from '../statements/ledger.js'
 import { storeEvents } from '../statements/webhook-events.js'
 import { askEach } from './ask-each.js'
+import { isNeighbours } from './at-sight.js'
 import { bookBalanceTransactions } from './balance.js'
 import { inPages } from './pages.js'
 
@@ -28,6 +30,8 @@ export interface ReconcileReport {
   since: Date
   /** Events that Stripe could not deliver: how many there are, and the ids of those that we did not have. */
   undelivered: number
+  /** Those of them that are of neighbours on the same account, by what they say themselves. */
+  neighbours: number
   recovered: string[]
   /** Checkouts that are open past their time: how many were polled, and what was found of which. */
   polled: number
@@ -56,6 +60,7 @@ export async function reconcile(services: Services, options: ReconcileOptions): 
   const report: ReconcileReport = {
     since,
     undelivered: 0,
+    neighbours: 0,
     recovered: [],
     polled: 0,
     found: [],
@@ -120,10 +125,13 @@ async function storePage(
   requestId: string
 ): Promise<void> {
   report.undelivered += page.length
+  const names = await readInstallation(services.db.pool)
+  const ours = page.filter(event => !isNeighbours(event, names))
+  report.neighbours += page.length - ours.length
   const stored = await storeEvents(
     services.db.pool,
     // Oldest first, as they would have come.
-    [...page].reverse().map(event => ({
+    [...ours].reverse().map(event => ({
       id: event.id,
       type: event.type,
       apiVersion: event.api_version,

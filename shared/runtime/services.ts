@@ -5,6 +5,7 @@ import { messageOf } from '../errors.js'
 import { createLogger, type Logger } from '../logger.js'
 import { openQueues, type Queues } from '../queue/queues.js'
 import { type CountryOf, openCountries } from './countries.js'
+import { Neighbours } from './neighbours.js'
 import { createStripe } from './stripe-client.js'
 
 /** What the ingress and the workers are given, by name. */
@@ -14,6 +15,7 @@ export interface Services {
   db: Database
   stripe: Stripe
   queues: Queues
+  neighbours: Neighbours
   /** Undefined unless FRAUD_GEOLOCATION_CHECK is on. */
   countryOf: CountryOf | undefined
   /** The one clock: tests move it, nothing else asks the machine for the time of a rule. */
@@ -43,7 +45,7 @@ export async function openServices(
     throw error
   })
   const now = options.now ?? (() => new Date())
-  return { config, log, db, queues, stripe: createStripe(config), countryOf, now }
+  return { config, log, db, queues, stripe: createStripe(config), neighbours: new Neighbours(), countryOf, now }
 }
 
 async function openCountryDatabase({ fraud }: Config): Promise<CountryOf | undefined> {

@@ -1,8 +1,10 @@
 import type Stripe from 'stripe'
 import { type AuditEntry, auditParameter } from '../audit/audit.js'
 import type { Database, Queryable } from '../database/database.js'
+import { MINUTE } from '../duration.js'
 import { networkOf } from '../identity/ip-address.js'
 import { maskValue } from '../identity/masking.js'
+import { GUEST_PREFIX } from '../identity/user-ids.js'
 import type { Cart } from '../rules/cart.js'
 import type { AnswerableCheckout, CheckoutOutcome, Refusal } from '../rules/checkout-outcome.js'
 import { checkoutStates, isPayable, reservationStates } from '../rules/state-groups.js'
@@ -55,6 +57,8 @@ export interface NewCheckout {
   /** At most this many checkouts since `attemptsSince`; null for no limit. */
   maxAttempts: number | null
   attemptsSince: Date
+  /** How many customers' attempts the guests of a network may make together. */
+  guestsPerIp: number
   now: Date
 }
 
@@ -82,7 +86,7 @@ export async function claimCheckout(db: Queryable, c: NewCheckout): Promise<Clai
     name: 'claim-checkout',
     text: `
     WITH attempts AS MATERIALIZED (
-      SELECT "made", "oldest" FROM "count_attempts"($2, $3)
+      SELECT "made", "oldest" FROM "count_attempts"($2, $3, $18, $19)
     ), claim AS (
       INSERT INTO "IdempotencyKey"
         ("key", "userId", "action", "fingerprint", "derived", "checkoutId", "request", "expiresAt", "createdAt", "updatedAt")
@@ -122,7 +126,8 @@ export async function claimCheckout(db: Queryable, c: NewCheckout): Promise<Clai
       c.ipAddress,
       c.userAgent,
       auditParameter(audit),
-      c.ipAddress === null ? null : networkOf(c.ipAddress)
+      c.ipAddress === null ? null : networkOf(c.ipAddress),
+      c.guestsPerIp
     ]
   })
   const [row] = rows
@@ -171,7 +176,7 @@ const THEN_ITS_ORDER = `
     SELECT c.* FROM checkout c LEFT JOIN "order" ON true`
 
 /**
- * Locks the row, and that of its order, until the end of the transaction. Lock order everywhere: event, network, customer,
+ * Locks the row, and that of its order, until the end of the transaction. Lock order everywhere: event, guest, network, guests, customer,
  * checkouts by id, order, products by id. The chain of an order is locked under its order.
  */
 export async function lockCheckout(db: Queryable, id: string): Promise<CheckoutRow | undefined> {
@@ -187,7 +192,7 @@ export async function lockCheckout(db: Queryable, id: string): Promise<CheckoutR
 }
 
 /**
- * As lockCheckout(), under a lock of its customer: whatever is counted in a later statement counts what others have
+ * As lockCheckout(), under a lock of its customer, or of all guests of its network: whatever is counted in a later statement counts what others have
  * committed, and nobody adds to it before the commit. The lock of the network is shared with other verifications and keeps
  * out whoever ends the network's checkouts (lockSubject). All of them end with the transaction, as poolers need it.
  */
@@ -197,15 +202,23 @@ export async function lockWithCustomer(db: Queryable, id: string): Promise<Check
     // Each part reads the one before, so that they are locked in this order.
     text: `
     WITH network AS MATERIALIZED (
-      SELECT "userId", pg_advisory_xact_lock_shared(hashtextextended('network:' || "network", 0)) FROM "Checkout" WHERE "id" = $1
+      SELECT "userId", "network", pg_advisory_xact_lock_shared(hashtextextended('network:' || "network", 0)) FROM "Checkout" WHERE "id" = $1
+    ), guests AS MATERIALIZED (
+      SELECT "userId", CASE WHEN starts_with("userId", '${GUEST_PREFIX}') AND "network" IS NOT NULL
+        THEN pg_advisory_xact_lock(hashtextextended('guests:' || "network", 0)) END FROM network
     ), customer AS MATERIALIZED (
-      SELECT pg_advisory_xact_lock(hashtextextended('customer:' || "userId", 0)) FROM network
+      SELECT "userId", pg_advisory_xact_lock(hashtextextended('customer:' || "userId", 0)) FROM guests
     ), checkout AS MATERIALIZED (
-      SELECT c.* FROM customer, "Checkout" c WHERE c."id" = $1 FOR NO KEY UPDATE OF c
+      SELECT c.*, customer."userId" AS "lockedFor" FROM customer, "Checkout" c WHERE c."id" = $1 FOR NO KEY UPDATE OF c
     ), ${THEN_ITS_ORDER}`,
     values: [id]
   })
-  return rows[0]
+  const [row] = rows
+  if (row === undefined) return undefined
+  const { lockedFor, ...checkout } = row
+  // Claimed meanwhile: it is counted under the lock of the customer whose it is now.
+  if (lockedFor !== checkout.userId) throw new Error(`Checkout ${id} has become another customer's; it is tried again`)
+  return checkout
 }
 
 export interface CheckoutMove {
@@ -302,6 +315,31 @@ export async function findSessionCheckout(
   return rows[0]
 }
 
+/** Stripe's times are whole seconds, by Stripe's clock. */
+const CLOCK_SLACK = MINUTE
+
+/**
+ * Whether a checkout of ours may have been paid before `at` without our having heard of its PaymentIntent: its Session can be
+ * paid, or was submitted and has told no payment yet.
+ */
+export async function mayPayUnseen(db: Queryable, at: Date): Promise<boolean> {
+  const { rows } = await db.query<{ may: boolean }>({
+    name: 'may-pay-unseen',
+    text: `
+    SELECT EXISTS (SELECT FROM "Checkout" WHERE "status" ${oneOf(checkoutStates.payable)} AND "createdAt" < $1)
+      OR EXISTS (SELECT FROM "Checkout" c WHERE c."status" ${oneOf(checkoutStates.processing)} AND c."createdAt" < $1
+        AND NOT EXISTS (SELECT FROM "Payment" p WHERE p."checkoutId" = c."id")) AS may`,
+    values: [new Date(at.getTime() + CLOCK_SLACK)]
+  })
+  return rows[0]?.may === true
+}
+
+/** Which of these checkouts are in this database. */
+export async function findKnownCheckouts(db: Queryable, ids: string[]): Promise<Set<string>> {
+  const { rows } = await db.query<{ id: string }>('SELECT "id" FROM "Checkout" WHERE "id" = ANY($1)', [ids])
+  return new Set(rows.map(row => row.id))
+}
+
 /** The newest checkout of each of these orders. */
 export async function latestCheckouts(db: Queryable, orderIds: string[]): Promise<CheckoutRow[]> {
   const { rows } = await db.query({
@@ -318,6 +356,17 @@ export async function findOpenOf(db: Queryable, userId: string, exceptId: string
     name: 'find-open-of',
     text: `SELECT * FROM "Checkout" WHERE "userId" = $1 AND "id" <> $2 AND "status" ${oneOf(checkoutStates.expirable)} ORDER BY "createdAt", "id"`,
     values: [userId, exceptId]
+  })
+  return rows
+}
+
+/** The checkouts of a network's guests that can still be paid, oldest first. */
+export async function findOpenOfGuests(db: Queryable, network: string, exceptId: string): Promise<CheckoutRow[]> {
+  const { rows } = await db.query({
+    name: 'find-open-of-guests',
+    text: `SELECT * FROM "Checkout" WHERE "network" = $1 AND starts_with("userId", '${GUEST_PREFIX}') AND "id" <> $2
+      AND "status" ${oneOf(checkoutStates.expirable)} ORDER BY "createdAt", "id"`,
+    values: [network, exceptId]
   })
   return rows
 }
@@ -369,7 +418,7 @@ export async function leaveOutEmail(
 ): Promise<void> {
   await db.query(
     `UPDATE "Checkout" SET "sessionParams" = $3, "serverErrors" = "serverErrors" + 1
-     WHERE "id" = $1 AND "status" = 'VERIFIED' AND "serverErrors" = $2`,
+     WHERE "id" = $1 AND "status" ${oneOf(checkoutStates.verified)} AND "serverErrors" = $2`,
     [id, serverErrors, JSON.stringify(params)]
   )
 }

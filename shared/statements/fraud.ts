@@ -1,6 +1,7 @@
 import type { Queryable } from '../database/database.js'
 import { DAY, HOUR, MINUTE } from '../duration.js'
 import { maskText } from '../identity/masking.js'
+import { GUEST_PREFIX, isGuest } from '../identity/user-ids.js'
 import type { FraudSignals } from '../rules/fraud.js'
 import { checkoutStates } from '../rules/state-groups.js'
 import { oneOf } from './states.js'
@@ -13,40 +14,51 @@ export interface FraudSubject {
   exceptId?: string
 }
 
+type GuestSignals = Record<'attemptsOfGuests' | 'failuresOfGuests' | 'smallCartsOfGuests', number>
+
 /**
- * What the fraud rules look at, in one statement. `smallAmount` in minor units. A decline counts from its own time: a Session
- * lives for up to a day, and one that was open when an operator cleared its customer goes on being counted.
+ * What the fraud rules look at, in one statement. `smallCartAmount` in minor units. A decline counts from its own time: a Session
+ * lives for up to a day, and one that was open when an operator cleared its customer goes on being counted. What the guests
+ * of a network did counts for each of them, by so many customers as they may be; their declines are those of the address.
  */
 export async function readFraudSignals(
   db: Queryable,
   subject: FraudSubject,
-  smallAmount: number,
+  { smallCartAmount, guestsPerIp }: { smallCartAmount: number; guestsPerIp: number },
   now: Date
 ): Promise<FraudSignals> {
   const ago = (ms: number) => new Date(now.getTime() - ms)
-  const { rows } = await db.query<FraudSignals>({
+  const { rows } = await db.query<FraudSignals & GuestSignals>({
     name: 'read-fraud-signals',
     text: `
     WITH cleared AS (
       SELECT max("clearedAt") FILTER (WHERE "subject" = 'user:' || $1) AS user_at, max("clearedAt") FILTER (WHERE "subject" = 'ip:' || $2) AS ip_at
       FROM "FraudClearance" WHERE "subject" IN ('user:' || $1, 'ip:' || $2)
     ), seen AS (
-      SELECT c."id", c."status", c."amount", c."createdAt", c."userId" = $1 AS own, COALESCE(c."network" = $2, false) AS same_address
+      SELECT c."id", c."status", c."amount", c."createdAt", c."userId" = $1 AS own, COALESCE(c."network" = $2, false) AS same_address,
+        COALESCE(c."network" = $2, false) AND $8 AND starts_with(c."userId", '${GUEST_PREFIX}') AS of_guest
       FROM "Checkout" c
       WHERE c."createdAt" > $6::timestamptz - interval '1 day' AND c."id" <> $7 AND (c."userId" = $1 OR c."network" = $2)
     ), made AS (
-      SELECT seen.* FROM seen, cleared WHERE own AND seen."createdAt" > COALESCE(cleared.user_at, '-infinity')
+      SELECT seen."status", seen."amount", seen."createdAt", own AND seen."createdAt" > COALESCE(cleared.user_at, '-infinity') AS own,
+        of_guest AND seen."createdAt" > COALESCE(cleared.ip_at, '-infinity') AS of_guest
+      FROM seen, cleared WHERE own OR of_guest
     ), declined AS (
       SELECT s."createdAt", s."detail"->>'fingerprint' AS card,
         seen.own AND s."createdAt" > COALESCE(cleared.user_at, '-infinity') AS own,
-        seen.same_address AND s."createdAt" > COALESCE(cleared.ip_at, '-infinity') AS same_address
+        seen.same_address AND s."createdAt" > COALESCE(cleared.ip_at, '-infinity') AS same_address,
+        seen.of_guest AND s."createdAt" > COALESCE(cleared.ip_at, '-infinity') AS of_guest
       FROM "PaymentSignal" s JOIN seen ON seen."id" = s."checkoutId", cleared WHERE s."kind" = 'DECLINE' AND s."createdAt" > $6
     )
     SELECT
-      (SELECT count(*) FROM made WHERE "createdAt" > $4)::int AS attempts,
-      ((SELECT count(*) FROM made WHERE "createdAt" > $4 AND "status" ${oneOf(checkoutStates.refused)})
+      (SELECT count(*) FROM made WHERE own AND "createdAt" > $4)::int AS attempts,
+      ((SELECT count(*) FROM made WHERE own AND "createdAt" > $4 AND "status" ${oneOf(checkoutStates.refused)})
         + (SELECT count(*) FROM declined WHERE own AND "createdAt" > $4))::int AS failures,
-      (SELECT count(*) FROM made WHERE "createdAt" > $5 AND "amount" <= $3)::int AS "smallCarts",
+      (SELECT count(*) FROM made WHERE own AND "createdAt" > $5 AND "amount" <= $3)::int AS "smallCarts",
+      (SELECT count(*) FROM made WHERE of_guest AND "createdAt" > $4)::int AS "attemptsOfGuests",
+      ((SELECT count(*) FROM made WHERE of_guest AND "createdAt" > $4 AND "status" ${oneOf(checkoutStates.refused)})
+        + (SELECT count(*) FROM declined WHERE of_guest AND "createdAt" > $4))::int AS "failuresOfGuests",
+      (SELECT count(*) FROM made WHERE of_guest AND "createdAt" > $5 AND "amount" <= $3)::int AS "smallCartsOfGuests",
       (SELECT count(*) FROM declined WHERE own AND "createdAt" > $5)::int AS declines,
       (SELECT count(*) FROM declined WHERE same_address AND "createdAt" > $5)::int AS "declinesOfAddress",
       (SELECT count(DISTINCT card) FROM declined WHERE own)::int AS cards,
@@ -54,14 +66,22 @@ export async function readFraudSignals(
     values: [
       subject.userId,
       subject.network,
-      smallAmount,
+      smallCartAmount,
       ago(10 * MINUTE),
       ago(HOUR),
       ago(DAY),
-      subject.exceptId ?? ''
+      subject.exceptId ?? '',
+      isGuest(subject.userId)
     ]
   })
-  return rows[0] as FraudSignals
+  const { attemptsOfGuests, failuresOfGuests, smallCartsOfGuests, ...signals } = rows[0] as FraudSignals & GuestSignals
+  const share = (ofGuests: number) => Math.ceil(ofGuests / guestsPerIp)
+  return {
+    ...signals,
+    attempts: Math.max(signals.attempts, share(attemptsOfGuests)),
+    failures: Math.max(signals.failures, share(failuresOfGuests)),
+    smallCarts: Math.max(signals.smallCarts, share(smallCartsOfGuests))
+  }
 }
 
 /** From now on the rules count for this subject ("user:…" or "ip:…") from zero. */

@@ -102,6 +102,15 @@ export async function findPayment(db: Queryable, paymentIntentId: string): Promi
   return rows[0]
 }
 
+export async function findPaymentOfCharge(db: Queryable, chargeId: string): Promise<PaymentRow | undefined> {
+  const { rows } = await db.query<PaymentRow>({
+    name: 'find-payment-of-charge',
+    text: 'SELECT * FROM "Payment" WHERE "chargeId" = $1',
+    values: [chargeId]
+  })
+  return rows[0]
+}
+
 /** Oldest first. */
 export async function findPaymentsOf(db: Queryable, orderId: string): Promise<PaymentRow[]> {
   const { rows } = await db.query<PaymentRow>(

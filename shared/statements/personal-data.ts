@@ -73,6 +73,11 @@ export const prunings: readonly Pruning[] = [
     `DELETE FROM "Notification" WHERE "id" IN (SELECT "id" FROM "Notification"
        WHERE "createdAt" < $1 AND ${SENT_OR_FAILED} ORDER BY "createdAt" LIMIT $2 FOR UPDATE SKIP LOCKED)`
   ),
+  // By then neither the guest's session nor what it did is left.
+  pruning(
+    'claims of guests',
+    `DELETE FROM "GuestClaim" WHERE "guestId" IN (SELECT "guestId" FROM "GuestClaim" WHERE "claimedAt" < $1 LIMIT $2 FOR UPDATE SKIP LOCKED)`
+  ),
   // The rules look back for a day; the address of an old one has no use.
   pruning(
     'clearances of the fraud rules',

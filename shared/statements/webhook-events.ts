@@ -5,6 +5,7 @@ import { maskOptional, maskText } from '../identity/masking.js'
 import { eventStates } from '../rules/state-groups.js'
 import { sourcesOf, type WebhookEventStatus, webhookEventRules } from '../rules/transitions.js'
 import { auditInsert } from './audit-rows.js'
+import { INSTALLATION_NAMES } from './installation.js'
 import { move, oneOf } from './states.js'
 
 const BURY = move(webhookEventRules, 'DEAD')
@@ -57,10 +58,15 @@ export async function storeEvents(db: Queryable, given: NewWebhookEvent[]): Prom
   return new Set(rows.map(row => row.id))
 }
 
-export async function lockEvent(db: Queryable, id: string): Promise<WebhookEventRow | undefined> {
-  const { rows } = await db.query<WebhookEventRow>({
+/** An event to apply, with the names by which what it tells can be ours. */
+export interface LockedEvent extends WebhookEventRow {
+  installation: string[]
+}
+
+export async function lockEvent(db: Queryable, id: string): Promise<LockedEvent | undefined> {
+  const { rows } = await db.query<LockedEvent>({
     name: 'lock-event',
-    text: 'SELECT * FROM "WebhookEvent" WHERE "id" = $1 FOR NO KEY UPDATE',
+    text: `SELECT e.*, ${INSTALLATION_NAMES} AS "installation" FROM "WebhookEvent" e WHERE e."id" = $1 FOR NO KEY UPDATE OF e`,
     values: [id]
   })
   return rows[0]

@@ -409,6 +409,7 @@ export const ModelName = {
   PaymentSignal: 'PaymentSignal',
   LedgerPosting: 'LedgerPosting',
   Notification: 'Notification',
+  GuestClaim: 'GuestClaim',
   IdempotencyKey: 'IdempotencyKey',
   WebhookEvent: 'WebhookEvent',
   PaymentAuditLog: 'PaymentAuditLog',
@@ -419,7 +420,8 @@ export const ModelName = {
   RateLimit: 'RateLimit',
   FraudClearance: 'FraudClearance',
   Checkpoint: 'Checkpoint',
-  Switch: 'Switch'
+  Switch: 'Switch',
+  Installation: 'Installation'
 } as const
 
 export type ModelName = (typeof ModelName)[keyof typeof ModelName]
@@ -435,7 +437,7 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
     omit: GlobalOmitOptions
   }
   meta: {
-    modelProps: "product" | "productPrice" | "order" | "orderItem" | "checkout" | "reservation" | "payment" | "refund" | "dispute" | "paymentSignal" | "ledgerPosting" | "notification" | "idempotencyKey" | "webhookEvent" | "paymentAuditLog" | "auditChain" | "auditPolicy" | "auditTombstone" | "alert" | "rateLimit" | "fraudClearance" | "checkpoint" | "switch"
+    modelProps: "product" | "productPrice" | "order" | "orderItem" | "checkout" | "reservation" | "payment" | "refund" | "dispute" | "paymentSignal" | "ledgerPosting" | "notification" | "guestClaim" | "idempotencyKey" | "webhookEvent" | "paymentAuditLog" | "auditChain" | "auditPolicy" | "auditTombstone" | "alert" | "rateLimit" | "fraudClearance" | "checkpoint" | "switch" | "installation"
     txIsolationLevel: TransactionIsolationLevel
   }
   model: {
@@ -1327,6 +1329,80 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
         }
       }
     }
+    GuestClaim: {
+      payload: Prisma.$GuestClaimPayload<ExtArgs>
+      fields: Prisma.GuestClaimFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.GuestClaimFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$GuestClaimPayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.GuestClaimFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$GuestClaimPayload>
+        }
+        findFirst: {
+          args: Prisma.GuestClaimFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$GuestClaimPayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.GuestClaimFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$GuestClaimPayload>
+        }
+        findMany: {
+          args: Prisma.GuestClaimFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$GuestClaimPayload>[]
+        }
+        create: {
+          args: Prisma.GuestClaimCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$GuestClaimPayload>
+        }
+        createMany: {
+          args: Prisma.GuestClaimCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.GuestClaimCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$GuestClaimPayload>[]
+        }
+        delete: {
+          args: Prisma.GuestClaimDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$GuestClaimPayload>
+        }
+        update: {
+          args: Prisma.GuestClaimUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$GuestClaimPayload>
+        }
+        deleteMany: {
+          args: Prisma.GuestClaimDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.GuestClaimUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.GuestClaimUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$GuestClaimPayload>[]
+        }
+        upsert: {
+          args: Prisma.GuestClaimUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$GuestClaimPayload>
+        }
+        aggregate: {
+          args: Prisma.GuestClaimAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateGuestClaim>
+        }
+        groupBy: {
+          args: Prisma.GuestClaimGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.GuestClaimGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.GuestClaimCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.GuestClaimCountAggregateOutputType> | number
+        }
+      }
+    }
     IdempotencyKey: {
       payload: Prisma.$IdempotencyKeyPayload<ExtArgs>
       fields: Prisma.IdempotencyKeyFieldRefs
@@ -2141,6 +2217,80 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
         }
       }
     }
+    Installation: {
+      payload: Prisma.$InstallationPayload<ExtArgs>
+      fields: Prisma.InstallationFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.InstallationFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$InstallationPayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.InstallationFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$InstallationPayload>
+        }
+        findFirst: {
+          args: Prisma.InstallationFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$InstallationPayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.InstallationFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$InstallationPayload>
+        }
+        findMany: {
+          args: Prisma.InstallationFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$InstallationPayload>[]
+        }
+        create: {
+          args: Prisma.InstallationCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$InstallationPayload>
+        }
+        createMany: {
+          args: Prisma.InstallationCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.InstallationCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$InstallationPayload>[]
+        }
+        delete: {
+          args: Prisma.InstallationDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$InstallationPayload>
+        }
+        update: {
+          args: Prisma.InstallationUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$InstallationPayload>
+        }
+        deleteMany: {
+          args: Prisma.InstallationDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.InstallationUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.InstallationUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$InstallationPayload>[]
+        }
+        upsert: {
+          args: Prisma.InstallationUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$InstallationPayload>
+        }
+        aggregate: {
+          args: Prisma.InstallationAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateInstallation>
+        }
+        groupBy: {
+          args: Prisma.InstallationGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.InstallationGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.InstallationCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.InstallationCountAggregateOutputType> | number
+        }
+      }
+    }
   }
 } & {
   other: {
@@ -2415,6 +2565,15 @@ export const NotificationScalarFieldEnum = {
 export type NotificationScalarFieldEnum = (typeof NotificationScalarFieldEnum)[keyof typeof NotificationScalarFieldEnum]
 
 
+export const GuestClaimScalarFieldEnum = {
+  guestId: 'guestId',
+  userId: 'userId',
+  claimedAt: 'claimedAt'
+} as const
+
+export type GuestClaimScalarFieldEnum = (typeof GuestClaimScalarFieldEnum)[keyof typeof GuestClaimScalarFieldEnum]
+
+
 export const IdempotencyKeyScalarFieldEnum = {
   key: 'key',
   userId: 'userId',
@@ -2567,6 +2726,14 @@ export const SwitchScalarFieldEnum = {
 } as const
 
 export type SwitchScalarFieldEnum = (typeof SwitchScalarFieldEnum)[keyof typeof SwitchScalarFieldEnum]
+
+
+export const InstallationScalarFieldEnum = {
+  name: 'name',
+  namedAt: 'namedAt'
+} as const
+
+export type InstallationScalarFieldEnum = (typeof InstallationScalarFieldEnum)[keyof typeof InstallationScalarFieldEnum]
 
 
 export const SortOrder = {
@@ -3016,6 +3183,7 @@ export type GlobalOmitConfig = {
   paymentSignal?: Prisma.PaymentSignalOmit
   ledgerPosting?: Prisma.LedgerPostingOmit
   notification?: Prisma.NotificationOmit
+  guestClaim?: Prisma.GuestClaimOmit
   idempotencyKey?: Prisma.IdempotencyKeyOmit
   webhookEvent?: Prisma.WebhookEventOmit
   paymentAuditLog?: Prisma.PaymentAuditLogOmit
@@ -3027,6 +3195,7 @@ export type GlobalOmitConfig = {
   fraudClearance?: Prisma.FraudClearanceOmit
   checkpoint?: Prisma.CheckpointOmit
   switch?: Prisma.SwitchOmit
+  installation?: Prisma.InstallationOmit
 }
 
 /* Types for Logging */

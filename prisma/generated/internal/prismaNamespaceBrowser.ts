@@ -63,6 +63,7 @@ export const ModelName = {
   PaymentSignal: 'PaymentSignal',
   LedgerPosting: 'LedgerPosting',
   Notification: 'Notification',
+  GuestClaim: 'GuestClaim',
   IdempotencyKey: 'IdempotencyKey',
   WebhookEvent: 'WebhookEvent',
   PaymentAuditLog: 'PaymentAuditLog',
@@ -73,7 +74,8 @@ export const ModelName = {
   RateLimit: 'RateLimit',
   FraudClearance: 'FraudClearance',
   Checkpoint: 'Checkpoint',
-  Switch: 'Switch'
+  Switch: 'Switch',
+  Installation: 'Installation'
 } as const
 
 export type ModelName = (typeof ModelName)[keyof typeof ModelName]
@@ -327,6 +329,15 @@ export const NotificationScalarFieldEnum = {
 export type NotificationScalarFieldEnum = (typeof NotificationScalarFieldEnum)[keyof typeof NotificationScalarFieldEnum]
 
 
+export const GuestClaimScalarFieldEnum = {
+  guestId: 'guestId',
+  userId: 'userId',
+  claimedAt: 'claimedAt'
+} as const
+
+export type GuestClaimScalarFieldEnum = (typeof GuestClaimScalarFieldEnum)[keyof typeof GuestClaimScalarFieldEnum]
+
+
 export const IdempotencyKeyScalarFieldEnum = {
   key: 'key',
   userId: 'userId',
@@ -479,6 +490,14 @@ export const SwitchScalarFieldEnum = {
 } as const
 
 export type SwitchScalarFieldEnum = (typeof SwitchScalarFieldEnum)[keyof typeof SwitchScalarFieldEnum]
+
+
+export const InstallationScalarFieldEnum = {
+  name: 'name',
+  namedAt: 'namedAt'
+} as const
+
+export type InstallationScalarFieldEnum = (typeof InstallationScalarFieldEnum)[keyof typeof InstallationScalarFieldEnum]
 
 
 export const SortOrder = {

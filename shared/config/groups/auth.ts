@@ -1,6 +1,7 @@
+import { SECOND } from '../../duration.js'
 import { type ClaimNames, STANDARD_CLAIMS } from '../../identity/customer-claims.js'
 import { type Group, optional, required, setting, type ValuesOf } from '../setting.js'
-import { list, signingKeys, text, web } from '../value-types.js'
+import { flag, integer, list, signingKeys, text, web } from '../value-types.js'
 
 const algorithms = list(
   'public-key algorithms such as RS256,ES256,EdDSA',
@@ -38,9 +39,20 @@ export const auth = {
       default: 'RS256,ES256,EdDSA',
       doc: 'what its tokens may be signed with'
     }),
+    sessionUrl: optional('AUTH_SESSION_URL', web('https://shop.example/api/auth/session'), {
+      doc: "the shop's own session endpoint, for sessions that only the shop can read: gets the request's cookies and answers who is signed in"
+    }),
+    sessionCacheSeconds: setting('AUTH_SESSION_CACHE_SECONDS', integer(0, 300), {
+      default: '10',
+      doc: 'how long its answer is kept: so long somebody who has signed out can still buy; 0: it is asked for each request'
+    }),
+    sessionAuthorization: setting('AUTH_SESSION_AUTHORIZATION', flag, {
+      default: 'false',
+      doc: '`true`: it gets `Authorization: Bearer …`, too, of tokens that are not read here'
+    }),
     userClaim: setting('AUTH_USER_CLAIM', claim('sub, user_id or https://shop.example/id'), {
       default: STANDARD_CLAIMS.user,
-      doc: "the user's id, a text or a number, in the issuer's tokens and in the cookies of Auth.js; `outer.inner` for one within another"
+      doc: "the user's id, a text or a number, in the issuer's tokens, the cookies of Auth.js and the answer of AUTH_SESSION_URL; `outer.inner` for one within another"
     }),
     emailClaim: setting('AUTH_EMAIL_CLAIM', claim('email, user_metadata.email or https://shop.example/email'), {
       default: STANDARD_CLAIMS.email,
@@ -53,8 +65,17 @@ export function readAuth(values: ValuesOf<typeof auth>) {
   const { secrets, jwksUrl, issuer, audience, algorithms, userClaim, emailClaim } = values
   return {
     /** Signs; all of them are read. */
-    secret: secrets[0] ?? '',
+    secret: secrets?.[0] ?? '',
     secrets,
+    /** The shop's session endpoint. */
+    session:
+      values.sessionUrl === undefined
+        ? undefined
+        : {
+            url: values.sessionUrl,
+            cacheMs: values.sessionCacheSeconds * SECOND,
+            authorization: values.sessionAuthorization
+          },
     claims: { user: userClaim, email: emailClaim } satisfies ClaimNames,
     issuer:
       jwksUrl === undefined

@@ -24,7 +24,7 @@ export async function endWhatIsTested(
   const { fraud } = services.config
   if (!fraud.enabled) return undefined
   const now = services.now()
-  const limits = passedLimits(await readFraudSignals(client, { userId, network }, fraud.smallCartAmount, now), fraud)
+  const limits = passedLimits(await readFraudSignals(client, { userId, network }, fraud, now), fraud)
   const reasons = [...limits.customer, ...limits.network]
   if (reasons.length === 0) return undefined
   const subject = {

@@ -1,10 +1,9 @@
-import type Stripe from 'stripe'
 import { TerminalError } from '../../errors.js'
-import { type CheckoutRow, lockCheckout, readCheckout } from '../../statements/checkouts.js'
+import type { CheckoutRow } from '../../statements/checkouts.js'
 import { findPayment, recordPayment } from '../../statements/payments.js'
-import type { WebhookEventRow } from '../../statements/webhook-events.js'
+import type { LockedEvent } from '../../statements/webhook-events.js'
 import type { Change } from '../change.js'
-import { ownIdOf, presentIdOf, refuse } from './fields.js'
+import { presentIdOf, refuse } from './fields.js'
 import type { Lookups } from './lookups.js'
 
 export * from './fields.js'
@@ -12,8 +11,13 @@ export * from './fields.js'
 /** A stored event, before anything is known about its object. */
 export interface StripeEvent {
   id: string
+  object?: string
   type: string
   created: number
+  /** The connected account that it is of. */
+  account?: string
+  /** Of an organization's destination, the account; of a thin event, whose object it is about. */
+  context?: string | null
   data: { object: Record<string, unknown> }
 }
 
@@ -24,19 +28,23 @@ export interface AppliedEvent {
 }
 
 export interface EventContext extends Change {
-  row: WebhookEventRow
+  row: LockedEvent
   event: StripeEvent
   lookups: Lookups
 }
 
 export type EventHandler = (context: EventContext) => Promise<AppliedEvent>
 
-/** Its metadata names a checkout, but this database has no such checkout (yet). */
+/** It bears the name of this installation and names a checkout, but this database has no such checkout. */
 export class UnknownCheckoutError extends Error {
   override readonly name = 'UnknownCheckoutError'
 }
 
-export const NOT_OURS: AppliedEvent = { status: 'IGNORED', checkoutId: null, note: 'it is not of this shop' }
+export const NOT_OURS: AppliedEvent = {
+  status: 'IGNORED',
+  checkoutId: null,
+  note: 'it is of a neighbour on the same Stripe account'
+}
 
 /** The event's object, which has to be of this kind and to have an id. */
 export function objectOf<T>(context: EventContext, kind: string): T {
@@ -46,45 +54,14 @@ export function objectOf<T>(context: EventContext, kind: string): T {
   return object as T
 }
 
-/** The checkout that an object says it is for; only what can be an id of ours counts. */
-export function checkoutIdOf(object: { metadata?: Stripe.Metadata | null }): string | undefined {
-  return ownIdOf(object.metadata?.checkoutId)
-}
-
 export interface OwnCheckout extends CheckoutRow {
   orderId: string
-}
-
-/** The checkout with this id, locked. */
-export async function lockOwnCheckout(context: EventContext, checkoutId: string, what: string): Promise<OwnCheckout> {
-  return known(await lockCheckout(context.client, checkoutId), checkoutId, what)
-}
-
-/** The checkout with this id, for a handler that moves nothing. */
-export async function readOwnCheckout(context: EventContext, checkoutId: string, what: string): Promise<OwnCheckout> {
-  return known(await readCheckout(context.client, checkoutId), checkoutId, what)
-}
-
-function known(checkout: CheckoutRow | undefined, checkoutId: string, what: string): OwnCheckout {
-  if (checkout === undefined) {
-    throw new UnknownCheckoutError(`${what} names checkout ${checkoutId}, which is not in this database`)
-  }
-  return ownCheckout(checkout)
 }
 
 export function ownCheckout(checkout: CheckoutRow): OwnCheckout {
   const { orderId } = checkout
   if (orderId === null) throw new TerminalError(`checkout ${checkout.id} has no order`)
   return { ...checkout, orderId }
-}
-
-/** The checkout that a PaymentIntent pays, locked: by our row, or by the metadata of the intent at Stripe. Undefined: not ours. */
-export async function lockPaid(context: EventContext, paymentIntentId: string): Promise<OwnCheckout | undefined> {
-  const payment = await findPayment(context.client, paymentIntentId)
-  if (payment !== undefined) return await lockOwnCheckout(context, payment.checkoutId, paymentIntentId)
-  const intent = context.lookups.intent(paymentIntentId)
-  const checkoutId = intent === null ? undefined : checkoutIdOf(intent)
-  return checkoutId === undefined ? undefined : await lockOwnCheckout(context, checkoutId, paymentIntentId)
 }
 
 /** A refund or a dispute can be known before its payment: what it then says of it is that there is one. */

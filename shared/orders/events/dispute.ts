@@ -16,7 +16,6 @@ import {
   ensurePayment,
   idOf,
   listOf,
-  lockPaid,
   movementOf,
   NOT_OURS,
   type OwnCheckout,
@@ -27,6 +26,7 @@ import {
   textOf,
   timeOf
 } from './context.js'
+import { lockPaid } from './owner.js'
 
 /** https://docs.stripe.com/disputes/api */
 export const disputeHandlers: Record<string, EventHandler> = {
@@ -39,14 +39,11 @@ export const disputeHandlers: Record<string, EventHandler> = {
 
 async function onDispute(context: EventContext): Promise<AppliedEvent> {
   const dispute = objectOf<Stripe.Dispute>(context, 'dispute')
-  const chargeId = idOf(dispute.charge, 'charge')
-  const intent =
-    idOf(dispute.payment_intent, 'payment_intent') ??
-    (chargeId === null ? null : idOf(context.lookups.charge(chargeId)?.payment_intent, 'payment_intent'))
-  const checkout = intent === null ? undefined : await lockPaid(context, intent)
-  if (intent === null || checkout === undefined) return NOT_OURS
+  const paid = await lockPaid(context, dispute)
+  if (paid === undefined) return NOT_OURS
+  const { checkout, paymentIntentId } = paid
   const inner = about(context, checkout)
-  await applyDispute(inner, checkout, dispute, intent)
+  await applyDispute(inner, checkout, dispute, paymentIntentId)
   await advanceOrder(inner, checkout.orderId)
   return processed(checkout, `dispute ${dispute.id} is ${dispute.status}`)
 }

@@ -1,5 +1,5 @@
 import type Stripe from 'stripe'
-import { type EventContext, type EventHandler, flagOf, idOf, objectOf, optional, textOf } from './context.js'
+import { type EventContext, type EventHandler, flagOf, objectOf, optional, textOf } from './context.js'
 import { disputeHandlers } from './dispute.js'
 import { paymentHandlers, recordFraudSignal } from './payment.js'
 import { refundHandlers } from './refund.js'
@@ -20,15 +20,21 @@ export const eventHandlers: Record<string, EventHandler | undefined> = {
   'review.closed': onReview
 }
 
+/** "For updates on all refunds, listen to `refund.updated` instead." https://docs.stripe.com/api/events/types#event_types-charge.refund.updated */
+const EARLIER_NAMES = ['charge.refund.updated']
+
+/** What an endpoint has to be sent, in the order of the handlers. */
+export const neededEventTypes: readonly string[] = Object.keys(eventHandlers).filter(
+  type => !EARLIER_NAMES.includes(type)
+)
+
 /** https://docs.stripe.com/disputes/prevention/fraud-types#early-fraud-warnings */
 async function onWarning(context: EventContext) {
   const warning = objectOf<Stripe.Radar.EarlyFraudWarning>(context, 'radar.early_fraud_warning')
   const fraudType = textOf(warning.fraud_type, 'fraud_type')
   const actionable = flagOf(warning.actionable, 'actionable')
-  return await recordFraudSignal(context, 'EARLY_FRAUD_WARNING', {
+  return await recordFraudSignal(context, 'EARLY_FRAUD_WARNING', warning, {
     id: warning.id,
-    paymentIntentId: idOf(warning.payment_intent, 'payment_intent'),
-    chargeId: idOf(warning.charge, 'charge'),
     code: fraudType,
     open: actionable,
     detail: { fraudType, actionable }
@@ -40,10 +46,8 @@ async function onReview(context: EventContext) {
   const review = objectOf<Stripe.Review>(context, 'review')
   const reason = textOf(review.reason, 'reason')
   const closedReason = optional(textOf, review.closed_reason, 'closed_reason') ?? null
-  return await recordFraudSignal(context, 'REVIEW', {
+  return await recordFraudSignal(context, 'REVIEW', review, {
     id: review.id,
-    paymentIntentId: idOf(review.payment_intent, 'payment_intent'),
-    chargeId: idOf(review.charge, 'charge'),
     code: closedReason ?? reason,
     open: flagOf(review.open, 'open'),
     detail: { reason, openedReason: optional(textOf, review.opened_reason, 'opened_reason') ?? null, closedReason }

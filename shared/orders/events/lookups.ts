@@ -35,6 +35,11 @@ export class Lookups {
     return this.#get('refunds', paymentIntentId) ?? []
   }
 
+  /** It was asked for already. */
+  has(id: string): boolean {
+    return this.#found.has(`intent:${id}`) || this.#found.has(`charge:${id}`)
+  }
+
   async fetch(stripe: Stripe, { kind, id }: LookupNeeded): Promise<void> {
     this.#found.set(`${kind}:${id}`, await fetchObject(stripe, kind, id))
   }

@@ -11,24 +11,21 @@ import {
   type AppliedEvent,
   about,
   amountOf,
-  checkoutIdOf,
   currencyOf,
   type EventContext,
   type EventHandler,
   flagOf,
   idOf,
-  lockOwnCheckout,
-  lockPaid,
   NOT_OURS,
   type OwnCheckout,
   objectOf,
   optional,
   processed,
-  readOwnCheckout,
   textOf,
   timeOf
 } from './context.js'
 import { recordIntent } from './intent.js'
+import { type AboutPayment, lockPaid, lockPayer, readPayer } from './owner.js'
 import { applyRefund } from './refund.js'
 
 /** PaymentIntents and charges. https://docs.stripe.com/payments/paymentintents/lifecycle */
@@ -49,9 +46,8 @@ const KNOWN = 'nothing to do: it was known already'
 function onIntent(status: PaymentStatus): EventHandler {
   return async context => {
     const intent = objectOf<Stripe.PaymentIntent>(context, 'payment_intent')
-    const checkoutId = checkoutIdOf(intent)
-    if (checkoutId === undefined) return NOT_OURS
-    const checkout = await lockOwnCheckout(context, checkoutId, intent.id)
+    const checkout = await lockPayer(context, intent, intent.id)
+    if (checkout === undefined) return NOT_OURS
     const changed = await recordIntent(context, checkout, intent, status)
     if (!changed) return processed(checkout, KNOWN)
     await advanceOrder(about(context, checkout), checkout.orderId)
@@ -62,9 +58,8 @@ function onIntent(status: PaymentStatus): EventHandler {
 /** A declined try: kept with its code. The customer can try again on the same page until a limit of the fraud rules is passed. */
 async function decline(context: EventContext): Promise<AppliedEvent> {
   const intent = objectOf<Stripe.PaymentIntent>(context, 'payment_intent')
-  const checkoutId = checkoutIdOf(intent)
-  if (checkoutId === undefined) return NOT_OURS
-  const checkout = await readOwnCheckout(context, checkoutId, intent.id)
+  const checkout = await readPayer(context, intent, intent.id)
+  if (checkout === undefined) return NOT_OURS
   const { services, client } = context
   await lockSubject(client, checkout)
   const error = intent.last_payment_error
@@ -112,9 +107,7 @@ async function onCharge(context: EventContext): Promise<AppliedEvent> {
   const charge = objectOf<Stripe.Charge>(context, 'charge')
   const intent = idOf(charge.payment_intent, 'payment_intent')
   if (intent === null) return NOT_OURS
-  const checkoutId = checkoutIdOf(charge)
-  const checkout =
-    checkoutId === undefined ? await lockPaid(context, intent) : await lockOwnCheckout(context, checkoutId, charge.id)
+  const checkout = await lockPayer(context, charge, intent)
   if (checkout === undefined) return NOT_OURS
   const changed = await recordCharge(context, checkout, charge, intent)
   const inner = about(context, checkout)
@@ -164,7 +157,8 @@ async function followRefunds(
   const left = amountOf(charge.amount, 'amount') - amountOf(charge.amount_captured, 'amount_captured')
   const stated = amountOf(charge.amount_refunded, 'amount_refunded') - left
   if (stated === 0 || stated === (await refundedAtStripe(context.client, paymentIntentId))) return false
-  for (const refund of context.lookups.refunds(paymentIntentId)) await applyRefund(context, checkout, refund)
+  for (const refund of context.lookups.refunds(paymentIntentId))
+    await applyRefund(context, { checkout, paymentIntentId }, refund)
   return true
 }
 
@@ -172,20 +166,17 @@ async function followRefunds(
 export async function recordFraudSignal(
   context: EventContext,
   kind: 'EARLY_FRAUD_WARNING' | 'REVIEW',
+  object: AboutPayment,
   signal: {
     id: string
-    paymentIntentId: string | null
-    chargeId: string | null
     code: string
     open: boolean
     detail: object
   }
 ): Promise<AppliedEvent> {
-  const charge =
-    signal.paymentIntentId === null && signal.chargeId !== null ? context.lookups.charge(signal.chargeId) : null
-  const intent = signal.paymentIntentId ?? idOf(charge?.payment_intent, 'payment_intent')
-  const checkout = intent === null ? undefined : await lockPaid(context, intent)
-  if (intent === null || checkout === undefined) return NOT_OURS
+  const paid = await lockPaid(context, object)
+  if (paid === undefined) return NOT_OURS
+  const { checkout, paymentIntentId: intent } = paid
   const { client, services } = context
   const { trail } = about(context, checkout)
   const payment = await findPayment(client, intent)

@@ -13,18 +13,15 @@ import {
   type EventContext,
   type EventHandler,
   ensurePayment,
-  idOf,
-  lockPaid,
   NOT_OURS,
-  type OwnCheckout,
   objectOf,
   optional,
   ownIdOf,
-  presentIdOf,
   processed,
   refuse,
   textOf
 } from './context.js'
+import { lockPaid, type Paid } from './owner.js'
 
 /** https://docs.stripe.com/refunds#refund-events */
 export const refundHandlers: Record<string, EventHandler> = {
@@ -36,11 +33,11 @@ export const refundHandlers: Record<string, EventHandler> = {
 
 async function onRefund(context: EventContext) {
   const refund = objectOf<Stripe.Refund>(context, 'refund')
-  const intent = idOf(refund.payment_intent, 'payment_intent')
-  const checkout = intent === null ? undefined : await lockPaid(context, intent)
-  if (checkout === undefined) return NOT_OURS
+  const paid = await lockPaid(context, refund)
+  if (paid === undefined) return NOT_OURS
+  const { checkout } = paid
   const inner = about(context, checkout)
-  await applyRefund(inner, checkout, refund)
+  await applyRefund(inner, paid, refund)
   await advanceOrder(inner, checkout.orderId)
   return processed(checkout, `refund ${refund.id} is ${refund.status}`)
 }
@@ -48,11 +45,10 @@ async function onRefund(context: EventContext) {
 /** Records a refund as Stripe has it. */
 export async function applyRefund(
   context: Omit<EventContext, 'row' | 'event' | 'lookups'>,
-  checkout: OwnCheckout,
+  { checkout, paymentIntentId }: Paid,
   refund: Stripe.Refund
 ): Promise<void> {
   const { client, services, trail } = context
-  const paymentIntentId = presentIdOf(refund.payment_intent, 'payment_intent')
   const currency = currencyOf(refund.currency)
   const amount = amountOf(refund.amount, 'amount')
   if (amount === 0) refuse('amount', amount, 'more than nothing')

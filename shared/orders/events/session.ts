@@ -11,12 +11,10 @@ import {
   type AppliedEvent,
   about,
   amountOf,
-  checkoutIdOf,
   currencyOf,
   type EventContext,
   type EventHandler,
   idOf,
-  lockOwnCheckout,
   NOT_OURS,
   type OwnCheckout,
   objectOf,
@@ -27,6 +25,7 @@ import {
   timeOf
 } from './context.js'
 import { type IntentFacts, intentStatus, recordIntent } from './intent.js'
+import { lockNamed, readOwner } from './owner.js'
 import { sessionFacts } from './session-facts.js'
 
 interface SessionContext extends EventContext {
@@ -77,14 +76,19 @@ function onSession(apply: (context: SessionContext) => Promise<AppliedEvent>): E
   return async context => {
     const session = objectOf<Stripe.Checkout.Session>(context, 'checkout.session')
     if (!session.id.startsWith('cs_')) refuse('id', session.id, 'that of a Checkout Session')
-    const checkoutId = checkoutIdOf(session)
-    const applyTo = (checkout: OwnCheckout, isStray: boolean) =>
-      apply({ ...about(context, checkout), session, checkout, isStray })
-    const found = await findSessionCheckout(context.client, session.id, checkoutId ?? null)
-    if (found !== undefined) return await applyTo(ownCheckout(found), false)
-    if (checkoutId === undefined) return NOT_OURS
-    return await applyTo(await lockOwnCheckout(context, checkoutId, `Session ${session.id}`), true)
+    const owner = await readOwner(context, session)
+    if (owner.whose === 'another') return ofNeighbour(context, session)
+    const found = await findSessionCheckout(context.client, session.id, owner.checkoutId ?? null)
+    const checkout = found === undefined ? await lockNamed(context, owner, session) : ownCheckout(found)
+    if (checkout === undefined) return ofNeighbour(context, session)
+    return await apply({ ...about(context, checkout), session, checkout, isStray: found === undefined })
   }
+}
+
+function ofNeighbour({ services }: EventContext, session: Stripe.Checkout.Session): AppliedEvent {
+  const intent = idOf(session.payment_intent, 'payment_intent')
+  if (intent !== null) services.neighbours.add(intent)
+  return NOT_OURS
 }
 
 /** The customer has submitted: what the payment is now, whether it is what was verified, and what follows. */

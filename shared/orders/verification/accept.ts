@@ -1,6 +1,7 @@
 import { MINUTE } from '../../duration.js'
 import { quantitiesOf } from '../../rules/order-line.js'
 import { type CheckoutRow, moveCheckout } from '../../statements/checkouts.js'
+import { readInstallation } from '../../statements/installation.js'
 import { fillOrder } from '../../statements/orders.js'
 import { reserveStock } from '../../statements/stock.js'
 import { type Change, trailOf } from '../change.js'
@@ -19,6 +20,7 @@ export async function accept(
     throw new Error('Stock that was just seen could not be reserved')
   }
   if (fillsOrder) await fillOrder(client, { id: orderId, ...cart, now })
+  const [installation] = await readInstallation(client)
   const verified: VerifiedCheckout = {
     ...checkout,
     orderId,
@@ -33,7 +35,7 @@ export async function accept(
     amount: verified.amount,
     risk: verified.risk,
     sessionExpiresAt: verified.sessionExpiresAt,
-    sessionParams: sessionParams(services.config, verified, cart.lines, address),
+    sessionParams: sessionParams(services.config, installation, verified, cart.lines, address),
     audit: [
       {
         action: 'checkout_verified',

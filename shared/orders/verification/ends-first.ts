@@ -1,15 +1,16 @@
 import type { Client } from '../../database/database.js'
 import { MINUTE } from '../../duration.js'
+import { isGuest } from '../../identity/user-ids.js'
 import type { Quantity } from '../../rules/order-line.js'
 import type { Services } from '../../runtime/services.js'
-import { type CheckoutRow, findOldestHolder, findOpenOf } from '../../statements/checkouts.js'
+import { type CheckoutRow, findOldestHolder, findOpenOf, findOpenOfGuests } from '../../statements/checkouts.js'
 import { cannotEndNow, failedSince } from '../expire-checkout.js'
 
 // One Session per order, a few per customer, none abandoned while others wait for its goods: docs/decisions/0014-what-ends-an-open-session.md
 
 /**
  * The checkouts that have to end before this one may open: the one of its order, and the customer's oldest beyond
- * RESERVATION_MAX_OPEN. Those that Stripe did not end just now are nothing that the customer could do something about: they
+ * RESERVATION_MAX_OPEN, or those of all guests of the network beyond GUESTS_PER_IP times that. Those that Stripe did not end just now are nothing that the customer could do something about: they
  * do not count.
  */
 export async function findReplaced(
@@ -18,12 +19,25 @@ export async function findReplaced(
   checkout: CheckoutRow,
   ofOrder: CheckoutRow | undefined
 ): Promise<CheckoutRow[]> {
-  const all = await findOpenOf(client, checkout.userId, checkout.id)
-  const others = all.filter(each => each.id !== ofOrder?.id && !cannotEndNow(each, now()))
-  const excess = Math.max(0, others.length - config.reservations.maxOpen + 1)
+  const { maxOpen } = config.reservations
+  const replaced = ofOrder === undefined ? [] : [ofOrder]
+  const counts = (each: CheckoutRow) => !replaced.some(({ id }) => id === each.id) && !cannotEndNow(each, now())
+  replaced.push(...beyond((await findOpenOf(client, checkout.userId, checkout.id)).filter(counts), maxOpen))
+  if (isGuest(checkout.userId) && checkout.network !== null) {
+    const ofGuests = await findOpenOfGuests(client, checkout.network, checkout.id)
+    replaced.push(...beyond(ofGuests.filter(counts), maxOpen * config.guests.guestsPerIp))
+  }
+  return replaced
+}
+
+/** Those that have to end so that with one more there are no more than `maxOpen`. */
+function beyond(open: CheckoutRow[], maxOpen: number): CheckoutRow[] {
+  const excess = Math.max(0, open.length - maxOpen + 1)
   // One whose Session is still being created can be ended in a moment, the others now.
-  const endable = [...others.filter(each => each.sessionId !== null), ...others.filter(each => each.sessionId === null)]
-  return [...(ofOrder === undefined ? [] : [ofOrder]), ...endable.slice(0, excess)]
+  return [...open.filter(each => each.sessionId !== null), ...open.filter(each => each.sessionId === null)].slice(
+    0,
+    excess
+  )
 }
 
 /**

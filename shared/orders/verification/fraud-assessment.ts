@@ -12,7 +12,7 @@ export async function assessFraud(services: Services, client: Client, checkout: 
   if (!fraud.enabled) return { decision: 'allow', reasons: [] }
   const { userId, network, id } = checkout
   const subject = { userId, network, exceptId: id }
-  const signals = await readFraudSignals(client, subject, fraud.smallCartAmount, services.now())
+  const signals = await readFraudSignals(client, subject, fraud, services.now())
   const countries = await countriesOf(services, client, checkout)
   const decided = decideFraud({ ...signals, countries }, fraud)
   fraudDecisions.inc({ decision: decided.decision, reason: decided.reasons[0]?.replace(/\d+/g, 'n') ?? 'none' })

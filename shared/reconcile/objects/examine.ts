@@ -2,10 +2,11 @@ import type Stripe from 'stripe'
 import { alertOnce } from '../../audit/alerts.js'
 import { messageOf } from '../../errors.js'
 import { applyEvent } from '../../orders/apply-event.js'
-import { checkoutIdOf } from '../../orders/events/context.js'
 import { type SyntheticEvent, storeSyntheticEvent } from '../../orders/synthetic-events.js'
+import { ownerOf } from '../../rules/ownership.js'
 import type { Services } from '../../runtime/services.js'
 import { isStripeAway } from '../../runtime/stripe-client.js'
+import { readInstallation } from '../../statements/installation.js'
 import { type PaymentFacts, readPaymentFacts } from '../../statements/payment-facts.js'
 import { findPayment } from '../../statements/payments.js'
 import { type AtStripe, disputeEntriesOf, readAtStripe, readIntent, sessionAlone } from './at-stripe.js'
@@ -58,18 +59,24 @@ async function ask(
   const { stripe, db } = services
   const polledAt = services.now()
   const { session, intentId } = candidate
+  const names = await readInstallation(db.pool)
   if (candidate.sessionId !== undefined) {
-    return await ask(services, bySession(await stripe.checkout.sessions.retrieve(candidate.sessionId)))
+    return await ask(services, bySession(await stripe.checkout.sessions.retrieve(candidate.sessionId), names))
   }
   if (session !== undefined) {
-    const checkoutId = checkoutIdOf(session)
+    const checkoutId = namedBy(session, names)
     return checkoutId === undefined ? undefined : { checkoutId, at: sessionAlone(session, polledAt) }
   }
   if (intentId === undefined) return undefined
   const intent = candidate.intent ?? (await readIntent(stripe, intentId))
-  const checkoutId = (await findPayment(db.pool, intentId))?.checkoutId ?? checkoutIdOf(intent)
+  const checkoutId = (await findPayment(db.pool, intentId))?.checkoutId ?? namedBy(intent, names)
   if (checkoutId === undefined) return undefined
   return { checkoutId, at: await readAtStripe(stripe, intent, polledAt) }
+}
+
+function namedBy({ metadata }: { metadata: Stripe.Metadata | null }, names: string[]): string | undefined {
+  const owner = ownerOf(metadata, names)
+  return owner.whose === 'another' ? undefined : owner.checkoutId
 }
 
 /** Stores an event and applies it now. One that fails stays, and its job tries again and raises the alert. */
@@ -85,7 +92,7 @@ async function tell(services: Services, run: Run, event: SyntheticEvent, errors:
   }
 }
 
-/** It names a checkout that this database does not have: it was made after the backup, or by another installation. */
+/** It bears our name, and is for a checkout that this database does not have: it was made after the backup. */
 async function unknown(services: Services, run: Run, checkoutId: string, at: AtStripe): Promise<Examined> {
   const { intent, sessions } = at
   const what = intent === null ? openSession(sessions[0]) : unknownMoney(intent, at)

@@ -1,0 +1,2 @@
+/** Where BullMQ keeps its tables on PostgreSQL. */
+export const QUEUE_SCHEMA = 'bullmq'
