@@ -18,11 +18,12 @@ export const KEY_LIFETIME = 24 * HOUR
 
 /** The key under which a checkout is claimed: the caller's, or one made from user, action and cart. */
 export function requestKey(request: Request, userId: string, cart: Cart, currency: string): RequestKey {
-  const fingerprint = hash(canonicalJson({ userId, action: 'checkout', cart: ordered(cart) }))
+  const fingerprintOf = (cart: Cart) => hash(canonicalJson({ userId, action: 'checkout', cart: ordered(cart) }))
   const key = givenKey(request, userId, 'checkout')
-  // The same cart in another currency is another cart.
-  if (key === undefined) return { key: `checkout:derived:${hash(fingerprint + currency)}`, derived: true, fingerprint }
-  return { key, derived: false, fingerprint }
+  if (key !== undefined) return { key, derived: false, fingerprint: fingerprintOf(cart) }
+  // The same cart in another language shares its Session; in another currency it is another cart.
+  const fingerprint = fingerprintOf({ ...cart, locale: undefined })
+  return { key: `checkout:derived:${hash(fingerprint + currency)}`, derived: true, fingerprint }
 }
 
 /** The key under which an order is claimed; undefined when the caller sends none: the same cart may be ordered twice. */

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { containsCardNumber } from '../shared/identity/card-numbers.js'
 import { minor, priceDecimals, toMajorUnits, toMinorUnits } from '../shared/money.js'
 import { hasPostalCodes } from '../shared/rules/countries.js'
+import { isLanguageTag } from '../shared/rules/page-locale.js'
 
 // The limits and messages that storefronts rely on (docs/api.md). Unknown fields are refused everywhere.
 
@@ -83,8 +84,16 @@ const items = (currency: string) =>
     .max(100, 'Too many items')
     .superRefine(withoutDuplicates)
 
+const locale = z
+  .string('Locale must be a language tag such as fr or fr-FR')
+  .max(35, 'Locale too long')
+  .refine(isLanguageTag, 'Locale must be a language tag such as fr or fr-FR')
+
 export function checkoutRequestSchema(currency: string) {
-  return z.strictObject({ items: items(currency), orderId: id('Invalid order ID').optional() }, bodyMessage)
+  return z.strictObject(
+    { items: items(currency), orderId: id('Invalid order ID').optional(), locale: locale.optional() },
+    bodyMessage
+  )
 }
 
 export function addressSchema(countries: readonly string[]) {

@@ -26,7 +26,6 @@ const MAXIMUM = 99_999_999
 const NOT_SIMULATED = [
   'after_expiration',
   'branding_settings',
-  'consent_collection',
   'custom_fields',
   'custom_text',
   'customer',
@@ -34,7 +33,6 @@ const NOT_SIMULATED = [
   'customer_update',
   'discounts',
   'excluded_payment_method_types',
-  'invoice_creation',
   'managed_payments',
   'name_collection',
   'optional_items',
@@ -46,9 +44,14 @@ const NOT_SIMULATED = [
   'return_url',
   'saved_payment_method_options',
   'setup_intent_data',
-  'subscription_data',
-  'tax_id_collection'
+  'subscription_data'
 ]
+
+/** https://docs.stripe.com/api/checkout/sessions/create#create_checkout_session-locale */
+const LOCALES =
+  `auto bg cs da de el en en-GB es es-419 et fi fil fr fr-CA hi-IN hr hu id it ja ko lt lv ms mt nb nl pl pt pt-BR ro ru sk sl sv th tr vi zh zh-HK zh-TW`.split(
+    ' '
+  )
 
 export interface SessionRequest {
   lineItems: Stripe.LineItem[]
@@ -62,6 +65,9 @@ export interface SessionRequest {
   customerEmail: string | null
   metadata: Record<string, string>
   locale: string | null
+  taxIds: Stripe.Checkout.Session.TaxIdCollection
+  termsOfService: string | null
+  invoice: boolean
   submitType: string | null
   allowPromotionCodes: boolean | null
   billingAddressCollection: string | null
@@ -122,7 +128,10 @@ export function readSessionRequest(account: Account, params: Params): SessionReq
     clientReferenceId: params.string('client_reference_id', { max: 200 }) ?? null,
     customerEmail: readEmail(params, 'customer_email'),
     metadata: params.metadata(),
-    locale: params.string('locale') ?? null,
+    locale: params.string('locale', { oneOf: LOCALES }) ?? null,
+    taxIds: readTaxIds(params.hash('tax_id_collection')),
+    termsOfService: readTerms(params.hash('consent_collection')),
+    invoice: readInvoice(params.hash('invoice_creation')),
     submitType: params.string('submit_type', { oneOf: ['auto', 'book', 'donate', 'pay', 'subscribe'] }) ?? null,
     allowPromotionCodes: params.boolean('allow_promotion_codes') ?? null,
     billingAddressCollection: params.string('billing_address_collection', { oneOf: ['auto', 'required'] }) ?? null,
@@ -143,6 +152,11 @@ export function readSessionRequest(account: Account, params: Params): SessionReq
       ?.string('display', { oneOf: ['auto', 'never'] }),
     intent: readIntentData(params.hash('payment_intent_data'))
   }
+  if (request.invoice && request.intent.captureMethod === 'manual') {
+    throw invalidRequest('Invoice creation is not supported when `payment_intent_data[capture_method]` is `manual`.', {
+      param: 'invoice_creation'
+    })
+  }
   if (request.intent.shipping !== null && request.shippingCountries !== undefined) {
     throw invalidRequest('You may not pass `payment_intent_data[shipping]` with `shipping_address_collection`.', {
       param: 'payment_intent_data[shipping]'
@@ -153,6 +167,24 @@ export function readSessionRequest(account: Account, params: Params): SessionReq
   if (request.successUrl === '') throw missing('success_url')
   params.finish()
   return request
+}
+
+function readTaxIds(params: Params | undefined): SessionRequest['taxIds'] {
+  return {
+    enabled: params?.boolean('enabled') ?? false,
+    required: params?.string('required', { oneOf: ['if_supported', 'never'] }) ?? 'never'
+  }
+}
+
+function readTerms(params: Params | undefined): string | null {
+  params?.notSimulated('payment_method_reuse_agreement', 'promotions')
+  return params?.string('terms_of_service', { oneOf: ['none', 'required'] }) ?? null
+}
+
+/** Invoices themselves are not simulated. */
+function readInvoice(params: Params | undefined): boolean {
+  params?.notSimulated('invoice_data')
+  return params?.boolean('enabled') ?? false
 }
 
 function readLineItem(account: Account, params: Params, defaultCurrency: string | undefined): Stripe.LineItem {

@@ -89,6 +89,7 @@ function configOf(parsed: Parsed) {
     queue: readQueue(valuesOf(groups.queue, parsed)),
     stripe: readStripe(valuesOf(groups.stripe, parsed)),
     payment: paymentConfig,
+    paymentPage: valuesOf(groups.paymentPage, parsed),
     shipping: readShipping(valuesOf(groups.shipping, parsed), currency),
     notifications: readNotifications(valuesOf(groups.notifications, parsed)),
     auth: readAuth(valuesOf(groups.auth, parsed)),

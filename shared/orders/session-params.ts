@@ -15,6 +15,7 @@ import {
   stripeLimits,
   successUrl
 } from '../rules/stripe-limits.js'
+import { pageOptions } from './page-options.js'
 import type { VerifiedCheckout } from './verified-checkout.js'
 
 /**
@@ -83,10 +84,12 @@ export function sessionParams(
     adaptive_pricing: { enabled: payment.adaptivePricing },
     ...(payment.automaticTax ? { automatic_tax: { enabled: true } } : {}),
     ...(payment.promotionCodes ? { allow_promotion_codes: true } : {}),
+    ...pageOptions(config.paymentPage, checkout.cart.locale),
     ...(checkout.risk === 'CHALLENGE' ? challenge : {}),
     payment_intent_data: {
       metadata,
       capture_method: payment.captureMethod,
+      ...(config.paymentPage.receiptEmail && email !== undefined ? { receipt_email: email } : {}),
       // Beside it Stripe refuses shipping_address_collection, which is never asked for.
       ...(shipTo === undefined ? {} : { shipping: shipTo }),
       // Cards take the suffix only: https://docs.stripe.com/get-started/account/statement-descriptors

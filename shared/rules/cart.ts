@@ -11,4 +11,6 @@ export interface CartItem {
 export interface Cart {
   items: CartItem[]
   orderId?: string
+  /** The language of the payment page, as the client writes it. */
+  locale?: string
 }
