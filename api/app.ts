@@ -6,6 +6,7 @@ import { notFound, onlyMethods, renderProblems } from './problem.js'
 import { limitByAddress } from './rate-limits.js'
 import { countAnswers, requestContext } from './request-context.js'
 import { checkoutRoute } from './routes/checkout.js'
+import { checkoutGivingUpRoute } from './routes/checkout-giving-up.js'
 import { checkoutStatusRoutes } from './routes/checkout-status.js'
 import { guestRoutes } from './routes/guests.js'
 import { healthRoutes } from './routes/health.js'
@@ -18,7 +19,7 @@ import { webhookRoute } from './routes/webhook.js'
 const METHODS: Record<string, string[]> = {
   '/api/stripe/webhook': ['POST'],
   '/api/stripe/checkout': ['POST'],
-  '/api/stripe/checkout/:id': ['GET'],
+  '/api/stripe/checkout/:id': ['GET', 'DELETE'],
   '/api/stripe/checkout/:id/events': ['GET'],
   '/api/orders': ['GET', 'POST'],
   '/api/orders/:id': ['GET'],
@@ -42,6 +43,7 @@ export function createApp(ingress: Ingress, pages?: express.Router): Express {
   app.use('/api', helmet(), ...crossOrigin(ingress.config), limitByAddress(ingress.limits))
   app.use(checkoutRoute(ingress))
   app.use(checkoutStatusRoutes(ingress))
+  app.use(checkoutGivingUpRoute(ingress))
   app.use(orderRoutes(ingress))
   app.use(orderListRoute(ingress))
   app.use(productsRoute(ingress))

@@ -19,7 +19,7 @@ export function crossOrigin({ allowedOrigins }: Config): RequestHandler[] {
     // Of an empty list no origin is one: the answer says, too, that it would be another for another origin (Vary).
     origin: (origin, decide) => decide(null, origin !== undefined && isAllowed(origin) ? true : []),
     credentials: true,
-    methods: ['GET', 'POST'],
+    methods: ['GET', 'POST', 'DELETE'],
     allowedHeaders: ['Content-Type', 'Authorization', 'Idempotency-Key', 'If-None-Match', 'Prefer', 'X-Request-Id'],
     exposedHeaders: [
       'Location',

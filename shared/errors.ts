@@ -17,6 +17,8 @@ export const problems = {
   method_not_allowed: { status: 405, error: 'Method not allowed' },
   key_in_flight: { status: 409, error: 'A request with this Idempotency-Key is in progress' },
   guest_claimed: { status: 409, error: 'Guest session was claimed by another customer' },
+  checkout_given_up: { status: 409, error: 'Checkout was given up' },
+  checkout_not_cancellable: { status: 409, error: 'Checkout cannot be given up in current state' },
   order_not_payable: { status: 409, error: 'Order cannot be paid in current state' },
   too_large: { status: 413, error: 'Request body too large' },
   unsupported_media_type: { status: 415, error: 'Unsupported media type' },
@@ -26,6 +28,7 @@ export const problems = {
   internal: { status: 500, error: 'Checkout failed' },
   payment_service: { status: 502, error: 'Payment service error' },
   maintenance: { status: 503, error: 'Maintenance in progress' },
+  payment_service_away: { status: 503, error: 'Payment service unavailable' },
   unavailable: { status: 503, error: 'Service unavailable' }
 } as const satisfies Record<string, { status: number; error: string }>
 

@@ -9,6 +9,8 @@ export interface Account {
   /** Where the hosted payment pages are, such as http://localhost:12111. */
   publicUrl: string
   emit: Emit
+  /** What is let go of without having been captured is a refund, as for requests before 2025-03-31.basil. */
+  refundsReleases: boolean
   /** How long a bank debit takes, in milliseconds. */
   debitMs: number
   /** What the account is paid out in; undefined for whatever was charged. In lower case. */

@@ -8,7 +8,7 @@ import type { Faults } from './faults.js'
 import { claimKey, keepAnswer } from './idempotency.js'
 import { stripeId } from './ids.js'
 import { Params } from './params.js'
-import { checkPermissions } from './permissions.js'
+import { checkPermissions, permissionFor } from './permissions.js'
 import { ACCOUNT, findRoute } from './routes.js'
 
 const BODY_LIMIT = 1024 * 1024
@@ -35,7 +35,7 @@ export async function handleApi(
   const fault = method === 'POST' ? faults.next() : undefined
   let answer: Answer
   try {
-    checkKey(request, faults.refuseKey)
+    checkKey(request, faults, permissionFor(method, url.pathname))
     checkVersion(request)
     const parameters = method === 'POST' ? body : url.search.slice(1)
     if (faults.permissions !== undefined) {
@@ -76,7 +76,7 @@ interface Work {
 
 function perform(account: Account, request: IncomingMessage, work: Work): Answer {
   if (work.fault === 'unauthorized') throw refusedKey(401)
-  if (work.fault === 'forbidden') throw refusedKey(403)
+  if (work.fault === 'forbidden') throw refusedKey(403, permissionFor(work.method, work.path))
   if (work.fault === 'refused') throw invalidRequest(work.refusal)
   if (work.fault === 'emailRefused') {
     const extras = { code: 'email_invalid', param: 'customer_email' }
@@ -114,8 +114,9 @@ function run(account: Account, work: Work, key: string | null): Answer {
 }
 
 /** https://docs.stripe.com/api/authentication: a test secret key, as a bearer token or as the user of Basic. */
-function checkKey(request: IncomingMessage, refused: 401 | 403 | undefined): void {
-  if (refused !== undefined) throw refusedKey(refused)
+function checkKey(request: IncomingMessage, faults: Faults, permission: string): void {
+  if (faults.refuseKey !== undefined) throw refusedKey(faults.refuseKey, permission)
+  if (faults.lacks === permission) throw refusedKey(403, permission)
   const authorization = header(request, 'authorization') ?? ''
   const bearer = /^Bearer +(\S+)$/i.exec(authorization)?.[1]
   const basic = /^Basic +(\S+)$/i.exec(authorization)?.[1]
@@ -138,11 +139,11 @@ function checkKey(request: IncomingMessage, refused: 401 | 403 | undefined): voi
 }
 
 /** https://docs.stripe.com/keys#rolling-keys, https://docs.stripe.com/keys/restricted-api-keys */
-function refusedKey(status: 401 | 403): ApiError {
+function refusedKey(status: 401 | 403, permission = ''): ApiError {
   const message =
     status === 401
       ? 'Expired API Key provided: sk_test_****demo'
-      : "The provided key 'rk_test_****demo' does not have the required permissions for this endpoint. Having the 'rak_charge_write' permission would allow this request to continue."
+      : `The provided key 'rk_test_****demo' does not have the required permissions for this endpoint. Having the '${permission}' permission would allow this request to continue.`
   return invalidRequest(message, status === 401 ? { code: 'api_key_expired' } : {}, status)
 }
 

@@ -220,7 +220,7 @@ export function updateCharge(account: Account, id: string, params: Params, cause
 /** Books the money of a charge: the balance transaction with Stripe's fee (1.5 % + 25 for cards, 35 for SEPA debits). */
 export function bookCharge(account: Account, charge: Stripe.Charge, amount: number): Stripe.BalanceTransaction {
   const card = charge.payment_method_details?.type === 'card'
-  const fee = Math.min(amount, card ? Math.round(amount * 0.015) + 25 : 35)
+  const fee = feeOf(charge, amount)
   const transaction = book(account, {
     amount,
     fee,
@@ -232,6 +232,11 @@ export function bookCharge(account: Account, charge: Stripe.Charge, amount: numb
   charge.balance_transaction = transaction.id
   account.store.put('charge', charge)
   return transaction
+}
+
+export function feeOf(charge: Stripe.Charge, amount: number): number {
+  const card = charge.payment_method_details?.type === 'card'
+  return Math.min(amount, card ? Math.round(amount * 0.015) + 25 : 35)
 }
 
 const CATEGORIES: Record<string, string> = {
@@ -267,7 +272,7 @@ export function book(
     exchange_rate: exchangeRate,
     fee,
     fee_details:
-      fee === 0
+      fee <= 0
         ? []
         : [
             {

@@ -36,6 +36,8 @@ export const faultSettings = z.strictObject({
   refuseKey: z.union([z.literal(401), z.literal(403)]).optional(),
   /** The key is a restricted one that may do this alone, such as checkout_session_write or event_read. */
   permissions: z.array(z.string().regex(/^[a-z_]+_(read|write)$/)).optional(),
+  /** A permission that the restricted key lacks, such as rak_charge_read: requests that need it answer 403. */
+  lacks: z.string().optional(),
   /** The next so many POSTs answer 429 without doing anything. */
   rateLimit: count.optional(),
   /** The next so many POSTs answer 500 without doing anything. */
@@ -88,6 +90,10 @@ export class Faults implements DeliveryFaults {
   /** Undefined for a key that may do everything. */
   get permissions(): readonly string[] | undefined {
     return this.#settings.permissions
+  }
+
+  get lacks(): string | undefined {
+    return this.#settings.lacks
   }
 
   get latencyMs(): number {

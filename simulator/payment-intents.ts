@@ -4,6 +4,7 @@ import { bookCharge, createCharge, createPaymentMethod, type Payer } from './cha
 import { ApiError, invalidRequest, noSuch } from './errors.js'
 import { stripeId } from './ids.js'
 import type { Params } from './params.js'
+import { refundRelease } from './releases.js'
 import type { StoredIntentData } from './store.js'
 
 /** What a Session hands to the PaymentIntent that it makes when the customer submits. */
@@ -218,8 +219,9 @@ export function captureIntent(account: Account, id: string, params: Params, caus
   const charge = account.store.table('charge').get(String(intent.latest_charge)) as Stripe.Charge
   charge.captured = true
   charge.amount_captured = captured
-  charge.amount_refunded = charge.amount - captured
-  bookCharge(account, charge, captured)
+  const left = charge.amount - captured
+  const refundsLeft = account.refundsReleases && left > 0
+  bookCharge(account, charge, refundsLeft ? charge.amount : captured)
   intent.status = 'succeeded'
   intent.amount_received = captured
   intent.amount_capturable = 0
@@ -228,9 +230,13 @@ export function captureIntent(account: Account, id: string, params: Params, caus
     if (session.payment_intent === intent.id) session.payment_status = 'paid'
   }
   account.emit('charge.captured', charge, cause)
+  if (refundsLeft) refundRelease(account, charge, { amount: left, reason: null, isBooked: true }, cause)
   account.emit('payment_intent.succeeded', intent, cause)
   return intent
 }
+
+/** Not among the library's values yet. */
+const EXPIRED = 'expired' as Stripe.PaymentIntent.CancellationReason
 
 /** Cancels the authorizations that nobody has captured in time. */
 export function lapseAuthorizations(account: Account): void {
@@ -240,7 +246,7 @@ export function lapseAuthorizations(account: Account): void {
     const before = charge?.payment_method_details?.card?.capture_before
     if (charge === undefined || before === undefined || before > seconds(account)) continue
     account.emit('charge.expired', charge, NO_REQUEST)
-    endAuthorization(account, intent, 'automatic', NO_REQUEST)
+    endAuthorization(account, intent, account.refundsReleases ? 'automatic' : EXPIRED, NO_REQUEST)
   }
 }
 
@@ -268,10 +274,9 @@ function endAuthorization(
   intent.amount_capturable = 0
   intent.canceled_at = seconds(account)
   intent.cancellation_reason = reason
-  if (charge !== undefined && charge.status === 'succeeded' && !charge.captured) {
-    charge.refunded = true
-    charge.amount_refunded = charge.amount
-    account.emit('charge.refunded', charge, cause)
+  if (account.refundsReleases && charge !== undefined && charge.status === 'succeeded' && !charge.captured) {
+    const expired = reason === 'automatic' ? 'expired_uncaptured_charge' : null
+    refundRelease(account, charge, { amount: charge.amount, reason: expired, isBooked: false }, cause)
   }
   save(account, intent)
   account.emit('payment_intent.canceled', intent, cause)

@@ -72,3 +72,9 @@ export function checkPermissions(granted: readonly string[], account: string, as
     message: `Permission denied. The provided key 'rk_test_****demo' does not have the required permissions for this endpoint on account '${account}'. Enabling ${names.join(', ')} permissions on this key would allow this request to continue. You can edit permissions at https://dashboard.stripe.com/b/${account}?destination=%2Fapikeys%2Fmk_1TillworksDemo%2Fedit`
   })
 }
+
+/** What a restricted key needs for a request, as Stripe's earlier errors name it: rak_charge_read. */
+export function permissionFor(method: string, path: string): string {
+  const resource = RESOURCES.find(({ paths }) => paths.some(each => path === each || path.startsWith(`${each}/`)))
+  return `rak_${resource?.permission ?? 'connected_account'}_${method === 'GET' ? 'read' : 'write'}`
+}

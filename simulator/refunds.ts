@@ -9,8 +9,9 @@ import { getIntent } from './payment-intents.js'
 /** POST /v1/refunds: https://docs.stripe.com/api/refunds/create */
 export function createRefund(account: Account, params: Params, cause: Cause): Stripe.Refund {
   const charge = refundedCharge(account, params)
-  // A partial capture counts what it left as refunded.
-  const left = charge.amount - charge.amount_refunded
+  // What was let go of without having been captured is a refund only for older requests (releases.ts).
+  const released = account.refundsReleases ? charge.amount - charge.amount_captured : 0
+  const left = charge.amount_captured - (charge.amount_refunded - released)
   const amount = params.integer('amount', { min: 1 }) ?? left
   const reason = params.string('reason', { oneOf: ['duplicate', 'fraudulent', 'requested_by_customer'] }) ?? null
   const metadata = params.metadata()
@@ -84,7 +85,7 @@ export function createRefund(account: Account, params: Params, cause: Cause): St
   }
   const previous = { amount_refunded: charge.amount_refunded, refunded: charge.refunded }
   charge.amount_refunded += amount
-  charge.refunded = charge.amount_refunded === charge.amount
+  charge.refunded = charge.amount_refunded - released === charge.amount_captured
   account.store.put('charge', charge)
   account.emit('refund.created', refund, cause)
   account.emit('charge.refunded', charge, cause, previous)

@@ -24,6 +24,11 @@ export interface SimulatorOptions {
   debitMs?: number
   /** What the account is paid out in, such as usd; without it, whatever was charged. */
   settlementCurrency?: string
+  /**
+   * A partial capture and a cancelled authorization make a refund of what was never captured, as they do by requests of API
+   * versions before 2025-03-31.basil (a dashboard's, another integration's).
+   */
+  refundsReleases?: boolean
   /** The clock, in milliseconds. */
   now?: () => number
   faultSeed?: number
@@ -58,6 +63,7 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
     debitMs: options.debitMs ?? 5_000,
     settlementCurrency: options.settlementCurrency,
     endpoint: options.endpoint,
+    refundsReleases: options.refundsReleases ?? false,
     emit: () => undefined
   }
   account.emit = (type, object, cause, previous) => {

@@ -1,7 +1,7 @@
 import { address, data, lineOf } from '../local/shopper.js'
 import { findAuditProblems } from '../shared/statements/audit-trail.js'
 import { retention } from '../workers/retention.js'
-import { ageTrail } from './support/aged-trail.js'
+import { ageTrail } from './support/audit-chain.js'
 import { runOps } from './support/ops.js'
 import { asOwner, openShop, type Shop } from './support/shop.js'
 

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { chromium } from 'playwright-core'
 import { storefront } from '../demo/storefront/router.js'
 import { freePort } from '../local/free-port.js'
-import { openShop } from './support/shop.js'
+import { openShop, withShop } from './support/shop.js'
 
 const CHROMIUM = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync)
 const SCREENSHOTS = process.env.SCREENSHOTS
@@ -13,69 +13,74 @@ const inBrowser = CHROMIUM === undefined && process.env.CI !== 'true' ? it.skip 
 inBrowser('buys something in a browser and sees it become paid', async () => {
   const port = await freePort()
   const notificationSecret = `whsec_${Buffer.alloc(32, 1).toString('base64')}`
-  const shop = await openShop(
-    'postgres',
-    {
-      PORT: String(port),
-      ORDER_WEBHOOK_URL: `http://127.0.0.1:${port}/demo/notifications`,
-      ORDER_WEBHOOK_SECRET: notificationSecret
-    },
-    { pages: secret => storefront({ authSecret: secret, notificationSecret, instance: 'test' }) }
-  )
-  const browser = await chromium.launch({
-    executablePath: CHROMIUM,
-    args: [
-      '--no-sandbox',
-      '--disable-gpu',
-      '--disable-background-networking',
-      '--disable-component-update',
-      '--disable-sync'
-    ]
-  })
-  try {
-    const page = await browser.newPage({ viewport: { width: 1200, height: 800 } })
-    const failures: string[] = []
-    page.on('pageerror', error => failures.push(String(error)))
-    await page.goto(`http://localhost:${shop.stack.api.port}/`)
-    await page.click('[data-slug="stoneware-mug"] button')
-    await page.click('[data-slug="linen-notebook"] button')
-    expect(await page.textContent('#total')).toBe('€34.49')
-    await page.evaluate('scrollTo(0, 0)')
-    await shoot('storefront')
-    await page.click('#pay')
-    await page.waitForURL(/\/c\/pay\//)
-    await page.fill('#number', '4000 0000 0000 0002')
-    await page.click('button#pay')
-    expect(await page.textContent('[role=alert]')).toContain('declined')
-    await page.fill('#number', '4242 4242 4242 4242')
-    await shoot('payment-page')
-    await page.click('button#pay')
-    await page.waitForURL(/checkout\/success/)
-    await page.waitForSelector('.status.PAID')
-    expect(await page.textContent('#status')).toBe('PAID')
-    await shoot('paid')
-    await page.goto(`http://localhost:${port}/orders`)
-    await page.waitForSelector('text=order.paid')
-    await shoot('orders')
-    await page.close()
-    const operator = await browser.newContext({
-      httpCredentials: { username: 'ops', password: 'password of the tests' },
-      viewport: { width: 1200, height: 700 }
-    })
-    const board = await operator.newPage()
-    await board.goto(`http://localhost:${shop.stack.api.opsPort}/ops/board/queue/webhook-processing?status=completed`)
-    await board.waitForSelector('text=webhook-processing')
-    if (SCREENSHOTS) {
-      await board.waitForTimeout(1_500)
-      await board.screenshot({ path: `${SCREENSHOTS}/board.png` })
-    }
-    expect(failures).toEqual([])
+  await withShop(
+    openShop(
+      'postgres',
+      {
+        PORT: String(port),
+        ORDER_WEBHOOK_URL: `http://127.0.0.1:${port}/demo/notifications`,
+        ORDER_WEBHOOK_SECRET: notificationSecret
+      },
+      { pages: secret => storefront({ authSecret: secret, notificationSecret, instance: 'test' }) }
+    ),
+    async shop => {
+      const browser = await chromium.launch({
+        executablePath: CHROMIUM,
+        args: [
+          '--no-sandbox',
+          '--disable-gpu',
+          '--disable-background-networking',
+          '--disable-component-update',
+          '--disable-sync'
+        ]
+      })
+      try {
+        const page = await browser.newPage({ viewport: { width: 1200, height: 800 } })
+        const failures: string[] = []
+        page.on('pageerror', error => failures.push(String(error)))
+        await page.goto(`http://localhost:${shop.stack.api.port}/`)
+        await page.click('[data-slug="stoneware-mug"] button')
+        await page.click('[data-slug="linen-notebook"] button')
+        expect(await page.textContent('#total')).toBe('€34.49')
+        await page.evaluate('scrollTo(0, 0)')
+        await shoot('storefront')
+        await page.click('#pay')
+        await page.waitForURL(/\/c\/pay\//)
+        await page.fill('#number', '4000 0000 0000 0002')
+        await page.click('button#pay')
+        expect(await page.textContent('[role=alert]')).toContain('declined')
+        await page.fill('#number', '4242 4242 4242 4242')
+        await shoot('payment-page')
+        await page.click('button#pay')
+        await page.waitForURL(/checkout\/success/)
+        await page.waitForSelector('.status.PAID')
+        expect(await page.textContent('#status')).toBe('PAID')
+        await shoot('paid')
+        await page.goto(`http://localhost:${port}/orders`)
+        await page.waitForSelector('text=order.paid')
+        await shoot('orders')
+        await page.close()
+        const operator = await browser.newContext({
+          httpCredentials: { username: 'ops', password: 'password of the tests' },
+          viewport: { width: 1200, height: 700 }
+        })
+        const board = await operator.newPage()
+        await board.goto(
+          `http://localhost:${shop.stack.api.opsPort}/ops/board/queue/webhook-processing?status=completed`
+        )
+        await board.waitForSelector('text=webhook-processing')
+        if (SCREENSHOTS) {
+          await board.waitForTimeout(1_500)
+          await board.screenshot({ path: `${SCREENSHOTS}/board.png` })
+        }
+        expect(failures).toEqual([])
 
-    async function shoot(name: string): Promise<void> {
-      if (SCREENSHOTS) await page.screenshot({ path: `${SCREENSHOTS}/${name}.png` })
+        async function shoot(name: string): Promise<void> {
+          if (SCREENSHOTS) await page.screenshot({ path: `${SCREENSHOTS}/${name}.png` })
+        }
+      } finally {
+        await browser.close()
+      }
     }
-  } finally {
-    await browser.close()
-    await shop.close()
-  }
+  )
 })

@@ -4,7 +4,7 @@ import { reconcile } from '../shared/reconcile/reconcile.js'
 import { countUnderWay } from '../shared/statements/switches.js'
 import { findWrongs } from './support/invariants.js'
 import { randomFrom } from './support/random.js'
-import { engines, openShop, type Shop } from './support/shop.js'
+import { engines, openShop, type Shop, withShop } from './support/shop.js'
 import { goShopping, makeTrouble } from './support/trouble.js'
 import { killWorkers } from './support/worker-process.js'
 
@@ -32,50 +32,55 @@ async function calmDown(shop: Shop): Promise<void> {
 it.each(engines)(
   'keeps every promise while everything fails, on %s',
   async engine => {
-    const shop = await openShop(
-      engine,
-      {
-        RECONCILE_GRACE_MINUTES: '0',
-        RECONCILE_CRON: '*/5 * * * * *',
-        RESERVATION_MAX_OPEN: '3',
-        STRIPE_TIMEOUT_MS: '4000'
-      },
-      { simulator: { debitMs: 1_500, faultSeed: CHAOS_SEED } }
-    )
-    try {
-      const { simulator } = shop
-      const { services } = shop.stack
-      await services.db.pool.query('UPDATE "Product" SET "stock" = 60')
-      const products = await services.db.prisma.product.findMany()
-      const stock = new Map(products.map(product => [product.id, product.stock]))
-      const random = randomFrom(CHAOS_SEED)
-      const until = Date.now() + CHAOS_SECONDS * SECOND
-      const customers = await Promise.all(Array.from({ length: CUSTOMERS }, (_, number) => shop.customer(`c${number}`)))
-      await Promise.all([
-        makeTrouble(shop, random, until),
-        ...customers.map(customer => goShopping(shop, random, customer, until))
-      ])
-      // A refund that met an error of Stripe's own waits ten minutes for another key (decision 0012); here they are over.
-      await services.db.pool.query(
-        `UPDATE "Refund" SET "serverErrorAt" = now() - interval '11 minutes' WHERE "status" = 'REQUESTED'`
-      )
-      await calmDown(shop)
-      simulator.tick({ settleAllDebits: true })
-      await calmDown(shop)
-      const found = await reconcile(services, { requestId: 'test' })
-      await calmDown(shop)
-      // What it found is applied; the fees of that are booked now.
-      const again = await reconcile(services, { requestId: 'test' })
-      expect([found.errors, again.errors, again.recovered, again.found]).toEqual([[], [], [], []])
+    await withShop(
+      openShop(
+        engine,
+        {
+          RECONCILE_GRACE_MINUTES: '0',
+          RECONCILE_CRON: '*/5 * * * * *',
+          RESERVATION_MAX_OPEN: '3',
+          STRIPE_TIMEOUT_MS: '4000'
+        },
+        { simulator: { debitMs: 1_500, faultSeed: CHAOS_SEED } }
+      ),
+      async shop => {
+        try {
+          const { simulator } = shop
+          const { services } = shop.stack
+          await services.db.pool.query('UPDATE "Product" SET "stock" = 60')
+          const products = await services.db.prisma.product.findMany()
+          const stock = new Map(products.map(product => [product.id, product.stock]))
+          const random = randomFrom(CHAOS_SEED)
+          const until = Date.now() + CHAOS_SECONDS * SECOND
+          const customers = await Promise.all(
+            Array.from({ length: CUSTOMERS }, (_, number) => shop.customer(`c${number}`))
+          )
+          await Promise.all([
+            makeTrouble(shop, random, until),
+            ...customers.map(customer => goShopping(shop, random, customer, until))
+          ])
+          // A refund that met an error of Stripe's own waits ten minutes for another key (decision 0012); here they are over.
+          await services.db.pool.query(
+            `UPDATE "Refund" SET "serverErrorAt" = now() - interval '11 minutes' WHERE "status" = 'REQUESTED'`
+          )
+          await calmDown(shop)
+          simulator.tick({ settleAllDebits: true })
+          await calmDown(shop)
+          const found = await reconcile(services, { requestId: 'test' })
+          await calmDown(shop)
+          // What it found is applied; the fees of that are booked now.
+          const again = await reconcile(services, { requestId: 'test' })
+          expect([found.errors, again.errors, again.recovered, again.found]).toEqual([[], [], [], []])
 
-      expect(await findWrongs(shop, stock)).toEqual([])
-      const orders = await services.db.prisma.order.groupBy({ by: ['status'], _count: true })
-      const summary = orders.map(({ status, _count }) => `${_count} ${status}`).join(', ')
-      process.stdout.write(`\nChaos on ${engine}, seed ${CHAOS_SEED}: ${summary}.\n`)
-    } finally {
-      killWorkers()
-      await shop.close()
-    }
+          expect(await findWrongs(shop, stock)).toEqual([])
+          const orders = await services.db.prisma.order.groupBy({ by: ['status'], _count: true })
+          const summary = orders.map(({ status, _count }) => `${_count} ${status}`).join(', ')
+          process.stdout.write(`\nChaos on ${engine}, seed ${CHAOS_SEED}: ${summary}.\n`)
+        } finally {
+          killWorkers()
+        }
+      }
+    )
   },
   PATIENCE * 3
 )

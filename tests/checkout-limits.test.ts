@@ -3,19 +3,14 @@ import type Stripe from 'stripe'
 import { startApi } from '../api/start.js'
 import { eventually } from '../local/eventually.js'
 import { freePort } from '../local/free-port.js'
-import { address, createShopper, data, type Line, lineOf, type Shopper } from '../local/shopper.js'
-import { writeAudit } from '../shared/audit/audit.js'
-import { HOUR } from '../shared/duration.js'
-import { newId } from '../shared/ids.js'
-import { createLogger } from '../shared/logger.js'
-import { requestRefunds } from '../shared/orders/refund.js'
+import { createShopper, data, lineOf, type Shopper } from '../local/shopper.js'
 import type { SimulatorOptions } from '../simulator/start.js'
-import { priceVerification } from '../workers/price-verification.js'
-import { refundCreation } from '../workers/refund-creation.js'
-import { sessionCreation } from '../workers/session-creation.js'
+import { openAlerts } from './support/alerts.js'
+import { locksWaitedFor } from './support/locks.js'
 import { runOps } from './support/ops.js'
 import { randomFrom } from './support/random.js'
 import { openShop, type Shop } from './support/shop.js'
+import { available, buyLines as buy, stocked } from './support/stocked-product.js'
 
 const shops: Shop[] = []
 afterEach(() => Promise.all(shops.splice(0).map(shop => shop.close())))
@@ -26,42 +21,15 @@ async function open(env: Record<string, string> = {}, simulator: Partial<Simulat
   return shop
 }
 
-/** A product of its own, as a line that buys one of it. */
-async function stocked(shop: Shop, stock: number, currency = 'EUR'): Promise<Line> {
-  const id = newId()
-  const product = { id, slug: id, name: `Product ${id}`, price: 1_000n, currency, stock }
-  await shop.stack.services.db.prisma.product.create({ data: product })
-  return { productId: id, name: product.name, price: 10, quantity: 1 }
-}
-
-let keys = 0
-const buy = (customer: Shopper, items: Line[], orderId?: string) =>
-  customer.checkout({ items, orderId }, { 'Idempotency-Key': `key ${keys++}` })
-
-async function available(shop: Shop, { productId }: Line): Promise<number> {
-  const product = await shop.stack.services.db.prisma.product.findUniqueOrThrow({ where: { id: productId } })
-  return product.stock - product.reserved
-}
-
 function session(shop: Shop, id?: string): Stripe.Checkout.Session | undefined {
   return shop.simulator.record.session(String(id))
 }
-
-const openAlerts = (shop: Shop, name: string) =>
-  shop.stack.services.db.prisma.alert.findMany({ where: { name, resolvedAt: null } })
 
 async function age(shop: Shop, checkoutId: string, minutes: number): Promise<void> {
   await shop.stack.services.db.pool.query(
     `UPDATE "Checkout" SET "createdAt" = "createdAt" - make_interval(mins => $2) WHERE "id" = $1`,
     [checkoutId, minutes]
   )
-}
-
-async function locksWaitedFor(pool: pg.Pool): Promise<number> {
-  const { rows } = await pool.query(
-    `SELECT count(*)::int AS waiting FROM pg_locks l JOIN pg_stat_activity a USING (pid) WHERE NOT l.granted AND a.datname = current_database()`
-  )
-  return rows[0].waiting
 }
 
 /** Does what reserves stock so many times that all of them wait for each other before they reserve. */
@@ -272,157 +240,6 @@ it('offers a challenged customer nothing but what the bank authenticates', async
   await trusted.orderBecomes(orderId ?? '', 'PAID')
 })
 
-describe('a Session that Stripe does not know is in nobody’s way', () => {
-  it('tells others that the goods are gone, ends the next holder if that is enough, and raises one alert', async () => {
-    const shop = await open()
-    const [idler, buyer] = [await shop.customer('idler'), await shop.customer('buyer')]
-    const line = await stocked(shop, 3)
-    const lost = data(await buy(idler, [{ ...line, quantity: 2 }]))
-    const kept = data(await buy(idler, [line]))
-    shop.simulator.record.forget(lost.sessionId ?? '')
-    await age(shop, lost.checkoutId, 30)
-    for (let time = 0; time < 2; time++) {
-      const refused = await buy(buyer, [line])
-      expect([refused.status, JSON.stringify(refused.body)]).toEqual([400, expect.stringContaining('Insufficient')])
-    }
-    const alerts = await openAlerts(shop, 'session_unknown')
-    expect([alerts.length, JSON.stringify(alerts[0]?.context)]).toEqual([1, expect.stringContaining(lost.checkoutId)])
-
-    await age(shop, kept.checkoutId, 30)
-    expect((await buy(buyer, [line])).status).toBe(200)
-    await idler.checkoutBecomes(kept.checkoutId, 'EXPIRED')
-    expect((await buy(buyer, [line])).status).toBe(400)
-    await idler.checkoutBecomes(lost.checkoutId, 'OPEN')
-  })
-
-  it('stays open when a cart that its amounts refuse asks for its goods', async () => {
-    const shop = await open({ PAYMENT_MAX_AMOUNT: '60' })
-    const [idler, buyer] = [await shop.customer('idler'), await shop.customer('buyer')]
-    const line = await stocked(shop, 8)
-    const held = data(await buy(idler, [{ ...line, quantity: 4 }]))
-    await age(shop, held.checkoutId, 30)
-    expect((await buy(buyer, [{ ...line, quantity: 8 }])).status).toBe(400)
-    expect(session(shop, held.sessionId)?.status).toBe('open')
-    expect((await buy(buyer, [{ ...line, quantity: 5 }])).status).toBe(200)
-    expect(session(shop, held.sessionId)?.status).toBe('expired')
-  })
-
-  it('has an alert of its own when another of its order has one', async () => {
-    const shop = await open()
-    const customer = await shop.customer('again')
-    const line = await stocked(shop, 5)
-    const order = data(await customer.createOrder({ items: [line], address, subtotal: 10, shipping: 0 }))
-    const first = data(await buy(customer, [line], order.id))
-    const refuseToEnd = (id: string | undefined, status: string) => Object.assign(session(shop, id) ?? {}, { status })
-    refuseToEnd(first.sessionId, 'a status of a later version')
-    expect((await buy(customer, [line], order.id)).status).toBe(409)
-    refuseToEnd(first.sessionId, 'open')
-    await shop.stack.services.stripe.checkout.sessions.expire(first.sessionId ?? '')
-    await customer.checkoutBecomes(first.checkoutId, 'EXPIRED')
-    const second = data(await buy(customer, [line], order.id))
-    refuseToEnd(second.sessionId, 'a status of a later version')
-    for (let time = 0; time < 2; time++) expect((await buy(customer, [line], order.id)).status).toBe(409)
-    const alerts = await openAlerts(shop, 'session_not_ended')
-    const ids = alerts.map(({ context }) => (context as { checkoutId: string }).checkoutId)
-    expect(ids.sort()).toEqual([first.checkoutId, second.checkoutId].sort())
-  })
-
-  it('gives an order no second page beside one that cannot be closed', async () => {
-    const shop = await open()
-    const customer = await shop.customer('again')
-    const line = await stocked(shop, 5)
-    const order = data(await customer.createOrder({ items: [line], address, subtotal: 10, shipping: 0 }))
-    const first = data(await buy(customer, [line], order.id))
-    shop.simulator.record.forget(first.sessionId ?? '')
-    const second = await buy(customer, [line], order.id)
-    expect([second.status, JSON.stringify(second.body)]).toEqual([409, expect.stringContaining(first.checkoutId)])
-    expect(await openAlerts(shop, 'session_unknown')).toHaveLength(1)
-    await runOps(shop, 'checkout', 'expire', first.checkoutId, '--unknown-to-stripe', '--reason', 'deleted')
-    expect((await buy(customer, [line], order.id)).status).toBe(200)
-  })
-
-  it('does not count against the customer’s open checkouts', async () => {
-    const shop = await open({ RESERVATION_MAX_OPEN: '1' })
-    const customer = await shop.customer('unlucky')
-    const line = await stocked(shop, 5)
-    const first = data(await buy(customer, [line]))
-    shop.simulator.record.forget(first.sessionId ?? '')
-    const second = data(await buy(customer, [line]))
-    expect([session(shop, second.sessionId)?.status, await available(shop, line)]).toEqual(['open', 3])
-    expect(await openAlerts(shop, 'session_unknown')).toHaveLength(1)
-  })
-
-  it('is like one that Stripe refuses to end', async () => {
-    const shop = await open()
-    const [idler, buyer] = [await shop.customer('idler'), await shop.customer('buyer')]
-    const line = await stocked(shop, 1)
-    const held = data(await buy(idler, [line]))
-    await age(shop, held.checkoutId, 30)
-    const stuck = session(shop, held.sessionId)
-    Object.assign(stuck ?? {}, { status: 'a status of a later version' })
-    for (let time = 0; time < 2; time++) expect((await buy(buyer, [line])).status).toBe(400)
-    expect(await openAlerts(shop, 'session_not_ended')).toHaveLength(1)
-
-    // Asked about again after a while.
-    Object.assign(stuck ?? {}, { status: 'open' })
-    await shop.stack.services.db.pool.query(
-      `UPDATE "Checkout" SET "expireFailedAt" = "expireFailedAt" - interval '11 minutes'`
-    )
-    expect((await buy(buyer, [line])).status).toBe(200)
-  })
-
-  it('ends by an operator’s word when its money was authorized, and the customer can pay again', async () => {
-    const shop = await open({ PAYMENT_CAPTURE_METHOD: 'manual' })
-    const customer = await shop.customer('authorized')
-    const line = await stocked(shop, 5)
-    const first = data(await buy(customer, [line]))
-    await customer.pay(first.url ?? '')
-    await customer.orderBecomes(first.orderId ?? '', 'AUTHORIZED')
-    const expire = ['checkout', 'expire', first.checkoutId, '--reason', 'deleted']
-    expect((await runOps(shop, ...expire)).output).toContain(`order capture|cancel ${first.orderId}`)
-    shop.simulator.record.forget(String(session(shop, first.sessionId)?.payment_intent))
-    shop.simulator.record.forget(first.sessionId ?? '')
-    expect((await runOps(shop, ...expire, '--unknown-to-stripe')).code).toBe(0)
-    await customer.orderBecomes(first.orderId ?? '', 'PENDING')
-    expect(await available(shop, line)).toBe(5)
-    expect((await buy(customer, [line], first.orderId)).status).toBe(200)
-  })
-
-  it('ends by an operator’s word when its payment is under way too, and money that comes all the same is reviewed', async () => {
-    const shop = await open({}, { debitMs: HOUR })
-    const { simulator } = shop
-    const { services } = shop.stack
-    const customer = await shop.customer('debited')
-    const line = await stocked(shop, 5)
-    const debit = data(await buy(customer, [line]))
-    await customer.pay(debit.url ?? '', 'DE89370400440532013000')
-    await customer.orderBecomes(debit.orderId ?? '', 'PROCESSING')
-    const expire = (...flags: string[]) =>
-      runOps(shop, 'checkout', 'expire', debit.checkoutId, '--reason', 'deleted', ...flags)
-    const refused = (text: string) => ({ code: 1, output: expect.stringContaining(text) })
-    expect(await expire()).toMatchObject(refused('its bank debit is on its way'))
-    expect(await expire('--unknown-to-stripe')).toMatchObject(refused('the customer has submitted it'))
-
-    const intentId = String(session(shop, debit.sessionId)?.payment_intent)
-    const bringBack = shop.simulator.record.forget(debit.sessionId ?? '')
-    expect(await expire('--unknown-to-stripe')).toMatchObject(refused(`knows its payment ${intentId}`))
-    const bringIntentBack = shop.simulator.record.forget(intentId)
-    expect(await expire('--unknown-to-stripe')).toMatchObject({ code: 0, output: expect.stringContaining('EXPIRED') })
-    await customer.orderBecomes(debit.orderId ?? '', 'PENDING')
-    expect(await available(shop, line)).toBe(5)
-    const payment = () => services.db.prisma.payment.findUniqueOrThrow({ where: { paymentIntentId: intentId } })
-    expect((await payment()).status).toBe('CANCELLED')
-
-    // The operator was wrong: the key was of another account.
-    bringBack()
-    bringIntentBack()
-    simulator.tick({ settleAllDebits: true })
-    await customer.orderBecomes(debit.orderId ?? '', 'NEEDS_REVIEW')
-    expect(await payment()).toMatchObject({ status: 'SUCCEEDED', captured: 1_000n })
-    expect(await openAlerts(shop, 'payment_unexpected')).toHaveLength(1)
-  })
-})
-
 describe('a changed cart counts all that it will be given', () => {
   it('together: what its own order holds, what is abandoned, and what is free', async () => {
     const shop = await open()
@@ -475,133 +292,4 @@ it('ends a Session by the number of different cards as well, which ops fraud sho
   await tester.checkoutBecomes(opened.checkoutId, 'EXPIRED')
   const shown = await runOps(shop, 'fraud', 'show', '--user', 'tester')
   expect(shown.output).toContain('3 different declined cards of the customer in a day, more than 2')
-})
-
-describe('an order is locked before its trail is written', () => {
-  const TRY = { id: 'test', attempt: 1, isLastAttempt: true }
-  const quiet = { SWEEP_EVERY_SECONDS: '3600' }
-
-  /** Begins something that needs the order, and writes into the order's trail while that waits. */
-  async function writeBeside(shop: Shop, orderId: string, begin: () => Promise<unknown>): Promise<void> {
-    const { pool } = shop.stack.services.db
-    const client = await pool.connect()
-    let begun: Promise<unknown> | undefined
-    try {
-      await client.query(`BEGIN; SET LOCAL lock_timeout = '500ms'`)
-      await client.query('SELECT FROM "Order" WHERE "id" = $1 FOR NO KEY UPDATE', [orderId])
-      begun = begin()
-      const waiting = await eventually(
-        () => locksWaitedFor(pool),
-        count => count > 0
-      )
-      expect(waiting).toBeGreaterThan(0)
-      await writeAudit(client, { action: 'test', status: 'SUCCESS', orderId })
-    } finally {
-      await client.query('COMMIT')
-      client.release()
-      await begun
-    }
-  }
-
-  it('when its Session expires', async () => {
-    const shop = await open(quiet)
-    const customer = await shop.customer('expiring')
-    const { orderId = '', checkoutId, sessionId } = data(await buy(customer, [await stocked(shop, 5)]))
-    await writeBeside(shop, orderId, () => shop.stack.services.stripe.checkout.sessions.expire(sessionId ?? ''))
-    await customer.checkoutBecomes(checkoutId, 'EXPIRED')
-  })
-
-  it('when it is paid, and when it is refunded', async () => {
-    const shop = await open(quiet)
-    const customer = await shop.customer('paying')
-    const { orderId = '', url, sessionId } = data(await buy(customer, [await stocked(shop, 5)]))
-    await writeBeside(shop, orderId, () => customer.pay(url ?? ''))
-    await customer.orderBecomes(orderId, 'PAID')
-    const { stripe } = shop.stack.services
-    const intent = String(session(shop, sessionId)?.payment_intent)
-    await writeBeside(shop, orderId, () => stripe.refunds.create({ payment_intent: intent, amount: 100 }))
-    await customer.orderBecomes(orderId, 'PARTIALLY_REFUNDED')
-  })
-
-  it('when its refund is refused', async () => {
-    const shop = await open({ ...quiet, STRIPE_MAX_RETRIES: '0' })
-    const { simulator } = shop
-    const { services, stopWorkers } = shop.stack
-    const customer = await shop.customer('refunded')
-    const { orderId = '', url } = data(await buy(customer, [await stocked(shop, 5)]))
-    await customer.pay(url ?? '')
-    await customer.orderBecomes(orderId, 'PAID')
-    await stopWorkers()
-    const [refund] = await requestRefunds(services, { orderId, amount: 100, operator: 'olga' })
-    simulator.faults.set({ refused: 1 })
-    await writeBeside(shop, orderId, () => refundCreation.handle(services, { refundId: refund?.id ?? '' }, TRY))
-    expect(await services.db.prisma.refund.count({ where: { status: 'REFUSED' } })).toBe(1)
-  })
-
-  it('when its cart, or its Session, is refused', async () => {
-    const shop = await open({ ...quiet, CHECKOUT_WAIT_MS: '0' })
-    const { simulator } = shop
-    const { services, stopWorkers } = shop.stack
-    const { prisma } = services.db
-    const customer = await shop.customer('refused')
-    const line = await stocked(shop, 5)
-    await stopWorkers()
-    const received = async (item: Line) => {
-      const { checkoutId } = data(await buy(customer, [item]))
-      const { orderId } = await prisma.checkout.findUniqueOrThrow({ where: { id: checkoutId } })
-      return { payload: { checkoutId }, orderId: orderId ?? '' }
-    }
-    const wrong = await received({ ...line, price: 9 })
-    await writeBeside(shop, wrong.orderId, () => priceVerification.handle(services, wrong.payload, TRY))
-    const right = await received(line)
-    await priceVerification.handle(services, right.payload, TRY)
-    simulator.faults.set({ refused: 1 })
-    await writeBeside(shop, right.orderId, () => sessionCreation.handle(services, right.payload, TRY))
-    const checkouts = await prisma.checkout.findMany({ orderBy: { createdAt: 'asc' } })
-    expect(checkouts.map(({ status }) => status)).toEqual(['REJECTED', 'FAILED'])
-  })
-
-  it('when an operator ends its checkout', async () => {
-    const shop = await open(quiet)
-    const customer = await shop.customer('forgotten')
-    const { orderId = '', checkoutId, sessionId } = data(await buy(customer, [await stocked(shop, 5)]))
-    shop.simulator.record.forget(sessionId ?? '')
-    await writeBeside(shop, orderId, () =>
-      runOps(shop, 'checkout', 'expire', checkoutId, '--unknown-to-stripe', '--reason', 'deleted')
-    )
-    await customer.checkoutBecomes(checkoutId, 'EXPIRED')
-  })
-
-  it('so that a cart that names it can be refused while its Session expires', async () => {
-    const lines: string[] = []
-    const destination = { write: (line: string) => void lines.push(line) }
-    const log = createLogger({ level: 'warn', production: true, name: 'test', destination })
-    const shop = await openShop('postgres', { RECONCILE_CRON: '0 0 1 1 *', SWEEP_EVERY_SECONDS: '3600' }, { log })
-    shops.push(shop)
-    const { pool } = shop.stack.services.db
-    const customer = await shop.customer('hasty')
-    const line = await stocked(shop, 5)
-    const order = data(await customer.createOrder({ items: [line], address, subtotal: 10, shipping: 0 }))
-    const first = data(await buy(customer, [line], order.id))
-    const waiting = (least: number) =>
-      eventually(
-        () => locksWaitedFor(pool),
-        count => count >= least
-      )
-    const client = await pool.connect()
-    try {
-      await client.query('BEGIN')
-      await client.query('SELECT FROM "Product" WHERE "id" = $1 FOR UPDATE', [line.productId])
-      const second = buy(customer, [{ ...line, price: 9 }], order.id)
-      await waiting(1)
-      await shop.stack.services.stripe.checkout.sessions.expire(first.sessionId ?? '')
-      await waiting(2)
-      await client.query('COMMIT')
-      expect((await second).status).toBe(400)
-    } finally {
-      client.release()
-    }
-    await customer.checkoutBecomes(first.checkoutId, 'EXPIRED')
-    expect(lines.filter(each => each.includes('deadlock'))).toEqual([])
-  })
 })

@@ -1,5 +1,6 @@
 import { eventually } from '../local/eventually.js'
 import { data, lineOf, type Shopper } from '../local/shopper.js'
+import { upsertSchedules } from '../workers/schedules.js'
 import { engines, openShop, type Shop, withShop } from './support/shop.js'
 
 describe.each(engines)('checkout on %s', engine => {
@@ -45,7 +46,6 @@ describe.each(engines)('checkout on %s', engine => {
     const accepted = await customer.checkout({ items }, { Prefer: 'respond-async' })
     expect(accepted.status).toBe(202)
     for (const queue of shop.stack.services.queues.all) await queue.obliterate({ force: true })
-    const { upsertSchedules } = await import('../workers/schedules.js')
     for (const queue of shop.stack.services.queues.all) await queue.resume()
     await upsertSchedules(shop.stack.services)
     expect((await customer.checkoutBecomes(data(accepted).checkoutId, 'OPEN')).status).toBe('OPEN')

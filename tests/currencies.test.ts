@@ -2,7 +2,7 @@ import { newId } from '../shared/ids.js'
 import { type MinorUnits, supportedCurrencies, toDecimalString, toMinorUnits } from '../shared/money.js'
 import { applyEvent } from '../shared/orders/apply-event.js'
 import { storeEvents } from '../shared/statements/webhook-events.js'
-import { openShop, type Shop } from './support/shop.js'
+import { openShop, type Shop, withShop } from './support/shop.js'
 
 let shop: Shop
 beforeAll(async () => {
@@ -128,26 +128,26 @@ it('raises one alert for a payment that does not fit, however many events tell o
 })
 
 it('compares a localized price in the currency of the order when adaptive pricing is allowed', async () => {
-  const adaptive = await openShop('postgres', { PAYMENT_ADAPTIVE_PRICING: 'true' })
-  const usual = shop
-  shop = adaptive
-  try {
-    const judge = async (source: number) => {
-      const ids = await openOrder('EUR', 10_000)
-      const conversion = { source_currency: 'eur', amount_subtotal: source, amount_total: source, fx_rate: '1.1' }
-      const localized = {
-        currency: 'usd',
-        amount_subtotal: 11_000,
-        amount_total: 11_000,
-        currency_conversion: conversion
+  await withShop(openShop('postgres', { PAYMENT_ADAPTIVE_PRICING: 'true' }), async adaptive => {
+    const usual = shop
+    shop = adaptive
+    try {
+      const judge = async (source: number) => {
+        const ids = await openOrder('EUR', 10_000)
+        const conversion = { source_currency: 'eur', amount_subtotal: source, amount_total: source, fx_rate: '1.1' }
+        const localized = {
+          currency: 'usd',
+          amount_subtotal: 11_000,
+          amount_total: 11_000,
+          currency_conversion: conversion
+        }
+        await tell('checkout.session.completed', { ...session(ids, 'EUR', 10_000), ...localized })
+        return (await shop.stack.services.db.prisma.order.findUniqueOrThrow({ where: { id: ids.orderId } })).status
       }
-      await tell('checkout.session.completed', { ...session(ids, 'EUR', 10_000), ...localized })
-      return (await shop.stack.services.db.prisma.order.findUniqueOrThrow({ where: { id: ids.orderId } })).status
+      expect(await judge(10_000)).toBe('PAID')
+      expect(await judge(9_999)).toBe('NEEDS_REVIEW')
+    } finally {
+      shop = usual
     }
-    expect(await judge(10_000)).toBe('PAID')
-    expect(await judge(9_999)).toBe('NEEDS_REVIEW')
-  } finally {
-    shop = usual
-    await adaptive.close()
-  }
+  })
 })

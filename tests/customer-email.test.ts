@@ -179,6 +179,28 @@ describe('what is an e-mail at Stripe', () => {
   })
 })
 
+describe('the simulator', () => {
+  it('refuses what is no e-mail as Stripe does: 400, email_invalid, customer_email', async () => {
+    const create = (customer_email: string) =>
+      shop.stack.services.stripe.checkout.sessions.create({
+        mode: 'payment',
+        success_url: 'https://shop.example/thanks',
+        customer_email,
+        line_items: [{ quantity: 1, price_data: { currency: 'eur', unit_amount: 500, product_data: { name: 'Mug' } } }]
+      })
+    for (const email of ['test@test', 'ada@gmail', ' ada@shop.example', 'ädä@shop.example', 'ada@shop..example']) {
+      await expect(create(email)).rejects.toMatchObject({
+        statusCode: 400,
+        type: 'StripeInvalidRequestError',
+        code: 'email_invalid',
+        param: 'customer_email',
+        message: `Invalid email address: ${email}`
+      })
+    }
+    expect((await create('ada@shop.example')).customer_email).toBe('ada@shop.example')
+  })
+})
+
 describe('what the customer gave at Stripe', () => {
   it('is forgotten with the order, on request and by age, also where an older release has forgotten the rest', async () => {
     const { db } = shop.stack.services

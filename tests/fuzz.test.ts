@@ -6,7 +6,7 @@ import fc from 'fast-check'
 import Stripe from 'stripe'
 import { address, lineOf } from '../local/shopper.js'
 import { signSessionToken } from '../shared/identity/session-token.js'
-import { openShop, type Shop, WEBHOOK_SECRET } from './support/shop.js'
+import { openShop, type Shop, WEBHOOK_SECRET, withShop } from './support/shop.js'
 
 const SEED = Number(process.env.FUZZ_SEED ?? Math.floor(Math.random() * 2 ** 31))
 /** Fewer for a person who waits. */
@@ -187,62 +187,62 @@ async function shots(shop: Shop): Promise<Shot[]> {
 }
 
 it(`answers ${REQUESTS} odd requests without a 5xx, without a hang, without growing, and without a row for a refused one`, async () => {
-  const shop = await openShop('postgres', { CHECKOUT_WAIT_MS: '0', STRIPE_TIMEOUT_MS: '2000' })
-  try {
-    const { port } = shop.stack.api
-    const all = await shots(shop)
-    const { prisma } = shop.stack.services.db
-    const rows = async () => ({
-      checkouts: await prisma.checkout.count(),
-      orders: await prisma.order.count(),
-      events: await prisma.webhookEvent.count()
-    })
-    const before = await rows()
-    const counts = new Map<string, number>()
-    const wrong: unknown[] = []
-    const slow: Shot[] = []
-    const accepted = { checkouts: new Set<string>(), orders: 0, events: 0 }
-    let slowest = 0
-    let next = 0
-    const memory: number[] = []
-    const lane = async () => {
-      for (let index = next++; index < all.length; index = next++) {
-        const shot = all[index] as Shot
-        const answer = await send(port, shot).catch((error: NodeJS.ErrnoException) => ({
-          status: 0,
-          ms: 0,
-          text: String(error.code ?? error)
-        }))
-        const key = `${answer.status}`
-        counts.set(key, (counts.get(key) ?? 0) + 1)
-        slowest = Math.max(slowest, answer.ms)
-        if (answer.status >= 500 || answer.status === 0)
-          wrong.push({ shot: { ...shot, body: String(shot.body).slice(0, 500) }, answer })
-        if (answer.ms > PATIENCE_MS) slow.push(shot)
-        if (answer.status >= 200 && answer.status < 300 && shot.method === 'POST') note(shot, answer.text, accepted)
-        if (index % 2_000 === 1_999) memory.push(heapInUse())
+  await withShop(openShop('postgres', { CHECKOUT_WAIT_MS: '0', STRIPE_TIMEOUT_MS: '2000' }), async shop => {
+    try {
+      const { port } = shop.stack.api
+      const all = await shots(shop)
+      const { prisma } = shop.stack.services.db
+      const rows = async () => ({
+        checkouts: await prisma.checkout.count(),
+        orders: await prisma.order.count(),
+        events: await prisma.webhookEvent.count()
+      })
+      const before = await rows()
+      const counts = new Map<string, number>()
+      const wrong: unknown[] = []
+      const slow: Shot[] = []
+      const accepted = { checkouts: new Set<string>(), orders: 0, events: 0 }
+      let slowest = 0
+      let next = 0
+      const memory: number[] = []
+      const lane = async () => {
+        for (let index = next++; index < all.length; index = next++) {
+          const shot = all[index] as Shot
+          const answer = await send(port, shot).catch((error: NodeJS.ErrnoException) => ({
+            status: 0,
+            ms: 0,
+            text: String(error.code ?? error)
+          }))
+          const key = `${answer.status}`
+          counts.set(key, (counts.get(key) ?? 0) + 1)
+          slowest = Math.max(slowest, answer.ms)
+          if (answer.status >= 500 || answer.status === 0)
+            wrong.push({ shot: { ...shot, body: String(shot.body).slice(0, 500) }, answer })
+          if (answer.ms > PATIENCE_MS) slow.push(shot)
+          if (answer.status >= 200 && answer.status < 300 && shot.method === 'POST') note(shot, answer.text, accepted)
+          if (index % 2_000 === 1_999) memory.push(heapInUse())
+        }
       }
+      await Promise.all(Array.from({ length: AT_ONCE }, lane))
+      expect(wrong.slice(0, 3)).toEqual([])
+      const after = await rows()
+      expect(after.checkouts - before.checkouts).toBe(accepted.checkouts.size)
+      expect(after.events - before.events).toBe(accepted.events)
+      // An accepted checkout brings its order with it.
+      expect(after.orders - before.orders).toBeLessThanOrEqual(accepted.orders + accepted.checkouts.size)
+      // What took long in the crowd may have waited for a busy machine; what hangs does so by itself, too.
+      for (const shot of slow) expect([shot, await fastest(port, shot)]).toEqual([shot, expect.any(Number)])
+      // What is in use after a collection. Workers and simulator are in this process too and keep what was accepted.
+      const [early = 0, late = 0] = [memory[1], memory.at(-1)]
+      expect(late - early).toBeLessThan(100 * 2 ** 20)
+      const summary = [...counts].sort().map(([status, count]) => `${status}: ${count}`)
+      process.stdout.write(
+        `\nFuzz, seed ${SEED}: ${all.length} requests, ${summary.join(', ')}; slowest ${Math.round(slowest)} ms, ${slow.length} over a second; heap ${memory.map(bytes => Math.round(bytes / 2 ** 20)).join(' ')} MiB.\n`
+      )
+    } finally {
+      agent.destroy()
     }
-    await Promise.all(Array.from({ length: AT_ONCE }, lane))
-    expect(wrong.slice(0, 3)).toEqual([])
-    const after = await rows()
-    expect(after.checkouts - before.checkouts).toBe(accepted.checkouts.size)
-    expect(after.events - before.events).toBe(accepted.events)
-    // An accepted checkout brings its order with it.
-    expect(after.orders - before.orders).toBeLessThanOrEqual(accepted.orders + accepted.checkouts.size)
-    // What took long in the crowd may have waited for a busy machine; what hangs does so by itself, too.
-    for (const shot of slow) expect([shot, await fastest(port, shot)]).toEqual([shot, expect.any(Number)])
-    // What is in use after a collection. Workers and simulator are in this process too and keep what was accepted.
-    const [early = 0, late = 0] = [memory[1], memory.at(-1)]
-    expect(late - early).toBeLessThan(100 * 2 ** 20)
-    const summary = [...counts].sort().map(([status, count]) => `${status}: ${count}`)
-    process.stdout.write(
-      `\nFuzz, seed ${SEED}: ${all.length} requests, ${summary.join(', ')}; slowest ${Math.round(slowest)} ms, ${slow.length} over a second; heap ${memory.map(bytes => Math.round(bytes / 2 ** 20)).join(' ')} MiB.\n`
-    )
-  } finally {
-    agent.destroy()
-    await shop.close()
-  }
+  })
 }, 300_000)
 
 /** How long a request takes alone, in milliseconds, or why it is a hang: over a second, three times. */

@@ -1,5 +1,8 @@
+import fc from 'fast-check'
 import { decodeJwt, SignJWT } from 'jose'
 import { address, createShopper, data, lineOf, type Shopper } from '../local/shopper.js'
+import { type ConfigError, loadConfig } from '../shared/config/config.js'
+import { customerOf } from '../shared/identity/customer-claims.js'
 import { GUEST_COOKIE, newGuestId, signGuestToken } from '../shared/identity/guests.js'
 import { signSessionToken } from '../shared/identity/session-token.js'
 import { erasePersonalData } from '../shared/orders/erasure.js'
@@ -74,6 +77,28 @@ describe('guest checkout', () => {
       { cookie: `${GUEST_COOKIE}=${token}` }
     ]
     for (const headers of tries) expect((await fetch(`${baseOf(shop)}${MISSING}`, { headers })).status).toBe(401)
+  })
+})
+
+describe('the id of a guest', () => {
+  it('is no customer’s, whatever a sign-in says', () => {
+    fc.assert(
+      fc.property(fc.string({ maxLength: 40 }), rest => {
+        expect(() => customerOf({ sub: `tillworks-guest:${rest}` })).toThrow('the claim "sub"')
+      })
+    )
+  })
+
+  it('is signed by a key that comes from AUTH_SECRET, which the start says', () => {
+    const problems = () => {
+      try {
+        loadConfig({ GUEST_CHECKOUT: 'true' })
+        return []
+      } catch (error) {
+        return (error as ConfigError).problems
+      }
+    }
+    expect(problems()).toContainEqual(expect.stringMatching(/^AUTH_SECRET: missing; with GUEST_CHECKOUT=true/))
   })
 })
 

@@ -171,40 +171,40 @@ it('slows down who guesses passwords, counts each wrong one once, and locks nobo
 })
 
 it('writes no more than sixty wrong passwords a minute, and how many there were besides', async () => {
-  const other = await openShop('postgres')
-  const { services } = other.stack
-  const ops = { ...services.config.ops, workersPort: await freePort() }
-  let time = new Date()
-  const listener = await startMetricsListener(
-    { ...services, now: () => time, config: { ...services.config, ops } },
-    { troubles: () => [] }
-  )
-  const guess = (text: string, localAddress: string) =>
-    new Promise<number | undefined>((resolve, reject) => {
-      const headers = { authorization: `Basic ${Buffer.from(`ops:${text}`).toString('base64')}` }
-      const options = { host: '127.0.0.1', port: ops.workersPort, path: '/metrics', localAddress, headers }
-      get(options, answer => {
-        answer.resume()
-        resolve(answer.statusCode)
-      }).on('error', reject)
-    })
-  try {
-    for (let number = 0; number < 75; number++) {
-      expect(await guess(`guess ${number}`, `127.0.0.${2 + Math.floor(number / 10)}`)).toBe(401)
+  await withShop(openShop('postgres'), async other => {
+    const { services } = other.stack
+    const ops = { ...services.config.ops, workersPort: await freePort() }
+    let time = new Date()
+    const listener = await startMetricsListener(
+      { ...services, now: () => time, config: { ...services.config, ops } },
+      { troubles: () => [] }
+    )
+    const guess = (text: string, localAddress: string) =>
+      new Promise<number | undefined>((resolve, reject) => {
+        const headers = { authorization: `Basic ${Buffer.from(`ops:${text}`).toString('base64')}` }
+        const options = { host: '127.0.0.1', port: ops.workersPort, path: '/metrics', localAddress, headers }
+        get(options, answer => {
+          answer.resume()
+          resolve(answer.statusCode)
+        }).on('error', reject)
+      })
+    try {
+      for (let number = 0; number < 75; number++) {
+        expect(await guess(`guess ${number}`, `127.0.0.${2 + Math.floor(number / 10)}`)).toBe(401)
+      }
+      const rows = () =>
+        services.db.prisma.paymentAuditLog.findMany({ where: { action: 'operator_refused' }, orderBy: { id: 'asc' } })
+      expect(await rows()).toHaveLength(60)
+      time = new Date(time.getTime() + 60_000)
+      await guess('a minute later', '127.0.0.20')
+      expect((await rows()).slice(60).map(row => [row.ipAddress, row.metadata])).toEqual([
+        [null, { attempts: 15 }],
+        ['127.0.0.20', null]
+      ])
+    } finally {
+      await listener?.close()
     }
-    const rows = () =>
-      services.db.prisma.paymentAuditLog.findMany({ where: { action: 'operator_refused' }, orderBy: { id: 'asc' } })
-    expect(await rows()).toHaveLength(60)
-    time = new Date(time.getTime() + 60_000)
-    await guess('a minute later', '127.0.0.20')
-    expect((await rows()).slice(60).map(row => [row.ipAddress, row.metadata])).toEqual([
-      [null, { attempts: 15 }],
-      ['127.0.0.20', null]
-    ])
-  } finally {
-    await listener?.close()
-    await other.close()
-  }
+  })
 })
 
 it('lets the right password in after ten wrong ones', async () => {

@@ -4,7 +4,9 @@ import { eventually } from '../local/eventually.js'
 import { data, lineOf, type Shopper } from '../local/shopper.js'
 import { writeAudit } from '../shared/audit/audit.js'
 import { transaction } from '../shared/database/database.js'
+import { applyEvent } from '../shared/orders/apply-event.js'
 import { requestRefunds } from '../shared/orders/refund.js'
+import { storeSyntheticEvent } from '../shared/orders/synthetic-events.js'
 import { lockOrder } from '../shared/statements/orders.js'
 import { sweep } from '../workers/sweep.js'
 import { runOps } from './support/ops.js'
@@ -357,8 +359,6 @@ describe('disputes and warnings', () => {
     await customer.orderBecomes(orderId, 'DISPUTED')
     const { id } = await disputeOf(orderId)
     const object = { ...shop.simulator.record.dispute(id), status: 'escalated_to_the_moon' }
-    const { storeSyntheticEvent } = await import('../shared/orders/synthetic-events.js')
-    const { applyEvent } = await import('../shared/orders/apply-event.js')
     const found = { type: 'charge.dispute.updated', object: object as { id: string }, state: 'moon' }
     await applyEvent(shop.stack.services, String(await storeSyntheticEvent(shop.stack.services, found, 'test')))
     expect((await disputeOf(orderId)).status).toBe('escalated_to_the_moon')

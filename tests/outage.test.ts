@@ -5,12 +5,15 @@ import { freePort } from '../local/free-port.js'
 import { type PrivateRedis, startPrivateRedis } from '../local/private-redis.js'
 import { data, lineOf, type Shopper } from '../local/shopper.js'
 import { isDatabaseUnavailable, openDatabase } from '../shared/database/database.js'
+import { SECOND } from '../shared/duration.js'
 import { requestRefunds } from '../shared/orders/refund.js'
 import { openQueues, openWorkers } from '../shared/queue/queues.js'
 import { createStripe } from '../shared/runtime/stripe-client.js'
 import { storeEvents } from '../shared/statements/webhook-events.js'
+import { upsertSchedules } from '../workers/schedules.js'
 import { webhookProcessing } from '../workers/webhook-processing.js'
 import { runOps } from './support/ops.js'
+import { buy } from './support/purchase.js'
 import { asOwner, engines, openShop, type Shop, WEBHOOK_SECRET, withShop } from './support/shop.js'
 
 // Only where the run has a Redis at all: this one is started, stopped and started again.
@@ -21,61 +24,60 @@ withRedis(
   async () => {
     const port = await freePort()
     const first = (await startPrivateRedis(port)) as PrivateRedis
-    const shop = await openShop('redis', { REDIS_URL: first.url })
     let second: PrivateRedis | undefined
     try {
-      const customer = await shop.customer('outage')
-      const product = await customer.product('stoneware-mug')
-      await first.stop()
+      await withShop(openShop('redis', { REDIS_URL: first.url }), async shop => {
+        const customer = await shop.customer('outage')
+        const product = await customer.product('stoneware-mug')
+        await first.stop()
 
-      const began = Date.now()
-      const accepted = await customer.checkout({ items: [lineOf(product, 1)] })
-      expect([accepted.status, accepted.headers.get('location')]).toEqual([
-        202,
-        `/api/stripe/checkout/${data(accepted).checkoutId}`
-      ])
-      const id = `evt_${randomBytes(8).toString('hex')}`
-      const payload = JSON.stringify({
-        id,
-        object: 'event',
-        type: 'customer.created',
-        created: Math.floor(began / 1000),
-        livemode: false,
-        data: { object: {} }
-      })
-      const header = Stripe.webhooks.generateTestHeaderString({ payload, secret: WEBHOOK_SECRET })
-      const acknowledged = await customer.request('/api/stripe/webhook', {
-        method: 'POST',
-        body: payload,
-        headers: { 'Stripe-Signature': header }
-      })
-      expect([acknowledged.status, await acknowledged.json()]).toEqual([200, { received: true }])
-      const readiness = await customer.request('/readyz')
-      const told = await readiness.text()
-      // A balancer must not take away the ingress that can still write things down.
-      expect([readiness.status, told]).toEqual([200, expect.stringContaining('"status":"degraded"')])
-      expect(told).toContain('the queue store does not answer')
-      expect(told).not.toContain(String(port))
+        const began = Date.now()
+        const accepted = await customer.checkout({ items: [lineOf(product, 1)] })
+        expect([accepted.status, accepted.headers.get('location')]).toEqual([
+          202,
+          `/api/stripe/checkout/${data(accepted).checkoutId}`
+        ])
+        const id = `evt_${randomBytes(8).toString('hex')}`
+        const payload = JSON.stringify({
+          id,
+          object: 'event',
+          type: 'customer.created',
+          created: Math.floor(began / 1000),
+          livemode: false,
+          data: { object: {} }
+        })
+        const header = Stripe.webhooks.generateTestHeaderString({ payload, secret: WEBHOOK_SECRET })
+        const acknowledged = await customer.request('/api/stripe/webhook', {
+          method: 'POST',
+          body: payload,
+          headers: { 'Stripe-Signature': header }
+        })
+        expect([acknowledged.status, await acknowledged.json()]).toEqual([200, { received: true }])
+        const readiness = await customer.request('/readyz')
+        const told = await readiness.text()
+        // A balancer must not take away the ingress that can still write things down.
+        expect([readiness.status, told]).toEqual([200, expect.stringContaining('"status":"degraded"')])
+        expect(told).toContain('the queue store does not answer')
+        expect(told).not.toContain(String(port))
 
-      // An empty store comes back: jobs and schedules are gone. The schedules are restored as the workers do each minute.
-      second = (await startPrivateRedis(port)) as PrivateRedis
-      const { upsertSchedules } = await import('../workers/schedules.js')
-      await eventually(
-        () =>
-          upsertSchedules(shop.stack.services).then(
-            () => true,
-            () => false
-          ),
-        Boolean
-      )
-      expect((await customer.checkoutBecomes(data(accepted).checkoutId, 'OPEN')).status).toBe('OPEN')
-      const event = await eventually(
-        () => shop.stack.services.db.prisma.webhookEvent.findUniqueOrThrow({ where: { id } }),
-        row => row.status !== 'RECEIVED'
-      )
-      expect(event.status).toBe('IGNORED')
+        // An empty store comes back: jobs and schedules are gone. The schedules are restored as the workers do each minute.
+        second = (await startPrivateRedis(port)) as PrivateRedis
+        await eventually(
+          () =>
+            upsertSchedules(shop.stack.services).then(
+              () => true,
+              () => false
+            ),
+          Boolean
+        )
+        expect((await customer.checkoutBecomes(data(accepted).checkoutId, 'OPEN')).status).toBe('OPEN')
+        const event = await eventually(
+          () => shop.stack.services.db.prisma.webhookEvent.findUniqueOrThrow({ where: { id } }),
+          row => row.status !== 'RECEIVED'
+        )
+        expect(event.status).toBe('IGNORED')
+      })
     } finally {
-      await shop.close()
       await second?.stop()
       await first.stop()
     }
@@ -130,9 +132,12 @@ it('keeps an event alive while Stripe, whom it has to ask, is away', async () =>
   await withShop(openShop('postgres', { SWEEP_AFTER_SECONDS: '3600' }), async shop => {
     const { services } = shop.stack
     const { prisma, pool } = services.db
+    // It could be that of a checkout that is open.
+    await buy(await shop.customer('ada'))
+    const created = Math.floor(Date.now() / SECOND) + 60
     const id = 'evt_asks_about_its_payment'
     const object = { id: 're_1', object: 'refund', payment_intent: 'pi_of_somebody', amount: 100, currency: 'eur' }
-    const payload = JSON.stringify({ id, type: 'refund.created', created: 1, data: { object } })
+    const payload = JSON.stringify({ id, type: 'refund.created', created, data: { object } })
     const envelope = { id, type: 'refund.created', apiVersion: null, livemode: false, requestId: 'test' }
     await storeEvents(pool, [{ ...envelope, created: new Date(), receivedAt: new Date(), payload }])
     const { stripe: settings } = services.config

@@ -1,14 +1,16 @@
+import { startApi } from '../api/start.js'
 import { eventually } from '../local/eventually.js'
-import { data, lineOf, type Shopper } from '../local/shopper.js'
+import { createShopper, data, lineOf, type Shopper } from '../local/shopper.js'
 import { loadConfig } from '../shared/config/config.js'
 import { MINUTE } from '../shared/duration.js'
 import { requestRefunds } from '../shared/orders/refund.js'
 import { reconcile } from '../shared/reconcile/reconcile.js'
 import { reconcileObjects } from '../shared/reconcile/reconcile-objects.js'
+import { priceVerification } from '../workers/price-verification.js'
 import { refundCreation } from '../workers/refund-creation.js'
 import { sessionCreation } from '../workers/session-creation.js'
 import { startWorkers } from '../workers/start.js'
-import { BY_HAND, JOB, open } from './support/fresh-shop.js'
+import { JOB, open } from './support/fresh-shop.js'
 import { runOps } from './support/ops.js'
 import {
   allApplied,
@@ -23,6 +25,7 @@ import {
   payWith,
   sessionOf
 } from './support/purchase.js'
+import { BY_HAND } from './support/settings.js'
 import { asOwner } from './support/shop.js'
 
 /** How often an answer has to be lost: the client asks once more by itself when a connection breaks. */
@@ -243,7 +246,6 @@ describe('a Session whose answer was lost', () => {
     const { shop, customer } = await open({ ...BY_HAND, ...env })
     const { services } = shop.stack
     await shop.stack.stopWorkers()
-    const { priceVerification } = await import('../workers/price-verification.js')
     const items = [lineOf(await customer.product('stoneware-mug'), 2)]
     const { checkoutId } = data(await customer.checkout({ items }, { Prefer: 'respond-async' }))
     await priceVerification.handle(services, { checkoutId }, JOB)
@@ -390,13 +392,11 @@ describe('an order has one currency', () => {
     await customer.checkoutBecomes(first.checkoutId, 'EXPIRED')
     await services.db.pool.query(`UPDATE "Product" SET "currency" = 'CHF'`)
     const config = loadConfig({ ...env, PAYMENT_CURRENCY: 'CHF', OPS_PORT: '0' })
-    const { startApi } = await import('../api/start.js')
     await shop.stack.stopWorkers()
     const other = { ...services, config }
     const workers = await startWorkers(other)
     const api = await startApi(other, 0)
     try {
-      const { createShopper } = await import('../local/shopper.js')
       const swiss = await createShopper({
         port: api.port,
         authSecret: config.auth.secret,

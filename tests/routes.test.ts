@@ -15,6 +15,7 @@ const ACCESS: Record<string, 'everybody' | 'newcomer' | 'customer' | 'owner' | '
   'POST /api/stripe/webhook': 'signature',
   'POST /api/stripe/checkout': 'customer',
   'GET /api/stripe/checkout/:id': 'owner',
+  'DELETE /api/stripe/checkout/:id': 'owner',
   'GET /api/stripe/checkout/:id/events': 'owner',
   'POST /api/orders': 'customer',
   'POST /api/guest': 'newcomer',

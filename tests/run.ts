@@ -5,6 +5,8 @@ import { build } from 'esbuild'
 import { startPrivateRedis } from '../local/private-redis.js'
 import { startThrowAwayPostgres } from '../local/throw-away-postgres.js'
 import { applyMigrations } from '../prisma/schema-engine.js'
+import { createLogger } from '../shared/logger.js'
+import { openQueues } from '../shared/queue/queues.js'
 
 // Commands and workers that are processes of their own start in a third of the time when each is one file. The folder is
 // within the project, where they look for it, and of this run alone.
@@ -19,16 +21,27 @@ await build({
   format: 'esm',
   target: 'node20',
   // What is CommonJS among the packages asks for Node's own modules by require().
-  banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
+  banner: {
+    js: "import { createRequire as requireOf } from 'node:module'; const require = requireOf(import.meta.url);"
+  },
   sourcemap: true,
   logLevel: 'warning'
 })
 process.on('exit', () => rmSync(bundles, { recursive: true, force: true }))
 
 const postgres = await startThrowAwayPostgres()
-// Each test file gets a database of its own, cloned from this one.
+// Each shop gets a database of its own, cloned from this one, which has the tables of the queues, too.
+const template = postgres.url('template_tillworks')
 await postgres.createDatabase('template_tillworks')
-await applyMigrations(postgres.url('template_tillworks'))
+await applyMigrations(template)
+const queueSettings = {
+  engine: 'postgres',
+  redisUrl: undefined,
+  prefix: 'template',
+  concurrency: 1,
+  databaseUrl: template
+} as const
+await (await openQueues(queueSettings, createLogger({ level: 'warn', production: true, name: 'template' }))).close()
 const redis = process.env.TEST_REDIS_URL ? undefined : await startPrivateRedis()
 const redisUrl = process.env.TEST_REDIS_URL || redis?.url
 const withoutRedis =

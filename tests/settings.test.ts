@@ -1,4 +1,6 @@
-import { readFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { parse } from 'yaml'
 import { envExample } from '../docs/env-example.js'
 import { settingsPage } from '../docs/settings-page.js'
@@ -177,4 +179,31 @@ describe('the settings', () => {
       expect(message).not.toContain('hush')
     }
   })
+})
+
+it('takes secrets from files, and says what is wrong with one without showing another', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'tillworks-secrets-'))
+  try {
+    const file = join(folder, 'key')
+    writeFileSync(file, 'sk_test_from_a_file\n')
+    const env = {
+      DATABASE_URL: 'postgresql://user:password@localhost/shop',
+      QUEUE_ENGINE: 'postgres',
+      STRIPE_SECRET_KEY_FILE: file,
+      STRIPE_WEBHOOK_SECRET: 'whsec_x',
+      AUTH_SECRET: 'x'.repeat(32),
+      OPS_PASSWORD: 'y'.repeat(12),
+      PAYMENT_SUCCESS_URL: 'https://shop.example',
+      PAYMENT_CANCEL_URL: 'https://shop.example'
+    }
+    expect(loadConfig(env).stripe.secretKey).toBe('sk_test_from_a_file')
+    expect(() => loadConfig({ ...env, OPS_PASSWORD_FILE: file })).toThrow(
+      'OPS_PASSWORD_FILE: is set although OPS_PASSWORD is'
+    )
+    expect(() => loadConfig({ ...env, AUTH_SECRET: '', AUTH_SECRET_FILE: join(folder, 'none') })).toThrow(
+      'AUTH_SECRET_FILE: cannot be read (ENOENT)'
+    )
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
 })

@@ -10,7 +10,8 @@ import { reconcileObjects } from '../shared/reconcile/reconcile-objects.js'
 import { findAuditProblems } from '../shared/statements/audit-trail.js'
 import { refundCreation } from '../workers/refund-creation.js'
 import { startWorkers } from '../workers/start.js'
-import { BY_HAND, JOB, open } from './support/fresh-shop.js'
+import { alertsOf } from './support/alerts.js'
+import { JOB, open } from './support/fresh-shop.js'
 import { runOps } from './support/ops.js'
 import {
   allApplied,
@@ -25,6 +26,7 @@ import {
   payWith,
   sessionOf
 } from './support/purchase.js'
+import { BY_HAND } from './support/settings.js'
 import { asOwner, type Shop } from './support/shop.js'
 
 const DEBIT = 'DE89370400440532013000'
@@ -33,7 +35,6 @@ const DISPUTED = '4000000000000259'
 const REFUND_FAILS = '4000000000005126'
 const MANUAL = { PAYMENT_CAPTURE_METHOD: 'manual' }
 
-const alertsOf = (shop: Shop, name: string) => shop.stack.services.db.prisma.alert.findMany({ where: { name } })
 const payments = (shop: Shop, orderId: string) =>
   shop.stack.services.db.prisma.payment.findMany({ where: { orderId }, orderBy: { createdAt: 'asc' } })
 const stockOf = async (customer: Shopper) => (await customer.product('stoneware-mug')).stock

@@ -2,7 +2,9 @@ import { readdirSync, readFileSync } from 'node:fs'
 import Stripe from 'stripe'
 import { eventually } from '../local/eventually.js'
 import { data, lineOf, type Shopper } from '../local/shopper.js'
-import { engines, openShop, type Shop, WEBHOOK_SECRET } from './support/shop.js'
+import { storeEvents } from '../shared/statements/webhook-events.js'
+import { randomFrom } from './support/random.js'
+import { engines, openShop, type Shop, WEBHOOK_SECRET, withShop } from './support/shop.js'
 
 const EVENTS = new URL('./events/', import.meta.url)
 
@@ -190,5 +192,59 @@ describe.each(engines)('webhook on %s', engine => {
     await deliver(poison)
     expect((await settled(JSON.parse(poison).id)).status).toBe('DEAD')
     expect(await db().alert.count({ where: { name: 'dead_event' } })).toBe(1)
+  })
+})
+
+it('stores the same events from two connections in any order without a deadlock', async () => {
+  await withShop(openShop('postgres'), async shop => {
+    const { pool } = shop.stack.services.db
+    const { pick } = randomFrom(7)
+    const refused: string[] = []
+    for (let round = 0; round < 60; round++) {
+      const ids = Array.from({ length: 200 }, (_, number) => `evt_${round}_${number}`)
+      const batch = (names: string[]) =>
+        names.map(id => ({
+          id,
+          type: 'x',
+          apiVersion: null,
+          livemode: false,
+          created: new Date(),
+          payload: '{}',
+          requestId: 'test',
+          receivedAt: new Date()
+        }))
+      const shuffled = [...ids].sort(() => pick([-1, 1]))
+      const results = await Promise.allSettled([
+        storeEvents(pool, batch(ids)),
+        storeEvents(pool, batch([...ids].reverse())),
+        storeEvents(pool, batch(shuffled))
+      ])
+      for (const result of results) if (result.status === 'rejected') refused.push(String(result.reason))
+    }
+    expect(refused).toEqual([])
+  })
+})
+
+it('refuses an event of the other mode, and takes a thin one and one of another version', async () => {
+  await withShop(openShop('postgres'), async shop => {
+    const send = async (event: object) => {
+      const payload = JSON.stringify({
+        id: 'evt_mode',
+        created: Math.floor(Date.now() / 1000),
+        type: 'a.b',
+        data: { object: {} },
+        ...event
+      })
+      const signature = Stripe.webhooks.generateTestHeaderString({ payload, secret: WEBHOOK_SECRET })
+      const url = `http://127.0.0.1:${shop.stack.api.port}/api/stripe/webhook`
+      const response = await fetch(url, { method: 'POST', body: payload, headers: { 'Stripe-Signature': signature } })
+      return { status: response.status, body: await response.text() }
+    }
+    const live = await send({ object: 'event', livemode: true })
+    expect([live.status, live.body]).toEqual([400, expect.stringContaining('live mode')])
+    const thin = { object: 'v2.core.event', id: 'evt_thin', created: '2026-01-01T00:00:00.000Z' }
+    expect((await send(thin)).status).toBe(200)
+    expect((await send({ object: 'event', livemode: false, api_version: '2012-02-23' })).status).toBe(200)
+    expect(await shop.stack.services.db.prisma.webhookEvent.count()).toBe(2)
   })
 })

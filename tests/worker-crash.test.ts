@@ -1,5 +1,6 @@
 import { eventually } from '../local/eventually.js'
 import { data, lineOf } from '../local/shopper.js'
+import { sessionCreation } from '../workers/session-creation.js'
 import { engines, openShop, withShop } from './support/shop.js'
 import { killWorkers, spawnWorkers } from './support/worker-process.js'
 
@@ -34,7 +35,6 @@ it.each(engines)(
 
       // What the queue will do once the dead worker's lock has run out, done now.
       simulator.faults.set({})
-      const { sessionCreation } = await import('../workers/session-creation.js')
       await sessionCreation.handle(
         services,
         { checkoutId: accepted.checkoutId },

@@ -1,6 +1,6 @@
 import Stripe from 'stripe'
 import { alertOnce } from '../shared/audit/alerts.js'
-import { SECOND } from '../shared/duration.js'
+import { MINUTE, SECOND } from '../shared/duration.js'
 import { messageOf } from '../shared/errors.js'
 import { advanceOrder, cancelOrder } from '../shared/orders/advance.js'
 import { inChange, trailOf } from '../shared/orders/change.js'
@@ -9,9 +9,16 @@ import { sessionParams } from '../shared/orders/session-params.js'
 import { type VerifiedCheckout, verifiedCheckout } from '../shared/orders/verified-checkout.js'
 import type { JobContext } from '../shared/queue/queues.js'
 import { checkoutOutcome, type Refusal } from '../shared/rules/checkout-outcome.js'
+import { reportRefusedKey } from '../shared/runtime/refused-key.js'
 import type { Services } from '../shared/runtime/services.js'
 import { classifyStripeError, idempotencyKeyOf, isEmailRefused, isKeySpent } from '../shared/runtime/stripe-client.js'
-import { leaveOutEmail, lockCheckout, moveCheckout, readCheckout } from '../shared/statements/checkouts.js'
+import {
+  leaveOutEmail,
+  lockCheckout,
+  moveCheckout,
+  postponeSession,
+  readCheckout
+} from '../shared/statements/checkouts.js'
 import { countServerError } from '../shared/statements/due-rows.js'
 import { readInstallation } from '../shared/statements/installation.js'
 import { readOrder, readOrderLines } from '../shared/statements/orders.js'
@@ -20,6 +27,8 @@ import type { Job } from './job.js'
 /** Between our clock and Stripe's, when Sessions are looked for by their time. */
 const CLOCK_SLACK_SECONDS = 300
 const MOST_SESSIONS = 10_000
+/** Stripe makes none that ends in less than half an hour; a minute for the call and the clocks. */
+const LEAST_SESSION = 31 * MINUTE
 
 /** Creates the Stripe Checkout Session of a verified checkout: VERIFIED → OPEN, or FAILED when Stripe refuses. */
 export const sessionCreation: Job<'session-creation'> = {
@@ -29,13 +38,35 @@ export const sessionCreation: Job<'session-creation'> = {
     if (row === undefined) throw new Error(`There is no checkout ${checkoutId}`)
     if (row.status !== 'VERIFIED') return
     const checkout = verifiedCheckout(row)
-    const params = checkout.sessionParams ?? (await paramsOfToday(services, checkout))
-    const session = await createSession(services, checkout, params)
+    const kept = checkout.sessionParams ?? (await paramsOfToday(services, checkout))
+    const { params, session } = await createInTime(services, checkout, kept)
     if (isEmailRefused(session) && params.customer_email !== undefined)
       return await askAtStripe(services, checkout, params, job)
     if (session instanceof Error) await fail(services, checkout, session)
     else await open(services, { ...checkout, sessionParams: params }, session)
   }
+}
+
+/**
+ * Once it has waited for long (Stripe was away, or the API key was refused) the Session would end too early for Stripe. One
+ * that an earlier try has made counts; else it is made for a later time, which is kept for the next try.
+ */
+async function createInTime(
+  services: Services,
+  checkout: VerifiedCheckout,
+  kept: Stripe.Checkout.SessionCreateParams
+): Promise<{ params: Stripe.Checkout.SessionCreateParams; session: Stripe.Checkout.Session | Error }> {
+  const { db, config, now } = services
+  const earliest = now().getTime() + LEAST_SESSION
+  if (kept.expires_at === undefined || kept.expires_at * SECOND >= earliest) {
+    return { params: kept, session: await createSession(services, checkout, kept) }
+  }
+  const made = await findMade(services, checkout)
+  if (made !== undefined) return { params: kept, session: made }
+  const expiresAt = Math.floor((now().getTime() + config.payment.sessionMinutes * MINUTE) / SECOND)
+  const params = { ...kept, expires_at: expiresAt }
+  await postponeSession(db.pool, checkout.id, { sessionParams: params, sessionExpiresAt: new Date(expiresAt * SECOND) })
+  return { params, session: await createSession(services, checkout, params) }
 }
 
 /**
@@ -141,7 +172,8 @@ async function open(services: Services, checkout: VerifiedCheckout, session: Str
 async function expireStray(services: Services, checkoutId: string, session: Stripe.Checkout.Session): Promise<void> {
   const current = await readCheckout(services.db.pool, checkoutId)
   if (current === undefined || current.sessionId === null || current.sessionId === session.id) return
-  await services.stripe.checkout.sessions.expire(session.id).catch(error => {
+  await services.stripe.checkout.sessions.expire(session.id).catch(async error => {
+    await reportRefusedKey(services, error)
     services.log.warn({ checkoutId, sessionId: session.id, reason: messageOf(error) }, 'a stray Session stays open')
   })
 }

@@ -22,7 +22,7 @@ export async function noteStripeAway(
   if (refused !== undefined) await reportRefusedKey(services, refused)
   const waiting =
     refused !== undefined
-      ? markKeyRefused(db.pool, { job, id })
+      ? markKeyRefused(db.pool, { job, id }, services.now())
       : markStripeAway(db.pool, { job, id }, { isAway: errors.some(isStripeAway), now: services.now() })
   await waiting.catch(reason => {
     log.warn({ job, id, reason: messageOf(reason) }, 'the cause that a row waits for could not be recorded')

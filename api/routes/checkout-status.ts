@@ -1,4 +1,4 @@
-import { type Request, type Response, Router } from 'express'
+import { type Response, Router } from 'express'
 import { MINUTE, SECOND } from '../../shared/duration.js'
 import { Problem, type ProblemExtras, problems } from '../../shared/errors.js'
 import { type CheckoutData, checkoutData } from '../../shared/rules/checkout-outcome.js'
@@ -8,8 +8,7 @@ import { isGone, whenGone } from '../../shared/runtime/client-gone.js'
 import { type CheckoutRow, readCheckout } from '../../shared/statements/checkouts.js'
 import { readOrderStatus } from '../../shared/statements/orders.js'
 import type { Ingress } from '../ingress.js'
-import { reportStranger } from '../ownership.js'
-import { isId } from '../schemas.js'
+import { ownCheckout } from '../own-checkout.js'
 
 const HEARTBEAT = 15 * SECOND
 const MAX_STREAM = 15 * MINUTE
@@ -21,7 +20,10 @@ interface StatusData extends CheckoutData, Pick<ProblemExtras, 'detail' | 'detai
   error?: string
 }
 
-/** GET /api/stripe/checkout/:id gives the status, GET …/events streams it as server-sent events; for the owner only. */
+/**
+ * GET /api/stripe/checkout/:id gives the status, GET …/events streams it as server-sent events; for the owner only, by the
+ * checkout's id or that of its Session.
+ */
 export function checkoutStatusRoutes(ingress: Ingress): Router {
   const router = Router()
   const streams = new Map<string, number>()
@@ -93,21 +95,7 @@ async function streamStatus(ingress: Ingress, response: Response, id: string): P
   }
 }
 
-/** Another customer's checkout is as missing as one that does not exist. */
-async function ownCheckout(ingress: Ingress, request: Request, response: Response): Promise<CheckoutRow> {
-  const customer = await ingress.authenticate(request, response)
-  const id = String(request.params.id)
-  const checkout = isId(id) ? await readCheckout(ingress.db.pool, id) : undefined
-  if (checkout !== undefined && checkout.userId !== customer.userId) {
-    reportStranger(ingress, request, customer, { checkoutId: id, orderId: checkout.orderId })
-  }
-  if (checkout === undefined || checkout.userId !== customer.userId) {
-    throw new Problem('checkout_not_found', { detail: `You have no checkout ${id.slice(0, 64)}.` })
-  }
-  return checkout
-}
-
-async function statusData(ingress: Ingress, checkout: CheckoutRow): Promise<StatusData> {
+export async function statusData(ingress: Ingress, checkout: CheckoutRow): Promise<StatusData> {
   const orderStatus = checkout.orderId === null ? undefined : await readOrderStatus(ingress.db, checkout.orderId)
   const data: StatusData = { ...checkoutData(checkout), orderStatus }
   if (checkout.refusal === null) return data

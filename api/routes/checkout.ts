@@ -2,31 +2,31 @@ import { type Request, type RequestHandler, type Response, Router } from 'expres
 import { HOUR, MINUTE } from '../../shared/duration.js'
 import { Problem } from '../../shared/errors.js'
 import type { Customer } from '../../shared/identity/customer-claims.js'
+import { isGuest } from '../../shared/identity/user-ids.js'
 import { newId } from '../../shared/ids.js'
 import type { Cart } from '../../shared/rules/cart.js'
 import { type CheckoutOutcome, checkoutOutcome } from '../../shared/rules/checkout-outcome.js'
 import { isInFlight } from '../../shared/rules/state-groups.js'
-import { isGone, whenGone } from '../../shared/runtime/client-gone.js'
+import { whenGone } from '../../shared/runtime/client-gone.js'
 import {
   type CheckoutRow,
   type ClaimedKey,
   claimCheckout,
   findKey,
-  type NewCheckout,
-  readCheckout
+  type NewCheckout
 } from '../../shared/statements/checkouts.js'
 import { refuseCardNumbers } from '../card-numbers.js'
+import { prefersAsync, statusPath, waitForCheckout } from '../checkout-wait.js'
 import type { Watch } from '../checkout-watcher.js'
 import { KEY_LIFETIME, type RequestKey, requestKey } from '../idempotency.js'
 import type { Ingress } from '../ingress.js'
 import { jsonBytes, readJson } from '../json-body.js'
 import { createKeyedMutex } from '../keyed-mutex.js'
 import { refuseInMaintenance } from '../maintenance.js'
-import { origin, requestId } from '../request-context.js'
+import { clientOf, origin, requestId } from '../request-context.js'
 import { checkoutRequestSchema } from '../schemas.js'
 
 const ATTEMPT_WINDOW = HOUR
-
 /** POST /api/stripe/checkout: writes the checkout down, enqueues it, and answers with what the workers made of it. */
 export function checkoutRoute(ingress: Ingress): Router {
   const schema = checkoutRequestSchema(ingress.config.payment.currency)
@@ -41,7 +41,7 @@ export function checkoutRoute(ingress: Ingress): Router {
     const watch = ingress.watcher.watch(checkout.id)
     try {
       // One after the other, so that requests at once cannot all find the limit of attempts unreached.
-      const claimed = await inTurn(customer.userId, () => claim(ingress, checkout))
+      const claimed = await inTurn(countedAs(request, customer), () => claim(ingress, checkout))
       if (claimed !== 'new') return await answerClaimed(ingress, request, response, key, claimed)
       const enqueued = await ingress.queues.offer('price-verification', checkout.id)
       const waitMs = enqueued && !prefersAsync(request) ? ingress.config.payment.waitMs : 0
@@ -51,6 +51,11 @@ export function checkoutRoute(ingress: Ingress): Router {
     }
   }
   return Router().post('/api/stripe/checkout', refuseInMaintenance(ingress), jsonBytes, handle)
+}
+
+/** Whose attempts wait for each other: those of a customer, or of all guests of an address. */
+function countedAs(request: Request, { userId }: Customer): string {
+  return isGuest(userId) ? clientOf(request) : userId
 }
 
 function newCheckout(ingress: Ingress, request: Request, customer: Customer, cart: Cart, key: RequestKey): NewCheckout {
@@ -125,7 +130,7 @@ async function answerClaimed(
     response.setHeader('Idempotent-Replayed', 'true')
     return send(response, { status: holder.status, body: holder.response }, checkout.id)
   }
-  if (!holder.derived && isInFlight(checkout.status)) {
+  if (!holder.derived && isInFlight(checkout.status) && checkout.keyRefusedAt === null) {
     throw new Problem(
       'key_in_flight',
       { detail: 'Wait for its answer, or ask at the address in Location.', checkoutId: checkout.id },
@@ -151,39 +156,9 @@ async function answerWithOutcome(
   lookFirst = false
 ): Promise<void> {
   whenGone(response, () => watch.stop())
-  const settled = await waitForOutcome(ingress, response, watch, id, waitMs, lookFirst)
+  const until = (checkout: CheckoutRow) => !isInFlight(checkout.status)
+  const settled = await waitForCheckout(ingress, response, { watch, id, waitMs, until, lookFirst })
   send(response, settled === undefined ? accepted(id) : checkoutOutcome(settled), id)
-}
-
-/** The checkout once the workers are done with it, or undefined when `waitMs` is over or the client is gone first. */
-async function waitForOutcome(
-  ingress: Ingress,
-  response: Response,
-  watch: Watch,
-  id: string,
-  waitMs: number,
-  lookFirst: boolean
-): Promise<CheckoutRow | undefined> {
-  const deadline = performance.now() + waitMs
-  for (let look = lookFirst; !isGone(response); look = true) {
-    if (look) {
-      const checkout = await readCheckout(ingress.db.pool, id)
-      if (checkout !== undefined && !isInFlight(checkout.status)) return checkout
-    }
-    const left = deadline - performance.now()
-    if (left <= 0) return undefined
-    await watch.changed(left)
-  }
-  return undefined
-}
-
-/** RFC 7240. */
-function prefersAsync(request: Request): boolean {
-  return /(^|[,;\s])respond-async([,;\s]|$)/i.test(request.get('prefer') ?? '')
-}
-
-function statusPath(checkoutId: string): string {
-  return `/api/stripe/checkout/${checkoutId}`
 }
 
 function accepted(checkoutId: string): CheckoutOutcome {

@@ -65,7 +65,8 @@ export const RefundStatus = {
   PENDING: 'PENDING',
   SUCCEEDED: 'SUCCEEDED',
   FAILED: 'FAILED',
-  CANCELLED: 'CANCELLED'
+  CANCELLED: 'CANCELLED',
+  RELEASED: 'RELEASED'
 } as const
 
 export type RefundStatus = (typeof RefundStatus)[keyof typeof RefundStatus]

@@ -34,6 +34,7 @@ export const PERSONAL_FIELDS = [
   'receipt_email',
   'address',
   'phone',
+  'contact',
   'customer_details',
   'billing_details',
   'shipping_details',

@@ -225,6 +225,11 @@ function connectRedis(config: QueueConfig, log: Logger, options: object): Redis 
   return redis
 }
 
+/** A second disconnect() would wait two seconds for the end of a connection that has ended, and hold the process for them. */
+function disconnect(connection: Redis): void {
+  if (connection.status !== 'end') connection.disconnect()
+}
+
 /** Producers fail at once when Redis is away, so that no request hangs; it may be away at the start, too. */
 async function redisProducer(config: QueueConfig, log: Logger) {
   const connection = connectRedis(config, log, {
@@ -241,7 +246,7 @@ async function redisProducer(config: QueueConfig, log: Logger) {
     queue: (name: JobName) => new Queue(name, { connection, prefix: redisPrefix(config), skipWaitingForReady: true }),
     // Redis may come later.
     ready: async (_queue: Queue) => undefined,
-    close: async () => connection.disconnect()
+    close: async () => disconnect(connection)
   }
 }
 
@@ -253,7 +258,7 @@ function redisConsumer(config: QueueConfig, log: Logger) {
       new Worker(name, processor, { connection, prefix: redisPrefix(config), ...options }),
     // Redis may come later; the worker waits for it.
     ready: async (_worker: Worker) => undefined,
-    close: async () => connection.disconnect()
+    close: async () => disconnect(connection)
   }
 }
 

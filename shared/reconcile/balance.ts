@@ -32,7 +32,8 @@ async function bookPayments(services: Services, errors: string[]): Promise<numbe
     await recordPoll(pool, 'Payment', payment.paymentIntentId, services.now())
     const settled = await findCharged(services.stripe, payment)
     if (settled === undefined) return
-    const { orderId, captured: amount, currency } = payment
+    const { orderId, currency } = payment
+    const amount = payment.captured + payment.released
     await transaction(pool, async client => {
       await markBooked(client, payment.paymentIntentId, settled.id)
       await postEntries(client, entriesOf(orderId, { amount, currency }, settled), services.now())

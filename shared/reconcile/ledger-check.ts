@@ -113,11 +113,19 @@ function compare(each: Stripe.BalanceTransaction, bookings: Bookings, seen: Set<
     return
   }
   report.compared++
+  if (releasedOf(each, bookings).some(({ refund }) => refund === sourceOf(each))) {
+    compareFee(each, bookings, report)
+    return
+  }
   seen.add(entry)
   const currency = each.currency.toUpperCase()
   const posted = bookings.entries.get(entry) ?? []
   const exchanged = bookings.entries.get(`exchange:${each.id}`) ?? []
   const booked = [...posted, ...exchanged].filter(line => line.currency === currency)
+  // All that was held is in Stripe's books, and what was let go of beside it.
+  if (entry.startsWith('capture:') && posted.some(line => line.currency === currency)) {
+    booked.push(...releasedOf(each, bookings).map(({ amount }) => ({ amount, currency })))
+  }
   const isForeignCurrency = posted.length > 0 && posted.every(line => line.currency !== currency)
   if (posted.length === 0) {
     report.differences.push(
@@ -130,12 +138,21 @@ function compare(each: Stripe.BalanceTransaction, bookings: Bookings, seen: Set<
   } else if (isForeignCurrency && booked.length === 0) {
     report.differences.push(`${each.id}: settled in ${currency}, and its exchange is not booked yet`)
   }
+  compareFee(each, bookings, report)
+}
+
+function compareFee(each: Stripe.BalanceTransaction, bookings: Bookings, report: LedgerReport): void {
+  const currency = each.currency.toUpperCase()
   const fee = -total(bookings.entries.get(`fee:${each.id}`) ?? [])
-  if (fee !== each.fee) {
-    report.differences.push(
-      `${each.id}: Stripe's fee is ${money(each.fee, currency)}, the ledger has ${money(fee, currency)}`
-    )
-  }
+  if (fee === each.fee) return
+  report.differences.push(
+    `${each.id}: Stripe's fee is ${money(each.fee, currency)}, the ledger has ${money(fee, currency)}`
+  )
+}
+
+/** What was held of the payment, and let go of without having been captured. */
+function releasedOf(each: Stripe.BalanceTransaction, { released }: Bookings) {
+  return released.get(intentOf(each) ?? '') ?? []
 }
 
 /**
@@ -143,7 +160,7 @@ function compare(each: Stripe.BalanceTransaction, bookings: Bookings, seen: Set<
  * or once a correction has added what was missing.
  */
 async function compareUnseen(
-  { stripe }: Services,
+  { stripe, db }: Services,
   { entry, amount, currency }: BookedEntry,
   ask: boolean,
   report: LedgerReport
@@ -161,6 +178,9 @@ async function compareUnseen(
   report.compared++
   // Settled in another currency: its exchange says so.
   if (movement.currency.toUpperCase() !== currency || movement.amount === amount) return
+  const intent = entry.replace(/^capture:/, '')
+  const released = (await findBookings(db.pool, [], [intent])).released.get(intent) ?? []
+  if (movement.amount === amount + total(released)) return
   report.differences.push(
     `${movement.id}: Stripe has ${entry} for ${money(movement.amount, currency)}, the ledger has ${booked}`
   )

@@ -89,6 +89,8 @@ export function refundEntries(refund: {
       { account: 'STRIPE', currency, amount: -moved }
     ]
   })
+  // Money that never came cannot go.
+  if (status === 'RELEASED') return []
   const isBack = status === 'FAILED' || status === 'CANCELLED'
   return [entry('refund', amount), ...(isBack ? [entry('refund_returned', -amount)] : [])]
 }

@@ -64,7 +64,11 @@ export const refundStates = {
   outgoing: ['PENDING', 'SUCCEEDED'],
   /** Its money cannot be given back a second time. */
   claimed: ['REQUESTED', 'PENDING', 'SUCCEEDED'],
-  returned: ['FAILED', 'CANCELLED']
+  returned: ['FAILED', 'CANCELLED'],
+  /** Stripe let go of money that was never captured. */
+  released: ['RELEASED'],
+  /** What a charge's `amount_refunded` may count. */
+  toldByCharge: ['PENDING', 'SUCCEEDED', 'RELEASED']
 } as const satisfies Groups<RefundStatus>
 
 export const reservationStates = {

@@ -23,7 +23,7 @@ export type OrderStatus =
 
 export type PaymentStatus = 'PENDING' | 'PROCESSING' | 'AUTHORIZED' | 'SUCCEEDED' | 'FAILED' | 'CANCELLED'
 
-export type RefundStatus = 'REQUESTED' | 'REFUSED' | 'PENDING' | 'SUCCEEDED' | 'FAILED' | 'CANCELLED'
+export type RefundStatus = 'REQUESTED' | 'REFUSED' | 'PENDING' | 'SUCCEEDED' | 'FAILED' | 'CANCELLED' | 'RELEASED'
 
 export type ReservationStatus = 'HELD' | 'COMMITTED' | 'RELEASED'
 
@@ -50,6 +50,8 @@ const INTENT = 'https://docs.stripe.com/payments/paymentintents/lifecycle'
 const REFUNDS = 'https://docs.stripe.com/refunds'
 const FAILED_REFUND = 'https://docs.stripe.com/refunds#failed-refunds'
 const ERRORS = 'https://docs.stripe.com/error-low-level'
+const RELEASE =
+  'https://docs.stripe.com/changelog/basil/2025-03-31/remove-refund-from-partial-capture-and-payment-cancellation-flow'
 const REFUND = 'https://docs.stripe.com/api/refunds/object#refund_object-status'
 const DISPUTE = 'https://docs.stripe.com/disputes/how-disputes-work'
 const DELIVERY = 'https://docs.stripe.com/webhooks#event-delivery-behaviors'
@@ -61,7 +63,12 @@ const STANDARD_WEBHOOKS = 'https://github.com/standard-webhooks/standard-webhook
  */
 export const checkoutRules: readonly Rule<CheckoutStatus>[] = [
   { from: ['RECEIVED'], to: ['VERIFIED'], when: 'prices are right and the stock is held', source: DESIGN },
-  { from: ['RECEIVED'], to: ['REJECTED'], when: 'the cart, the order or the amount is refused', source: DESIGN },
+  {
+    from: ['RECEIVED'],
+    to: ['REJECTED'],
+    when: 'the cart, the order or the amount is refused, or the customer gives it up',
+    source: DESIGN
+  },
   { from: ['VERIFIED'], to: ['OPEN'], when: 'Stripe has created the Session', source: SESSION },
   { from: ['RECEIVED', 'VERIFIED'], to: ['FAILED'], when: 'Stripe refuses to create the Session', source: SESSION },
   {
@@ -209,6 +216,12 @@ export const refundRules: readonly Rule<RefundStatus>[] = [
     to: ['CANCELLED'],
     when: 'it was cancelled before it went out',
     source: REFUND
+  },
+  {
+    from: ['REQUESTED', 'REFUSED', 'PENDING', 'SUCCEEDED'],
+    to: ['RELEASED'],
+    when: 'it is none: Stripe let go of what was held and never captured, and an earlier release took it for a refund',
+    source: RELEASE
   }
 ]
 

@@ -1,6 +1,7 @@
 import Stripe from 'stripe'
 import type { Config } from '../config/config.js'
 import { MINUTE } from '../duration.js'
+import { namedPermissions } from './stripe-permission.js'
 import { PINNED_API_VERSION } from './stripe-version.js'
 
 export function createStripe(config: Config): Stripe {
@@ -53,6 +54,15 @@ export function isStripeAway(error: unknown): boolean {
 /** Stripe does not take our key, or it lacks a permission: nothing of ours goes on until a person mends it. */
 export function isKeyRefused(error: unknown): boolean {
   return classifyStripeError(error) === 'unauthorized'
+}
+
+/**
+ * The permissions that a restricted key lacks, as Stripe names them; undefined when the key itself is not taken.
+ * https://docs.stripe.com/keys/restricted-api-keys
+ */
+export function missingPermission(error: unknown): string | undefined {
+  if (!(error instanceof Error)) return undefined
+  return namedPermissions(error.message) ?? /\brak_\w+/.exec(error.message)?.[0]
 }
 
 /**

@@ -24,6 +24,8 @@ export interface CheckoutRow extends AnswerableCheckout {
   currency: string
   amount: number | null
   paymentIntentId: string | null
+  /** When Stripe last refused our API key to a job of it. */
+  keyRefusedAt: Date | null
   ipAddress: string | null
   network: string | null
   userAgent: string | null
@@ -35,6 +37,8 @@ export interface CheckoutRow extends AnswerableCheckout {
   expireReason: string | null
   /** When Stripe last refused to end its Session, or did not know it. */
   expireFailedAt: Date | null
+  /** Since when Stripe has been away whenever a job of this checkout needed it. */
+  stripeAwaySince: Date | null
   createdAt: Date
   updatedAt: Date
 }
@@ -161,6 +165,15 @@ export async function readCheckout(db: Queryable, id: string): Promise<CheckoutR
     name: 'read-checkout',
     text: 'SELECT * FROM "Checkout" WHERE "id" = $1',
     values: [id]
+  })
+  return rows[0]
+}
+
+export async function readCheckoutOfSession(db: Queryable, sessionId: string): Promise<CheckoutRow | undefined> {
+  const { rows } = await db.query({
+    name: 'read-checkout-of-session',
+    text: 'SELECT * FROM "Checkout" WHERE "sessionId" = $1',
+    values: [sessionId]
   })
   return rows[0]
 }
@@ -334,6 +347,19 @@ export async function mayPayUnseen(db: Queryable, at: Date): Promise<boolean> {
   return rows[0]?.may === true
 }
 
+/** The Session is made for a later time, for none could be made until now. False when it is not waiting for one any more. */
+export async function postponeSession(
+  db: Queryable,
+  id: string,
+  to: { sessionParams: Stripe.Checkout.SessionCreateParams; sessionExpiresAt: Date }
+): Promise<boolean> {
+  const { rowCount } = await db.query(
+    `UPDATE "Checkout" SET "sessionParams" = $2, "sessionExpiresAt" = $3 WHERE "id" = $1 AND "status" = 'VERIFIED'`,
+    [id, JSON.stringify(to.sessionParams), to.sessionExpiresAt]
+  )
+  return rowCount === 1
+}
+
 /** Which of these checkouts are in this database. */
 export async function findKnownCheckouts(db: Queryable, ids: string[]): Promise<Set<string>> {
   const { rows } = await db.query<{ id: string }>('SELECT "id" FROM "Checkout" WHERE "id" = ANY($1)', [ids])
@@ -423,9 +449,32 @@ export async function leaveOutEmail(
   )
 }
 
-/** Remembers that Stripe did not end the Session of this checkout. Locks the row. */
+/** Remembers that Stripe did not end the Session of this checkout, and tells the listeners. Locks the row. */
 export async function recordFailedExpiry(db: Queryable, id: string, now: Date): Promise<void> {
-  await db.query('UPDATE "Checkout" SET "expireFailedAt" = $2 WHERE "id" = $1', [id, now])
+  await db.query(
+    `WITH failed AS (UPDATE "Checkout" SET "expireFailedAt" = $2 WHERE "id" = $1 RETURNING "id")
+     SELECT pg_notify('${CHECKOUT_CHANGED}', "id") FROM failed`,
+    [id, now]
+  )
+}
+
+/**
+ * Says that it has to end, and forgets its derived key: the same cart is a new checkout from now on. What an earlier job
+ * has met at Stripe is over.
+ */
+export async function markGivenUp(
+  db: Queryable,
+  id: string,
+  { reason, now }: { reason: string; now: Date }
+): Promise<void> {
+  await db.query(
+    `WITH forgotten AS (
+       DELETE FROM "IdempotencyKey" WHERE "checkoutId" = $1 AND "derived"
+     )
+     UPDATE "Checkout" SET "expireReason" = COALESCE("expireReason", $2), "updatedAt" = $3,
+       "stripeAwaySince" = CASE WHEN "sessionId" IS NULL THEN "stripeAwaySince" END WHERE "id" = $1`,
+    [id, reason, now]
+  )
 }
 
 /** A checkout with what it holds and what was paid through it, for a person; null when there is none. */

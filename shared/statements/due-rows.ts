@@ -1,8 +1,10 @@
 import type { Queryable } from '../database/database.js'
 import type { RowJobName } from '../queue/jobs.js'
 import { checkoutStates, eventStates, notificationStates, refundStates } from '../rules/state-groups.js'
+import { CHECKOUT_CHANGED } from './checkouts.js'
 import { oneOf } from './states.js'
 
+const CHECKOUT_PAYABLE = oneOf(checkoutStates.payable)
 const CHECKOUT_IN_FLIGHT = oneOf(checkoutStates.inFlight)
 const EVENT_RECEIVED = oneOf(eventStates.received)
 const REFUND_REQUESTED = oneOf(refundStates.requested)
@@ -64,6 +66,7 @@ export async function countServerError(
 const ASKING: Partial<Record<RowJobName, 'Checkout' | 'WebhookEvent' | 'Refund'>> = {
   'price-verification': 'Checkout',
   'session-creation': 'Checkout',
+  'session-expiry': 'Checkout',
   'webhook-processing': 'WebhookEvent',
   'refund-creation': 'Refund'
 }
@@ -76,22 +79,41 @@ export async function markStripeAway(
 ): Promise<void> {
   const table = ASKING[row.job]
   if (table === undefined) return
-  await db.query(
-    `UPDATE "${table}" SET "stripeAwaySince" = CASE WHEN $2::boolean THEN COALESCE("stripeAwaySince", $3) END
-     WHERE "id" = $1 AND ("stripeAwaySince" IS NULL) = $2`,
-    [row.id, failure.isAway, failure.now]
-  )
+  // It fails while there is no Session yet, too, which says nothing about Stripe.
+  if (row.job === 'session-expiry' && !failure.isAway) return
+  if (table === 'Checkout') {
+    const asked = 'UPDATE "Checkout" SET "keyRefusedAt" = NULL WHERE "id" = $1 AND "keyRefusedAt" IS NOT NULL'
+    await db.query(asked, [row.id])
+  }
+  const changed = `UPDATE "${table}" SET "stripeAwaySince" = CASE WHEN $2::boolean THEN COALESCE("stripeAwaySince", $3) END
+     WHERE "id" = $1 AND ("stripeAwaySince" IS NULL) = $2 RETURNING "id"`
+  // Somebody may wait for it.
+  const tell =
+    table === 'Checkout' ? `SELECT pg_notify('${CHECKOUT_CHANGED}', "id") FROM changed` : 'SELECT FROM changed'
+  await db.query(`WITH changed AS (${changed}) ${tell}`, [row.id, failure.isAway, failure.now])
 }
 
-/** A job's try has failed because Stripe refuses our key: its row waits for that with all others, and is not stuck. */
-export async function markKeyRefused(db: Queryable, row: DueRow): Promise<void> {
+/**
+ * A job's try has failed because Stripe refuses our key: its row waits for that with all others, and is not stuck. Whoever
+ * waits for a checkout is told.
+ */
+export async function markKeyRefused(db: Queryable, row: DueRow, now: Date): Promise<void> {
   const table = ASKING[row.job]
   if (table === undefined) return
-  const [set, when] = table === 'Checkout' ? [', "requeues" = 0', ' OR "requeues" > 0'] : ['', '']
-  await db.query(
-    `UPDATE "${table}" SET "stripeAwaySince" = NULL${set} WHERE "id" = $1 AND ("stripeAwaySince" IS NOT NULL${when})`,
-    [row.id]
-  )
+  if (table === 'Checkout') {
+    await db.query(
+      `WITH waiting AS (
+         UPDATE "Checkout" SET "stripeAwaySince" = NULL, "requeues" = 0, "keyRefusedAt" = $2
+         WHERE "id" = $1 AND "status" ${CHECKOUT_PAYABLE} RETURNING "id"
+       )
+       SELECT pg_notify('${CHECKOUT_CHANGED}', "id") FROM waiting`,
+      [row.id, now]
+    )
+    return
+  }
+  await db.query(`UPDATE "${table}" SET "stripeAwaySince" = NULL WHERE "id" = $1 AND "stripeAwaySince" IS NOT NULL`, [
+    row.id
+  ])
 }
 
 export interface WaitingForStripe {

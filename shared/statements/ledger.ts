@@ -10,14 +10,18 @@ export interface UnbookedPayment {
   orderId: string
   chargeId: string
   captured: number
+  /** What was let go of without having been captured, and stands in Stripe's books as captured and refunded. */
+  released: number
   currency: string
 }
 
 /** Captured payments whose balance transaction is not known yet, those first that were never asked about. */
 export async function findUnbookedPayments(db: Queryable, limit: number): Promise<UnbookedPayment[]> {
   const { rows } = await db.query<UnbookedPayment>(
-    `SELECT "paymentIntentId", "orderId", "chargeId", "captured", "currency" FROM "Payment"
-     WHERE "status" ${SUCCEEDED} AND "captured" > 0 AND "chargeId" IS NOT NULL AND "balanceTransactionId" IS NULL
+    `SELECT "paymentIntentId", "orderId", "chargeId", "captured", "currency",
+       (SELECT COALESCE(sum(r."amount"), 0) FROM "Refund" r
+        WHERE r."paymentIntentId" = p."paymentIntentId" AND r."status" ${oneOf(refundStates.released)})::bigint AS "released"
+     FROM "Payment" p WHERE "status" ${SUCCEEDED} AND "captured" > 0 AND "chargeId" IS NOT NULL AND "balanceTransactionId" IS NULL
      ORDER BY "askedAt" NULLS FIRST, "createdAt" LIMIT $1`,
     [limit]
   )
@@ -48,17 +52,21 @@ export interface UnbookedRefund {
 
 /**
  * Refunds of payments that were settled in another currency, whose own exchange, or that of their return, is not booked
- * yet; those first that were never asked about.
+ * yet, and what was let go of, for the fee that came back with it; those first that were never asked about.
  */
 export async function findUnbookedRefunds(db: Queryable, limit: number): Promise<UnbookedRefund[]> {
   const { rows } = await db.query<UnbookedRefund>(
-    `SELECT r."id", r."stripeId", r."orderId", r."amount", r."currency" FROM "Refund" r JOIN "Payment" p USING ("paymentIntentId")
+    `SELECT "id", "stripeId", "orderId", "amount", "currency" FROM (
+     SELECT r.* FROM "Refund" r JOIN "Payment" p USING ("paymentIntentId")
      WHERE r."stripeId" IS NOT NULL AND p."balanceTransactionId" IS NOT NULL
        AND (r."balanceTransactionId" IS NULL OR (r."returnTransactionId" IS NULL AND r."status" ${oneOf(refundStates.returned)}))
        -- The first condition has an index of its own, which is empty where no payment was exchanged.
        AND r."orderId" IN (SELECT "orderId" FROM "LedgerPosting" WHERE "account" = 'EXCHANGE')
        AND EXISTS (SELECT FROM "LedgerPosting" l WHERE l."entry" = 'exchange:' || p."balanceTransactionId")
-     ORDER BY r."askedAt" NULLS FIRST, r."createdAt" LIMIT $1`,
+     UNION
+     SELECT r.* FROM "Refund" r JOIN "Payment" p USING ("paymentIntentId")
+     WHERE r."status" ${oneOf(refundStates.released)} AND r."balanceTransactionId" IS NULL AND p."balanceTransactionId" IS NOT NULL
+     ) AS unbooked ORDER BY "askedAt" NULLS FIRST, "createdAt" LIMIT $1`,
     [limit]
   )
   return rows
@@ -168,6 +176,8 @@ export interface Bookings {
   entries: Map<string, { amount: number; currency: string }[]>
   /** Those of the PaymentIntents that are of this shop. */
   intents: Set<string>
+  /** What of each was let go of without having been captured, by the refund that Stripe made of it. */
+  released: Map<string, { refund: string; amount: number }[]>
 }
 
 /** What the ledger has under these entries and for these PaymentIntents. */
@@ -185,7 +195,18 @@ export async function findBookings(db: Queryable, keys: string[], paymentIntentI
   )
   const entries = new Map<string, { amount: number; currency: string }[]>()
   for (const { entry, ...posted } of rows) entries.set(entry, [...(entries.get(entry) ?? []), posted])
-  return { entries, intents }
+  return { entries, intents, released: await findReleased(db, [...intents]) }
+}
+
+async function findReleased(db: Queryable, paymentIntentIds: string[]): Promise<Bookings['released']> {
+  const { rows } = await db.query<{ paymentIntentId: string; refund: string; amount: number }>(
+    `SELECT "paymentIntentId", "stripeId" AS refund, "amount" FROM "Refund"
+     WHERE "paymentIntentId" = ANY($1) AND "status" ${oneOf(refundStates.released)}`,
+    [paymentIntentIds]
+  )
+  const released: Bookings['released'] = new Map()
+  for (const { paymentIntentId: id, ...each } of rows) released.set(id, [...(released.get(id) ?? []), each])
+  return released
 }
 
 export interface UnbalancedOrder {

@@ -4,10 +4,9 @@ import { type LedgerEntry, refundEntries } from '../rules/ledger-entries.js'
 import type { Restock } from '../rules/restock.js'
 import { refundStates } from '../rules/state-groups.js'
 import { type RefundStatus, refundRules, sourcesOf } from '../rules/transitions.js'
-import { isBooked, postEntries } from './ledger.js'
+import { isBooked, postEntries, readEntry } from './ledger.js'
 import { move, noneOf, oneOf, quoted } from './states.js'
 
-const OUTGOING = oneOf(refundStates.outgoing)
 const CLAIMED = oneOf(refundStates.claimed)
 const REFUSE = move(refundRules, 'REFUSED')
 
@@ -66,6 +65,12 @@ export async function requestRefund(db: Queryable, r: RefundRequest): Promise<vo
 export async function readRefund(db: Queryable, id: string): Promise<RefundRow | undefined> {
   const { rows } = await db.query<RefundRow>('SELECT * FROM "Refund" WHERE "id" = $1', [id])
   return rows[0]
+}
+
+/** Somebody has asked for this refund here. */
+export async function isRequested(db: Queryable, id: string): Promise<boolean> {
+  const { rowCount } = await db.query('SELECT FROM "Refund" WHERE "id" = $1 AND "requestKey" IS NOT NULL', [id])
+  return rowCount === 1
 }
 
 export async function findRefundByKey(db: Queryable, requestKey: string): Promise<RefundRow | undefined> {
@@ -153,6 +158,7 @@ export async function recordRefund(
   const entries = refundEntries({ ...refund, stripeId: r.stripeId })
   await postEntries(db, entries, r.now)
   if (refund.status !== before?.status) await postReturnAgain(db, entries, r.now)
+  if (refund.status === 'RELEASED' && before?.status !== 'RELEASED') await unpost(db, r)
   return { ...refund, before: before?.status ?? null }
 }
 
@@ -165,6 +171,14 @@ async function postReturnAgain(db: Queryable, entries: LedgerEntry[], now: Date)
   if (returned === undefined || !(await isBooked(db, `correction:refused-${returned.source}`))) return
   const again = { ...returned, key: `correction:returned-${returned.source}`, source: returned.key }
   await postEntries(db, [again], now)
+}
+
+/** A release before this one has booked it as a refund: taken back by an entry beside that. */
+async function unpost(db: Queryable, { stripeId, orderId, now }: RefundRecord): Promise<void> {
+  const booked = await readEntry(db, `refund:${stripeId}`)
+  if (booked === undefined) return
+  const lines = booked.lines.map(line => ({ ...line, amount: -line.amount }))
+  await postEntries(db, [{ key: `correction:released-${stripeId}`, orderId, source: booked.key, lines }], now)
 }
 
 /** Ends a refund that Stripe has refused to make; should Stripe have made it after all, recordRefund() follows that. */
@@ -198,11 +212,14 @@ export async function countAnsweredRequests(db: Queryable, orderId: string, keyP
   return rows[0]?.count ?? 0
 }
 
-/** What Stripe knows of the refunds of one payment: their sum without those that came back. */
+/**
+ * What Stripe counts as refunded of one payment: without what came back, and with what was let go of and never captured
+ * where that is a refund of Stripe's.
+ */
 export async function refundedAtStripe(db: Queryable, paymentIntentId: string): Promise<number> {
   const { rows } = await db.query<{ amount: number }>(
     `SELECT COALESCE(sum("amount"), 0)::bigint AS amount FROM "Refund"
-     WHERE "paymentIntentId" = $1 AND "status" ${OUTGOING}`,
+     WHERE "paymentIntentId" = $1 AND "status" ${oneOf(refundStates.toldByCharge)}`,
     [paymentIntentId]
   )
   return rows[0]?.amount ?? 0

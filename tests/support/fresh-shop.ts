@@ -1,11 +1,8 @@
 import type { Shopper } from '../../local/shopper.js'
 import type { SimulatorOptions } from '../../simulator/start.js'
+import { QUIET } from './settings.js'
 import { openShop, type Shop } from './shop.js'
 
-/** Nothing asks Stripe by itself for what was not delivered. */
-export const QUIET = { RECONCILE_CRON: '0 0 1 1 *', RECONCILE_GRACE_MINUTES: '0' }
-/** The sweep stays out of the way of tests that run a job themselves, too. */
-export const BY_HAND = { ...QUIET, SWEEP_AFTER_SECONDS: '3600', SWEEP_EVERY_SECONDS: '3600', STRIPE_MAX_RETRIES: '0' }
 export const JOB = { id: 'test', attempt: 1, isLastAttempt: false }
 
 const shops: Shop[] = []

@@ -2422,6 +2422,7 @@ export const CheckoutScalarFieldEnum = {
   risk: 'risk',
   requeues: 'requeues',
   stripeAwaySince: 'stripeAwaySince',
+  keyRefusedAt: 'keyRefusedAt',
   serverErrors: 'serverErrors',
   sessionParams: 'sessionParams',
   expireReason: 'expireReason',

@@ -60,6 +60,7 @@ export type CheckoutMinAggregateOutputType = {
   risk: string | null
   requeues: number | null
   stripeAwaySince: Date | null
+  keyRefusedAt: Date | null
   serverErrors: number | null
   expireReason: string | null
   expireFailedAt: Date | null
@@ -89,6 +90,7 @@ export type CheckoutMaxAggregateOutputType = {
   risk: string | null
   requeues: number | null
   stripeAwaySince: Date | null
+  keyRefusedAt: Date | null
   serverErrors: number | null
   expireReason: string | null
   expireFailedAt: Date | null
@@ -121,6 +123,7 @@ export type CheckoutCountAggregateOutputType = {
   risk: number
   requeues: number
   stripeAwaySince: number
+  keyRefusedAt: number
   serverErrors: number
   sessionParams: number
   expireReason: number
@@ -165,6 +168,7 @@ export type CheckoutMinAggregateInputType = {
   risk?: true
   requeues?: true
   stripeAwaySince?: true
+  keyRefusedAt?: true
   serverErrors?: true
   expireReason?: true
   expireFailedAt?: true
@@ -194,6 +198,7 @@ export type CheckoutMaxAggregateInputType = {
   risk?: true
   requeues?: true
   stripeAwaySince?: true
+  keyRefusedAt?: true
   serverErrors?: true
   expireReason?: true
   expireFailedAt?: true
@@ -226,6 +231,7 @@ export type CheckoutCountAggregateInputType = {
   risk?: true
   requeues?: true
   stripeAwaySince?: true
+  keyRefusedAt?: true
   serverErrors?: true
   sessionParams?: true
   expireReason?: true
@@ -346,6 +352,7 @@ export type CheckoutGroupByOutputType = {
   risk: string | null
   requeues: number
   stripeAwaySince: Date | null
+  keyRefusedAt: Date | null
   serverErrors: number
   sessionParams: runtime.JsonValue | null
   expireReason: string | null
@@ -402,6 +409,7 @@ export type CheckoutWhereInput = {
   risk?: Prisma.StringNullableFilter<"Checkout"> | string | null
   requeues?: Prisma.IntFilter<"Checkout"> | number
   stripeAwaySince?: Prisma.DateTimeNullableFilter<"Checkout"> | Date | string | null
+  keyRefusedAt?: Prisma.DateTimeNullableFilter<"Checkout"> | Date | string | null
   serverErrors?: Prisma.IntFilter<"Checkout"> | number
   sessionParams?: Prisma.JsonNullableFilter<"Checkout">
   expireReason?: Prisma.StringNullableFilter<"Checkout"> | string | null
@@ -438,6 +446,7 @@ export type CheckoutOrderByWithRelationInput = {
   risk?: Prisma.SortOrderInput | Prisma.SortOrder
   requeues?: Prisma.SortOrder
   stripeAwaySince?: Prisma.SortOrderInput | Prisma.SortOrder
+  keyRefusedAt?: Prisma.SortOrderInput | Prisma.SortOrder
   serverErrors?: Prisma.SortOrder
   sessionParams?: Prisma.SortOrderInput | Prisma.SortOrder
   expireReason?: Prisma.SortOrderInput | Prisma.SortOrder
@@ -477,6 +486,7 @@ export type CheckoutWhereUniqueInput = Prisma.AtLeast<{
   risk?: Prisma.StringNullableFilter<"Checkout"> | string | null
   requeues?: Prisma.IntFilter<"Checkout"> | number
   stripeAwaySince?: Prisma.DateTimeNullableFilter<"Checkout"> | Date | string | null
+  keyRefusedAt?: Prisma.DateTimeNullableFilter<"Checkout"> | Date | string | null
   serverErrors?: Prisma.IntFilter<"Checkout"> | number
   sessionParams?: Prisma.JsonNullableFilter<"Checkout">
   expireReason?: Prisma.StringNullableFilter<"Checkout"> | string | null
@@ -513,6 +523,7 @@ export type CheckoutOrderByWithAggregationInput = {
   risk?: Prisma.SortOrderInput | Prisma.SortOrder
   requeues?: Prisma.SortOrder
   stripeAwaySince?: Prisma.SortOrderInput | Prisma.SortOrder
+  keyRefusedAt?: Prisma.SortOrderInput | Prisma.SortOrder
   serverErrors?: Prisma.SortOrder
   sessionParams?: Prisma.SortOrderInput | Prisma.SortOrder
   expireReason?: Prisma.SortOrderInput | Prisma.SortOrder
@@ -554,6 +565,7 @@ export type CheckoutScalarWhereWithAggregatesInput = {
   risk?: Prisma.StringNullableWithAggregatesFilter<"Checkout"> | string | null
   requeues?: Prisma.IntWithAggregatesFilter<"Checkout"> | number
   stripeAwaySince?: Prisma.DateTimeNullableWithAggregatesFilter<"Checkout"> | Date | string | null
+  keyRefusedAt?: Prisma.DateTimeNullableWithAggregatesFilter<"Checkout"> | Date | string | null
   serverErrors?: Prisma.IntWithAggregatesFilter<"Checkout"> | number
   sessionParams?: Prisma.JsonNullableWithAggregatesFilter<"Checkout">
   expireReason?: Prisma.StringNullableWithAggregatesFilter<"Checkout"> | string | null
@@ -586,6 +598,7 @@ export type CheckoutCreateInput = {
   risk?: string | null
   requeues?: number
   stripeAwaySince?: Date | string | null
+  keyRefusedAt?: Date | string | null
   serverErrors?: number
   sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   expireReason?: string | null
@@ -622,6 +635,7 @@ export type CheckoutUncheckedCreateInput = {
   risk?: string | null
   requeues?: number
   stripeAwaySince?: Date | string | null
+  keyRefusedAt?: Date | string | null
   serverErrors?: number
   sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   expireReason?: string | null
@@ -656,6 +670,7 @@ export type CheckoutUpdateInput = {
   risk?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requeues?: Prisma.IntFieldUpdateOperationsInput | number
   stripeAwaySince?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  keyRefusedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   serverErrors?: Prisma.IntFieldUpdateOperationsInput | number
   sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   expireReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -692,6 +707,7 @@ export type CheckoutUncheckedUpdateInput = {
   risk?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requeues?: Prisma.IntFieldUpdateOperationsInput | number
   stripeAwaySince?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  keyRefusedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   serverErrors?: Prisma.IntFieldUpdateOperationsInput | number
   sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   expireReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -727,6 +743,7 @@ export type CheckoutCreateManyInput = {
   risk?: string | null
   requeues?: number
   stripeAwaySince?: Date | string | null
+  keyRefusedAt?: Date | string | null
   serverErrors?: number
   sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   expireReason?: string | null
@@ -759,6 +776,7 @@ export type CheckoutUpdateManyMutationInput = {
   risk?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requeues?: Prisma.IntFieldUpdateOperationsInput | number
   stripeAwaySince?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  keyRefusedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   serverErrors?: Prisma.IntFieldUpdateOperationsInput | number
   sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   expireReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -792,6 +810,7 @@ export type CheckoutUncheckedUpdateManyInput = {
   risk?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requeues?: Prisma.IntFieldUpdateOperationsInput | number
   stripeAwaySince?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  keyRefusedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   serverErrors?: Prisma.IntFieldUpdateOperationsInput | number
   sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   expireReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -835,6 +854,7 @@ export type CheckoutCountOrderByAggregateInput = {
   risk?: Prisma.SortOrder
   requeues?: Prisma.SortOrder
   stripeAwaySince?: Prisma.SortOrder
+  keyRefusedAt?: Prisma.SortOrder
   serverErrors?: Prisma.SortOrder
   sessionParams?: Prisma.SortOrder
   expireReason?: Prisma.SortOrder
@@ -871,6 +891,7 @@ export type CheckoutMaxOrderByAggregateInput = {
   risk?: Prisma.SortOrder
   requeues?: Prisma.SortOrder
   stripeAwaySince?: Prisma.SortOrder
+  keyRefusedAt?: Prisma.SortOrder
   serverErrors?: Prisma.SortOrder
   expireReason?: Prisma.SortOrder
   expireFailedAt?: Prisma.SortOrder
@@ -900,6 +921,7 @@ export type CheckoutMinOrderByAggregateInput = {
   risk?: Prisma.SortOrder
   requeues?: Prisma.SortOrder
   stripeAwaySince?: Prisma.SortOrder
+  keyRefusedAt?: Prisma.SortOrder
   serverErrors?: Prisma.SortOrder
   expireReason?: Prisma.SortOrder
   expireFailedAt?: Prisma.SortOrder
@@ -1016,6 +1038,7 @@ export type CheckoutCreateWithoutOrderInput = {
   risk?: string | null
   requeues?: number
   stripeAwaySince?: Date | string | null
+  keyRefusedAt?: Date | string | null
   serverErrors?: number
   sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   expireReason?: string | null
@@ -1050,6 +1073,7 @@ export type CheckoutUncheckedCreateWithoutOrderInput = {
   risk?: string | null
   requeues?: number
   stripeAwaySince?: Date | string | null
+  keyRefusedAt?: Date | string | null
   serverErrors?: number
   sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   expireReason?: string | null
@@ -1114,6 +1138,7 @@ export type CheckoutScalarWhereInput = {
   risk?: Prisma.StringNullableFilter<"Checkout"> | string | null
   requeues?: Prisma.IntFilter<"Checkout"> | number
   stripeAwaySince?: Prisma.DateTimeNullableFilter<"Checkout"> | Date | string | null
+  keyRefusedAt?: Prisma.DateTimeNullableFilter<"Checkout"> | Date | string | null
   serverErrors?: Prisma.IntFilter<"Checkout"> | number
   sessionParams?: Prisma.JsonNullableFilter<"Checkout">
   expireReason?: Prisma.StringNullableFilter<"Checkout"> | string | null
@@ -1146,6 +1171,7 @@ export type CheckoutCreateWithoutReservationsInput = {
   risk?: string | null
   requeues?: number
   stripeAwaySince?: Date | string | null
+  keyRefusedAt?: Date | string | null
   serverErrors?: number
   sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   expireReason?: string | null
@@ -1181,6 +1207,7 @@ export type CheckoutUncheckedCreateWithoutReservationsInput = {
   risk?: string | null
   requeues?: number
   stripeAwaySince?: Date | string | null
+  keyRefusedAt?: Date | string | null
   serverErrors?: number
   sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   expireReason?: string | null
@@ -1230,6 +1257,7 @@ export type CheckoutUpdateWithoutReservationsInput = {
   risk?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requeues?: Prisma.IntFieldUpdateOperationsInput | number
   stripeAwaySince?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  keyRefusedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   serverErrors?: Prisma.IntFieldUpdateOperationsInput | number
   sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   expireReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -1265,6 +1293,7 @@ export type CheckoutUncheckedUpdateWithoutReservationsInput = {
   risk?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requeues?: Prisma.IntFieldUpdateOperationsInput | number
   stripeAwaySince?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  keyRefusedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   serverErrors?: Prisma.IntFieldUpdateOperationsInput | number
   sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   expireReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -1298,6 +1327,7 @@ export type CheckoutCreateWithoutPaymentsInput = {
   risk?: string | null
   requeues?: number
   stripeAwaySince?: Date | string | null
+  keyRefusedAt?: Date | string | null
   serverErrors?: number
   sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   expireReason?: string | null
@@ -1333,6 +1363,7 @@ export type CheckoutUncheckedCreateWithoutPaymentsInput = {
   risk?: string | null
   requeues?: number
   stripeAwaySince?: Date | string | null
+  keyRefusedAt?: Date | string | null
   serverErrors?: number
   sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   expireReason?: string | null
@@ -1382,6 +1413,7 @@ export type CheckoutUpdateWithoutPaymentsInput = {
   risk?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requeues?: Prisma.IntFieldUpdateOperationsInput | number
   stripeAwaySince?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  keyRefusedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   serverErrors?: Prisma.IntFieldUpdateOperationsInput | number
   sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   expireReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -1417,6 +1449,7 @@ export type CheckoutUncheckedUpdateWithoutPaymentsInput = {
   risk?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requeues?: Prisma.IntFieldUpdateOperationsInput | number
   stripeAwaySince?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  keyRefusedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   serverErrors?: Prisma.IntFieldUpdateOperationsInput | number
   sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   expireReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -1450,6 +1483,7 @@ export type CheckoutCreateManyOrderInput = {
   risk?: string | null
   requeues?: number
   stripeAwaySince?: Date | string | null
+  keyRefusedAt?: Date | string | null
   serverErrors?: number
   sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   expireReason?: string | null
@@ -1482,6 +1516,7 @@ export type CheckoutUpdateWithoutOrderInput = {
   risk?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requeues?: Prisma.IntFieldUpdateOperationsInput | number
   stripeAwaySince?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  keyRefusedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   serverErrors?: Prisma.IntFieldUpdateOperationsInput | number
   sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   expireReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -1516,6 +1551,7 @@ export type CheckoutUncheckedUpdateWithoutOrderInput = {
   risk?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requeues?: Prisma.IntFieldUpdateOperationsInput | number
   stripeAwaySince?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  keyRefusedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   serverErrors?: Prisma.IntFieldUpdateOperationsInput | number
   sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   expireReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -1550,6 +1586,7 @@ export type CheckoutUncheckedUpdateManyWithoutOrderInput = {
   risk?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requeues?: Prisma.IntFieldUpdateOperationsInput | number
   stripeAwaySince?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  keyRefusedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   serverErrors?: Prisma.IntFieldUpdateOperationsInput | number
   sessionParams?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   expireReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -1623,6 +1660,7 @@ export type CheckoutSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs
   risk?: boolean
   requeues?: boolean
   stripeAwaySince?: boolean
+  keyRefusedAt?: boolean
   serverErrors?: boolean
   sessionParams?: boolean
   expireReason?: boolean
@@ -1660,6 +1698,7 @@ export type CheckoutSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Exte
   risk?: boolean
   requeues?: boolean
   stripeAwaySince?: boolean
+  keyRefusedAt?: boolean
   serverErrors?: boolean
   sessionParams?: boolean
   expireReason?: boolean
@@ -1694,6 +1733,7 @@ export type CheckoutSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Exte
   risk?: boolean
   requeues?: boolean
   stripeAwaySince?: boolean
+  keyRefusedAt?: boolean
   serverErrors?: boolean
   sessionParams?: boolean
   expireReason?: boolean
@@ -1728,6 +1768,7 @@ export type CheckoutSelectScalar = {
   risk?: boolean
   requeues?: boolean
   stripeAwaySince?: boolean
+  keyRefusedAt?: boolean
   serverErrors?: boolean
   sessionParams?: boolean
   expireReason?: boolean
@@ -1736,7 +1777,7 @@ export type CheckoutSelectScalar = {
   updatedAt?: boolean
 }
 
-export type CheckoutOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "userId" | "email" | "orderId" | "ownsOrder" | "status" | "cart" | "metadata" | "currency" | "amount" | "sessionId" | "sessionUrl" | "sessionExpiresAt" | "paymentIntentId" | "refusal" | "idempotencyKey" | "requestId" | "ipAddress" | "network" | "userAgent" | "askedAt" | "risk" | "requeues" | "stripeAwaySince" | "serverErrors" | "sessionParams" | "expireReason" | "expireFailedAt" | "createdAt" | "updatedAt", ExtArgs["result"]["checkout"]>
+export type CheckoutOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "userId" | "email" | "orderId" | "ownsOrder" | "status" | "cart" | "metadata" | "currency" | "amount" | "sessionId" | "sessionUrl" | "sessionExpiresAt" | "paymentIntentId" | "refusal" | "idempotencyKey" | "requestId" | "ipAddress" | "network" | "userAgent" | "askedAt" | "risk" | "requeues" | "stripeAwaySince" | "keyRefusedAt" | "serverErrors" | "sessionParams" | "expireReason" | "expireFailedAt" | "createdAt" | "updatedAt", ExtArgs["result"]["checkout"]>
 export type CheckoutInclude<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   order?: boolean | Prisma.Checkout$orderArgs<ExtArgs>
   reservations?: boolean | Prisma.Checkout$reservationsArgs<ExtArgs>
@@ -1800,6 +1841,10 @@ export type $CheckoutPayload<ExtArgs extends runtime.Types.Extensions.InternalAr
      * Since when Stripe has been away whenever a job of this row needed it; null when the last try failed otherwise.
      */
     stripeAwaySince: Date | null
+    /**
+     * When Stripe last refused our API key to a job of this row; null when the last try failed otherwise.
+     */
+    keyRefusedAt: Date | null
     /**
      * How often Stripe met an error of its own while it created the Session, or refused the e-mail: each needs another
      * idempotency key.
@@ -2269,6 +2314,7 @@ export interface CheckoutFieldRefs {
   readonly risk: Prisma.FieldRef<"Checkout", 'String'>
   readonly requeues: Prisma.FieldRef<"Checkout", 'Int'>
   readonly stripeAwaySince: Prisma.FieldRef<"Checkout", 'DateTime'>
+  readonly keyRefusedAt: Prisma.FieldRef<"Checkout", 'DateTime'>
   readonly serverErrors: Prisma.FieldRef<"Checkout", 'Int'>
   readonly sessionParams: Prisma.FieldRef<"Checkout", 'Json'>
   readonly expireReason: Prisma.FieldRef<"Checkout", 'String'>

@@ -1,7 +1,7 @@
 import type Stripe from 'stripe'
+import { permissionsIn } from '../../runtime/stripe-permission.js'
 import type { Check } from '../check.js'
 import { type Finding, fine, must, should, Unseen } from '../finding.js'
-import { permissionsIn } from '../stripe-permission.js'
 
 /** Whose account the key is of, and whether it can take money in the shop's currency. */
 export const stripeAccount: Check = {

@@ -1,8 +1,8 @@
 import Stripe from 'stripe'
+import { permissionsIn } from '../../runtime/stripe-permission.js'
 import type { Check } from '../check.js'
 import { type Finding, fine, must, should } from '../finding.js'
 import { stripeCalls } from '../stripe-calls.js'
-import { permissionsIn } from '../stripe-permission.js'
 
 /** What a restricted key lacks of what the pipeline asks of Stripe. */
 export const stripePermissions: Check = {

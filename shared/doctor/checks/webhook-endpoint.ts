@@ -1,10 +1,10 @@
 import Stripe from 'stripe'
 import type { Config } from '../../config/config.js'
 import { neededEventTypes } from '../../orders/events/handlers.js'
+import { permissionsIn } from '../../runtime/stripe-permission.js'
 import { PINNED_API_VERSION } from '../../runtime/stripe-version.js'
 import type { Check } from '../check.js'
 import { type Finding, fine, must, should } from '../finding.js'
-import { permissionsIn } from '../stripe-permission.js'
 
 /** Where the ingress takes deliveries, below whatever name a proxy gives it. */
 const PATH = '/api/stripe/webhook'

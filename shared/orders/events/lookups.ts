@@ -26,6 +26,7 @@ export class Lookups {
     return this.#get('intent', id)
   }
 
+  /** With its balance transaction. */
   charge(id: string): Stripe.Charge | null {
     return this.#get('charge', id)
   }
@@ -57,7 +58,7 @@ async function fetchObject(stripe: Stripe, kind: Kind, id: string): Promise<unkn
       case 'intent':
         return await stripe.paymentIntents.retrieve(id)
       case 'charge':
-        return await stripe.charges.retrieve(id)
+        return await stripe.charges.retrieve(id, { expand: ['balance_transaction'] })
       case 'refunds':
         return await listRefunds(stripe, id)
     }

@@ -153,9 +153,7 @@ async function followRefunds(
   charge: Stripe.Charge,
   paymentIntentId: string
 ): Promise<boolean> {
-  // What a partial capture leaves counts as refunded, though no refund says so.
-  const left = amountOf(charge.amount, 'amount') - amountOf(charge.amount_captured, 'amount_captured')
-  const stated = amountOf(charge.amount_refunded, 'amount_refunded') - left
+  const stated = amountOf(charge.amount_refunded, 'amount_refunded')
   if (stated === 0 || stated === (await refundedAtStripe(context.client, paymentIntentId))) return false
   for (const refund of context.lookups.refunds(paymentIntentId))
     await applyRefund(context, { checkout, paymentIntentId }, refund)

@@ -22,6 +22,7 @@ import {
   textOf
 } from './context.js'
 import { lockPaid, type Paid } from './owner.js'
+import { isRelease } from './release.js'
 
 /** https://docs.stripe.com/refunds#refund-events */
 export const refundHandlers: Record<string, EventHandler> = {
@@ -37,21 +38,20 @@ async function onRefund(context: EventContext) {
   if (paid === undefined) return NOT_OURS
   const { checkout } = paid
   const inner = about(context, checkout)
-  await applyRefund(inner, paid, refund)
+  const released = await applyRefund(inner, paid, refund)
   await advanceOrder(inner, checkout.orderId)
-  return processed(checkout, `refund ${refund.id} is ${refund.status}`)
+  if (!released) return processed(checkout, `refund ${refund.id} is ${refund.status}`)
+  return processed(checkout, `no refund: ${refund.id} let go of what was held and never captured`)
 }
 
-/** Records a refund as Stripe has it. */
-export async function applyRefund(
-  context: Omit<EventContext, 'row' | 'event' | 'lookups'>,
-  { checkout, paymentIntentId }: Paid,
-  refund: Stripe.Refund
-): Promise<void> {
+/** Records a refund as Stripe has it. Returns whether it is none: what was held was let go of. */
+export async function applyRefund(context: EventContext, paid: Paid, refund: Stripe.Refund): Promise<boolean> {
   const { client, services, trail } = context
+  const { checkout, paymentIntentId } = paid
   const currency = currencyOf(refund.currency)
   const amount = amountOf(refund.amount, 'amount')
   if (amount === 0) refuse('amount', amount, 'more than nothing')
+  const released = await isRelease(context, paid, refund)
   await ensurePayment(context, checkout, { paymentIntentId, amount, currency })
   const known = await recordRefund(client, {
     stripeId: refund.id,
@@ -59,7 +59,7 @@ export async function applyRefund(
     newId: newId(),
     paymentIntentId,
     orderId: checkout.orderId,
-    status: statusOf(refund),
+    status: released ? 'RELEASED' : statusOf(refund),
     amount,
     currency,
     reason: optional(textOf, refund.reason, 'reason') ?? null,
@@ -67,7 +67,7 @@ export async function applyRefund(
     restock: restockOf(refund.metadata),
     now: services.now()
   })
-  if (known.status === known.before) return
+  if (known.status === known.before) return released
   const failed = known.status === 'FAILED'
   await writeAudit(client, {
     action: `refund_${known.status.toLowerCase()}`,
@@ -88,10 +88,11 @@ export async function applyRefund(
     const reason = `refund ${refund.id} of ${paymentIntentId} failed: ${known.failureReason ?? 'no reason given'}`
     await alert(client, services.log, 'refund_failed', { ...trail, reason })
   }
+  return released
 }
 
 /** https://docs.stripe.com/api/refunds/object#refund_object-status; what is not known yet is taken for pending. */
-export function statusOf(refund: Stripe.Refund): Exclude<RefundStatus, 'REQUESTED' | 'REFUSED'> {
+export function statusOf(refund: Stripe.Refund): Exclude<RefundStatus, 'REQUESTED' | 'REFUSED' | 'RELEASED'> {
   const status = optional(textOf, refund.status, 'status')
   if (status === 'succeeded') return 'SUCCEEDED'
   if (status === 'failed') return 'FAILED'

@@ -3,6 +3,7 @@ import { SECOND } from '../../duration.js'
 import { type MinorUnits, toDecimalString } from '../../money.js'
 import { statusOf as refundStatusOf } from '../../orders/events/refund.js'
 import { type SyntheticEvent, sessionEvent } from '../../orders/synthetic-events.js'
+import { meaningOf } from '../../rules/released-holds.js'
 import { isEnded } from '../../rules/state-groups.js'
 import type { CheckoutStatus, PaymentStatus } from '../../rules/transitions.js'
 import type { PaymentFacts } from '../../statements/payment-facts.js'
@@ -110,7 +111,7 @@ function checkoutStatusOf(session: Stripe.Checkout.Session, intent: Stripe.Payme
 function refundDifferences({ refunds }: PaymentFacts, at: AtStripe): Difference[] {
   const known = at.refunds.flatMap(refund => {
     const known = refunds.find(row => row.stripeId === refund.id)
-    const status = refundStatusOf(refund)
+    const status = known?.status === 'RELEASED' || isRelease(refund, known, at) ? 'RELEASED' : refundStatusOf(refund)
     const differences =
       known === undefined
         ? [`refund ${refund.id} is missing, Stripe has it ${status}`]
@@ -124,6 +125,15 @@ function refundDifferences({ refunds }: PaymentFacts, at: AtStripe): Difference[
   const isMade = (id: string) => at.refunds.some(refund => refund.id === id)
   const unknown = refunds.filter(({ stripeId }) => stripeId !== null && !isMade(stripeId))
   return [...known, ...unknown.map(({ stripeId }) => ({ what: `Stripe has no refund ${stripeId}`, events: [] }))]
+}
+
+/** What needs no call to be told apart; what does, its event tells. */
+function isRelease(refund: Stripe.Refund, known: { requestKey: string | null } | undefined, at: AtStripe): boolean {
+  const status = at.intent === null ? undefined : paymentStatusOf(at.intent, at.sessions)
+  if (at.intent === null || status === undefined) return false
+  const hold = { status, amount: at.intent.amount, captured: at.intent.amount_received }
+  const isOurs = known !== undefined && known.requestKey !== null
+  return meaningOf({ amount: refund.amount, reason: refund.reason, isOurs }, hold) === 'release'
 }
 
 function disputeDifferences({ disputes, entries }: PaymentFacts, at: AtStripe): Difference[] {

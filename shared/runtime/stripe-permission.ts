@@ -4,8 +4,13 @@
  * "Enabling Checkout Sessions Read ('checkout_session_read') permissions on this key would allow …".
  */
 export function permissionsIn(message: string): string {
+  return namedPermissions(message) ?? message
+}
+
+/** As permissionsIn; undefined where it names none. */
+export function namedPermissions(message: string): string | undefined {
   const enabling = /Enabling (.+?) permissions? on this key/.exec(message)?.[1]
   if (enabling !== undefined) return enabling.replaceAll('"', '')
   const having = /Having the (.+?) permissions? would allow/.exec(message)?.[1]
-  return having ?? message
+  return having
 }
