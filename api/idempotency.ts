@@ -3,6 +3,7 @@ import type { Request } from 'express'
 import { HOUR } from '../shared/duration.js'
 import { Problem } from '../shared/errors.js'
 import type { Cart } from '../shared/rules/cart.js'
+import type { ShopMetadata } from '../shared/rules/shop-metadata.js'
 import { canonicalJson } from './canonical-json.js'
 
 export interface RequestKey {
@@ -16,9 +17,15 @@ export interface RequestKey {
 /** How long the caller's key is remembered. */
 export const KEY_LIFETIME = 24 * HOUR
 
-/** The key under which a checkout is claimed: the caller's, or one made from user, action and cart. */
-export function requestKey(request: Request, userId: string, cart: Cart, currency: string): RequestKey {
-  const fingerprintOf = (cart: Cart) => hash(canonicalJson({ userId, action: 'checkout', cart: ordered(cart) }))
+/** The key under which a checkout is claimed: the caller's, or one made from user, action, cart and the shop's metadata. */
+export function requestKey(
+  request: Request,
+  userId: string,
+  { cart, metadata }: { cart: Cart; metadata?: ShopMetadata },
+  currency: string
+): RequestKey {
+  const fingerprintOf = (cart: Cart) =>
+    hash(canonicalJson({ userId, action: 'checkout', cart: ordered(cart), metadata }))
   const key = givenKey(request, userId, 'checkout')
   if (key !== undefined) return { key, derived: false, fingerprint: fingerprintOf(cart) }
   // The same cart in another language shares its Session; in another currency it is another cart.

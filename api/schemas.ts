@@ -1,8 +1,9 @@
 import { z } from 'zod'
-import { containsCardNumber } from '../shared/identity/card-numbers.js'
+import { CARD_NUMBER, containsCardNumber } from '../shared/identity/card-numbers.js'
 import { minor, priceDecimals, toMajorUnits, toMinorUnits } from '../shared/money.js'
 import { hasPostalCodes } from '../shared/rules/countries.js'
 import { isLanguageTag } from '../shared/rules/page-locale.js'
+import { shopMetadata } from './shop-metadata.js'
 
 // The limits and messages that storefronts rely on (docs/api.md). Unknown fields are refused everywhere.
 
@@ -16,8 +17,6 @@ export function isId(text: string): boolean {
 const anyText = () => z.string().refine(value => value.isWellFormed() && !value.includes('\0'), 'Invalid characters')
 
 const text = () => anyText().refine(value => !containsCardNumber(value), CARD_NUMBER)
-
-export const CARD_NUMBER = 'Must not contain a card number'
 
 const id = (message: string) => z.string(message).regex(ID, message)
 
@@ -91,7 +90,12 @@ const locale = z
 
 export function checkoutRequestSchema(currency: string) {
   return z.strictObject(
-    { items: items(currency), orderId: id('Invalid order ID').optional(), locale: locale.optional() },
+    {
+      items: items(currency),
+      orderId: id('Invalid order ID').optional(),
+      locale: locale.optional(),
+      metadata: shopMetadata.optional()
+    },
     bodyMessage
   )
 }
@@ -129,6 +133,7 @@ export function orderRequestSchema(currency: string, countries: readonly string[
   return z.strictObject(
     {
       items: items(currency),
+      metadata: shopMetadata.optional(),
       address: addressSchema(countries),
       paymentMethod: z.literal('stripe', 'Payment method must be stripe').default('stripe'),
       subtotal: amount('Subtotal must be a number').positive('Subtotal must be positive').transform(inMeaning),

@@ -6,6 +6,7 @@ import { isGuest } from '../../shared/identity/user-ids.js'
 import { newId } from '../../shared/ids.js'
 import type { Cart } from '../../shared/rules/cart.js'
 import { type CheckoutOutcome, checkoutOutcome } from '../../shared/rules/checkout-outcome.js'
+import type { ShopMetadata } from '../../shared/rules/shop-metadata.js'
 import { isInFlight } from '../../shared/rules/state-groups.js'
 import { whenGone } from '../../shared/runtime/client-gone.js'
 import {
@@ -33,10 +34,10 @@ export function checkoutRoute(ingress: Ingress): Router {
   const inTurn = createKeyedMutex()
   const handle: RequestHandler = async (request, response) => {
     const customer = await ingress.authenticate(request, response)
-    const cart: Cart = readJson(request, schema)
+    const { metadata, ...cart } = readJson(request, schema)
     await refuseCardNumbers(ingress, cart.items)
-    const key = requestKey(request, customer.userId, cart, ingress.config.payment.currency)
-    const checkout = newCheckout(ingress, request, customer, cart, key)
+    const key = requestKey(request, customer.userId, { cart, metadata }, ingress.config.payment.currency)
+    const checkout = newCheckout(ingress, request, customer, { cart, metadata }, key)
 
     const watch = ingress.watcher.watch(checkout.id)
     try {
@@ -58,13 +59,20 @@ function countedAs(request: Request, { userId }: Customer): string {
   return isGuest(userId) ? clientOf(request) : userId
 }
 
-function newCheckout(ingress: Ingress, request: Request, customer: Customer, cart: Cart, key: RequestKey): NewCheckout {
+function newCheckout(
+  ingress: Ingress,
+  request: Request,
+  customer: Customer,
+  { cart, metadata }: { cart: Cart; metadata?: ShopMetadata },
+  key: RequestKey
+): NewCheckout {
   const now = ingress.now()
   return {
     id: newId(),
     userId: customer.userId,
     email: customer.email,
     cart,
+    metadata: metadata ?? null,
     newOrderId: cart.orderId === undefined ? newId() : undefined,
     currency: ingress.config.payment.currency,
     requestId: requestId(request),

@@ -50,7 +50,17 @@ export function orderRoutes(ingress: Ingress): Router {
       const other =
         claim && (await claimOrderKey(client, { ...claim, expiresAt: new Date(now.getTime() + KEY_LIFETIME) }))
       if (other !== undefined) return other
-      await createOrder(client, { id, ...customer, currency, subtotal, shipping, address: wanted.address, lines, now })
+      await createOrder(client, {
+        id,
+        ...customer,
+        currency,
+        subtotal,
+        shipping,
+        address: wanted.address,
+        metadata: wanted.metadata ?? null,
+        lines,
+        now
+      })
       await writeAudit(client, {
         action: 'order_created',
         status: 'SUCCESS',
@@ -142,8 +152,9 @@ export async function ordersData({ db }: Ingress, ids: string[]) {
     return {
       ...orderAmounts(order),
       customer: order.contact,
+      metadata: order.metadata ?? {},
       items: order.items.map(item => itemData(item, order.currency)),
-      checkout: checkout === undefined ? null : checkoutData(checkout)
+      checkout: checkout === undefined ? null : { ...checkoutData(checkout), metadata: checkout.metadata ?? {} }
     }
   })
 }
