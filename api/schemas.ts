@@ -1,8 +1,10 @@
 import { z } from 'zod'
+import type { Config } from '../shared/config/config.js'
 import { CARD_NUMBER, containsCardNumber } from '../shared/identity/card-numbers.js'
 import { minor, priceDecimals, toMajorUnits, toMinorUnits } from '../shared/money.js'
 import { hasPostalCodes } from '../shared/rules/countries.js'
 import { isLanguageTag } from '../shared/rules/page-locale.js'
+import { type ProductIdFormat, readProductId } from '../shared/rules/product-id.js'
 import { shopMetadata } from './shop-metadata.js'
 
 // The limits and messages that storefronts rely on (docs/api.md). Unknown fields are refused everywhere.
@@ -19,6 +21,14 @@ const anyText = () => z.string().refine(value => value.isWellFormed() && !value.
 const text = () => anyText().refine(value => !containsCardNumber(value), CARD_NUMBER)
 
 const id = (message: string) => z.string(message).regex(ID, message)
+
+const productId = (format: ProductIdFormat) =>
+  z.string('Invalid product ID').transform((text, context) => {
+    const id = readProductId(text, format)
+    if (id !== undefined) return id
+    context.addIssue({ code: 'custom', message: 'Invalid product ID' })
+    return z.NEVER
+  })
 
 const MAX_PRICE = 99_999.99
 
@@ -39,9 +49,21 @@ const meant = (value: number, currency: string) => toMajorUnits(toMinorUnits(val
 
 const isWebUrl = (value: string) => URL.canParse(value) && ['http:', 'https:'].includes(new URL(value).protocol)
 
-function lineItem(currency: string) {
+/** What the shop's settings say of a cart. */
+export interface CartRules {
+  currency: string
+  productIdFormat: ProductIdFormat
+  /** Where an order can go. */
+  countries: readonly string[]
+}
+
+export function cartRules({ payment, catalogue, shipping }: Config): CartRules {
+  return { currency: payment.currency, productIdFormat: catalogue.productIdFormat, countries: shipping.countries }
+}
+
+function lineItem({ currency, productIdFormat }: CartRules) {
   return z.strictObject({
-    productId: id('Invalid product ID'),
+    productId: productId(productIdFormat),
     // What looks like a card number in these is compared with the catalogue: refuseCardNumbers.
     name: anyText().min(1, 'Product name required').max(255, 'Name too long'),
     description: anyText().max(500, 'Description too long').optional(),
@@ -76,9 +98,9 @@ function withoutDuplicates(
   })
 }
 
-const items = (currency: string) =>
+const items = (rules: CartRules) =>
   z
-    .array(lineItem(currency), 'Items must be a list')
+    .array(lineItem(rules), 'Items must be a list')
     .min(1, 'At least one item required')
     .max(100, 'Too many items')
     .superRefine(withoutDuplicates)
@@ -88,10 +110,10 @@ const locale = z
   .max(35, 'Locale too long')
   .refine(isLanguageTag, 'Locale must be a language tag such as fr or fr-FR')
 
-export function checkoutRequestSchema(currency: string) {
+export function checkoutRequestSchema(rules: CartRules) {
   return z.strictObject(
     {
-      items: items(currency),
+      items: items(rules),
       orderId: id('Invalid order ID').optional(),
       locale: locale.optional(),
       metadata: shopMetadata.optional()
@@ -124,7 +146,8 @@ function oneOf(values: readonly string[]): string {
   return values.length === 1 ? `${values[0]}` : `${values.slice(0, -1).join(', ')} or ${values.at(-1)}`
 }
 
-export function orderRequestSchema(currency: string, countries: readonly string[]) {
+export function orderRequestSchema(rules: CartRules) {
+  const { currency, countries } = rules
   const inMeaning = (value: number) => meant(value, currency)
   const amount = (message: string) =>
     z
@@ -132,7 +155,7 @@ export function orderRequestSchema(currency: string, countries: readonly string[
       .refine(value => toMinorUnits(value, currency) !== undefined, `Must have max ${priceDecimals(currency)} decimals`)
   return z.strictObject(
     {
-      items: items(currency),
+      items: items(rules),
       metadata: shopMetadata.optional(),
       address: addressSchema(countries),
       paymentMethod: z.literal('stripe', 'Payment method must be stripe').default('stripe'),

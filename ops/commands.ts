@@ -10,6 +10,7 @@ import { notifications } from './notifications.js'
 import { order } from './order.js'
 import { print } from './print.js'
 import { privacy } from './privacy.js'
+import { product } from './product.js'
 import { reconcile } from './reconcile.js'
 import { shop } from './shop.js'
 import { token } from './token.js'
@@ -67,6 +68,37 @@ export const commands: Record<string, Command | undefined> = {
     usage: 'order accept ID [--payment pi_…] [--note "…"]',
     what: 'let a payment in review count for its order',
     run: args => order(['accept', ...args])
+  },
+  product: {
+    usage: 'product list [--search TEXT] [--inactive] [--limit 50] [--after ID] | show ID',
+    what: 'the catalogue; a product with every change of it. ID is an id or a slug',
+    run: product
+  },
+  'product set': {
+    usage: 'product set ID COLUMN=VALUE… [--reason "…"]',
+    what: 'change a product, by the columns of a file: price=21.00 price_CHF=19.50 name="Mug" active=true',
+    run: args => product(['set', ...args])
+  },
+  'product stock': {
+    usage: 'product stock ID --set 40 | --add -2 [--reason "…"]',
+    what: 'what stands on the shelf, reserved or not; never below what open checkouts have reserved',
+    run: args => product(['stock', ...args])
+  },
+  'product deactivate': {
+    usage: 'product deactivate ID… [--reason "…"]',
+    what: 'sell it no more; orders and open checkouts keep it',
+    run: args => product(['deactivate', ...args])
+  },
+  'product import': {
+    usage:
+      'product import FILE|- [--format csv|jsonl] [--dry-run] [--deactivate-missing] [--reason "…"] | --from stripe [--dry-run]',
+    what: 'bring the catalogue to what a file (or the Stripe account) says, all of it or nothing (docs/catalogue.md)',
+    run: args => product(['import', ...args])
+  },
+  'product export': {
+    usage: 'product export [FILE] [--format csv|jsonl]',
+    what: 'all products in a file that import takes back',
+    run: args => product(['export', ...args])
   },
   ledger: {
     usage: 'ledger show ORDER | verify [--since DATE] [--until DATE]',

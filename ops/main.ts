@@ -1,6 +1,6 @@
 // The operator's command: npm run ops -- help
 import { messageOf } from '../shared/errors.js'
-import { Refused } from '../shared/orders/refused.js'
+import { Refused } from '../shared/refused.js'
 import { commands } from './commands.js'
 import { UsageError } from './usage-error.js'
 

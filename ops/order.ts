@@ -4,7 +4,7 @@ import { acceptReviewed } from '../shared/orders/accept.js'
 import { cancelWhatIsOpen } from '../shared/orders/cancel.js'
 import { capturePayment } from '../shared/orders/capture.js'
 import { requestRefunds } from '../shared/orders/refund.js'
-import { Refused } from '../shared/orders/refused.js'
+import { Refused } from '../shared/refused.js'
 import { parseRestock } from '../shared/rules/restock.js'
 import type { Services } from '../shared/runtime/services.js'
 import { showTrail } from '../shared/statements/audit-trail.js'
@@ -50,7 +50,8 @@ async function refund(services: Services, id: string, args: string[]): Promise<v
     }
   })
   const { currency } = await orderOf(services, id)
-  const restock = values.restock === undefined ? undefined : parseRestock(values.restock)
+  const { productIdFormat } = services.config.catalogue
+  const restock = values.restock === undefined ? undefined : parseRestock(values.restock, productIdFormat)
   if (restock === null)
     throw new UsageError('--restock takes all, or quantities by product such as PRODUCT=2,PRODUCT=1.')
   const refunds = await requestRefunds(services, {

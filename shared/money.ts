@@ -84,6 +84,12 @@ function additionError(amount: number): number {
   return Math.min(1e-3, Math.max(1e-6, Math.abs(amount) * 2 ** -44))
 }
 
+/** The minor units of a price that is written out, by its digits: "19.99", "5", "-1.50". */
+export function parsePrice(text: string, currency: string): MinorUnits | undefined {
+  const amount = parseMinorUnits(text, currency)
+  return amount === undefined || amount % rule(currency).step !== 0 ? undefined : amount
+}
+
 /**
  * The minor units of an amount that is written out, by its digits. It may be any that an account can hold, also one that cannot be
  * charged: a fee of 0.123 KWD.

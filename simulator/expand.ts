@@ -52,5 +52,7 @@ function includable(store: Store, object: Json, key: string): unknown {
     const data = [...store.table('refund').values()].filter(refund => refund.charge === object.id).reverse()
     return { object: 'list', data: structuredClone(data), has_more: false, url: `/v1/charges/${object.id}/refunds` }
   }
+  if (key === 'currency_options' && object.object === 'price')
+    return structuredClone(store.table('price').get(String(object.id))?.currency_options ?? {})
   return undefined
 }

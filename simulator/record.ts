@@ -26,6 +26,8 @@ export interface AccountRecord {
   undelivered(): Stripe.Event[]
   /** The keys of requests that were answered, or are under way. */
   idempotencyKeys(): string[]
+  /** Puts a product and its prices on the record, as whoever makes them in the dashboard. */
+  addProduct(product: Stripe.Product, prices: Stripe.Price[]): void
   /** Takes a Session or a PaymentIntent off the record, as when Stripe has deleted it; returns how to bring it back. */
   forget(id: string): () => void
   /** Takes all events off the record, as after the thirty days that Stripe lists them. */
@@ -62,6 +64,10 @@ export function recordOf(store: Store): AccountRecord {
         return delivered || event === undefined ? [] : [event]
       }),
     idempotencyKeys: () => [...store.answers.keys()],
+    addProduct: (product, prices) => {
+      store.put('product', product)
+      for (const price of prices) store.put('price', price)
+    },
     forget: id => takeOut(sessions, id) ?? takeOut(intents, id) ?? refuse(id),
     forgetEvents: () => events.clear(),
     forgetMetadata: (sessionId, key) => {

@@ -1,5 +1,6 @@
 import type Stripe from 'stripe'
 import type { Account, Cause } from './account.js'
+import { getPrice, listPrices, listProducts } from './catalogue.js'
 import { updateCharge } from './charges.js'
 import { approveReview, closeDispute, updateDispute } from './disputes.js'
 import { invalidRequest, noSuch } from './errors.js'
@@ -123,7 +124,9 @@ const routes: Route[] = [
   ),
   route('GET', '/v1/radar/early_fraud_warnings/:id', retrieve('radar.early_fraud_warning', 'early fraud warning')),
   route('GET', '/v1/payment_methods/:id', retrieve('payment_method', 'PaymentMethod')),
-  route('GET', '/v1/prices/:id', retrieve('price', 'price')),
+  route('GET', '/v1/prices', ({ account, params, path }) => listPrices(account, params, path)),
+  route('GET', '/v1/prices/:id', ({ account, params, id }) => getPrice(account, params, id)),
+  route('GET', '/v1/products', ({ account, params, path }) => listProducts(account, params, path)),
   route('GET', '/v1/products/:id', retrieve('product', 'product')),
   route('GET', '/v1/shipping_rates/:id', retrieve('shipping_rate', 'shipping_rate')),
   route('GET', '/v1/events', listEvents),

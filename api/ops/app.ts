@@ -15,6 +15,7 @@ import { jsonBytes, readJson } from '../json-body.js'
 import { notFound, renderProblems } from '../problem.js'
 import { requestContext, requestId } from '../request-context.js'
 import { BOARD_PATH, boardRouter } from './board.js'
+import { productRoutes } from './products.js'
 
 const MAX_ROWS = 200
 
@@ -39,6 +40,7 @@ export function createOpsApp(services: Services): Express {
   app.use(BOARD_PATH, viewers)
   app.use(BOARD_PATH, auditBoard(services), boardRouter(services.queues, { readOnly: false }))
   opsApi(app, services)
+  app.use(productRoutes(services))
   app.use(notFound)
   app.use(renderProblems(services.log))
   return app

@@ -25,12 +25,12 @@ import { jsonBytes, readJson } from '../json-body.js'
 import { createKeyedMutex } from '../keyed-mutex.js'
 import { refuseInMaintenance } from '../maintenance.js'
 import { clientOf, origin, requestId } from '../request-context.js'
-import { checkoutRequestSchema } from '../schemas.js'
+import { cartRules, checkoutRequestSchema } from '../schemas.js'
 
 const ATTEMPT_WINDOW = HOUR
 /** POST /api/stripe/checkout: writes the checkout down, enqueues it, and answers with what the workers made of it. */
 export function checkoutRoute(ingress: Ingress): Router {
-  const schema = checkoutRequestSchema(ingress.config.payment.currency)
+  const schema = checkoutRequestSchema(cartRules(ingress.config))
   const inTurn = createKeyedMutex()
   const handle: RequestHandler = async (request, response) => {
     const customer = await ingress.authenticate(request, response)

@@ -21,14 +21,14 @@ import { jsonBytes, readJson } from '../json-body.js'
 import { refuseInMaintenance } from '../maintenance.js'
 import { reportStranger } from '../ownership.js'
 import { origin, requestId } from '../request-context.js'
-import { isId, orderRequestSchema } from '../schemas.js'
+import { cartRules, isId, orderRequestSchema } from '../schemas.js'
 
 type OrderRequest = z.output<ReturnType<typeof orderRequestSchema>>
 
 /** POST /api/orders creates an order with totals from the database; GET /api/orders/:id shows it to its owner. */
 export function orderRoutes(ingress: Ingress): Router {
   const { currency } = ingress.config.payment
-  const schema = orderRequestSchema(currency, ingress.config.shipping.countries)
+  const schema = orderRequestSchema(cartRules(ingress.config))
   const router = Router()
 
   router.post('/api/orders', refuseInMaintenance(ingress), jsonBytes, async (request, response) => {

@@ -90,6 +90,7 @@ function configOf(parsed: Parsed) {
     stripe: readStripe(valuesOf(groups.stripe, parsed)),
     payment: paymentConfig,
     paymentPage: valuesOf(groups.paymentPage, parsed),
+    catalogue: valuesOf(groups.catalogue, parsed),
     shipping: readShipping(valuesOf(groups.shipping, parsed), currency),
     notifications: readNotifications(valuesOf(groups.notifications, parsed)),
     auth: readAuth(valuesOf(groups.auth, parsed)),

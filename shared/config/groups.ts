@@ -1,5 +1,6 @@
 import { audit } from './groups/audit.js'
 import { auth } from './groups/auth.js'
+import { catalogue } from './groups/catalogue.js'
 import { database } from './groups/database.js'
 import { fraud } from './groups/fraud.js'
 import { general } from './groups/general.js'
@@ -24,6 +25,7 @@ export const groups = {
   stripe,
   payment,
   paymentPage,
+  catalogue,
   shipping,
   auth,
   guests,

@@ -1,4 +1,5 @@
 import { writeAudit } from '../audit/audit.js'
+import { Refused } from '../refused.js'
 import { isLive, needsReview, type OrderFacts, wentBack } from '../rules/order-status.js'
 import type { OrderStatus, PaymentStatus } from '../rules/transitions.js'
 import type { Services } from '../runtime/services.js'
@@ -12,7 +13,6 @@ import { inChange } from './change.js'
 import { idOf } from './events/fields.js'
 import { applySession, endSession, isOpenAtStripe } from './expire-checkout.js'
 import { findMeant, type OperatorInput } from './operator-request.js'
-import { Refused } from './refused.js'
 
 export interface Accepted {
   paymentIntentId: string

@@ -1,4 +1,5 @@
 import { writeAudit } from '../audit/audit.js'
+import { Refused } from '../refused.js'
 import { isFree, isLive, needsReview, wentBack } from '../rules/order-status.js'
 import { isPayable } from '../rules/state-groups.js'
 import type { OrderStatus } from '../rules/transitions.js'
@@ -9,7 +10,6 @@ import { cancelOrder } from './advance.js'
 import { inChange } from './change.js'
 import { expireCheckout, isOpenAtStripe } from './expire-checkout.js'
 import { applyIntent, findAuthorized, noteOperator, type OperatorInput, theOne } from './operator-request.js'
-import { Refused } from './refused.js'
 
 /** What became of the request: an authorization was given up, or the order itself. */
 export type Cancelled = { paymentIntentId: string; status: OrderStatus } | { status: 'CANCELLED' }

@@ -1,8 +1,8 @@
+import { Refused } from '../refused.js'
 import type { Services } from '../runtime/services.js'
 import { keyOfEnd } from '../runtime/stripe-client.js'
 import type { PaymentRow } from '../statements/payments.js'
 import { applyIntent, findAuthorized, noteOperator, type OperatorInput, theOne } from './operator-request.js'
-import { Refused } from './refused.js'
 
 /**
  * Captures an authorized payment of an order at Stripe, whole or `amount` of it (minor units), and applies the answer.

@@ -1,11 +1,11 @@
 import { writeAudit } from '../audit/audit.js'
+import { Refused } from '../refused.js'
 import type { Services } from '../runtime/services.js'
 import { isUnknownToStripe } from '../runtime/stripe-client.js'
 import { type CheckoutRow, lockCheckout, moveCheckout } from '../statements/checkouts.js'
 import { abandonPayments, findPaymentsOf } from '../statements/payments.js'
 import { advanceOrder } from './advance.js'
 import { inChange, trailOf } from './change.js'
-import { Refused } from './refused.js'
 
 export interface ByOperator {
   operator: string

@@ -2,11 +2,11 @@ import { writeAudit } from '../audit/audit.js'
 import { type Queryable, transaction } from '../database/database.js'
 import { newId } from '../ids.js'
 import { amountDecimals, isSupportedCurrency, parseMinorUnits } from '../money.js'
+import { Refused } from '../refused.js'
 import { type LedgerAccount, type LedgerEntry, ledgerAccounts } from '../rules/ledger-entries.js'
 import type { Services } from '../runtime/services.js'
 import { isBooked, lockEntryKey, postEntries, readEntry, readEntryKeys } from '../statements/ledger.js'
 import { lockOrder } from '../statements/orders.js'
-import { Refused } from './refused.js'
 
 /** A correction as an operator words it. */
 export interface CorrectionRequest {

@@ -1,9 +1,9 @@
 import { writeAudit } from '../audit/audit.js'
 import type { Queryable } from '../database/database.js'
+import { Refused } from '../refused.js'
 import type { Services } from '../runtime/services.js'
 import { findPaymentsOf, type PaymentRow } from '../statements/payments.js'
 import { applyEvent } from './apply-event.js'
-import { Refused } from './refused.js'
 import { intentEvent, storeSyntheticEvent } from './synthetic-events.js'
 
 /** What an operator asks for, of one order. */

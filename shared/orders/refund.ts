@@ -3,6 +3,7 @@ import { writeAudit } from '../audit/audit.js'
 import { type Queryable, transaction } from '../database/database.js'
 import { newId } from '../ids.js'
 import { minor, toDecimalString } from '../money.js'
+import { Refused } from '../refused.js'
 import { divideRefund, type RefundPart } from '../rules/divide-refund.js'
 import { disputeIsHeld } from '../rules/order-status.js'
 import type { Restock } from '../rules/restock.js'
@@ -20,7 +21,6 @@ import {
   requestRefund
 } from '../statements/refunds.js'
 import { findMeant } from './operator-request.js'
-import { Refused } from './refused.js'
 
 export interface RefundInput {
   orderId: string

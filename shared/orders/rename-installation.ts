@@ -1,8 +1,8 @@
 import { writeAudit } from '../audit/audit.js'
 import { transaction } from '../database/database.js'
+import { Refused } from '../refused.js'
 import type { Services } from '../runtime/services.js'
 import { forgetEarlierNames, nameInstallation, readInstallation } from '../statements/installation.js'
-import { Refused } from './refused.js'
 
 /** Stripe takes 500 characters of a metadata value; one has to be readable in the dashboard, and the same in any case of letters. */
 const NAME = /^[a-z0-9][a-z0-9._-]{0,63}$/

@@ -1,15 +1,19 @@
+import { type ProductIdFormat, readProductId } from './product-id.js'
 import { stripeLimits } from './stripe-limits.js'
 
 /** Which of the refunded goods go back on the shelf. */
 export type Restock = 'all' | Record<string, number>
 
 /** "all", or quantities by product as in "ID=2,ID=1"; null when nothing or nothing readable is said. */
-export function parseRestock(text: unknown): Restock | null {
+export function parseRestock(text: unknown, format: ProductIdFormat): Restock | null {
   if (typeof text !== 'string' || text.trim() === '') return null
   if (text.trim() === 'all' || text.trim() === 'true') return 'all'
   const lines = text.split(',').map(part => /^\s*([\w.-]{1,64})\s*=\s*([1-9]\d{0,5})\s*$/.exec(part))
   if (lines.some(line => line === null)) return null
-  return Object.fromEntries(lines.map(line => [line?.[1], Number(line?.[2])]))
+  // An id of another form is of a product from before PRODUCT_ID_FORMAT was set.
+  return Object.fromEntries(
+    lines.map(line => [readProductId(line?.[1] ?? '', format) ?? line?.[1] ?? '', Number(line?.[2])])
+  )
 }
 
 /**
@@ -30,12 +34,15 @@ export function restockMetadata(restock: Restock | null): Record<string, string>
 }
 
 /** What restockMetadata() made, of a refund's metadata; or what somebody wrote there by hand. */
-export function restockOf(metadata: Record<string, unknown> | null | undefined): Restock | null {
+export function restockOf(
+  metadata: Record<string, unknown> | null | undefined,
+  format: ProductIdFormat
+): Restock | null {
   const values: string[] = []
   for (let value = metadata?.restock; typeof value === 'string'; value = metadata?.[keyOf(values.length)]) {
     values.push(value)
   }
-  return parseRestock(values.join(','))
+  return parseRestock(values.join(','), format)
 }
 
 function keyOf(index: number): string {

@@ -8,6 +8,8 @@ import { reportRefusedPasswords } from './refused-passwords.js'
 import type { Services } from './services.js'
 
 const SAFE_METHODS = ['GET', 'HEAD', 'OPTIONS']
+/** Where the login of the catalogue may go. */
+const CATALOGUE = /^\/ops\/api\/products(\/|$)/
 /** What a browser that was let in is known by; see `isKnownBrowser`. */
 const PASS_COOKIE = 'tillworks.operations'
 
@@ -21,7 +23,7 @@ export function admit(services: Services, brake: GuessBrake<Operator> = createGu
   return async (request, response, next) => {
     const credentials = accounts.credentialsOf(request)
     const operator = accounts.byProxy(request)
-    if (operator !== undefined) return enter(response, operator, next)
+    if (operator !== undefined) return enter(request, response, operator, next)
     if (credentials === undefined) return askForPassword(response)
     const verdict = isKnownBrowser(request, accounts, credentials)
       ? compare(accounts, credentials)
@@ -35,14 +37,16 @@ export function admit(services: Services, brake: GuessBrake<Operator> = createGu
     if (verdict.is === 'busy') return refuseForNow(response, verdict.retryAfterMs)
     if (verdict.is === 'right') {
       response.cookie(PASS_COOKIE, accounts.passFor(credentials), { httpOnly: true, sameSite: 'strict', maxAge: DAY })
-      return enter(response, verdict.who, next)
+      return enter(request, response, verdict.who, next)
     }
     if (!verdict.known) await report(request, verdict.count)
     askForPassword(response)
   }
 }
 
-function enter(response: Response, operator: Operator, next: () => void): void {
+function enter(request: Request, response: Response, operator: Operator, next: () => void): void {
+  if (operator.role === 'catalogue' && !CATALOGUE.test(request.path))
+    return refuse(response, 'This login is for products alone. Sign in with OPS_USER.')
   response.locals.operator = operator
   next()
 }
@@ -67,7 +71,7 @@ function compare(accounts: OperatorAccounts, credentials: Credentials): Verdict<
 export const guardChanges: RequestHandler = (request, response, next) => {
   if (SAFE_METHODS.includes(request.method)) return next()
   const { role } = operatorOf(response)
-  if (role !== 'operator') return refuse(response, 'A viewer can look and not change. Sign in with OPS_USER.')
+  if (role === 'viewer') return refuse(response, 'A viewer can look and not change. Sign in with OPS_USER.')
   if (!isOwnPage(request)) return refuse(response, 'This request comes from another site.')
   next()
 }

@@ -6,7 +6,8 @@ import { plainAddress } from '../identity/ip-address.js'
 
 export interface Operator {
   name: string
-  role: 'operator' | 'viewer'
+  /** `catalogue` reads and changes products and nothing else. */
+  role: 'operator' | 'viewer' | 'catalogue'
 }
 
 /** Who an operator is: signed in by a trusted proxy, or by the name and password of an account (RFC 7617). */
@@ -42,7 +43,18 @@ export function operatorAccounts({ ops, auth }: Config): OperatorAccounts {
     const { viewerUser: name, viewerPassword } = ops
     accounts.push({ credentials: digest(`${name}:${viewerPassword}`), operator: { name, role: 'viewer' } })
   }
-  const passwords = [ops.user, ops.password, ops.viewerUser, ops.viewerPassword ?? null]
+  if (ops.cataloguePassword !== undefined) {
+    const { catalogueUser: name, cataloguePassword } = ops
+    accounts.push({ credentials: digest(`${name}:${cataloguePassword}`), operator: { name, role: 'catalogue' } })
+  }
+  const passwords = [
+    ops.user,
+    ops.password,
+    ops.viewerUser,
+    ops.viewerPassword ?? null,
+    ops.catalogueUser,
+    ops.cataloguePassword ?? null
+  ]
   const passKeys = auth.secrets.map(secret =>
     // RFC 5869.
     Buffer.from(hkdfSync('sha256', JSON.stringify([secret, ...passwords]), '', 'tillworks operations pass', 32))

@@ -358,7 +358,7 @@ export async function postponeSession(
   to: { sessionParams: Stripe.Checkout.SessionCreateParams; sessionExpiresAt: Date }
 ): Promise<boolean> {
   const { rowCount } = await db.query(
-    `UPDATE "Checkout" SET "sessionParams" = $2, "sessionExpiresAt" = $3 WHERE "id" = $1 AND "status" = 'VERIFIED'`,
+    `UPDATE "Checkout" SET "sessionParams" = $2, "sessionExpiresAt" = $3 WHERE "id" = $1 AND "status" ${oneOf(checkoutStates.verified)}`,
     [id, JSON.stringify(to.sessionParams), to.sessionExpiresAt]
   )
   return rowCount === 1
@@ -402,26 +402,33 @@ export async function findOpenOfGuests(db: Queryable, network: string, exceptId:
 }
 
 /**
- * The oldest open checkout that holds one of these products and was opened before a moment; undefined when all such
- * checkouts together do not hold the quantities that are missing. Those that Stripe did not end since `failedSince` do not
- * count.
+ * The checkout to end first for goods that are missing: the oldest of the customer's own that holds some of them, else the
+ * oldest of anybody's that was opened before a moment; undefined when all of these together do not hold the quantities that
+ * are missing. Those that Stripe did not end since `failedSince` do not count.
  */
-export async function findOldestHolder(
+export async function findHolder(
   db: Queryable,
   missing: { productId: string; quantity: number }[],
-  { openedBefore, failedSince, except }: { openedBefore: Date; failedSince: Date; except: string[] }
+  {
+    userId,
+    openedBefore,
+    failedSince,
+    except
+  }: { userId: string; openedBefore: Date; failedSince: Date; except: string[] }
 ): Promise<CheckoutRow | undefined> {
   const { rows } = await db.query(
     `WITH missing AS (
        SELECT * FROM unnest($1::text[], $2::int[]) AS line("productId", "quantity")
      ), holder AS (
-       SELECT c."id", c."createdAt", r."productId", r."quantity" FROM "Checkout" c JOIN "Reservation" r ON r."checkoutId" = c."id"
-       WHERE c."status" ${oneOf(checkoutStates.open)} AND c."createdAt" < $3 AND c."id" <> ALL($4) AND r."status" ${oneOf(reservationStates.held)} AND r."productId" = ANY($1)
+       SELECT c."id", c."createdAt", c."userId" = $6 AS own, c."sessionId" IS NULL AS waits, r."productId", r."quantity"
+       FROM "Checkout" c JOIN "Reservation" r ON r."checkoutId" = c."id"
+       WHERE ((c."status" ${oneOf(checkoutStates.open)} AND c."createdAt" < $3) OR (c."status" ${oneOf(checkoutStates.expirable)} AND c."userId" = $6))
+         AND c."id" <> ALL($4) AND r."status" ${oneOf(reservationStates.held)} AND r."productId" = ANY($1)
          AND (c."expireFailedAt" IS NULL OR c."expireFailedAt" < $5)
      )
-     SELECT * FROM "Checkout" WHERE "id" = (SELECT "id" FROM holder ORDER BY "createdAt", "id" LIMIT 1) AND NOT EXISTS (
+     SELECT * FROM "Checkout" WHERE "id" = (SELECT "id" FROM holder ORDER BY own DESC, waits, "createdAt", "id" LIMIT 1) AND NOT EXISTS (
        SELECT FROM missing m WHERE m."quantity" > COALESCE((SELECT sum(h."quantity") FROM holder h WHERE h."productId" = m."productId"), 0))`,
-    [missing.map(line => line.productId), missing.map(line => line.quantity), openedBefore, except, failedSince]
+    [missing.map(line => line.productId), missing.map(line => line.quantity), openedBefore, except, failedSince, userId]
   )
   return rows[0]
 }

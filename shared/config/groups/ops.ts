@@ -26,6 +26,14 @@ export const ops = {
       secret: true,
       doc: 'its password; without one there is no such login'
     }),
+    catalogueUser: setting('OPS_CATALOGUE_USER', text('a name'), {
+      default: 'catalogue',
+      doc: 'a login that can read and change products and nothing else, for the shop that pushes them'
+    }),
+    cataloguePassword: optional('OPS_CATALOGUE_PASSWORD', password, {
+      secret: true,
+      doc: 'its password; without one there is no such login'
+    }),
     port: setting('OPS_PORT', port, {
       default: '3001',
       doc: "where Bull Board, metrics and the operators' API listen",

@@ -64,7 +64,7 @@ export async function applyRefund(context: EventContext, paid: Paid, refund: Str
     currency,
     reason: optional(textOf, refund.reason, 'reason') ?? null,
     failureReason: optional(textOf, refund.failure_reason, 'failure_reason') ?? null,
-    restock: restockOf(refund.metadata),
+    restock: restockOf(refund.metadata, services.config.catalogue.productIdFormat),
     now: services.now()
   })
   if (known.status === known.before) return released

@@ -6,7 +6,7 @@ import type { CheckoutRow } from '../../statements/checkouts.js'
 import { heldBy, lockProducts } from '../../statements/stock.js'
 import type { Change } from '../change.js'
 import { type Decision, type Rejection, rejection } from './decision.js'
-import { findAbandoned, findReplaced } from './ends-first.js'
+import { findInTheWay, findReplaced } from './ends-first.js'
 import { assessFraud } from './fraud-assessment.js'
 import { findPayableOrder } from './payable-order.js'
 
@@ -41,9 +41,9 @@ export async function decide(
     case 'refused':
       return { outcome: 'reject', refusal: priced.refusal }
     case 'short': {
-      const abandoned = await findAbandoned(services, client, priced.missing, [checkout, ...replaced])
-      if (abandoned === undefined) return { outcome: 'reject', refusal: priced.refusal }
-      return { outcome: 'wait', endsFirst: abandoned }
+      const endsFirst = await findInTheWay(services, client, checkout, priced.missing, replaced)
+      if (endsFirst === undefined) return { outcome: 'reject', refusal: priced.refusal }
+      return { outcome: 'wait', endsFirst }
     }
     case 'priced': {
       const [endsFirst] = replaced

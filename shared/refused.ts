@@ -4,7 +4,9 @@ export const refusals = {
   unclear_input: 400,
   /** The input has a form that nothing has. */
   invalid_input: 400,
+  unreadable_file: 400,
   order_not_found: 404,
+  product_not_found: 404,
   entry_not_found: 404,
   /** It was done otherwise, or by somebody else, since it was looked at. */
   changed_meanwhile: 409,
@@ -27,14 +29,16 @@ export const refusals = {
   entry_exists: 409,
   entry_of_another_order: 409,
   entry_is_a_correction: 409,
-  key_reused: 422
+  key_reused: 422,
+  /** What was given of the catalogue cannot be taken as it is. */
+  catalogue_refused: 422
 } as const satisfies Record<string, number>
 
 export type RefusalCode = keyof typeof refusals
 
 /** What was asked for cannot be done; the message says why and what to do. Nothing was changed. */
 export class Refused extends Error {
-  override readonly name = 'Refused'
+  override readonly name: string = 'Refused'
   constructor(
     readonly code: RefusalCode,
     message: string

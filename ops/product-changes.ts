@@ -1,0 +1,43 @@
+import type { CatalogueChange, ProductChange } from '../shared/catalogue/catalogue-change.js'
+import { type MinorUnits, toDecimalString } from '../shared/money.js'
+import type { ProductState } from '../shared/rules/catalogue-product.js'
+
+/** One line a product: what it was and what it becomes. */
+export function describeChange({ line, product, before, after }: ProductChange): string {
+  const place = line !== null && line > 0 ? `line ${line}: ` : ''
+  const name = `${product.id} (${product.slug})`
+  if (before === null) return `${place}new ${name} "${product.name}", ${moneyText(product.price, product.currency)}`
+  const fields = Object.keys(after) as (keyof ProductState)[]
+  const texts = fields
+    .filter(field => field !== 'prices')
+    .map(field => {
+      const text = (state: ProductState) => valueText(field, state[field], state.currency ?? product.currency)
+      return `${field} ${text(before)} → ${text(after)}`
+    })
+  const prices = Object.keys(after.prices ?? {}).map(currency => {
+    const text = (state: ProductState) => valueText('price', state.prices?.[currency] ?? null, currency)
+    return `${currency} ${text(before)} → ${text(after)}`
+  })
+  return `${place}${name}: ${[...texts, ...prices].join(', ')}`
+}
+
+/** How many of each there are. */
+export function changesOf({ changes, unchanged }: CatalogueChange): string {
+  const created = changes.filter(({ before }) => before === null).length
+  const deactivated = changes.filter(({ before, after }) => before?.active === true && after.active === false).length
+  return `${created} new, ${changes.length - created} changed (${deactivated} of them deactivated), ${unchanged} as they were.`
+}
+
+export function moneyText(amount: number, currency: string): string {
+  return `${toDecimalString(amount as MinorUnits, currency)} ${currency}`
+}
+
+const MAX_TEXT = 60
+
+function valueText(field: string, value: unknown, currency: string): string {
+  if (value === null || value === undefined) return 'nothing'
+  if (field === 'price') return moneyText(Number(value), currency)
+  const text = String(value)
+  if (typeof value !== 'string' || field === 'currency') return text
+  return JSON.stringify(text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}…` : text)
+}
