@@ -4,6 +4,7 @@ import { HOUR } from '../shared/duration.js'
 import { Problem } from '../shared/errors.js'
 import type { Cart } from '../shared/rules/cart.js'
 import { keyOf } from '../shared/rules/order-line.js'
+import type { ShopMetadata } from '../shared/rules/shop-metadata.js'
 import { canonicalJson } from './canonical-json.js'
 
 export interface RequestKey {
@@ -23,14 +24,22 @@ export interface RequestCurrency {
   usual: string
 }
 
-/** The key under which a checkout is claimed: the caller's, or one made from user, action, cart and currency. */
-export function requestKey(request: Request, userId: string, cart: Cart, of: RequestCurrency): RequestKey {
+/** The key under which a checkout is claimed: the caller's, or one made from user, action, cart, the shop's metadata and currency. */
+export function requestKey(
+  request: Request,
+  userId: string,
+  { cart, metadata }: { cart: Cart; metadata?: ShopMetadata },
+  of: RequestCurrency
+): RequestKey {
   const { currency } = of
-  const fingerprint = hash(canonicalJson({ userId, action: 'checkout', cart: ordered(cart), ...unlessUsual(of) }))
+  const fingerprintOf = (cart: Cart) =>
+    hash(canonicalJson({ userId, action: 'checkout', cart: ordered(cart), metadata, ...unlessUsual(of) }))
   const key = givenKey(request, userId, 'checkout')
-  // The same cart in another currency is another cart, also once PAYMENT_CURRENCY is another.
-  if (key === undefined) return { key: `checkout:derived:${hash(fingerprint + currency)}`, derived: true, fingerprint }
-  return { key, derived: false, fingerprint }
+  if (key !== undefined) return { key, derived: false, fingerprint: fingerprintOf(cart) }
+  // The same cart in another language shares its Session; in another currency, also once PAYMENT_CURRENCY is another, it is
+  // another cart.
+  const fingerprint = fingerprintOf({ ...cart, locale: undefined })
+  return { key: `checkout:derived:${hash(fingerprint + currency)}`, derived: true, fingerprint }
 }
 
 /** The key under which an order is claimed; undefined when the caller sends none: the same cart may be ordered twice. */

@@ -1,10 +1,14 @@
 import { z } from 'zod'
-import { containsCardNumber } from '../shared/identity/card-numbers.js'
+import type { Config } from '../shared/config/config.js'
+import { CARD_NUMBER, containsCardNumber } from '../shared/identity/card-numbers.js'
 import { minor, priceDecimals, toMajorUnits, toMinorUnits } from '../shared/money.js'
+import { hasPostalCodes } from '../shared/rules/countries.js'
 import { keyOf, type OrderLine } from '../shared/rules/order-line.js'
+import { isLanguageTag } from '../shared/rules/page-locale.js'
 import { type ProductIdFormat, readProductId } from '../shared/rules/product-id.js'
 import type { SaleTerms } from '../shared/rules/sale-terms.js'
 import { optionsSchema } from './options-schema.js'
+import { shopMetadata } from './shop-metadata.js'
 import { soldCurrency } from './sold-currency.js'
 
 // The limits and messages that storefronts rely on (docs/api.md). Unknown fields are refused everywhere.
@@ -19,8 +23,6 @@ export function isId(text: string): boolean {
 const anyText = () => z.string().refine(value => value.isWellFormed() && !value.includes('\0'), 'Invalid characters')
 
 const text = () => anyText().refine(value => !containsCardNumber(value), CARD_NUMBER)
-
-export const CARD_NUMBER = 'Must not contain a card number'
 
 const id = (message: string) => z.string(message).regex(ID, message)
 
@@ -53,6 +55,14 @@ const isWebUrl = (value: string) => URL.canParse(value) && ['http:', 'https:'].i
 interface CartRules extends SaleTerms {
   currencies: readonly string[]
   productIdFormat: ProductIdFormat
+  /** Where an order can go. */
+  countries: readonly string[]
+}
+
+/** The rules of a request whose currency has these terms. */
+export function cartRules({ payment, catalogue, shipping }: Config, terms: SaleTerms): CartRules {
+  const { productIdFormat } = catalogue
+  return { ...terms, currencies: payment.currencies, productIdFormat, countries: shipping.countries }
 }
 
 function lineItem(rules: CartRules) {
@@ -99,28 +109,47 @@ const items = (rules: CartRules) =>
     .max(100, 'Too many items')
     .superRefine(withoutDuplicates)
 
+const locale = z
+  .string('Locale must be a language tag such as fr or fr-FR')
+  .max(35, 'Locale too long')
+  .refine(isLanguageTag, 'Locale must be a language tag such as fr or fr-FR')
+
 export function checkoutRequestSchema(rules: CartRules) {
   return z.strictObject(
     {
       items: items(rules),
       currency: soldCurrency(rules.currencies).optional(),
-      orderId: id('Invalid order ID').optional()
+      orderId: id('Invalid order ID').optional(),
+      locale: locale.optional(),
+      metadata: shopMetadata.optional()
     },
     bodyMessage
   )
 }
 
-export const addressSchema = z.strictObject({
-  firstName: text().min(1, 'First name required').max(100, 'First name too long'),
-  lastName: text().min(1, 'Last name required').max(100, 'Last name too long'),
-  email: z.email('Invalid e-mail address').max(255, 'E-mail address too long'),
-  phone: text().min(1, 'Phone must not be empty').max(50, 'Phone too long').optional(),
-  street: text().min(1, 'Street required').max(255, 'Street too long'),
-  apartment: text().max(100, 'Apartment too long').optional(),
-  city: text().min(1, 'City required').max(100, 'City too long'),
-  postalCode: text().min(1, 'Postal code required').max(20, 'Postal code too long'),
-  country: z.enum(['FR', 'BE', 'CH', 'LU', 'MC'], 'Country must be FR, BE, CH, LU or MC')
-})
+export function addressSchema(countries: readonly string[]) {
+  return z
+    .strictObject({
+      firstName: text().min(1, 'First name required').max(100, 'First name too long'),
+      lastName: text().min(1, 'Last name required').max(100, 'Last name too long'),
+      email: z.email('Invalid e-mail address').max(255, 'E-mail address too long'),
+      phone: text().min(1, 'Phone must not be empty').max(50, 'Phone too long').optional(),
+      street: text().min(1, 'Street required').max(255, 'Street too long'),
+      apartment: text().max(100, 'Apartment too long').optional(),
+      city: text().min(1, 'City required').max(100, 'City too long'),
+      state: text().min(1, 'State must not be empty').max(100, 'State too long').optional(),
+      postalCode: text().max(20, 'Postal code too long').optional(),
+      country: z.enum(countries, `Country must be ${oneOf(countries)}`)
+    })
+    .superRefine(({ postalCode = '', country }, context) => {
+      if (postalCode === '' && hasPostalCodes(country))
+        context.addIssue({ code: 'custom', path: ['postalCode'], message: 'Postal code required' })
+    })
+}
+
+function oneOf(values: readonly string[]): string {
+  return values.length === 1 ? `${values[0]}` : `${values.slice(0, -1).join(', ')} or ${values.at(-1)}`
+}
 
 export function orderRequestSchema(rules: CartRules) {
   const { currency } = rules
@@ -133,7 +162,8 @@ export function orderRequestSchema(rules: CartRules) {
     {
       items: items(rules),
       currency: soldCurrency(rules.currencies).optional(),
-      address: addressSchema,
+      metadata: shopMetadata.optional(),
+      address: addressSchema(rules.countries),
       paymentMethod: z.literal('stripe', 'Payment method must be stripe').default('stripe'),
       subtotal: amount('Subtotal must be a number').positive('Subtotal must be positive').transform(inMeaning),
       shipping: amount('Shipping must be a number').min(0, 'Shipping must not be negative').transform(inMeaning)

@@ -22,7 +22,7 @@ import {
 } from '../shared/statements/checkouts.js'
 import { countServerError } from '../shared/statements/due-rows.js'
 import { readInstallation } from '../shared/statements/installation.js'
-import { readOrderLines } from '../shared/statements/orders.js'
+import { readOrder, readOrderLines } from '../shared/statements/orders.js'
 import type { Job } from './job.js'
 
 /** Between our clock and Stripe's, when Sessions are looked for by their time. */
@@ -111,7 +111,9 @@ async function askAtStripe(
 /** For a checkout that was verified by a release that did not keep what the call sends. */
 async function paramsOfToday({ config, db }: Services, checkout: VerifiedCheckout) {
   const [installation] = await readInstallation(db.pool)
-  return sessionParams(config, installation, checkout, await readOrderLines(db.pool, checkout.orderId))
+  const order = await readOrder(db.pool, checkout.orderId)
+  const lines = await readOrderLines(db.pool, checkout.orderId)
+  return sessionParams(config, installation, checkout, lines, order?.address ?? null)
 }
 
 /** Sessions cannot be listed by their metadata, but by when they were made. */

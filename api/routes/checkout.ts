@@ -6,6 +6,7 @@ import { isGuest } from '../../shared/identity/user-ids.js'
 import { newId } from '../../shared/ids.js'
 import type { Cart } from '../../shared/rules/cart.js'
 import { type CheckoutOutcome, checkoutOutcome } from '../../shared/rules/checkout-outcome.js'
+import type { ShopMetadata } from '../../shared/rules/shop-metadata.js'
 import { isInFlight } from '../../shared/rules/state-groups.js'
 import { whenGone } from '../../shared/runtime/client-gone.js'
 import {
@@ -25,25 +26,27 @@ import { createKeyedMutex } from '../keyed-mutex.js'
 import { refuseInMaintenance } from '../maintenance.js'
 import { clientOf, origin, requestId } from '../request-context.js'
 import { saleTermsOf } from '../sale-currency.js'
-import { checkoutRequestSchema } from '../schemas.js'
+import { cartRules, checkoutRequestSchema } from '../schemas.js'
 
 const ATTEMPT_WINDOW = HOUR
 /** POST /api/stripe/checkout: writes the checkout down, enqueues it, and answers with what the workers made of it. */
 export function checkoutRoute(ingress: Ingress): Router {
-  const { payment, catalogue } = ingress.config
+  const { payment } = ingress.config
   const inTurn = createKeyedMutex()
   const handle: RequestHandler = async (request, response) => {
     const customer = await ingress.authenticate(request, response)
     const body = readBody(request)
     const terms = await saleTermsOf(ingress, customer.userId, body)
     // The currency is the checkout's, whoever said it.
-    const { currency: _said, ...cart } = inShape(
-      body,
-      checkoutRequestSchema({ ...terms, ...catalogue, currencies: payment.currencies })
-    )
+    const {
+      currency: _said,
+      metadata,
+      ...cart
+    } = inShape(body, checkoutRequestSchema(cartRules(ingress.config, terms)))
     await refuseCardNumbers(ingress, cart.items)
-    const key = requestKey(request, customer.userId, cart, { currency: terms.currency, usual: payment.currency })
-    const checkout = newCheckout(ingress, request, customer, cart, terms.currency, key)
+    const of = { currency: terms.currency, usual: payment.currency }
+    const key = requestKey(request, customer.userId, { cart, metadata }, of)
+    const checkout = newCheckout(ingress, request, customer, { cart, metadata, currency: terms.currency }, key)
 
     const watch = ingress.watcher.watch(checkout.id)
     try {
@@ -69,8 +72,7 @@ function newCheckout(
   ingress: Ingress,
   request: Request,
   customer: Customer,
-  cart: Cart,
-  currency: string,
+  { cart, metadata, currency }: { cart: Cart; metadata?: ShopMetadata; currency: string },
   key: RequestKey
 ): NewCheckout {
   const now = ingress.now()
@@ -79,6 +81,7 @@ function newCheckout(
     userId: customer.userId,
     email: customer.email,
     cart,
+    metadata: metadata ?? null,
     newOrderId: cart.orderId === undefined ? newId() : undefined,
     currency,
     requestId: requestId(request),

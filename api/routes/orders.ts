@@ -24,13 +24,13 @@ import { refuseInMaintenance } from '../maintenance.js'
 import { reportStranger } from '../ownership.js'
 import { origin, requestId } from '../request-context.js'
 import { saleTermsOf } from '../sale-currency.js'
-import { isId, orderRequestSchema } from '../schemas.js'
+import { cartRules, isId, orderRequestSchema } from '../schemas.js'
 
 type OrderTotals = Pick<z.output<ReturnType<typeof orderRequestSchema>>, 'subtotal' | 'shipping'>
 
 /** POST /api/orders creates an order with totals from the database; GET /api/orders/:id shows it to its owner. */
 export function orderRoutes(ingress: Ingress): Router {
-  const { payment, catalogue } = ingress.config
+  const { payment } = ingress.config
   const router = Router()
 
   router.post('/api/orders', refuseInMaintenance(ingress), jsonBytes, async (request, response) => {
@@ -38,10 +38,7 @@ export function orderRoutes(ingress: Ingress): Router {
     const body = readBody(request)
     const terms = await saleTermsOf(ingress, customer.userId, body)
     const { currency } = terms
-    const { currency: _said, ...wanted } = inShape(
-      body,
-      orderRequestSchema({ ...terms, ...catalogue, currencies: payment.currencies })
-    )
+    const { currency: _said, ...wanted } = inShape(body, orderRequestSchema(cartRules(ingress.config, terms)))
     await refuseCardNumbers(ingress, wanted.items)
     const key = orderKey(request, customer.userId, wanted, { currency, usual: payment.currency })
     const known = key && (await findOrderKey(ingress.db.pool, key.key, ingress.now()))
@@ -56,7 +53,17 @@ export function orderRoutes(ingress: Ingress): Router {
       const other =
         claim && (await claimOrderKey(client, { ...claim, expiresAt: new Date(now.getTime() + KEY_LIFETIME) }))
       if (other !== undefined) return other
-      await createOrder(client, { id, ...customer, currency, subtotal, shipping, address: wanted.address, lines, now })
+      await createOrder(client, {
+        id,
+        ...customer,
+        currency,
+        subtotal,
+        shipping,
+        address: wanted.address,
+        metadata: wanted.metadata ?? null,
+        lines,
+        now
+      })
       await writeAudit(client, {
         action: 'order_created',
         status: 'SUCCESS',
@@ -146,8 +153,9 @@ export async function ordersData({ db }: Ingress, ids: string[]) {
     return {
       ...orderAmounts(order),
       customer: order.contact,
+      metadata: order.metadata ?? {},
       items: order.items.flatMap(linesOf).map(line => itemData(line, order.currency)),
-      checkout: checkout === undefined ? null : checkoutData(checkout)
+      checkout: checkout === undefined ? null : { ...checkoutData(checkout), metadata: checkout.metadata ?? {} }
     }
   })
 }

@@ -89,6 +89,7 @@ function configOf(parsed: Parsed) {
     queue: readQueue(valuesOf(groups.queue, parsed)),
     stripe: readStripe(valuesOf(groups.stripe, parsed)),
     payment: paymentConfig,
+    paymentPage: valuesOf(groups.paymentPage, parsed),
     catalogue: valuesOf(groups.catalogue, parsed),
     shipping: readShipping(valuesOf(groups.shipping, parsed), currencies),
     notifications: readNotifications(valuesOf(groups.notifications, parsed)),

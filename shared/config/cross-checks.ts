@@ -57,6 +57,11 @@ export function combinedProblems(env: Record<string, string | undefined>): strin
   if (env.GUEST_CHECKOUT === 'true' && env.AUTH_SECRET === undefined) {
     problems.push('AUTH_SECRET: missing; with GUEST_CHECKOUT=true the key that signs guest sessions is derived from it')
   }
+  if (env.CHECKOUT_INVOICE === 'true' && env.PAYMENT_CAPTURE_METHOD === 'manual') {
+    problems.push(
+      'CHECKOUT_INVOICE: not with PAYMENT_CAPTURE_METHOD=manual; Stripe makes invoices of payments that are captured at once. Unset one of the two'
+    )
+  }
   if (env.FRAUD_GEOLOCATION_CHECK === 'true' && env.GEOIP_DATABASE === undefined) {
     problems.push('GEOIP_DATABASE: missing; the path of a country database (MMDB), for FRAUD_GEOLOCATION_CHECK=true')
   }

@@ -14,4 +14,6 @@ export interface CartItem {
 export interface Cart {
   items: CartItem[]
   orderId?: string
+  /** The language of the payment page, as the client writes it. */
+  locale?: string
 }

@@ -7,6 +7,7 @@ import { maskValue } from '../identity/masking.js'
 import { GUEST_PREFIX } from '../identity/user-ids.js'
 import type { Cart } from '../rules/cart.js'
 import type { AnswerableCheckout, CheckoutOutcome, Refusal } from '../rules/checkout-outcome.js'
+import type { ShopMetadata } from '../rules/shop-metadata.js'
 import { checkoutStates, isPayable, reservationStates } from '../rules/state-groups.js'
 import { type CheckoutStatus, checkoutRules, sourcesOf } from '../rules/transitions.js'
 import { auditInsert } from './audit-rows.js'
@@ -21,6 +22,7 @@ export interface CheckoutRow extends AnswerableCheckout {
   email: string
   ownsOrder: boolean
   cart: Cart
+  metadata: ShopMetadata | null
   currency: string
   amount: number | null
   paymentIntentId: string | null
@@ -48,6 +50,7 @@ export interface NewCheckout {
   userId: string
   email: string | null
   cart: Cart
+  metadata: ShopMetadata | null
   /** The order that this checkout brings with it; undefined when the cart names one. */
   newOrderId: string | undefined
   currency: string
@@ -102,12 +105,12 @@ export async function claimCheckout(db: Queryable, c: NewCheckout): Promise<Clai
       WHERE "IdempotencyKey"."expiresAt" <= $9
       RETURNING "key"
     ), new_order AS (
-      INSERT INTO "Order" ("id", "userId", "email", "currency", "createdAt", "updatedAt")
-      SELECT $11, $2, NULLIF($12, ''), $13, $9, $9 FROM claim WHERE $11::text IS NOT NULL
+      INSERT INTO "Order" ("id", "userId", "email", "currency", "metadata", "createdAt", "updatedAt")
+      SELECT $11, $2, NULLIF($12, ''), $13, $20::jsonb, $9, $9 FROM claim WHERE $11::text IS NOT NULL
     ), checkout AS (
       INSERT INTO "Checkout" ("id", "userId", "email", "orderId", "ownsOrder", "cart", "currency", "idempotencyKey",
-        "requestId", "ipAddress", "network", "userAgent", "createdAt", "updatedAt")
-      SELECT $1, $2, $12, $11, $11::text IS NOT NULL, $7::jsonb, $13, "key", $14, $15, $18, $16, $9, $9 FROM claim
+        "requestId", "ipAddress", "network", "userAgent", "metadata", "createdAt", "updatedAt")
+      SELECT $1, $2, $12, $11, $11::text IS NOT NULL, $7::jsonb, $13, "key", $14, $15, $18, $16, $20::jsonb, $9, $9 FROM claim
     ), audited AS (
       ${auditInsert(17, 'EXISTS (SELECT FROM claim)')}
     )
@@ -131,7 +134,8 @@ export async function claimCheckout(db: Queryable, c: NewCheckout): Promise<Clai
       c.userAgent,
       auditParameter(audit),
       c.ipAddress === null ? null : networkOf(c.ipAddress),
-      c.guestsPerIp
+      c.guestsPerIp,
+      c.metadata && JSON.stringify(c.metadata)
     ]
   })
   const [row] = rows

@@ -1,4 +1,5 @@
 import { isSupportedCurrency } from '../../money.js'
+import { descriptorSuffix, isReturnUrl } from '../../rules/stripe-limits.js'
 import { inCurrencies } from '../amounts.js'
 import { type Group, optional, required, setting, type ValuesOf } from '../setting.js'
 import { amounts, choice, flag, integer, list, only, partsOf, text, type ValueType, web } from '../value-types.js'
@@ -17,9 +18,14 @@ const currencies: ValueType<string[]> = {
   takes: someCurrencies.takes,
   schema: someCurrencies.schema.transform(upperCase)
 }
-const statementDescriptor = text('2 to 22 characters with a letter and none of < > \\ \' " *', text =>
-  /^(?=.*[A-Za-z])[^<>\\'"*]{2,22}$/.test(text)
-)
+const statementDescriptor = text(descriptorSuffix.takes, descriptorSuffix.isTaken)
+
+/** Where Stripe sends the customer. */
+function returnUrl(example: string): ValueType<string> {
+  const { takes, schema } = web(example)
+  const withLength = `${takes}, which Stripe takes: at most 5000 characters, the Session's id included`
+  return { takes, schema: schema.refine(isReturnUrl, `expected ${withLength}`) }
+}
 
 export const payment = {
   title: 'Payment',
@@ -30,12 +36,12 @@ export const payment = {
     }),
     minAmount: setting('PAYMENT_MIN_AMOUNT', amounts, { default: '0.50', doc: 'the least that a total may be' }),
     maxAmount: setting('PAYMENT_MAX_AMOUNT', amounts, { default: '99999.99', doc: 'the most that a total may be' }),
-    successUrl: required('PAYMENT_SUCCESS_URL', web('https://shop.example/checkout/success'), {
+    successUrl: required('PAYMENT_SUCCESS_URL', returnUrl('https://shop.example/checkout/success'), {
       doc: 'where the customer comes back to, having paid',
       npmStart: "the demo storefront's",
       example: 'https://shop.example/checkout/success'
     }),
-    cancelUrl: required('PAYMENT_CANCEL_URL', web('https://shop.example/cart'), {
+    cancelUrl: required('PAYMENT_CANCEL_URL', returnUrl('https://shop.example/cart'), {
       doc: 'where the customer comes back to, not having paid',
       npmStart: "the demo storefront's",
       example: 'https://shop.example/cart'

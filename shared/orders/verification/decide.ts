@@ -53,6 +53,7 @@ export async function decide(
       return {
         outcome: 'accept',
         orderId: order.id,
+        address: order.address ?? null,
         fillsOrder: order.fixed === undefined,
         cart: priced.cart,
         challenge

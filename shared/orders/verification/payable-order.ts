@@ -1,4 +1,5 @@
 import type { Client } from '../../database/database.js'
+import type { PostalAddress } from '../../rules/postal-address.js'
 import type { FixedOrder } from '../../rules/price-cart.js'
 import type { Services } from '../../runtime/services.js'
 import type { CheckoutRow } from '../../statements/checkouts.js'
@@ -10,6 +11,7 @@ import { type Rejection, rejection } from './decision.js'
 /** The order that a checkout pays. */
 export interface PayableOrder {
   id: string
+  address?: PostalAddress | null
   /** When it did not come with a cart. */
   fixed?: FixedOrder
   /** A checkout of this order that is still open. */
@@ -41,9 +43,9 @@ export async function findPayableOrder(
       `Its payment page of checkout ${open.id} cannot be closed at the moment. Pay there, or contact the shop.`
     )
   }
-  if (siblings.some(sibling => sibling.ownsOrder)) return { id: named, open }
-  const { shipping, total } = order
-  return { id: named, open, fixed: { lines: await readOrderLines(client, named), shipping, total } }
+  if (siblings.some(sibling => sibling.ownsOrder)) return { id: named, address: order.address, open }
+  const { address, shipping, total } = order
+  return { id: named, address, open, fixed: { lines: await readOrderLines(client, named), shipping, total } }
 }
 
 function isUnpaid(order: OrderRow): order is OrderRow & { shipping: number; total: number } {
