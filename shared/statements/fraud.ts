@@ -40,7 +40,7 @@ export async function readFraudSignals(
       FROM "Checkout" c
       WHERE c."createdAt" > $6::timestamptz - interval '1 day' AND c."id" <> $7 AND (c."userId" = $1 OR c."network" = $2)
     ), made AS (
-      SELECT seen."status", seen."amount", seen."createdAt", own AND seen."createdAt" > COALESCE(cleared.user_at, '-infinity') AS own,
+      SELECT seen."status", seen."amount", seen."currency", seen."createdAt", own AND seen."createdAt" > COALESCE(cleared.user_at, '-infinity') AS own,
         of_guest AND seen."createdAt" > COALESCE(cleared.ip_at, '-infinity') AS of_guest
       FROM seen, cleared WHERE own OR of_guest
     ), declined AS (
