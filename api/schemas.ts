@@ -106,7 +106,7 @@ export function checkoutRequestSchema(rules: CartRules) {
   return z.strictObject({ items: items(rules), orderId: id('Invalid order ID').optional() }, bodyMessage)
 }
 
-export const addressSchema = z.strictObject({
+const addressSchema = z.strictObject({
   firstName: text().min(1, 'First name required').max(100, 'First name too long'),
   lastName: text().min(1, 'Last name required').max(100, 'Last name too long'),
   email: z.email('Invalid e-mail address').max(255, 'E-mail address too long'),
