@@ -2,7 +2,7 @@ import type { CartError } from '../errors.js'
 import { toMajorUnits, toMinorUnits } from '../money.js'
 import type { CartItem } from './cart.js'
 import { type Quantity, quantitiesOf } from './order-line.js'
-import { available, priceIn, type SoldProduct } from './product.js'
+import { available, currenciesOf, priceIn, type SoldProduct } from './product.js'
 import { looksEqual } from './same-text.js'
 
 const INSUFFICIENT_STOCK = 'Insufficient stock'
@@ -35,7 +35,8 @@ function lineErrors(
   if (product === undefined) return [refuse('Product not found')]
   if (!product.active) return [refuse('Product not available')]
   const price = priceIn(product, currency)
-  if (price === undefined) return [refuse(`Currency mismatch: sold in ${product.currency}, not in ${currency}`)]
+  if (price === undefined)
+    return [refuse(`Currency mismatch: sold in ${currenciesOf(product).join(', ')}, not in ${currency}`)]
   const errors: CartError[] = []
   if (!looksEqual(product.name, item.name)) {
     errors.push(refuse(`Product name mismatch: expected "${product.name}", got "${item.name}"`))
