@@ -12,7 +12,7 @@ module.exports = {
       comment: 'Only the test of the demo storefront reads its pages.',
       severity: 'error',
       from: { path: '^(api|workers|ops|shared|prisma|docs|local|tests)/' },
-      to: { path: '^(demo/(?!storefront/)|bench/)' }
+      to: { path: '^demo/(?!storefront/)' }
     },
     {
       name: 'nothing-imports-tests-or-local',
