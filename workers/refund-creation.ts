@@ -7,7 +7,8 @@ import { messageOf } from '../shared/errors.js'
 import { applyEvent } from '../shared/orders/apply-event.js'
 import { storeSyntheticEvent } from '../shared/orders/synthetic-events.js'
 import { INSTALLATION } from '../shared/rules/ownership.js'
-import { formatRestock } from '../shared/rules/restock.js'
+import { restockMetadata } from '../shared/rules/restock.js'
+import { fittingMetadata } from '../shared/rules/stripe-limits.js'
 import type { Services } from '../shared/runtime/services.js'
 import { classifyStripeError, idempotencyKeyOf, isKeySpent, listRefunds } from '../shared/runtime/stripe-client.js'
 import { countServerError } from '../shared/statements/due-rows.js'
@@ -73,13 +74,13 @@ async function create({ stripe, db }: Services, refund: RefundRow): Promise<Stri
       payment_intent: refund.paymentIntentId,
       amount: refund.amount,
       ...(isKnownReason ? { reason: refund.reason as Stripe.RefundCreateParams.Reason } : {}),
-      metadata: {
+      metadata: fittingMetadata({
         [INSTALLATION]: installation,
         refundId: refund.id,
         orderId: refund.orderId,
-        ...(refund.reason !== null && !isKnownReason ? { note: refund.reason } : {}),
-        ...(refund.restock === null ? {} : { restock: formatRestock(refund.restock) })
-      }
+        ...(isKnownReason ? {} : { note: refund.reason }),
+        ...restockMetadata(refund.restock)
+      })
     },
     { idempotencyKey: idempotencyKeyOf(refund) }
   )

@@ -2,6 +2,7 @@ import Stripe from 'stripe'
 import { alertOnce } from '../shared/audit/alerts.js'
 import { MINUTE, SECOND } from '../shared/duration.js'
 import { messageOf } from '../shared/errors.js'
+import { minor, toDecimalString } from '../shared/money.js'
 import { advanceOrder, cancelOrder } from '../shared/orders/advance.js'
 import { inChange, trailOf } from '../shared/orders/change.js'
 import { endIfPossible } from '../shared/orders/expire-checkout.js'
@@ -21,7 +22,7 @@ import {
 } from '../shared/statements/checkouts.js'
 import { countServerError } from '../shared/statements/due-rows.js'
 import { readInstallation } from '../shared/statements/installation.js'
-import { readOrderLines } from '../shared/statements/orders.js'
+import { readOrder, readOrderLines } from '../shared/statements/orders.js'
 import type { Job } from './job.js'
 
 /** Between our clock and Stripe's, when Sessions are looked for by their time. */
@@ -110,7 +111,9 @@ async function askAtStripe(
 /** For a checkout that was verified by a release that did not keep what the call sends. */
 async function paramsOfToday({ config, db }: Services, checkout: VerifiedCheckout) {
   const [installation] = await readInstallation(db.pool)
-  return sessionParams(config, installation, checkout, await readOrderLines(db.pool, checkout.orderId))
+  const order = await readOrder(db.pool, checkout.orderId)
+  const lines = await readOrderLines(db.pool, checkout.orderId)
+  return sessionParams(config, installation, checkout, lines, order?.address ?? null)
 }
 
 /** Sessions cannot be listed by their metadata, but by when they were made. */
@@ -183,13 +186,31 @@ function refusedFor(error: unknown): string {
   return [code ?? type, ...(param === undefined ? [] : [param])].join(' ')
 }
 
+const serviceRefused: Refusal = {
+  code: 'payment_service',
+  extras: { detail: 'The payment provider did not accept this checkout. Nothing was charged; try again later.' }
+}
+
+/**
+ * What only Stripe can tell: the least of the account's own currency, into which a charge is converted, or a limit of a card network
+ * (https://docs.stripe.com/error-codes#amount-too-small).
+ */
+function isAmountRefused(error: unknown): boolean {
+  return (
+    error instanceof Stripe.errors.StripeError && ['amount_too_small', 'amount_too_large'].includes(error.code ?? '')
+  )
+}
+
+function amountRefused({ amount, currency }: VerifiedCheckout): Refusal {
+  const total = `${toDecimalString(minor(amount), currency)} ${currency}`
+  const detail = `The payment provider does not charge ${total}. Nothing was charged; change the cart.`
+  return { code: 'amount_refused', extras: { detail } }
+}
+
 /** Stripe has refused for good: the Session was never created, so the stock goes back. */
 async function fail(services: Services, checkout: VerifiedCheckout, error: unknown): Promise<void> {
   const now = services.now()
-  const refusal: Refusal = {
-    code: 'payment_service',
-    extras: { detail: 'The payment provider did not accept this checkout. Nothing was charged; try again later.' }
-  }
+  const refusal = isAmountRefused(error) ? amountRefused(checkout) : serviceRefused
   const trail = trailOf(checkout)
   await inChange(services, trail, async change => {
     const { client } = change
@@ -215,6 +236,7 @@ async function fail(services: Services, checkout: VerifiedCheckout, error: unkno
     })
     if (checkout.ownsOrder) await cancelOrder(change, checkout.orderId, 'Stripe refused its Session')
     else await advanceOrder(change, checkout.orderId)
+    if (isAmountRefused(error)) return
     await alertOnce(client, services.log, 'session_refused', {
       ...trail,
       subject: refusedFor(error),

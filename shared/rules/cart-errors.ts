@@ -2,7 +2,7 @@ import type { CartError } from '../errors.js'
 import { toMajorUnits, toMinorUnits } from '../money.js'
 import type { CartItem } from './cart.js'
 import { type Quantity, quantitiesOf } from './order-line.js'
-import { available, priceIn, type SoldProduct } from './product.js'
+import { available, currenciesOf, priceIn, type SoldProduct } from './product.js'
 import { looksEqual } from './same-text.js'
 
 /** How the errors of each kind begin. */
@@ -52,7 +52,8 @@ function lineErrors(
   if (product === undefined) return [refuse(BEGINNINGS.unknown)]
   if (!product.active) return [refuse(BEGINNINGS.inactive)]
   const price = priceIn(product, currency)
-  if (price === undefined) return [refuse(`${BEGINNINGS.currency}: sold in ${product.currency}, not in ${currency}`)]
+  if (price === undefined)
+    return [refuse(`${BEGINNINGS.currency}: sold in ${currenciesOf(product).join(', ')}, not in ${currency}`)]
   const errors: CartError[] = []
   if (!looksEqual(product.name, item.name)) {
     errors.push(refuse(`${BEGINNINGS.name}: expected "${product.name}", got "${item.name}"`))
