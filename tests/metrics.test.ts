@@ -4,7 +4,7 @@ import Stripe from 'stripe'
 import { metricsPage } from '../docs/metrics-page.js'
 import { eventually } from '../local/eventually.js'
 import { lineOf, type Shopper } from '../local/shopper.js'
-import { transaction } from '../shared/database/database.js'
+import { openPool, transaction } from '../shared/database/database.js'
 import { onCommit } from '../shared/database/on-commit.js'
 import { operationOf } from '../shared/metrics/stripe-calls.js'
 import { jobNames, rowJobs } from '../shared/queue/jobs.js'
@@ -136,9 +136,15 @@ it('counts what PostgreSQL refuses by its class', async () => {
   const grown = await growth(async () => {
     await expect(pool.query('SELECT 1 / 0')).rejects.toThrow('division')
     await expect(pool.query('SELECT no_such_column')).rejects.toThrow('no_such_column')
+    const { config, log } = shop.stack.services
+    const url = config.database.url.replace(/test_\w+/, 'no_such_database')
+    const nowhere = openPool({ ...config.database, url, log, name: 'test' })
+    await expect(nowhere.query('SELECT 1')).rejects.toThrow('no_such_database')
+    await nowhere.end()
   })
   expect(grown('tillworks_database_errors_total', { class: '22' })).toBe(1)
   expect(grown('tillworks_database_errors_total', { class: '42' })).toBe(1)
+  expect(grown('tillworks_database_errors_total', { class: '3D' })).toBe(1)
 })
 
 it('shows what waits and for how long, deadlines, schedules and the stores', async () => {

@@ -15,7 +15,7 @@ export interface Silence {
   ownBoundMs: number | undefined
 }
 
-/** Hears of each statement and how long it took, in milliseconds, and of those that failed. */
+/** Hears of each statement and how long it took, in milliseconds, and of statements and connections that failed. */
 export interface StatementWatch {
   answered(name: string | undefined, ms: number): void
   failed(error: unknown): void
@@ -32,11 +32,20 @@ export class BoundedClient extends pg.Client {
   /** When the server last finished something here, in milliseconds of performance.now(). */
   heardAt = performance.now()
   onSilence?: (silence: Silence) => void
-  watch?: StatementWatch
+  readonly #watch: StatementWatch | undefined
   #underWay = 0
 
-  constructor(config?: pg.ClientConfig) {
+  constructor(config?: pg.ClientConfig & { watch?: StatementWatch }) {
     super(config)
+    this.#watch = config?.watch
+    const connect = super.connect.bind(this) as Query
+    this.connect = ((callback?: (error: unknown, ...rest: unknown[]) => void) => {
+      if (callback === undefined) return connect()
+      return connect((error: unknown, ...rest: unknown[]) => {
+        if (error) this.#watch?.failed(error)
+        callback(error, ...rest)
+      })
+    }) as typeof this.connect
     const query = super.query.bind(this) as Query
     const bounded: Query = (statement, ...rest) => {
       const silence = { sentAt: performance.now(), ownBoundMs: this.#ownBound(statement) }
@@ -90,9 +99,9 @@ export class BoundedClient extends pg.Client {
   }
 
   #tell(statement: unknown, { sentAt }: Silence, error: unknown): void {
-    if (this.watch === undefined) return
-    this.watch.answered((statement as { name?: string }).name, performance.now() - sentAt)
-    if (error) this.watch.failed(error)
+    if (this.#watch === undefined) return
+    this.#watch.answered((statement as { name?: string }).name, performance.now() - sentAt)
+    if (error) this.#watch.failed(error)
   }
 
   #ownBound(statement: unknown): number | undefined {

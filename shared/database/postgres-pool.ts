@@ -18,7 +18,8 @@ export function createPool(
   log: Logger,
   watch?: StatementWatch
 ): pg.Pool {
-  const pool = new pg.Pool({ ...config, Client: BoundedClient })
+  const options: pg.PoolConfig & { watch?: StatementWatch } = { ...config, Client: BoundedClient, watch }
+  const pool = new pg.Pool(options)
   const lost = (error: Error) => log.warn({ reason: messageOf(error) }, 'a database connection was lost')
   pool.on('error', lost)
   const idle = new Set<pg.PoolClient>()
@@ -27,7 +28,6 @@ export function createPool(
   pool.on('remove', client => idle.delete(client))
   pool.on('connect', client => {
     client.on('error', lost)
-    asBounded(client).watch = watch
     asBounded(client).onSilence = ({ sentAt, ownBoundMs }) => {
       if (ownBoundMs !== undefined && ownBoundMs < config.query_timeout) return
       for (const other of [...idle].map(asBounded)) {

@@ -50,7 +50,7 @@ const decisions = new Counter({
 for (const status of checkoutRules.flatMap(({ to }) => to)) moves.inc({ status }, 0)
 for (const reason of Object.keys(problems)) refusals.inc({ reason }, 0)
 for (const kind of cartErrorKinds) lineErrors.inc({ kind }, 0)
-decisions.inc({ decision: 'allow', reason: 'none' }, 0)
+for (const decision of ['allow', 'challenge', 'block']) decisions.inc({ decision, reason: 'none' }, 0)
 
 export function countCheckoutMove(
   { to, refusal, now }: { to: CheckoutStatus; refusal?: { code: ProblemCode } | null; now: Date },

@@ -101,7 +101,7 @@ const SHARED = [rows, due, oldestDue, deadlines, runs, openAlerts, jobs, serverC
 export async function collectMetrics(services: Services): Promise<{ contentType: string; text: string }> {
   for (const gauge of SHARED) gauge.reset()
   setConnections(services.db.pool)
-  showCurrency(services.config.payment.currency)
+  for (const currency of services.config.payment.currencies) showCurrency(currency)
   const readings = [setRows, setDueRows, setDeadlines, setRuns, setAlerts, setServerLoad, setDisk]
   const asking = [...readings.map(read => read(services)), ...services.queues.all.map(setJobs)]
   for (const result of await Promise.allSettled(asking)) {
