@@ -38,7 +38,7 @@ module.exports = {
       name: 'statements-know-rules-and-the-database',
       severity: 'error',
       from: { path: '^shared/statements/' },
-      to: { path: '^shared/(?!statements/|rules/|audit/|database/|identity/|queue/jobs)[^/]+/' }
+      to: { path: '^shared/(?!statements/|rules/|audit/|database/|identity/|metrics/|queue/jobs)[^/]+/' }
     },
     {
       name: 'entry-points-apart',

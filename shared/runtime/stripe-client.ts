@@ -1,6 +1,7 @@
 import Stripe from 'stripe'
 import type { Config } from '../config/config.js'
 import { MINUTE } from '../duration.js'
+import { countedHttpClient } from './counted-http-client.js'
 import { namedPermissions } from './stripe-permission.js'
 import { PINNED_API_VERSION } from './stripe-version.js'
 
@@ -12,6 +13,7 @@ export function createStripe(config: Config): Stripe {
     timeout: timeoutMs,
     maxNetworkRetries: maxRetries,
     telemetry: false,
+    httpClient: countedHttpClient(),
     appInfo: { name: 'Tillworks' },
     ...(base === undefined
       ? {}
