@@ -9,6 +9,11 @@ import { sessionCreation } from '../workers/session-creation.js'
 import { openShop, type Shop, withShop } from './support/shop.js'
 
 const currencies = supportedCurrencies()
+/** All of them in CI; else some, those with other minor units and other limits among them. */
+const tried = currencies.filter(
+  (code, index) =>
+    process.env.CI === 'true' || index % 8 === 0 || ['HUF', 'IDR', 'ISK', 'JPY', 'KWD', 'VND'].includes(code)
+)
 let shop: Shop
 let ada: Shopper
 beforeAll(async () => {
@@ -58,7 +63,7 @@ it('agrees with Stripe about the least and the most of each currency', () => {
 
 it('charges the least and the most of every currency, and refuses one step less and more at the door', async () => {
   const refused = '400 Amount not allowed'
-  for (const currency of currencies) {
+  for (const currency of tried) {
     const step = stepOf(currency)
     const [least, most] = [
       Math.ceil(leastCharge(currency) / step) * step,
@@ -71,7 +76,7 @@ it('charges the least and the most of every currency, and refuses one step less 
   }
   // Nothing of all that had to be asked of Stripe.
   expect(await shop.stack.services.db.prisma.checkout.count({ where: { status: 'FAILED' } })).toBe(0)
-}, 120_000)
+}, 240_000)
 
 it('refuses a cart that is beyond exact numbers', async () => {
   const line = { ...(await priced(999_999_999_999, 'IDR')), quantity: 1_000 }

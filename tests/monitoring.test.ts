@@ -161,7 +161,7 @@ describe('a runbook', () => {
   })
 
   it('links to pages that there are', () => {
-    for (const { file, text } of pages) {
+    for (const { text } of pages) {
       for (const [, target = ''] of text.matchAll(/\]\(([^)#]+)(?:#[^)]*)?\)/g)) {
         expect(() => readFileSync(new URL(target, `file://${root}docs/runbooks/`))).not.toThrow()
       }
