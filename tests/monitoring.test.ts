@@ -1,7 +1,9 @@
 import { execFileSync, spawnSync } from 'node:child_process'
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { parse } from 'yaml'
+import { parse, stringify } from 'yaml'
 import type { Shopper } from '../local/shopper.js'
 import { commands } from '../ops/commands.js'
 import { allApplied, buy } from './support/purchase.js'
@@ -163,17 +165,175 @@ describe('a runbook', () => {
   it('links to pages that there are', () => {
     for (const { text } of pages) {
       for (const [, target = ''] of text.matchAll(/\]\(([^)#]+)(?:#[^)]*)?\)/g)) {
-        expect(() => readFileSync(new URL(target, `file://${root}docs/runbooks/`))).not.toThrow()
+        const isThere = existsSync(new URL(target, `file://${root}docs/runbooks/`)) || target.startsWith('http')
+        expect([file, target, isThere]).toEqual([file, target, true])
       }
     }
+  })
+})
+
+interface Panel {
+  id: number
+  type: string
+  title: string
+  gridPos: { x: number; y: number; w: number; h: number }
+  fieldConfig: { defaults: { unit: string } }
+  targets: { refId: string; expr: string; datasource: { uid: string } }[]
+}
+
+const DASHBOARDS = 'monitoring/grafana/dashboards'
+const dashboards = readdirSync(`${root}${DASHBOARDS}`).map(file => ({
+  file,
+  ...(JSON.parse(read(`${DASHBOARDS}/${file}`)) as { uid: string; title: string; panels: Panel[] })
+}))
+
+describe('a dashboard', () => {
+  const panels = dashboards.flatMap(each => each.panels.map(panel => ({ ...panel, file: each.file })))
+
+  it('is there for each thing that the requirement names', () => {
+    expect(dashboards.map(({ title }) => title).sort()).toEqual([
+      'Customers’ success',
+      'Errors by type',
+      'Fraud',
+      'Volume and revenue',
+      'Webhook performance'
+    ])
+    expect(new Set(dashboards.map(({ uid }) => uid)).size).toBe(dashboards.length)
+  })
+
+  it('asks only for what /metrics tells', () => {
+    for (const { file, title, targets } of panels) {
+      expect(targets.length).toBeGreaterThan(0)
+      expect([file, title, targets.flatMap(({ expr }) => missing(expr))]).toEqual([file, title, []])
+    }
+  })
+
+  it('shows what every process knows by max, and what each counts by sum', () => {
+    const shared = [
+      ...state.text.matchAll(/^# HELP (\w+) .*(?:[Ff]rom the (?:database|queue store)|to the database server)/gm)
+    ]
+    const names = shared.map(([, name]) => name)
+    expect(names.length).toBeGreaterThan(6)
+    for (const { file, title, targets } of panels) {
+      for (const { expr } of targets) {
+        for (const [, name] of expr.matchAll(/sum(?: by \([^)]*\))? \((tillworks_\w+)/g))
+          expect([file, title, names.includes(name)]).toEqual([file, title, false])
+      }
+    }
+  })
+
+  it('has panels with ids, titles and units of their own, that lie beside each other', () => {
+    for (const { file, panels: own } of dashboards) {
+      for (const key of ['id', 'title'] as const)
+        expect([file, new Set(own.map(panel => panel[key])).size]).toEqual([file, own.length])
+      for (const { title, fieldConfig, gridPos } of own) {
+        const { unit } = fieldConfig.defaults
+        expect([title, unit]).toEqual([title, expect.stringMatching(/^(none|short|s|percentunit|reqps|bytes)$/)])
+        expect(gridPos.x + gridPos.w).toBeLessThanOrEqual(24)
+      }
+      const overlaps = own.filter(({ gridPos: a }, index) =>
+        own.slice(index + 1).some(({ gridPos: b }) => {
+          return a.x < b.x + b.w && b.x < a.x + a.w && a.y < b.y + b.h && b.y < a.y + a.h
+        })
+      )
+      expect([file, overlaps]).toEqual([file, []])
+    }
+  })
+
+  it('shows each metric of ours somewhere, or an alert does', () => {
+    const asked = [
+      ...panels.flatMap(({ targets }) => targets.map(({ expr }) => expr)),
+      ...rules.map(({ expr }) => expr)
+    ]
+    const own = [...state.text.matchAll(/^# TYPE (tillworks_\w+) /gm)].map(([, name = '']) => name)
+    const unseen = own.filter(name => !asked.some(expr => new RegExp(`\\b${name}(_bucket|_count)?\\b`).test(expr)))
+    // For whoever looks for the reason of a full disk (docs/runbooks/DiskExhausted.md).
+    expect(unseen).toEqual(['tillworks_postgres_database_size_bytes'])
+  })
+})
+
+describe('docker compose --profile monitoring', () => {
+  interface Service {
+    image: string
+    profiles?: string[]
+    ports?: string[]
+    volumes?: string[]
+    secrets?: string[]
+  }
+  const compose = parse(read('docker-compose.yml'), { merge: true }) as {
+    services: Record<string, Service>
+    secrets: Record<string, { environment: string }>
+    volumes: Record<string, unknown>
+  }
+  const { prometheus, grafana } = compose.services
+
+  it('starts pinned versions, on loopback alone, and only when it is asked for', () => {
+    for (const service of [prometheus, grafana]) {
+      expect(service?.profiles).toEqual(['monitoring'])
+      expect(service?.image).toMatch(/:v?\d+\.\d+\.\d+$/)
+      expect(service?.ports).toEqual([expect.stringMatching(/^127\.0\.0\.1:/)])
+      for (const secret of service?.secrets ?? []) expect(compose.secrets[secret]?.environment).toMatch(/PASSWORD$/)
+      for (const [source = '', , mode] of (service?.volumes ?? []).map(volume => volume.split(':'))) {
+        if (source.startsWith('./')) {
+          expect(existsSync(`${root}${source}`)).toBe(true)
+          expect(mode).toBe('ro')
+        } else expect(compose.volumes).toHaveProperty(source)
+      }
+    }
+  })
+
+  it('asks the processes where they listen, with a login that only looks', () => {
+    const { scrape_configs: jobs, rule_files: files } = parse(read('monitoring/prometheus.yml'), { merge: true }) as {
+      scrape_configs: {
+        job_name: string
+        basic_auth: { username: string; password_file: string }
+        dns_sd_configs: { names: string[]; port: number }[]
+      }[]
+      rule_files: string[]
+    }
+    expect(files).toEqual(['alerts.yml'])
+    expect(jobs.map(job => [job.job_name, job.dns_sd_configs[0]?.names, job.dns_sd_configs[0]?.port])).toEqual([
+      ['tillworks-api', ['api'], 3001],
+      ['tillworks-workers', ['workers'], 3002]
+    ])
+    for (const { basic_auth: login } of jobs) {
+      expect(login.username).toBe('viewer')
+      expect(prometheus?.secrets).toContain(login.password_file.replace('/run/secrets/', ''))
+    }
+    const [source] = (
+      parse(read('monitoring/grafana/provisioning/datasources/prometheus.yml')) as { datasources: { uid: string }[] }
+    ).datasources
+    const uids = readdirSync(`${root}${DASHBOARDS}`).flatMap(file =>
+      read(`${DASHBOARDS}/${file}`).match(/"uid": "[^"]*prom[^"]*"/g)
+    )
+    expect(new Set(uids)).toEqual(new Set([`"uid": "${source?.uid}"`]))
   })
 })
 
 const hasPromtool = spawnSync('promtool', ['--version']).error === undefined
 
 // CI installs it (.ci/run).
-;(hasPromtool || process.env.CI ? it : it.skip)('fires and is quiet as its cases say (promtool)', () => {
-  const run = (...args: string[]) => execFileSync('promtool', args, { cwd: root, encoding: 'utf8' })
-  expect(run('check', 'rules', 'monitoring/alerts.yml')).toContain(`${rules.length} rules found`)
-  expect(run('test', 'rules', 'monitoring/alerts.test.yml')).toContain('SUCCESS')
-})
+;(hasPromtool || process.env.CI ? it : it.skip)(
+  'fires and is quiet as its cases say (promtool)',
+  () => {
+    const run = (...args: string[]) => execFileSync('promtool', args, { cwd: root, encoding: 'utf8' })
+    expect(run('check', 'rules', 'monitoring/alerts.yml')).toContain(`${rules.length} rules found`)
+    expect(run('test', 'rules', 'monitoring/alerts.test.yml')).toContain('SUCCESS')
+    // Queries of the dashboards, as rules: promtool then reads their PromQL.
+    const queries = dashboards.flatMap(({ panels }) => panels.flatMap(({ targets }) => targets.map(({ expr }) => expr)))
+    const asRules = queries.map(expr => ({ record: 'query', expr: expr.replaceAll('$__rate_interval', '5m') }))
+    const folder = mkdtempSync(join(tmpdir(), 'queries-'))
+    try {
+      // Each in a group of its own: two rules of one name are a warning.
+      const groups = asRules.map((rule, index) => ({ name: `query-${index}`, rules: [rule] }))
+      writeFileSync(join(folder, 'queries.yml'), stringify({ groups }))
+      expect(run('check', 'rules', '--lint=none', join(folder, 'queries.yml'))).toContain(
+        `${queries.length} rules found`
+      )
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
+    expect(run('check', 'config', '--syntax-only', 'monitoring/prometheus.yml')).toContain('SUCCESS')
+  },
+  60_000
+)
