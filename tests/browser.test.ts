@@ -1,14 +1,11 @@
-import { existsSync } from 'node:fs'
-import { chromium } from 'playwright-core'
 import { storefront } from '../demo/storefront/router.js'
 import { freePort } from '../local/free-port.js'
+import { isWithoutChromium, launchChromium } from './support/chromium.js'
 import { openShop, withShop } from './support/shop.js'
 
-const CHROMIUM = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync)
 const SCREENSHOTS = process.env.SCREENSHOTS
 
-// Without Chromium there is nothing to drive; CI installs it.
-const inBrowser = CHROMIUM === undefined && process.env.CI !== 'true' ? it.skip : it
+const inBrowser = isWithoutChromium ? it.skip : it
 
 inBrowser('buys something in a browser and sees it become paid', async () => {
   const port = await freePort()
@@ -24,16 +21,7 @@ inBrowser('buys something in a browser and sees it become paid', async () => {
       { pages: secret => storefront({ authSecret: secret, notificationSecret, instance: 'test' }) }
     ),
     async shop => {
-      const browser = await chromium.launch({
-        executablePath: CHROMIUM,
-        args: [
-          '--no-sandbox',
-          '--disable-gpu',
-          '--disable-background-networking',
-          '--disable-component-update',
-          '--disable-sync'
-        ]
-      })
+      const browser = await launchChromium()
       try {
         const page = await browser.newPage({ viewport: { width: 1200, height: 800 } })
         const failures: string[] = []

@@ -163,7 +163,7 @@ describe('a runbook', () => {
   })
 
   it('links to pages that there are', () => {
-    for (const { text } of pages) {
+    for (const { file, text } of pages) {
       for (const [, target = ''] of text.matchAll(/\]\(([^)#]+)(?:#[^)]*)?\)/g)) {
         const isThere = existsSync(new URL(target, `file://${root}docs/runbooks/`)) || target.startsWith('http')
         expect([file, target, isThere]).toEqual([file, target, true])

@@ -1,7 +1,5 @@
-import { createHash } from 'node:crypto'
 import express, { type Request, type Response, Router } from 'express'
 import { z } from 'zod'
-import { plainColumns } from '../../shared/catalogue/columns.js'
 import { asObject } from '../../shared/catalogue/export-products.js'
 import type { GivenCatalogue } from '../../shared/catalogue/given-product.js'
 import {
@@ -20,6 +18,7 @@ import type { Services } from '../../shared/runtime/services.js'
 import { findProduct } from '../../shared/statements/catalogue.js'
 import { jsonBytes, readJson } from '../json-body.js'
 import { requestId } from '../request-context.js'
+import { etagOf } from './product-etag.js'
 
 const PATH = '/ops/api/products'
 const MAX_FILE = 64 * 1024 * 1024
@@ -151,12 +150,6 @@ async function readProduct({ db }: Services, id: string): Promise<StoredProduct>
 function idOf({ config }: Services, request: Request): string {
   const text = String(request.params.id)
   return readProductId(text, config.catalogue.productIdFormat) ?? text
-}
-
-/** Of all that a writer can change; what is reserved changes with every checkout. */
-function etagOf(product: StoredProduct): string {
-  const state = JSON.stringify([plainColumns, asObject(product)])
-  return `"${createHash('sha256').update(state).digest('base64url').slice(0, 22)}"`
 }
 
 function answer(response: Response, product: StoredProduct): void {
