@@ -15,6 +15,7 @@ import { readProductFile } from '../../shared/catalogue/product-file.js'
 import { Problem } from '../../shared/errors.js'
 import type { StoredProduct } from '../../shared/rules/catalogue-product.js'
 import { readProductId } from '../../shared/rules/product-id.js'
+import { isText } from '../../shared/rules/product-values.js'
 import { operatorOf } from '../../shared/runtime/operator-access.js'
 import type { Services } from '../../shared/runtime/services.js'
 import { findProduct } from '../../shared/statements/catalogue.js'
@@ -150,6 +151,7 @@ async function readProduct({ db }: Services, id: string): Promise<StoredProduct>
 
 function idOf({ config }: Services, request: Request): string {
   const text = String(request.params.id)
+  if (!isText(text)) throw new Problem('not_found', { detail: 'No product has such an id.' })
   return readProductId(text, config.catalogue.productIdFormat) ?? text
 }
 
