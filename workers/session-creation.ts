@@ -6,7 +6,7 @@ import { minor, toDecimalString } from '../shared/money.js'
 import { advanceOrder, cancelOrder } from '../shared/orders/advance.js'
 import { inChange, trailOf } from '../shared/orders/change.js'
 import { endIfPossible } from '../shared/orders/expire-checkout.js'
-import { sessionParams } from '../shared/orders/session-params.js'
+import { sessionParams, withoutEmail } from '../shared/orders/session-params.js'
 import { type VerifiedCheckout, verifiedCheckout } from '../shared/orders/verified-checkout.js'
 import type { JobContext } from '../shared/queue/queues.js'
 import { checkoutOutcome, type Refusal } from '../shared/rules/checkout-outcome.js'
@@ -41,8 +41,8 @@ export const sessionCreation: Job<'session-creation'> = {
     const checkout = verifiedCheckout(row)
     const kept = checkout.sessionParams ?? (await paramsOfToday(services, checkout))
     const { params, session } = await createInTime(services, checkout, kept)
-    if (isEmailRefused(session) && params.customer_email !== undefined)
-      return await askAtStripe(services, checkout, params, job)
+    const without = isEmailRefused(session) ? withoutEmail(params) : undefined
+    if (without !== undefined) return await askAtStripe(services, checkout, without, job)
     if (session instanceof Error) await fail(services, checkout, session)
     else await open(services, { ...checkout, sessionParams: params }, session)
   }
@@ -97,7 +97,7 @@ async function createSession(
 async function askAtStripe(
   services: Services,
   checkout: VerifiedCheckout,
-  { customer_email: _, ...without }: Stripe.Checkout.SessionCreateParams,
+  without: Stripe.Checkout.SessionCreateParams,
   job: JobContext
 ): Promise<void> {
   await leaveOutEmail(services.db.pool, checkout, without)
