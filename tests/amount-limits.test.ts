@@ -4,6 +4,7 @@ import { HOUR } from '../shared/duration.js'
 import { newId } from '../shared/ids.js'
 import { minor, supportedCurrencies, toDecimalString, toMajorUnits, toMinorUnits } from '../shared/money.js'
 import { leastCharge, mostCharge } from '../shared/rules/charge-limits.js'
+import { priceCart } from '../shared/rules/price-cart.js'
 import { greatestCharge, smallestCharge } from '../simulator/currencies.js'
 import { sessionCreation } from '../workers/session-creation.js'
 import { openShop, type Shop, withShop } from './support/shop.js'
@@ -141,3 +142,26 @@ it.each([
     expect(await prisma.alert.count({ where: { name: 'session_refused' } })).toBe(0)
   }
 )
+
+it('is refused, not lost, where it is beyond exact integers only with its delivery', () => {
+  const terms = {
+    currency: 'IDR',
+    minAmount: minor(1),
+    maxAmount: minor(999_999_999_999),
+    shipping: { amount: minor(500), freeFrom: minor(0) }
+  }
+  const price = minor(1_000_000_000)
+  const product = { id: 'a', name: 'a', description: null, image: null, price, currency: 'IDR', active: true }
+  const counted = { stock: 0, reserved: 0, trackStock: false, backorderLimit: 0 }
+  // Of two products: 9,007,199 of one, and of the other what is left below the greatest exact integer.
+  const rest = minor(Number.MAX_SAFE_INTEGER - 9_007_199 * price)
+  const products = new Map([
+    ['a', { ...product, ...counted }],
+    ['b', { ...product, ...counted, id: 'b', name: 'b', price: rest }]
+  ])
+  const items = [
+    { productId: 'a', name: 'a', price: toMajorUnits(price, 'IDR'), quantity: 9_007_199 },
+    { productId: 'b', name: 'b', price: toMajorUnits(rest, 'IDR'), quantity: 1 }
+  ]
+  expect(priceCart(items, products, terms)).toMatchObject({ outcome: 'refused', refusal: { code: 'amount_refused' } })
+})

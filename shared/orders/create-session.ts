@@ -10,6 +10,7 @@ import { trailOf } from './change.js'
 import { endIfPossible } from './expire-checkout.js'
 import { makeSession } from './make-session.js'
 import { failCheckout } from './refused-session.js'
+import { withoutEmail } from './session-params.js'
 import { type VerifiedCheckout, verifiedCheckout } from './verified-checkout.js'
 
 /** Creates the Stripe Checkout Session of a verified checkout: VERIFIED → OPEN, or FAILED when Stripe refuses. */
@@ -19,8 +20,8 @@ export async function createSession(services: Services, checkoutId: string): Pro
   if (row.status !== 'VERIFIED') return
   const checkout = verifiedCheckout(row)
   const { params, session } = await makeSession(services, checkout)
-  if (isEmailRefused(session) && params.customer_email !== undefined)
-    return await askAtStripe(services, checkout, params)
+  const without = isEmailRefused(session) ? withoutEmail(params) : undefined
+  if (without !== undefined) return await askAtStripe(services, checkout, without)
   if (session instanceof Error) await failCheckout(services, checkout, session)
   else await open(services, { ...checkout, sessionParams: params }, session)
 }
@@ -33,7 +34,7 @@ export async function createSession(services: Services, checkoutId: string): Pro
 async function askAtStripe(
   services: Services,
   checkout: VerifiedCheckout,
-  { customer_email: _, ...without }: Stripe.Checkout.SessionCreateParams
+  without: Stripe.Checkout.SessionCreateParams
 ): Promise<void> {
   await leaveOutEmail(services.db.pool, checkout, without)
   services.log.warn(

@@ -102,7 +102,7 @@ export function keyOfEnd(name: string, now: Date): string {
 /** The e-mail that a Session is to begin with is none for Stripe. https://docs.stripe.com/error-codes#email-invalid */
 export function isEmailRefused(error: unknown): boolean {
   if (!(error instanceof Stripe.errors.StripeInvalidRequestError)) return false
-  return error.param === 'customer_email' || error.code === 'email_invalid'
+  return /^customer_email$|\[receipt_email\]$/.test(error.param ?? '') || error.code === 'email_invalid'
 }
 
 /** Stripe has no such object: it was deleted, or the key is of another account. */
