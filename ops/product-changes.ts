@@ -1,12 +1,12 @@
 import type { CatalogueChange, ProductChange } from '../shared/catalogue/catalogue-change.js'
 import { type MinorUnits, toDecimalString } from '../shared/money.js'
-import type { ProductState } from '../shared/rules/catalogue-product.js'
+import type { Product, ProductState } from '../shared/rules/catalogue-product.js'
 
 /** One line a product: what it was and what it becomes. */
-export function describeChange({ line, product, before, after }: ProductChange): string {
+export function describeChange({ line, product, before, after, isIdMade = false }: ProductChange): string {
   const place = line !== null && line > 0 ? `line ${line}: ` : ''
-  const name = `${product.id} (${product.slug})`
-  if (before === null) return `${place}new ${name} "${product.name}", ${moneyText(product.price, product.currency)}`
+  const name = isIdMade ? product.slug : `${product.id} (${product.slug})`
+  if (before === null) return `${place}new ${name} "${product.name}", ${describeNew(product).join(', ')}`
   const fields = Object.keys(after) as (keyof ProductState)[]
   const texts = fields
     .filter(field => field !== 'prices')
@@ -19,6 +19,16 @@ export function describeChange({ line, product, before, after }: ProductChange):
     return `${currency} ${text(before)} → ${text(after)}`
   })
   return `${place}${name}: ${[...texts, ...prices].join(', ')}`
+}
+
+function describeNew({ price, currency, prices, stock, trackStock, backorderLimit, active }: Product): string[] {
+  return [
+    moneyText(price, currency),
+    ...Object.entries(prices).map(([code, amount]) => moneyText(amount, code)),
+    trackStock ? `stock ${stock}` : 'stock not counted',
+    ...(backorderLimit > 0 ? [`backorderLimit ${backorderLimit}`] : []),
+    ...(active ? [] : ['not active'])
+  ]
 }
 
 /** How many of each there are. */
