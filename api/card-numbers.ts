@@ -1,10 +1,9 @@
 import { Problem } from '../shared/errors.js'
-import { containsCardNumber } from '../shared/identity/card-numbers.js'
+import { CARD_NUMBER, containsCardNumber } from '../shared/identity/card-numbers.js'
 import type { CartItem } from '../shared/rules/cart.js'
 import { looksEqual } from '../shared/rules/same-text.js'
 import { readTexts } from '../shared/statements/products.js'
 import type { Ingress } from './ingress.js'
-import { CARD_NUMBER } from './schemas.js'
 
 const FIELDS = ['name', 'description', 'image'] as const
 

@@ -4,15 +4,25 @@ import { Problem } from '../shared/errors.js'
 
 const BODY_LIMIT = 256 * 1024
 
-/** Reads the body as bytes; readJson() makes sense of them. */
+/** Reads the body as bytes; readBody() makes sense of them. */
 export const jsonBytes: RequestHandler = express.raw({ type: () => true, limit: BODY_LIMIT })
 
-/** The body as JSON (RFC 8259, UTF-8) in the shape of `schema`; else a Problem that says what is wrong, by path. */
-export function readJson<S extends z.ZodType>(request: Request, schema: S): z.output<S> {
+/** The body as JSON (RFC 8259, UTF-8), whatever its shape; else a Problem. */
+export function readBody(request: Request): unknown {
   if (!request.is('application/json')) {
     throw new Problem('unsupported_media_type', { detail: 'Send the body with Content-Type: application/json.' })
   }
-  const result = schema.safeParse(parse(request.body))
+  return parse(request.body)
+}
+
+/** The body as JSON in the shape of `schema`; else a Problem. */
+export function readJson<S extends z.ZodType>(request: Request, schema: S): z.output<S> {
+  return inShape(readBody(request), schema)
+}
+
+/** A body in the shape of `schema`; else a Problem that says what is wrong, by path. */
+export function inShape<S extends z.ZodType>(body: unknown, schema: S): z.output<S> {
+  const result = schema.safeParse(body)
   if (result.success) return result.data
   throw new Problem('invalid_request', {
     detail: 'The request is not valid; see errors, by path.',

@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import type { Request, RequestHandler } from 'express'
 import { pinoHttp } from 'pino-http'
+import { SECOND } from '../shared/duration.js'
 import { networkOf, plainAddress } from '../shared/identity/ip-address.js'
 import { maskText } from '../shared/identity/masking.js'
 import { plainUserAgent } from '../shared/identity/user-agent.js'
 import type { Logger } from '../shared/logger.js'
-import { answers } from '../shared/runtime/metrics.js'
+import { countAnswer } from '../shared/metrics/requests.js'
 
 const CALLERS_ID = /^[\w.-]{1,64}$/
 /** Of a path in the log, in characters; our own are shorter. Node takes up to 16 kB of anybody. */
@@ -15,7 +16,7 @@ const MOST_OF_PATH = 2_000
 export function requestContext(log: Logger): RequestHandler {
   const logRequests = pinoHttp({
     logger: log,
-    genReqId: request => (request as Request).id as string,
+    genReqId: request => requestId(request as Request),
     customAttributeKeys: { reqId: 'requestId', responseTime: 'ms' },
     quietReqLogger: true,
     customLogLevel: (_request, response, error) =>
@@ -39,7 +40,7 @@ export function requestContext(log: Logger): RequestHandler {
 
 /** Without its query, which can carry what a log must not, and in whole segments: half an e-mail address is not masked. */
 function loggedPath(url: string): string {
-  const path = url.split('?', 1)[0] as string
+  const [path = ''] = url.split('?', 1)
   return path.length <= MOST_OF_PATH ? path : `${path.slice(0, path.lastIndexOf('/', MOST_OF_PATH - 1) + 1)}…`
 }
 
@@ -56,7 +57,7 @@ export function origin(request: Request): { ipAddress: string | null; userAgent:
 }
 
 /** The client's address; null when a proxy forwards none that is one. */
-export function addressOf(request: Request): string | null {
+function addressOf(request: Request): string | null {
   return request.ip === undefined ? null : plainAddress(request.ip)
 }
 
@@ -67,9 +68,11 @@ export function clientOf(request: Request): string {
 
 /** Counts answers by the route's pattern, never by the path: paths are without number. */
 export const countAnswers: RequestHandler = (request, response, next) => {
+  const begun = performance.now()
   response.on('finish', () => {
     const route = typeof request.route?.path === 'string' ? request.route.path : 'other'
-    answers.inc({ route, method: request.method, status: response.statusCode })
+    const answer = { route, method: request.method, status: response.statusCode }
+    countAnswer(answer, (performance.now() - begun) / SECOND, response.locals.problem)
   })
   next()
 }

@@ -35,7 +35,8 @@ export interface OrderData {
   total: number | null
   items: Line[]
   customer: { email: string | null; name: string | null; phone: string | null } | null
-  checkout: CheckoutData | null
+  checkout: (CheckoutData & { metadata: Record<string, string> }) | null
+  metadata: Record<string, string>
 }
 
 /** A storefront's side of the API, as one customer, over HTTP. */
@@ -45,7 +46,7 @@ export interface Shopper {
   products(): Promise<CatalogueItem[]>
   product(slug: string): Promise<CatalogueItem>
   checkout(body: unknown, headers?: Record<string, string>): Promise<Answer<CheckoutData>>
-  checkoutStatus(id: string): Promise<Answer<CheckoutData & { orderStatus?: string }>>
+  checkoutStatus(id: string): Promise<Answer<CheckoutData & { orderStatus?: string; metadata: Record<string, string> }>>
   createOrder(body: unknown, headers?: Record<string, string>): Promise<Answer<OrderData>>
   order(id: string): Promise<Answer<OrderData>>
   /** Polls until the order has the status; throws after 15 seconds. */
@@ -89,7 +90,8 @@ export async function createShopper(options: {
   }
   const get = async <T>(path: string) => await answer<T>(await request(path))
   const order = (id: string) => get<OrderData>(`/api/orders/${id}`)
-  const checkoutStatus = (id: string) => get<CheckoutData & { orderStatus?: string }>(`/api/stripe/checkout/${id}`)
+  const checkoutStatus = (id: string) =>
+    get<CheckoutData & { orderStatus?: string; metadata: Record<string, string> }>(`/api/stripe/checkout/${id}`)
   const products = async (query = '') => {
     const all: CatalogueItem[] = []
     for (let page: string | null | undefined = `/api/products${query}`; page; ) {

@@ -49,7 +49,7 @@ export async function handleApi(
       body,
       requestId,
       fault,
-      refusal: faults.refusal
+      refusal: { message: faults.refusal, code: faults.refusalCode }
     })
   } catch (error) {
     answer = errorAnswer(error, requestId)
@@ -71,13 +71,16 @@ interface Work {
   requestId: string
   fault: ReturnType<Faults['next']>
   /** What a refusing fault says. */
-  refusal: string
+  refusal: { message: string; code?: string }
 }
 
 function perform(account: Account, request: IncomingMessage, work: Work): Answer {
   if (work.fault === 'unauthorized') throw refusedKey(401)
   if (work.fault === 'forbidden') throw refusedKey(403, permissionFor(work.method, work.path))
-  if (work.fault === 'refused') throw invalidRequest(work.refusal)
+  if (work.fault === 'refused') {
+    const { message, code } = work.refusal
+    throw invalidRequest(message, code === undefined ? {} : { code })
+  }
   if (work.fault === 'emailRefused') {
     const extras = { code: 'email_invalid', param: 'customer_email' }
     throw invalidRequest('Invalid email address: a fault was asked for', extras)

@@ -120,7 +120,7 @@ export function createCharge(
     receipt_url: failed ? null : `${account.publicUrl}/receipts/${intent.id}`,
     refunded: false,
     review: null,
-    shipping: null,
+    shipping: intent.shipping,
     source: null,
     source_transfer: null,
     statement_descriptor: null,

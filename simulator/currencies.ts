@@ -53,3 +53,23 @@ export function digitsOf(currency: string): number {
 export function written(amount: number, currency: string): string {
   return `${(amount / 10 ** digitsOf(currency)).toFixed(digitsOf(currency))} ${currency.toUpperCase()}`
 }
+
+/** In whole and in hundredths, as the page has them: https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts */
+const SMALLEST = new Map(
+  `usd 0.50, aed 2.00, aud 0.50, bgn 1.00, brl 0.50, cad 0.50, chf 0.50, czk 15.00, dkk 2.50, eur 0.50, gbp 0.30, hkd 4.00, huf 175.00,
+  inr 0.50, jpy 50, mxn 10, myr 2, nok 3.00, nzd 0.50, pln 2.00, ron 2.00, sek 3.00, sgd 0.50, thb 10`
+    .split(/,\s*/)
+    .map(entry => entry.split(' ') as [string, string])
+)
+const EIGHT_DIGITS = 8
+/** Digits of the greatest amount. */
+const GREATEST: Record<string, number> = { idr: 12, lbp: 11, cop: 10, huf: 10, jpy: 10, inr: 9 }
+
+/** The least of the currency when the account settles in it; any amount when the page has none. */
+export function smallestCharge(currency: string): number {
+  return Math.round(Number(SMALLEST.get(currency) ?? 0) * 10 ** digitsOf(currency)) || 1
+}
+
+export function greatestCharge(currency: string): number {
+  return 10 ** (GREATEST[currency] ?? EIGHT_DIGITS) - 1
+}

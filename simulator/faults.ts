@@ -30,6 +30,11 @@ export const faultSettings = z.strictObject({
   refused: count.optional(),
   /** What those say, in place of the usual sentence. */
   refusal: z.string().min(1).max(500).optional(),
+  /** Their code, as that of an error of Stripe's: parameter_invalid_string. */
+  refusalCode: z
+    .string()
+    .regex(/^[a-z_]+$/)
+    .optional(),
   /** The next so many POSTs answer 400, as to a `customer_email` that is not taken, without doing anything. */
   emailRefused: count.optional(),
   /** Every request answers so, until the key is mended. */
@@ -85,6 +90,10 @@ export class Faults implements DeliveryFaults {
 
   get refusal(): string {
     return this.#settings.refusal ?? 'Your account cannot currently make this request.'
+  }
+
+  get refusalCode(): string | undefined {
+    return this.#settings.refusalCode
   }
 
   /** Undefined for a key that may do everything. */

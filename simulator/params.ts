@@ -32,7 +32,7 @@ export class Params {
     if (value === undefined) return undefined
     const param = this.name(key)
     if (typeof value !== 'string') throw invalidRequest(`Invalid string: ${JSON.stringify(value)}`, { param })
-    if (value === '') {
+    if (value.trim() === '') {
       throw invalidRequest(
         `You passed an empty string for '${param}'. We assume empty values are an attempt to unset a parameter; however '${param}' cannot be unset. You should remove '${param}' from your request or supply a non-empty value.`,
         { code: 'parameter_invalid_empty', param }
@@ -61,10 +61,39 @@ export class Params {
   }
 
   url(key: string): string | undefined {
-    const value = this.string(key, { max: 5_000 })
+    const value = this.string(key)
+    if (value !== undefined) checkUrl(value, this.name(key), 5_000)
+    return value
+  }
+
+  /** Addresses of images, which Stripe fetches. */
+  images(key: string): string[] {
+    const urls = this.strings(key, 8) ?? []
+    for (const [index, url] of urls.entries()) checkUrl(url, `${this.name(key)}[${index}]`, 2_048)
+    return urls
+  }
+
+  country(key: string): string | undefined {
+    const code = this.string(key)
+    if (code !== undefined) checkCountry(code, this.name(key))
+    return code
+  }
+
+  countries(key: string): string[] {
+    const codes = this.strings(key, 300) ?? []
+    for (const code of codes) checkCountry(code, this.name(key))
+    return codes
+  }
+
+  /** What follows the account's prefix: https://docs.stripe.com/get-started/account/statement-descriptors */
+  descriptorSuffix(key: string): string | undefined {
+    const value = this.string(key, { max: 22 })
     if (value === undefined) return undefined
-    if (!/^https?:\/\/[^\s]+$/.test(value) || !URL.canParse(value))
-      throw invalidRequest('Not a valid URL', { code: 'url_invalid', param: this.name(key) })
+    const param = this.name(key)
+    if (!/[a-z]/i.test(value))
+      throw invalidRequest('The statement descriptor must contain at least one alphabetic character.', { param })
+    if (/[<>\\'"*]/.test(value) || /[^\x20-\x7e]/.test(value))
+      throw invalidRequest(`The statement descriptor contains invalid characters: ${value}`, { param })
     return value
   }
 
@@ -150,6 +179,8 @@ export class Params {
           `Metadata values must be strings, but for key ${name} you passed in a value of type hash`,
           { param }
         )
+      if (/[[\]]/.test(name))
+        throw invalidRequest(`Metadata keys can't contain square brackets. Invalid key: ${name}`, { param })
       if (name.length > 40)
         throw invalidRequest(
           `Metadata keys can have up to 40 characters, but you passed in a key that is ${name.length} characters. Invalid key: ${name}`,
@@ -205,4 +236,18 @@ export class Params {
     this.#children.push(child)
     return child
   }
+}
+
+function checkUrl(value: string, param: string, most: number): void {
+  if (value.length > most)
+    throw invalidRequest(`Invalid URL: URL must be ${most} characters or less.`, { code: 'url_invalid', param })
+  if (!/^https?:\/\/[\x21-\x7e]+$/.test(value) || !URL.canParse(value))
+    throw invalidRequest('Not a valid URL', { code: 'url_invalid', param })
+}
+
+function checkCountry(code: string, param: string): void {
+  if (!/^[A-Z]{2}$/.test(code))
+    throw invalidRequest(`Country '${code}' is unknown. Try using a 2-character alphanumeric country code instead.`, {
+      param
+    })
 }

@@ -56,7 +56,7 @@ export function createIntent(account: Account, data: IntentData): Stripe.Payment
     receipt_email: data.receiptEmail,
     review: null,
     setup_future_usage: null,
-    shipping: null,
+    shipping: data.shipping ?? null,
     source: null,
     statement_descriptor: data.statementDescriptor,
     statement_descriptor_suffix: data.statementDescriptorSuffix,

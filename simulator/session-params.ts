@@ -1,32 +1,15 @@
 import type Stripe from 'stripe'
 import { type Account, seconds } from './account.js'
-import { isTaken, takenCurrencies, written } from './currencies.js'
+import { greatestCharge, isTaken, smallestCharge, takenCurrencies, written } from './currencies.js'
 import { isEmail } from './email.js'
 import { invalidRequest, missing } from './errors.js'
 import { stripeId } from './ids.js'
 import type { Params } from './params.js'
 import type { StoredIntentData, Tables } from './store.js'
 
-/** https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts */
-const MINIMUM: Record<string, number> = {
-  usd: 50,
-  eur: 50,
-  gbp: 30,
-  jpy: 50,
-  chf: 50,
-  cad: 50,
-  aud: 50,
-  sek: 300,
-  nok: 300,
-  dkk: 250,
-  pln: 200
-}
-const MAXIMUM = 99_999_999
-
 const NOT_SIMULATED = [
   'after_expiration',
   'branding_settings',
-  'consent_collection',
   'custom_fields',
   'custom_text',
   'customer',
@@ -34,7 +17,6 @@ const NOT_SIMULATED = [
   'customer_update',
   'discounts',
   'excluded_payment_method_types',
-  'invoice_creation',
   'managed_payments',
   'name_collection',
   'optional_items',
@@ -46,9 +28,14 @@ const NOT_SIMULATED = [
   'return_url',
   'saved_payment_method_options',
   'setup_intent_data',
-  'subscription_data',
-  'tax_id_collection'
+  'subscription_data'
 ]
+
+/** https://docs.stripe.com/api/checkout/sessions/create#create_checkout_session-locale */
+const LOCALES =
+  `auto bg cs da de el en en-GB es es-419 et fi fil fr fr-CA hi-IN hr hu id it ja ko lt lv ms mt nb nl pl pt pt-BR ro ru sk sl sv th tr vi zh zh-HK zh-TW`.split(
+    ' '
+  )
 
 export interface SessionRequest {
   lineItems: Stripe.LineItem[]
@@ -62,6 +49,9 @@ export interface SessionRequest {
   customerEmail: string | null
   metadata: Record<string, string>
   locale: string | null
+  taxIds: Stripe.Checkout.Session.TaxIdCollection
+  termsOfService: string | null
+  invoice: boolean
   submitType: string | null
   allowPromotionCodes: boolean | null
   billingAddressCollection: string | null
@@ -122,7 +112,10 @@ export function readSessionRequest(account: Account, params: Params): SessionReq
     clientReferenceId: params.string('client_reference_id', { max: 200 }) ?? null,
     customerEmail: readEmail(params, 'customer_email'),
     metadata: params.metadata(),
-    locale: params.string('locale') ?? null,
+    locale: params.string('locale', { oneOf: LOCALES }) ?? null,
+    taxIds: readTaxIds(params.hash('tax_id_collection')),
+    termsOfService: readTerms(params.hash('consent_collection')),
+    invoice: readInvoice(params.hash('invoice_creation')),
     submitType: params.string('submit_type', { oneOf: ['auto', 'book', 'donate', 'pay', 'subscribe'] }) ?? null,
     allowPromotionCodes: params.boolean('allow_promotion_codes') ?? null,
     billingAddressCollection: params.string('billing_address_collection', { oneOf: ['auto', 'required'] }) ?? null,
@@ -134,7 +127,7 @@ export function readSessionRequest(account: Account, params: Params): SessionReq
       .hash('payment_method_options')
       ?.hash('card')
       ?.string('request_three_d_secure', { oneOf: ['automatic', 'any', 'challenge'] }) ?? 'automatic') as 'automatic',
-    shippingCountries: collection?.strings('allowed_countries', 300),
+    shippingCountries: collection?.countries('allowed_countries'),
     allowedTypes,
     methodTypes,
     linkDisplay: params
@@ -143,11 +136,39 @@ export function readSessionRequest(account: Account, params: Params): SessionReq
       ?.string('display', { oneOf: ['auto', 'never'] }),
     intent: readIntentData(params.hash('payment_intent_data'))
   }
+  if (request.invoice && request.intent.captureMethod === 'manual') {
+    throw invalidRequest('Invoice creation is not supported when `payment_intent_data[capture_method]` is `manual`.', {
+      param: 'invoice_creation'
+    })
+  }
+  if (request.intent.shipping !== null && request.shippingCountries !== undefined) {
+    throw invalidRequest('You may not pass `payment_intent_data[shipping]` with `shipping_address_collection`.', {
+      param: 'payment_intent_data[shipping]'
+    })
+  }
   params.string('payment_method_collection', { oneOf: ['always', 'if_required'] })
   params.string('integration_identifier')
   if (request.successUrl === '') throw missing('success_url')
   params.finish()
   return request
+}
+
+function readTaxIds(params: Params | undefined): SessionRequest['taxIds'] {
+  return {
+    enabled: params?.boolean('enabled') ?? false,
+    required: params?.string('required', { oneOf: ['if_supported', 'never'] }) ?? 'never'
+  }
+}
+
+function readTerms(params: Params | undefined): string | null {
+  params?.notSimulated('payment_method_reuse_agreement', 'promotions')
+  return params?.string('terms_of_service', { oneOf: ['none', 'required'] }) ?? null
+}
+
+/** Invoices themselves are not simulated. */
+function readInvoice(params: Params | undefined): boolean {
+  params?.notSimulated('invoice_data')
+  return params?.boolean('enabled') ?? false
 }
 
 function readLineItem(account: Account, params: Params, defaultCurrency: string | undefined): Stripe.LineItem {
@@ -192,7 +213,7 @@ function createPrice(account: Account, item: Params, defaultCurrency: string | u
   params.notSimulated('recurring', 'unit_amount_decimal')
   const currency = readCurrency(params, 'currency') ?? defaultCurrency
   if (currency === undefined) throw missing(params.name('currency'))
-  const unitAmount = params.requiredInteger('unit_amount', { min: 0, max: MAXIMUM })
+  const unitAmount = params.requiredInteger('unit_amount', { min: 0, max: greatestCharge(currency) })
   const product = params.has('product') ? findReferenced(account, params, 'product') : createProduct(account, params)
   const price: Stripe.Price = {
     id: stripeId('price'),
@@ -232,7 +253,7 @@ function createProduct(account: Account, price: Params): Stripe.Product {
     created: now,
     default_price: null,
     description: params.string('description', { max: 40_000 }) ?? null,
-    images: params.strings('images', 8) ?? [],
+    images: params.images('images'),
     livemode: false,
     marketing_features: [],
     metadata: params.metadata(),
@@ -263,7 +284,7 @@ function readShipping(account: Account, params: Params, currency: string): Sessi
   data.string('type', { oneOf: ['fixed_amount'] })
   const amountParams = data.hash('fixed_amount')
   if (amountParams === undefined) throw missing(data.name('fixed_amount'))
-  const amount = amountParams.requiredInteger('amount', { min: 0, max: MAXIMUM })
+  const amount = amountParams.requiredInteger('amount', { min: 0, max: greatestCharge(currency) })
   const amountCurrency = readCurrency(amountParams, 'currency')
   if (amountCurrency !== currency)
     throw invalidRequest('The currency of the shipping rate must be that of the line items.', {
@@ -292,7 +313,6 @@ function readIntentData(params: Params | undefined): SessionRequest['intent'] {
     'application_fee_amount',
     'on_behalf_of',
     'setup_future_usage',
-    'shipping',
     'transfer_data',
     'transfer_group'
   )
@@ -301,9 +321,31 @@ function readIntentData(params: Params | undefined): SessionRequest['intent'] {
       'automatic_async') as 'automatic',
     description: params?.string('description', { max: 1_000 }) ?? null,
     metadata: params?.metadata() ?? {},
+    shipping: readShippingDetails(params?.hash('shipping')),
     receiptEmail: params === undefined ? null : readEmail(params, 'receipt_email'),
     statementDescriptor: params?.string('statement_descriptor', { max: 22 }) ?? null,
-    statementDescriptorSuffix: params?.string('statement_descriptor_suffix', { max: 22 }) ?? null
+    statementDescriptorSuffix: params?.descriptorSuffix('statement_descriptor_suffix') ?? null
+  }
+}
+
+/** https://docs.stripe.com/api/payment_intents/create#create_payment_intent-shipping */
+function readShippingDetails(params: Params | undefined): SessionRequest['intent']['shipping'] {
+  if (params === undefined) return null
+  const address = params.hash('address')
+  if (address === undefined) throw missing(params.name('address'))
+  return {
+    address: {
+      city: address.string('city', { max: 5_000 }) ?? null,
+      country: address.country('country') ?? null,
+      line1: address.requiredString('line1', { max: 5_000 }),
+      line2: address.string('line2', { max: 5_000 }) ?? null,
+      postal_code: address.string('postal_code', { max: 5_000 }) ?? null,
+      state: address.string('state', { max: 5_000 }) ?? null
+    },
+    carrier: params.string('carrier', { max: 5_000 }) ?? null,
+    name: params.requiredString('name', { max: 5_000 }),
+    phone: params.string('phone', { max: 20 }) ?? null,
+    tracking_number: params.string('tracking_number', { max: 5_000 }) ?? null
   }
 }
 
@@ -345,14 +387,14 @@ function readEmail(params: Params, key: string): string | null {
 
 function checkTotal(total: number, currency: string): void {
   const amount = (value: number) => written(value, currency)
-  const least = MINIMUM[currency] ?? 1
+  const [least, most] = [smallestCharge(currency), greatestCharge(currency)]
   if (total < least) {
     throw invalidRequest(`The Checkout Session's total amount due must add up to at least ${amount(least)}`, {
       code: 'amount_too_small'
     })
   }
-  if (total > MAXIMUM) {
-    throw invalidRequest(`The Checkout Session's total amount due must be no more than ${amount(MAXIMUM)}`, {
+  if (total > most) {
+    throw invalidRequest(`The Checkout Session's total amount due must be no more than ${amount(most)}`, {
       code: 'amount_too_large'
     })
   }

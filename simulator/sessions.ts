@@ -41,7 +41,14 @@ export function createSession(account: Account, params: Params): Stripe.Checkout
     client_secret: null,
     collected_information: { business_name: null, individual_name: null, shipping_details: null },
     consent: null,
-    consent_collection: null,
+    consent_collection:
+      request.termsOfService === null
+        ? null
+        : {
+            payment_method_reuse_agreement: null,
+            promotions: null,
+            terms_of_service: request.termsOfService
+          },
     created: seconds(account),
     currency: request.currency,
     currency_conversion: null,
@@ -69,7 +76,7 @@ export function createSession(account: Account, params: Params): Stripe.Checkout
     integration_identifier: null,
     invoice: null,
     invoice_creation: {
-      enabled: false,
+      enabled: request.invoice,
       invoice_data: {
         account_tax_ids: null,
         custom_fields: null,
@@ -110,6 +117,7 @@ export function createSession(account: Account, params: Params): Stripe.Checkout
     submit_type: request.submitType,
     subscription: null,
     success_url: request.successUrl,
+    tax_id_collection: request.taxIds,
     total_details: { amount_discount: 0, amount_shipping: shipping, amount_tax: 0 },
     ui_mode: 'hosted_page',
     url: `${account.publicUrl}/c/pay/${id}`,
@@ -222,6 +230,8 @@ function complete(
     tax_exempt: 'none',
     tax_ids: []
   }
+  if (session.consent_collection?.terms_of_service === 'required')
+    session.consent = { promotions: null, terms_of_service: 'accepted' }
   account.store.put('checkout.session', session)
   account.emit('checkout.session.completed', session, NO_REQUEST)
 }

@@ -24,6 +24,7 @@ export interface StoredIntentData {
   description: string | null
   metadata: Record<string, string>
   receiptEmail: string | null
+  shipping: Stripe.PaymentIntent['shipping']
   statementDescriptor: string | null
   statementDescriptorSuffix: string | null
 }

@@ -226,6 +226,20 @@ describe('an import of CSV', () => {
     expect(await product('exact')).toMatchObject({ price: 200, currency: 'EUR', prices: { JPY: 500 } })
   })
 
+  it('reads a flag as people, spreadsheets and PostgreSQL write it', async () => {
+    for (const [yes, no] of [
+      ['true', 'false'],
+      ['TRUE', 'FALSE'],
+      ['t', 'f'],
+      ['yes', 'no'],
+      ['on', 'off'],
+      ['1', '0']
+    ]) {
+      await take(`id,name,price,stock,active\nflag-yes,a,1,1,${yes}\nflag-no,a,1,1,${no}\n`)
+      expect([(await product('flag-yes'))?.active, (await product('flag-no'))?.active]).toEqual([true, false])
+    }
+  })
+
   it('says what would change and writes nothing in a dry run', async () => {
     const before = await snapshot()
     const { changes } = await take('id,name,price,stock\ndry,a,1,1\nctillworksmug00000000001,Mug,2,5\n', {

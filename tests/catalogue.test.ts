@@ -6,7 +6,7 @@ import type Stripe from 'stripe'
 import { data, lineOf, type Shopper } from '../local/shopper.js'
 import { importProducts } from '../shared/catalogue/import-products.js'
 import { readProductFile } from '../shared/catalogue/product-file.js'
-import { formatRestock, parseRestock } from '../shared/rules/restock.js'
+import { parseRestock, restockMetadata, restockOf } from '../shared/rules/restock.js'
 import { open } from './support/fresh-shop.js'
 import { runOps } from './support/ops.js'
 import type { Shop } from './support/shop.js'
@@ -268,6 +268,6 @@ it.each(['a.b', '__proto__', 'all', 'A-1_2'])(
   id => {
     const restock = parseRestock(`${id}=2`, 'any')
     expect(Object.entries(restock ?? {})).toEqual([[id, 2]])
-    expect(parseRestock(formatRestock(restock ?? 'all'), 'any')).toEqual(restock)
+    expect(restockOf(restockMetadata(restock), 'any')).toEqual(restock)
   }
 )

@@ -22,6 +22,8 @@ describe('priceCart', () => {
     active: true,
     stock: 10,
     reserved: 0,
+    trackStock: true,
+    backorderLimit: 0,
     ...given
   })
   const lamp = product({ id: 'lamp', name: 'Lamp', price: minor(4_500) })
@@ -41,7 +43,7 @@ describe('priceCart', () => {
     ...given
   })
   const order = (given: Partial<FixedOrder> = {}): FixedOrder => ({
-    lines: [orderLine(product(), 1, 'EUR')],
+    lines: [orderLine(product(), { quantity: 1 }, 'EUR')],
     shipping: 300,
     total: 2_299,
     ...given
@@ -216,9 +218,10 @@ describe('priceCart', () => {
   })
 
   it('has terms for the currency of the shop alone', () => {
+    const { amount, freeFrom } = terms().shipping
     const shop = {
-      payment: { currency: 'EUR', minAmount: minor(50), maxAmount: minor(99) },
-      shipping: terms().shipping
+      payment: { currencies: ['EUR'], minAmount: { EUR: minor(50) }, maxAmount: { EUR: minor(99) } },
+      shipping: { amount: { EUR: amount }, freeFrom: { EUR: freeFrom } }
     }
     expect(saleTermsIn('EUR', shop)).toEqual(terms({ maxAmount: minor(99) }))
     expect(saleTermsIn('CHF', shop)).toBeUndefined()

@@ -156,7 +156,7 @@ describe('the settings', () => {
         PAYMENT_CURRENCY: currency,
         SHIPPING_AMOUNT: '5'
       })
-      return [payment.minAmount, shipping.amount, fraud.smallCartAmount]
+      return [payment.minAmount, shipping.amount, fraud.smallCartAmount].map(amounts => amounts[currency])
     }
     expect([amountsIn('EUR'), amountsIn('JPY'), amountsIn('KWD')]).toEqual([
       [50, 500, 500],

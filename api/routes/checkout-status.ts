@@ -2,6 +2,7 @@ import { type Response, Router } from 'express'
 import { MINUTE, SECOND } from '../../shared/duration.js'
 import { Problem, type ProblemExtras, problems } from '../../shared/errors.js'
 import { type CheckoutData, checkoutData } from '../../shared/rules/checkout-outcome.js'
+import type { ShopMetadata } from '../../shared/rules/shop-metadata.js'
 import { isEnded } from '../../shared/rules/state-groups.js'
 import type { OrderStatus } from '../../shared/rules/transitions.js'
 import { isGone, whenGone } from '../../shared/runtime/client-gone.js'
@@ -17,6 +18,7 @@ const MAX_STREAMS = 10
 
 interface StatusData extends CheckoutData, Pick<ProblemExtras, 'detail' | 'details'> {
   orderStatus?: OrderStatus
+  metadata: ShopMetadata
   error?: string
 }
 
@@ -58,7 +60,7 @@ export function checkoutStatusRoutes(ingress: Ingress): Router {
   return router
 }
 
-/** Writes each state of the checkout until it is settled, the time is up, or nobody listens any more. */
+/** Writes each state of the checkout until it has an outcome, the time is up, or nobody listens any more. */
 async function streamStatus(ingress: Ingress, response: Response, id: string): Promise<void> {
   const watch = ingress.watcher.watch(id)
   whenGone(response, () => watch.stop())
@@ -97,7 +99,7 @@ async function streamStatus(ingress: Ingress, response: Response, id: string): P
 
 export async function statusData(ingress: Ingress, checkout: CheckoutRow): Promise<StatusData> {
   const orderStatus = checkout.orderId === null ? undefined : await readOrderStatus(ingress.db, checkout.orderId)
-  const data: StatusData = { ...checkoutData(checkout), orderStatus }
+  const data: StatusData = { ...checkoutData(checkout), metadata: checkout.metadata ?? {}, orderStatus }
   if (checkout.refusal === null) return data
   const { code, extras } = checkout.refusal
   return { ...data, error: problems[code].error, detail: extras.detail, details: extras.details }

@@ -6,6 +6,7 @@ import { isGuest } from '../../shared/identity/user-ids.js'
 import { newId } from '../../shared/ids.js'
 import type { Cart } from '../../shared/rules/cart.js'
 import { type CheckoutOutcome, checkoutOutcome } from '../../shared/rules/checkout-outcome.js'
+import type { ShopMetadata } from '../../shared/rules/shop-metadata.js'
 import { isInFlight } from '../../shared/rules/state-groups.js'
 import { whenGone } from '../../shared/runtime/client-gone.js'
 import {
@@ -20,23 +21,33 @@ import { prefersAsync, statusPath, waitForCheckout } from '../checkout-wait.js'
 import type { Watch } from '../checkout-watcher.js'
 import { KEY_LIFETIME, type RequestKey, requestKey } from '../idempotency.js'
 import type { Ingress } from '../ingress.js'
-import { jsonBytes, readJson } from '../json-body.js'
+import { inShape, jsonBytes, readBody } from '../json-body.js'
 import { createKeyedMutex } from '../keyed-mutex.js'
 import { refuseInMaintenance } from '../maintenance.js'
+import { noteProblem } from '../problem.js'
 import { clientOf, origin, requestId } from '../request-context.js'
+import { saleTermsOf } from '../sale-currency.js'
 import { cartRules, checkoutRequestSchema } from '../schemas.js'
 
 const ATTEMPT_WINDOW = HOUR
 /** POST /api/stripe/checkout: writes the checkout down, enqueues it, and answers with what the workers made of it. */
 export function checkoutRoute(ingress: Ingress): Router {
-  const schema = checkoutRequestSchema(cartRules(ingress.config))
+  const { payment } = ingress.config
   const inTurn = createKeyedMutex()
   const handle: RequestHandler = async (request, response) => {
     const customer = await ingress.authenticate(request, response)
-    const cart: Cart = readJson(request, schema)
+    const body = readBody(request)
+    const terms = await saleTermsOf(ingress, customer.userId, body)
+    // The currency is the checkout's, whoever said it.
+    const {
+      currency: _said,
+      metadata,
+      ...cart
+    } = inShape(body, checkoutRequestSchema(cartRules(ingress.config, terms)))
     await refuseCardNumbers(ingress, cart.items)
-    const key = requestKey(request, customer.userId, cart, ingress.config.payment.currency)
-    const checkout = newCheckout(ingress, request, customer, cart, key)
+    const of = { currency: terms.currency, usual: payment.currency }
+    const key = requestKey(request, customer.userId, { cart, metadata }, of)
+    const checkout = newCheckout(ingress, request, customer, { cart, metadata, currency: terms.currency }, key)
 
     const watch = ingress.watcher.watch(checkout.id)
     try {
@@ -58,15 +69,22 @@ function countedAs(request: Request, { userId }: Customer): string {
   return isGuest(userId) ? clientOf(request) : userId
 }
 
-function newCheckout(ingress: Ingress, request: Request, customer: Customer, cart: Cart, key: RequestKey): NewCheckout {
+function newCheckout(
+  ingress: Ingress,
+  request: Request,
+  customer: Customer,
+  { cart, metadata, currency }: { cart: Cart; metadata?: ShopMetadata; currency: string },
+  key: RequestKey
+): NewCheckout {
   const now = ingress.now()
   return {
     id: newId(),
     userId: customer.userId,
     email: customer.email,
     cart,
+    metadata: metadata ?? null,
     newOrderId: cart.orderId === undefined ? newId() : undefined,
-    currency: ingress.config.payment.currency,
+    currency,
     requestId: requestId(request),
     ...origin(request),
     key: key.key,
@@ -157,8 +175,8 @@ async function answerWithOutcome(
 ): Promise<void> {
   whenGone(response, () => watch.stop())
   const until = (checkout: CheckoutRow) => !isInFlight(checkout.status)
-  const settled = await waitForCheckout(ingress, response, { watch, id, waitMs, until, lookFirst })
-  send(response, settled === undefined ? accepted(id) : checkoutOutcome(settled), id)
+  const ended = await waitForCheckout(ingress, response, { watch, id, waitMs, until, lookFirst })
+  send(response, ended === undefined ? accepted(id) : checkoutOutcome(ended), id)
 }
 
 function accepted(checkoutId: string): CheckoutOutcome {
@@ -167,6 +185,7 @@ function accepted(checkoutId: string): CheckoutOutcome {
 
 function send(response: Response, outcome: CheckoutOutcome, checkoutId: string): void {
   response.status(outcome.status)
+  if (!outcome.body.success) noteProblem(response, outcome.body)
   if (outcome.status === 202) response.setHeader('Location', statusPath(checkoutId))
   response
     .type(outcome.body.success ? 'application/json' : 'application/problem+json')

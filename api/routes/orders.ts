@@ -6,41 +6,44 @@ import { transaction } from '../../shared/database/database.js'
 import { Problem } from '../../shared/errors.js'
 import { newId } from '../../shared/ids.js'
 import { type MinorUnits, minorFromBigInt, toMajorUnits, toMinorUnits } from '../../shared/money.js'
-import { cartErrors } from '../../shared/rules/cart-errors.js'
+import type { CartItem } from '../../shared/rules/cart.js'
 import { checkoutData } from '../../shared/rules/checkout-outcome.js'
-import { type OrderLine, orderLine, subtotalOf } from '../../shared/rules/order-line.js'
-import { shippingFor } from '../../shared/rules/shipping.js'
+import type { LineOptions } from '../../shared/rules/line-options.js'
+import { linesOf } from '../../shared/rules/order-item.js'
+import { type PricedCart, priceCart } from '../../shared/rules/price-cart.js'
+import type { SaleTerms } from '../../shared/rules/sale-terms.js'
 import { latestCheckouts } from '../../shared/statements/checkouts.js'
 import { claimOrderKey, findOrderKey, type OrderKeyHolder } from '../../shared/statements/order-keys.js'
 import { createOrder, findOwner, showOrdersWithItems } from '../../shared/statements/orders.js'
-import { findProducts } from '../../shared/statements/stock.js'
+import { readProducts } from '../../shared/statements/stock.js'
 import { refuseCardNumbers } from '../card-numbers.js'
 import { KEY_LIFETIME, orderKey } from '../idempotency.js'
 import type { Ingress } from '../ingress.js'
-import { jsonBytes, readJson } from '../json-body.js'
+import { inShape, jsonBytes, readBody } from '../json-body.js'
 import { refuseInMaintenance } from '../maintenance.js'
 import { reportStranger } from '../ownership.js'
 import { origin, requestId } from '../request-context.js'
+import { saleTermsOf } from '../sale-currency.js'
 import { cartRules, isId, orderRequestSchema } from '../schemas.js'
 
-type OrderRequest = z.output<ReturnType<typeof orderRequestSchema>>
+type OrderTotals = Pick<z.output<ReturnType<typeof orderRequestSchema>>, 'subtotal' | 'shipping'>
 
 /** POST /api/orders creates an order with totals from the database; GET /api/orders/:id shows it to its owner. */
 export function orderRoutes(ingress: Ingress): Router {
-  const { currency } = ingress.config.payment
-  const schema = orderRequestSchema(cartRules(ingress.config))
+  const { payment } = ingress.config
   const router = Router()
 
   router.post('/api/orders', refuseInMaintenance(ingress), jsonBytes, async (request, response) => {
     const customer = await ingress.authenticate(request, response)
-    const wanted = readJson(request, schema)
+    const body = readBody(request)
+    const terms = await saleTermsOf(ingress, customer.userId, body)
+    const { currency } = terms
+    const { currency: _said, ...wanted } = inShape(body, orderRequestSchema(cartRules(ingress.config, terms)))
     await refuseCardNumbers(ingress, wanted.items)
-    const key = orderKey(request, customer.userId, wanted)
+    const key = orderKey(request, customer.userId, wanted, { currency, usual: payment.currency })
     const known = key && (await findOrderKey(ingress.db.pool, key.key, ingress.now()))
     if (known !== undefined) return await replay(ingress, response, key, known)
-    const lines = await priceLines(ingress, wanted)
-    const subtotal = subtotalOf(lines)
-    const shipping = shippingFor(subtotal, ingress.config.shipping)
+    const { lines, subtotal, shipping, total } = await priced(ingress, wanted.items, terms)
     compareTotals(wanted, subtotal, shipping, currency)
 
     const id = newId()
@@ -50,13 +53,23 @@ export function orderRoutes(ingress: Ingress): Router {
       const other =
         claim && (await claimOrderKey(client, { ...claim, expiresAt: new Date(now.getTime() + KEY_LIFETIME) }))
       if (other !== undefined) return other
-      await createOrder(client, { id, ...customer, currency, subtotal, shipping, address: wanted.address, lines, now })
+      await createOrder(client, {
+        id,
+        ...customer,
+        currency,
+        subtotal,
+        shipping,
+        address: wanted.address,
+        metadata: wanted.metadata ?? null,
+        lines,
+        now
+      })
       await writeAudit(client, {
         action: 'order_created',
         status: 'SUCCESS',
         userId: customer.userId,
         orderId: id,
-        amount: subtotal + shipping,
+        amount: total,
         currency,
         after: 'PENDING',
         requestId: requestId(request),
@@ -100,20 +113,18 @@ async function replay(
   response.json({ success: true, data: await orderData(ingress, holder.orderId) })
 }
 
-/** The lines at the database's prices; a Problem with every difference when the client's are not the same. */
-async function priceLines(ingress: Ingress, wanted: OrderRequest): Promise<OrderLine[]> {
-  const { currency } = ingress.config.payment
-  const products = await findProducts(
-    ingress.db,
-    wanted.items.map(item => item.productId)
+/** The cart at the database's prices; a Problem with every difference when the client's are not the same. */
+async function priced({ db }: Ingress, items: CartItem[], terms: SaleTerms): Promise<PricedCart> {
+  const products = await readProducts(
+    db.pool,
+    items.map(item => item.productId)
   )
-  const byId = new Map(products.map(product => [product.id, { ...product, price: minorFromBigInt(product.price) }]))
-  const errors = cartErrors(wanted.items, byId, currency)
-  if (errors.length > 0) throw new Problem('cart_refused', { details: errors })
-  return wanted.items.map(({ productId, quantity }) => orderLine(byId.get(productId), quantity, currency))
+  const price = priceCart(items, products, terms)
+  if (price.outcome === 'priced') return price.cart
+  throw new Problem(price.refusal.code, price.refusal.extras)
 }
 
-function compareTotals(wanted: OrderRequest, subtotal: MinorUnits, shipping: MinorUnits, currency: string): void {
+function compareTotals(wanted: OrderTotals, subtotal: MinorUnits, shipping: MinorUnits, currency: string): void {
   const errors: Record<string, string> = {}
   if (toMinorUnits(wanted.subtotal, currency) !== subtotal) {
     errors.subtotal = `Subtotal mismatch: expected ${toMajorUnits(subtotal, currency)}, got ${wanted.subtotal}`
@@ -142,8 +153,9 @@ export async function ordersData({ db }: Ingress, ids: string[]) {
     return {
       ...orderAmounts(order),
       customer: order.contact,
-      items: order.items.map(item => itemData(item, order.currency)),
-      checkout: checkout === undefined ? null : checkoutData(checkout)
+      metadata: order.metadata ?? {},
+      items: order.items.flatMap(linesOf).map(line => itemData(line, order.currency)),
+      checkout: checkout === undefined ? null : { ...checkoutData(checkout), metadata: checkout.metadata ?? {} }
     }
   })
 }
@@ -164,6 +176,8 @@ function orderAmounts({ id, status, currency, createdAt, ...amounts }: Order) {
   }
 }
 
-function itemData({ productId, name, description, image, unitPrice, quantity }: OrderItem, currency: string) {
-  return { productId, name, description, image, price: toMajorUnits(minorFromBigInt(unitPrice), currency), quantity }
+function itemData(line: Omit<OrderItem, 'options'> & { options?: LineOptions }, currency: string) {
+  const { productId, name, description, image, unitPrice, quantity, options } = line
+  const price = toMajorUnits(minorFromBigInt(unitPrice), currency)
+  return { productId, name, description, image, price, quantity, ...(options && { options }) }
 }

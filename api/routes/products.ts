@@ -6,21 +6,31 @@ import { sendUnlessKnown } from '../entity-tag.js'
 import type { Ingress } from '../ingress.js'
 import { linkNext, MAX_PAGE, pageOf, pageParameters } from '../page.js'
 import { once, readQuery, repeated } from '../query.js'
+import { soldCurrency } from '../sold-currency.js'
 
-const query = z.strictObject({
-  ...pageParameters({ limit: MAX_PAGE }),
-  slug: repeated(once().min(1, 'Slug must not be empty').max(255, 'Slug too long'), MAX_PAGE),
-  q: once().max(100, 'Search text too long').optional()
-})
+const queryOf = (currencies: readonly string[]) =>
+  z.strictObject({
+    ...pageParameters({ limit: MAX_PAGE }),
+    currency: once().pipe(soldCurrency(currencies)).optional(),
+    slug: repeated(once().min(1, 'Slug must not be empty').max(255, 'Slug too long'), MAX_PAGE),
+    q: once().max(100, 'Search text too long').optional()
+  })
 
 /** GET /api/products: what can be bought, by name and by pages; prices in major units, stock without what others have reserved. */
 export function productsRoute(ingress: Ingress): Router {
+  const { payment } = ingress.config
+  const query = queryOf(payment.currencies)
   return Router().get('/api/products', async (request, response) => {
-    const { limit, cursor, slug, q } = readQuery(request, query)
+    const { limit, cursor, slug, q, currency } = readQuery(request, query)
     const filter = { slugs: slug, part: q === '' ? undefined : q }
-    const found = await listProducts(ingress.db.pool, filter, { after: cursor, limit: limit + 1 })
+    const pricedIn = { currency: currency ?? payment.currency, alone: currency !== undefined }
+    const found = await listProducts(ingress.db.pool, filter, pricedIn, { after: cursor, limit: limit + 1 })
     const { rows, next } = pageOf(found, limit, ({ name, id }) => [name, id])
-    const body = JSON.stringify({ success: true, data: rows.map(productData), next })
+    const body = JSON.stringify({
+      success: true,
+      data: rows.map(row => productData(row, currency === undefined ? [] : payment.currencies)),
+      next
+    })
     linkNext(request, response, next)
     // The same for everybody; whoever keeps it asks before each use whether it still holds, since the stock changes.
     response.setHeader('Cache-Control', 'public, no-cache')
@@ -30,7 +40,8 @@ export function productsRoute(ingress: Ingress): Router {
   })
 }
 
-function productData({ available, price, ...product }: ListedProduct) {
+/** `prices` is there for who asks for a currency: all that can be paid in. */
+function productData({ available, price, prices, ...product }: ListedProduct, currencies: readonly string[]) {
   const { id, slug, name, description, image, currency } = product
   return {
     id,
@@ -40,6 +51,15 @@ function productData({ available, price, ...product }: ListedProduct) {
     image,
     price: toMajorUnits(minor(price), currency),
     currency,
+    ...(currencies.length > 0 && { prices: inMajorUnits(prices, currencies) }),
     stock: available
   }
+}
+
+function inMajorUnits(prices: ListedProduct['prices'], currencies: readonly string[]): Record<string, number> {
+  const sold = currencies.flatMap(currency => {
+    const price = prices[currency]
+    return price === undefined ? [] : [[currency, toMajorUnits(minor(price), currency)]]
+  })
+  return Object.fromEntries(sold)
 }

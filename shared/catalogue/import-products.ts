@@ -18,7 +18,6 @@ import { readWanted, type WantedProduct } from './wanted-product.js'
 
 /** The file cannot be imported as it is; nothing was changed. */
 export class CatalogueRefused extends Refused {
-  override readonly name = 'CatalogueRefused'
   constructor(readonly problems: CatalogueProblem[]) {
     super('catalogue_refused', textOf(problems))
   }

@@ -136,8 +136,13 @@ function readDifference(text: string): number | Wrong {
 const FLAGS: Record<string, boolean | undefined> = {
   true: true,
   false: false,
+  // As PostgreSQL copies them out.
+  t: true,
+  f: false,
   yes: true,
   no: false,
+  on: true,
+  off: false,
   '1': true,
   '0': false
 }

@@ -80,7 +80,7 @@ export function readRetentionDays(env: NodeJS.ProcessEnv): { dataDays?: number; 
 
 function configOf(parsed: Parsed) {
   const paymentConfig = readPayment(valuesOf(groups.payment, parsed))
-  const { currency } = paymentConfig
+  const { currencies } = paymentConfig
   const guestConfig = readGuests(valuesOf(groups.guests, parsed))
   return {
     ...valuesOf(groups.general, parsed),
@@ -89,14 +89,15 @@ function configOf(parsed: Parsed) {
     queue: readQueue(valuesOf(groups.queue, parsed)),
     stripe: readStripe(valuesOf(groups.stripe, parsed)),
     payment: paymentConfig,
+    paymentPage: valuesOf(groups.paymentPage, parsed),
     catalogue: valuesOf(groups.catalogue, parsed),
-    shipping: readShipping(valuesOf(groups.shipping, parsed), currency),
+    shipping: readShipping(valuesOf(groups.shipping, parsed), currencies),
     notifications: readNotifications(valuesOf(groups.notifications, parsed)),
     auth: readAuth(valuesOf(groups.auth, parsed)),
     guests: guestConfig,
     audit: readAudit(valuesOf(groups.audit, parsed)),
     ops: readOps(valuesOf(groups.ops, parsed)),
-    fraud: { ...readFraud(valuesOf(groups.fraud, parsed), currency), guestsPerIp: guestConfig.guestsPerIp },
+    fraud: { ...readFraud(valuesOf(groups.fraud, parsed), currencies), guestsPerIp: guestConfig.guestsPerIp },
     reservations: valuesOf(groups.reservations, parsed),
     retention: valuesOf(groups.retention, parsed),
     schedules: valuesOf(groups.schedules, parsed)

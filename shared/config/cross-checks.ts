@@ -1,9 +1,38 @@
 import { originProblem } from '../identity/origins.js'
-import { toMinorUnits } from '../money.js'
-import { payment } from './groups/payment.js'
+import { toDecimalString } from '../money.js'
+import { saleTermsIn } from '../rules/sale-terms.js'
+import { amountProblems, inCurrencies, parseAmounts } from './amounts.js'
+import { fraud } from './groups/fraud.js'
+import { currenciesOf, payment } from './groups/payment.js'
 import { retention } from './groups/retention.js'
+import { shipping } from './groups/shipping.js'
 import { modeOf } from './groups/stripe.js'
 import { partsOf } from './value-types.js'
+
+const AMOUNTS = [
+  payment.settings.minAmount,
+  payment.settings.maxAmount,
+  shipping.settings.amount,
+  shipping.settings.freeFrom,
+  fraud.settings.smallCartAmount
+]
+
+/** A shop whose least total is above its highest sells nothing. */
+function limitProblems(env: Record<string, string | undefined>): string[] {
+  const { minAmount, maxAmount } = payment.settings
+  const currencies = currenciesOf(env)
+  const amountsOf = ({ variable, default: byDefault }: { variable: string; default: string }) =>
+    inCurrencies(parseAmounts(env[variable] ?? byDefault) ?? { of: {} }, currencies, byDefault)
+  const limits = { currencies, minAmount: amountsOf(minAmount), maxAmount: amountsOf(maxAmount) }
+  return currencies.flatMap(currency => {
+    const terms = saleTermsIn(currency, { payment: limits, shipping: { amount: {}, freeFrom: {} } })
+    if (terms === undefined || terms.minAmount <= terms.maxAmount) return []
+    const [low, high] = [terms.minAmount, terms.maxAmount].map(amount => toDecimalString(amount, currency))
+    return [
+      `${maxAmount.variable}: in ${currency} a total is at most ${high} and has to be at least ${low} (${minAmount.variable}, or Stripe's least)`
+    ]
+  })
+}
 
 /** What no single variable can tell. */
 export function combinedProblems(env: Record<string, string | undefined>): string[] {
@@ -27,6 +56,11 @@ export function combinedProblems(env: Record<string, string | undefined>): strin
   }
   if (env.GUEST_CHECKOUT === 'true' && env.AUTH_SECRET === undefined) {
     problems.push('AUTH_SECRET: missing; with GUEST_CHECKOUT=true the key that signs guest sessions is derived from it')
+  }
+  if (env.CHECKOUT_INVOICE === 'true' && env.PAYMENT_CAPTURE_METHOD === 'manual') {
+    problems.push(
+      'CHECKOUT_INVOICE: not with PAYMENT_CAPTURE_METHOD=manual; Stripe makes invoices of payments that are captured at once. Unset one of the two'
+    )
   }
   if (env.FRAUD_GEOLOCATION_CHECK === 'true' && env.GEOIP_DATABASE === undefined) {
     problems.push('GEOIP_DATABASE: missing; the path of a country database (MMDB), for FRAUD_GEOLOCATION_CHECK=true')
@@ -67,12 +101,11 @@ export function combinedProblems(env: Record<string, string | undefined>): strin
       'LOG_RETENTION_DAYS: must be 365 or more while PCI_DSS_LEVEL is set (PCI DSS 4.0, requirement 10.5.1)'
     )
   }
-  const currency = (env.PAYMENT_CURRENCY ?? payment.settings.currency.default).toUpperCase()
-  for (const name of ['PAYMENT_MIN_AMOUNT', 'PAYMENT_MAX_AMOUNT', 'SHIPPING_AMOUNT', 'SHIPPING_FREE_FROM']) {
-    const text = env[name]
-    if (text !== undefined && toMinorUnits(Number(text), currency) === undefined) {
-      problems.push(`${name}: ${currency} has no amount ${text}`)
-    }
+  for (const { variable } of AMOUNTS) {
+    const amounts = parseAmounts(env[variable] ?? '')
+    if (amounts === undefined) continue
+    problems.push(...amountProblems(amounts, currenciesOf(env)).map(problem => `${variable}: ${problem}`))
   }
+  problems.push(...limitProblems(env))
   return problems
 }

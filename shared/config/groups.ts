@@ -9,6 +9,7 @@ import { ingress } from './groups/ingress.js'
 import { notifications } from './groups/notifications.js'
 import { ops } from './groups/ops.js'
 import { payment } from './groups/payment.js'
+import { paymentPage } from './groups/payment-page.js'
 import { queue } from './groups/queue.js'
 import { reservations } from './groups/reservations.js'
 import { retention } from './groups/retention.js'
@@ -23,6 +24,7 @@ export const groups = {
   queue,
   stripe,
   payment,
+  paymentPage,
   catalogue,
   shipping,
   auth,

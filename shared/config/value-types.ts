@@ -1,6 +1,7 @@
 import { isIP } from 'node:net'
 import { z } from 'zod'
 import { isCronPattern } from '../queue/cron.js'
+import { type Amounts, parseAmounts } from './amounts.js'
 
 /** How the text of a variable is read; a required variable that is absent is `missing`. */
 export interface ValueType<Value> {
@@ -43,9 +44,15 @@ export function integer(min: number, max: number): ValueType<number> {
 
 export const port = integer(0, 65_535)
 
-const decimal = text('an amount such as 0.50', text => /^\d+(\.\d+)?$/.test(text))
-/** In major units, of a currency that another setting says. */
-export const amount: ValueType<number> = { takes: decimal.takes, schema: decimal.schema.transform(Number) }
+const amountText = text(
+  'an amount such as 0.50, or with others of some currencies: 0.50,CHF:0.60',
+  text => parseAmounts(text) !== undefined
+)
+/** In major units, of the currencies that other settings say. */
+export const amounts: ValueType<Amounts> = {
+  takes: amountText.takes,
+  schema: amountText.schema.transform(text => parseAmounts(text) ?? { of: {} })
+}
 
 /** As the queue reads it, which would refuse another one only once the workers start. */
 export function cron(example: string): ValueType<string> {

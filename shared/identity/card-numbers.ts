@@ -3,6 +3,9 @@
 /** 13 to 19 digits, alone or in groups, that begin as card numbers do (ISO/IEC 7812: 2 to 6). */
 const CANDIDATE = /(?<![\w.-])[2-6](?:[ -]?\d){12,18}(?![\w-])/g
 
+/** Of a field that has one. */
+export const CARD_NUMBER = 'Must not contain a card number'
+
 const MASK = '[card number]'
 
 /** Whether the text has something that is, by its length and its check digit, a card number. */

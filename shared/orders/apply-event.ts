@@ -1,6 +1,8 @@
 import { alertUnlessOpen } from '../audit/alerts.js'
 import { type Client, transaction } from '../database/database.js'
+import { onCommit } from '../database/on-commit.js'
 import { TerminalError } from '../errors.js'
+import { countAppliedEvent } from '../metrics/events.js'
 import { elsewhere } from '../rules/event-origin.js'
 import type { Services } from '../runtime/services.js'
 import { PINNED_API_VERSION } from '../runtime/stripe-version.js'
@@ -25,13 +27,13 @@ export async function applyEvent(services: Services, eventId: string): Promise<v
 /** What has to be asked of Stripe is asked between two transactions, never within one. */
 async function applyWithLookups(services: Services, eventId: string): Promise<DueRow[]> {
   const lookups = new Lookups()
-  for (let asked = 0; ; asked++) {
+  for (let lookupCount = 0; ; lookupCount++) {
     try {
       return await transaction(services.db.pool, client => apply(services, client, eventId, lookups), {
         statementTimeoutMs: services.config.stripe.webhookTimeoutMs
       })
     } catch (error) {
-      if (!(error instanceof LookupNeeded) || asked === MAX_LOOKUPS) throw error
+      if (!(error instanceof LookupNeeded) || lookupCount === MAX_LOOKUPS) throw error
       await lookups.fetch(services.stripe, error)
     }
   }
@@ -78,6 +80,9 @@ async function apply(services: Services, client: Client, eventId: string, lookup
       }
     }
   })
+  onCommit(client, () =>
+    countAppliedEvent(applied.status === 'PROCESSED' ? 'processed' : 'ignored', row.created, services.now())
+  )
   services.log.info(
     {
       requestId: row.requestId,

@@ -2,9 +2,21 @@ import type Stripe from 'stripe'
 import type { Config } from '../config/config.js'
 import { SECOND } from '../duration.js'
 import { TerminalError } from '../errors.js'
+import { optionsText } from '../rules/line-options.js'
 import { type OrderLine, subtotalOf } from '../rules/order-line.js'
 import { INSTALLATION } from '../rules/ownership.js'
+import { type PostalAddress, stripeShipping } from '../rules/postal-address.js'
 import { mailableAtStripe } from '../rules/stripe-email.js'
+import {
+  asciiUrl,
+  fitting,
+  fittingMetadata,
+  imageUrl,
+  productName,
+  stripeLimits,
+  successUrl
+} from '../rules/stripe-limits.js'
+import { pageOptions } from './page-options.js'
 import type { VerifiedCheckout } from './verified-checkout.js'
 
 /**
@@ -25,20 +37,22 @@ export function sessionParams(
   config: Config,
   installation: string,
   checkout: VerifiedCheckout,
-  lines: OrderLine[]
+  lines: OrderLine[],
+  address: PostalAddress | null
 ): Stripe.Checkout.SessionCreateParams {
+  const shipTo = address === null ? undefined : stripeShipping(address)
   const currency = checkout.currency.toLowerCase()
   const email = mailableAtStripe(checkout.email)
   const { payment } = config
-  const shipping = checkout.amount - subtotalOf(lines)
+  const shipping = checkout.amount - (subtotalOf(lines) ?? Number.POSITIVE_INFINITY)
   if (shipping < 0) throw new TerminalError(`The total of checkout ${checkout.id} is less than the sum of its lines`)
-  const metadata = {
+  const metadata = fittingMetadata({
     [INSTALLATION]: installation,
     userId: checkout.userId,
     orderId: checkout.orderId,
     checkoutId: checkout.id,
     requestId: checkout.requestId
-  }
+  })
   return {
     mode: 'payment',
     client_reference_id: checkout.id,
@@ -50,13 +64,7 @@ export function sessionParams(
         currency,
         unit_amount: line.unitPrice,
         ...(payment.automaticTax ? { tax_behavior: payment.taxBehavior } : {}),
-        product_data: {
-          name: line.name,
-          metadata: { [INSTALLATION]: installation, productId: line.productId },
-          ...(line.description ? { description: line.description } : {}),
-          // Stripe fetches images: only absolute addresses make sense there.
-          ...(line.image?.startsWith('https://') ? { images: [line.image] } : {})
-        }
+        product_data: productData(line, installation, payment.successUrl)
       }
     })),
     ...(shipping > 0
@@ -77,21 +85,40 @@ export function sessionParams(
     adaptive_pricing: { enabled: payment.adaptivePricing },
     ...(payment.automaticTax ? { automatic_tax: { enabled: true } } : {}),
     ...(payment.promotionCodes ? { allow_promotion_codes: true } : {}),
+    ...pageOptions(config.paymentPage, checkout.cart.locale),
     ...(checkout.risk === 'CHALLENGE' ? challenge : {}),
     payment_intent_data: {
       metadata,
       capture_method: payment.captureMethod,
+      ...(config.paymentPage.receiptEmail && email !== undefined ? { receipt_email: email } : {}),
+      // Beside it Stripe refuses shipping_address_collection, which is never asked for.
+      ...(shipTo === undefined ? {} : { shipping: shipTo }),
       // Cards take the suffix only: https://docs.stripe.com/get-started/account/statement-descriptors
       ...(payment.statementDescriptor ? { statement_descriptor_suffix: payment.statementDescriptor } : {})
     },
     expires_at: Math.floor(checkout.sessionExpiresAt.getTime() / SECOND),
-    success_url: withSessionId(payment.successUrl),
-    cancel_url: payment.cancelUrl
+    success_url: successUrl(payment.successUrl),
+    cancel_url: asciiUrl(payment.cancelUrl)
   }
 }
 
-/** https://docs.stripe.com/payments/checkout/custom-success-page: Stripe fills in the braces, so they stay unescaped. */
-function withSessionId(url: string): string {
-  if (url.includes('{CHECKOUT_SESSION_ID}')) return url
-  return `${url}${url.includes('?') ? '&' : '?'}session_id={CHECKOUT_SESSION_ID}`
+/** What stands below a line's name: what the customer chose, then what the product is. */
+function shown({ options, description }: OrderLine): string {
+  return [options ? optionsText(options) : '', description ?? ''].filter(part => part !== '').join(' · ')
+}
+
+/** What the payment page shows of a line; an image's path is one of the storefront's. */
+function productData(
+  line: OrderLine,
+  installation: string,
+  storefront: string
+): Stripe.Checkout.SessionCreateParams.LineItem.PriceData.ProductData {
+  const description = fitting(shown(line), stripeLimits.productDescription)
+  const image = imageUrl(line.image, storefront)
+  return {
+    name: productName(line.name, line.productId),
+    metadata: fittingMetadata({ [INSTALLATION]: installation, productId: line.productId }),
+    ...(description === undefined ? {} : { description }),
+    ...(image === undefined ? {} : { images: [image] })
+  }
 }

@@ -1,5 +1,6 @@
 import type { CartError } from '../errors.js'
 import { type MinorUnits, minor } from '../money.js'
+import { type LineOptions, optionsKey } from './line-options.js'
 import { priceIn, type SoldProduct } from './product.js'
 
 /** A line of an order, at the database's price (minor units). */
@@ -10,6 +11,8 @@ export interface OrderLine {
   image: string | null
   unitPrice: number
   quantity: number
+  /** What the customer chose; undefined when there was nothing to choose. */
+  options?: LineOptions
 }
 
 export interface Quantity {
@@ -18,15 +21,21 @@ export interface Quantity {
 }
 
 /** The line that a product makes. Throws for what cartErrors() refuses: no product, or none that is sold in this currency. */
-export function orderLine(product: SoldProduct | undefined, quantity: number, currency: string): OrderLine {
+export function orderLine(
+  product: SoldProduct | undefined,
+  { quantity, options }: Pick<OrderLine, 'quantity' | 'options'>,
+  currency: string
+): OrderLine {
   const unitPrice = product && priceIn(product, currency)
   if (product === undefined || unitPrice === undefined) throw new RangeError(`No product that is sold in ${currency}`)
   const { id, name, description, image } = product
-  return { productId: id, name, description, image, unitPrice, quantity }
+  return { productId: id, name, description, image, unitPrice, quantity, ...(options && { options }) }
 }
 
-export function subtotalOf(lines: readonly OrderLine[]): MinorUnits {
-  return minor(lines.reduce((sum, line) => sum + line.unitPrice * line.quantity, 0))
+/** Undefined beyond exact integers. */
+export function subtotalOf(lines: readonly OrderLine[]): MinorUnits | undefined {
+  const sum = lines.reduce((sum, line) => sum + line.unitPrice * line.quantity, 0)
+  return Number.isSafeInteger(sum) ? minor(sum) : undefined
 }
 
 /** How many of each product all the lines take together. */
@@ -37,8 +46,8 @@ export function quantitiesOf(lines: readonly Quantity[]): Quantity[] {
 }
 
 /** Two lines with one key are the same line. */
-function keyOf({ productId }: OrderLine): string {
-  return productId
+export function keyOf({ productId, options }: Pick<OrderLine, 'productId' | 'options'>): string {
+  return `${productId} ${optionsKey(options)}`
 }
 
 /** How a cart differs from an order that has its lines already. */

@@ -40,8 +40,10 @@ export function priceCart(
   const refusal = refused('cart_refused', { details: errors })
   if (!errors.every(isStockError)) return { outcome: 'refused', refusal }
 
-  const lines = items.map(item => orderLine(products.get(item.productId), item.quantity, terms.currency))
+  const lines = items.map(item => orderLine(products.get(item.productId), item, terms.currency))
   const subtotal = subtotalOf(lines)
+  // Beyond exact integers there is no total to compare.
+  if (subtotal === undefined) return { outcome: 'refused', refusal: tooMuch(terms) }
   const shipping = fixed === undefined ? shippingFor(subtotal, terms.shipping) : minor(fixed.shipping)
   const cart = { lines, subtotal, shipping, total: minor(subtotal + shipping) }
   const amounts = orderRefusal(cart, fixed) ?? limitRefusal(cart.total, terms)
@@ -64,6 +66,13 @@ function limitRefusal(total: MinorUnits, { currency, minAmount, maxAmount }: Sal
   if (total >= minAmount && total <= maxAmount) return undefined
   const [sum, low, high] = [total, minAmount, maxAmount].map(amount => toDecimalString(amount, currency))
   return refused('amount_refused', { detail: `The total is ${sum} ${currency}; it has to be from ${low} to ${high}.` })
+}
+
+function tooMuch({ currency, maxAmount }: SaleTerms): Refusal {
+  const high = toDecimalString(maxAmount, currency)
+  return refused('amount_refused', {
+    detail: `The total is far more than ${high} ${currency}, the most that it may be.`
+  })
 }
 
 function refused(code: Refusal['code'], extras: ProblemExtras): Refusal {

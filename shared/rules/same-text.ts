@@ -4,12 +4,13 @@
  * came along when they were copied.
  */
 export function looksEqual(one: string, other: string): boolean {
-  return one === other || visible(one) === visible(other)
+  return one === other || normalForm(one) === normalForm(other)
 }
 
 /** Joiners, marks of direction, soft hyphens, variation selectors and the like: https://unicode.org/reports/tr44/#Default_Ignorable_Code_Point */
 const INVISIBLE = /\p{Default_Ignorable_Code_Point}+/gu
 
-function visible(text: string): string {
+/** Equal for texts that look equal. */
+export function normalForm(text: string): string {
   return text.replace(INVISIBLE, '').normalize('NFC').replace(/\s+/gu, ' ').trim()
 }

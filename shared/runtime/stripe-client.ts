@@ -1,6 +1,7 @@
 import Stripe from 'stripe'
 import type { Config } from '../config/config.js'
 import { MINUTE } from '../duration.js'
+import { countedHttpClient } from './counted-http-client.js'
 import { namedPermissions } from './stripe-permission.js'
 import { PINNED_API_VERSION } from './stripe-version.js'
 
@@ -12,6 +13,7 @@ export function createStripe(config: Config): Stripe {
     timeout: timeoutMs,
     maxNetworkRetries: maxRetries,
     telemetry: false,
+    httpClient: countedHttpClient(),
     appInfo: { name: 'Tillworks' },
     ...(base === undefined
       ? {}
@@ -62,7 +64,7 @@ export function isKeyRefused(error: unknown): boolean {
  */
 export function missingPermission(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined
-  return namedPermissions(error.message) ?? /\brak_\w+/.exec(error.message)?.[0]
+  return namedPermissions(error.message)?.replaceAll("'", '') ?? /\brak_\w+/.exec(error.message)?.[0]
 }
 
 /**
@@ -70,7 +72,7 @@ export function missingPermission(error: unknown): string | undefined {
  * idempotency key with that error for a day, so that another try needs another key.
  * https://docs.stripe.com/error-low-level#server-errors
  */
-export function isServerError(error: unknown): boolean {
+function isServerError(error: unknown): boolean {
   return error instanceof Stripe.errors.StripeAPIError && (error.statusCode ?? 0) >= 500
 }
 

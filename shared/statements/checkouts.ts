@@ -1,12 +1,15 @@
 import type Stripe from 'stripe'
 import { type AuditEntry, auditParameter } from '../audit/audit.js'
 import type { Database, Queryable } from '../database/database.js'
+import { onCommit } from '../database/on-commit.js'
 import { MINUTE } from '../duration.js'
 import { networkOf } from '../identity/ip-address.js'
 import { maskValue } from '../identity/masking.js'
 import { GUEST_PREFIX } from '../identity/user-ids.js'
+import { countCheckoutMove } from '../metrics/checkouts.js'
 import type { Cart } from '../rules/cart.js'
 import type { AnswerableCheckout, CheckoutOutcome, Refusal } from '../rules/checkout-outcome.js'
+import type { ShopMetadata } from '../rules/shop-metadata.js'
 import { checkoutStates, isPayable, reservationStates } from '../rules/state-groups.js'
 import { type CheckoutStatus, checkoutRules, sourcesOf } from '../rules/transitions.js'
 import { auditInsert } from './audit-rows.js'
@@ -21,6 +24,7 @@ export interface CheckoutRow extends AnswerableCheckout {
   email: string
   ownsOrder: boolean
   cart: Cart
+  metadata: ShopMetadata | null
   currency: string
   amount: number | null
   paymentIntentId: string | null
@@ -48,6 +52,7 @@ export interface NewCheckout {
   userId: string
   email: string | null
   cart: Cart
+  metadata: ShopMetadata | null
   /** The order that this checkout brings with it; undefined when the cart names one. */
   newOrderId: string | undefined
   currency: string
@@ -102,12 +107,12 @@ export async function claimCheckout(db: Queryable, c: NewCheckout): Promise<Clai
       WHERE "IdempotencyKey"."expiresAt" <= $9
       RETURNING "key"
     ), new_order AS (
-      INSERT INTO "Order" ("id", "userId", "email", "currency", "createdAt", "updatedAt")
-      SELECT $11, $2, NULLIF($12, ''), $13, $9, $9 FROM claim WHERE $11::text IS NOT NULL
+      INSERT INTO "Order" ("id", "userId", "email", "currency", "metadata", "createdAt", "updatedAt")
+      SELECT $11, $2, NULLIF($12, ''), $13, $20::jsonb, $9, $9 FROM claim WHERE $11::text IS NOT NULL
     ), checkout AS (
       INSERT INTO "Checkout" ("id", "userId", "email", "orderId", "ownsOrder", "cart", "currency", "idempotencyKey",
-        "requestId", "ipAddress", "network", "userAgent", "createdAt", "updatedAt")
-      SELECT $1, $2, $12, $11, $11::text IS NOT NULL, $7::jsonb, $13, "key", $14, $15, $18, $16, $9, $9 FROM claim
+        "requestId", "ipAddress", "network", "userAgent", "metadata", "createdAt", "updatedAt")
+      SELECT $1, $2, $12, $11, $11::text IS NOT NULL, $7::jsonb, $13, "key", $14, $15, $18, $16, $20::jsonb, $9, $9 FROM claim
     ), audited AS (
       ${auditInsert(17, 'EXISTS (SELECT FROM claim)')}
     )
@@ -131,7 +136,8 @@ export async function claimCheckout(db: Queryable, c: NewCheckout): Promise<Clai
       c.userAgent,
       auditParameter(audit),
       c.ipAddress === null ? null : networkOf(c.ipAddress),
-      c.guestsPerIp
+      c.guestsPerIp,
+      c.metadata && JSON.stringify(c.metadata)
     ]
   })
   const [row] = rows
@@ -262,7 +268,7 @@ export async function moveCheckout(db: Queryable, id: string, move: CheckoutMove
   // A server error is never replayed, and a derived key replays only what can still be paid.
   const forgetKey = (move.outcome?.status ?? 0) >= 500
   const forgetDerivedKey = !isPayable(move.to)
-  const { rowCount } = await db.query({
+  const { rows } = await db.query<{ createdAt: Date }>({
     name: 'move-checkout',
     text: `
     WITH moved AS (
@@ -271,7 +277,7 @@ export async function moveCheckout(db: Queryable, id: string, move: CheckoutMove
         "sessionExpiresAt" = COALESCE($8, "sessionExpiresAt"), "paymentIntentId" = COALESCE($9, "paymentIntentId"),
         "refusal" = COALESCE($10::jsonb, "refusal"), "risk" = COALESCE($17, "risk"),
         "sessionParams" = COALESCE($18::jsonb, "sessionParams")
-      WHERE "id" = $1 AND "status" = ANY($11::"CheckoutStatus"[]) RETURNING "id"
+      WHERE "id" = $1 AND "status" = ANY($11::"CheckoutStatus"[]) RETURNING "id", "createdAt"
     ), forgotten AS (
       DELETE FROM "IdempotencyKey" WHERE "checkoutId" = $1 AND EXISTS (SELECT FROM moved) AND ($12 OR ("derived" AND $13))
     ), answered AS (
@@ -281,7 +287,7 @@ export async function moveCheckout(db: Queryable, id: string, move: CheckoutMove
     ), audited AS (
       ${auditInsert(16, 'EXISTS (SELECT FROM moved)')}
     )
-    SELECT pg_notify('${CHECKOUT_CHANGED}', "id") FROM moved`,
+    SELECT pg_notify('${CHECKOUT_CHANGED}', "id"), "createdAt" FROM moved`,
     values: [
       id,
       move.to,
@@ -303,7 +309,9 @@ export async function moveCheckout(db: Queryable, id: string, move: CheckoutMove
       move.sessionParams ? JSON.stringify(move.sessionParams) : null
     ]
   })
-  return rowCount === 1
+  const [moved] = rows
+  if (moved !== undefined) onCommit(db, () => countCheckoutMove(move, moved.createdAt))
+  return moved !== undefined
 }
 
 /** A refusal can quote what the client has sent. */
@@ -354,7 +362,7 @@ export async function postponeSession(
   to: { sessionParams: Stripe.Checkout.SessionCreateParams; sessionExpiresAt: Date }
 ): Promise<boolean> {
   const { rowCount } = await db.query(
-    `UPDATE "Checkout" SET "sessionParams" = $2, "sessionExpiresAt" = $3 WHERE "id" = $1 AND "status" = 'VERIFIED'`,
+    `UPDATE "Checkout" SET "sessionParams" = $2, "sessionExpiresAt" = $3 WHERE "id" = $1 AND "status" ${oneOf(checkoutStates.verified)}`,
     [id, JSON.stringify(to.sessionParams), to.sessionExpiresAt]
   )
   return rowCount === 1
@@ -398,26 +406,33 @@ export async function findOpenOfGuests(db: Queryable, network: string, exceptId:
 }
 
 /**
- * The oldest open checkout that holds one of these products and was opened before a moment; undefined when all such
- * checkouts together do not hold the quantities that are missing. Those that Stripe did not end since `failedSince` do not
- * count.
+ * The checkout to end first for goods that are missing: the oldest of the customer's own that holds some of them, else the
+ * oldest of anybody's that was opened before a moment; undefined when all of these together do not hold the quantities that
+ * are missing. Those that Stripe did not end since `failedSince` do not count.
  */
-export async function findOldestHolder(
+export async function findHolder(
   db: Queryable,
   missing: { productId: string; quantity: number }[],
-  { openedBefore, failedSince, except }: { openedBefore: Date; failedSince: Date; except: string[] }
+  {
+    userId,
+    openedBefore,
+    failedSince,
+    except
+  }: { userId: string; openedBefore: Date; failedSince: Date; except: string[] }
 ): Promise<CheckoutRow | undefined> {
   const { rows } = await db.query(
     `WITH missing AS (
        SELECT * FROM unnest($1::text[], $2::int[]) AS line("productId", "quantity")
      ), holder AS (
-       SELECT c."id", c."createdAt", r."productId", r."quantity" FROM "Checkout" c JOIN "Reservation" r ON r."checkoutId" = c."id"
-       WHERE c."status" ${oneOf(checkoutStates.open)} AND c."createdAt" < $3 AND c."id" <> ALL($4) AND r."status" ${oneOf(reservationStates.held)} AND r."productId" = ANY($1)
+       SELECT c."id", c."createdAt", c."userId" = $6 AS own, c."sessionId" IS NULL AS waits, r."productId", r."quantity"
+       FROM "Checkout" c JOIN "Reservation" r ON r."checkoutId" = c."id"
+       WHERE ((c."status" ${oneOf(checkoutStates.open)} AND c."createdAt" < $3) OR (c."status" ${oneOf(checkoutStates.expirable)} AND c."userId" = $6))
+         AND c."id" <> ALL($4) AND r."status" ${oneOf(reservationStates.held)} AND r."productId" = ANY($1)
          AND (c."expireFailedAt" IS NULL OR c."expireFailedAt" < $5)
      )
-     SELECT * FROM "Checkout" WHERE "id" = (SELECT "id" FROM holder ORDER BY "createdAt", "id" LIMIT 1) AND NOT EXISTS (
+     SELECT * FROM "Checkout" WHERE "id" = (SELECT "id" FROM holder ORDER BY own DESC, waits, "createdAt", "id" LIMIT 1) AND NOT EXISTS (
        SELECT FROM missing m WHERE m."quantity" > COALESCE((SELECT sum(h."quantity") FROM holder h WHERE h."productId" = m."productId"), 0))`,
-    [missing.map(line => line.productId), missing.map(line => line.quantity), openedBefore, except, failedSince]
+    [missing.map(line => line.productId), missing.map(line => line.quantity), openedBefore, except, failedSince, userId]
   )
   return rows[0]
 }

@@ -17,14 +17,14 @@ export interface FraudSubject {
 type GuestSignals = Record<'attemptsOfGuests' | 'failuresOfGuests' | 'smallCartsOfGuests', number>
 
 /**
- * What the fraud rules look at, in one statement. `smallCartAmount` in minor units. A decline counts from its own time: a Session
- * lives for up to a day, and one that was open when an operator cleared its customer goes on being counted. What the guests
- * of a network did counts for each of them, by so many customers as they may be; their declines are those of the address.
+ * What the fraud rules look at, in one statement. `smallCartAmount` in minor units, by currency. A decline counts from its own
+ * time: a Session lives for up to a day, and one that was open when an operator cleared its customer goes on being counted. What
+ * the guests of a network did counts for each of them, by so many customers as they may be; their declines are those of the address.
  */
 export async function readFraudSignals(
   db: Queryable,
   subject: FraudSubject,
-  { smallCartAmount, guestsPerIp }: { smallCartAmount: number; guestsPerIp: number },
+  { smallCartAmount, guestsPerIp }: { smallCartAmount: Readonly<Record<string, number>>; guestsPerIp: number },
   now: Date
 ): Promise<FraudSignals> {
   const ago = (ms: number) => new Date(now.getTime() - ms)
@@ -35,12 +35,12 @@ export async function readFraudSignals(
       SELECT max("clearedAt") FILTER (WHERE "subject" = 'user:' || $1) AS user_at, max("clearedAt") FILTER (WHERE "subject" = 'ip:' || $2) AS ip_at
       FROM "FraudClearance" WHERE "subject" IN ('user:' || $1, 'ip:' || $2)
     ), seen AS (
-      SELECT c."id", c."status", c."amount", c."createdAt", c."userId" = $1 AS own, COALESCE(c."network" = $2, false) AS same_address,
+      SELECT c."id", c."status", c."amount", c."currency", c."createdAt", c."userId" = $1 AS own, COALESCE(c."network" = $2, false) AS same_address,
         COALESCE(c."network" = $2, false) AND $8 AND starts_with(c."userId", '${GUEST_PREFIX}') AS of_guest
       FROM "Checkout" c
       WHERE c."createdAt" > $6::timestamptz - interval '1 day' AND c."id" <> $7 AND (c."userId" = $1 OR c."network" = $2)
     ), made AS (
-      SELECT seen."status", seen."amount", seen."createdAt", own AND seen."createdAt" > COALESCE(cleared.user_at, '-infinity') AS own,
+      SELECT seen."status", seen."amount", seen."currency", seen."createdAt", own AND seen."createdAt" > COALESCE(cleared.user_at, '-infinity') AS own,
         of_guest AND seen."createdAt" > COALESCE(cleared.ip_at, '-infinity') AS of_guest
       FROM seen, cleared WHERE own OR of_guest
     ), declined AS (
@@ -54,11 +54,11 @@ export async function readFraudSignals(
       (SELECT count(*) FROM made WHERE own AND "createdAt" > $4)::int AS attempts,
       ((SELECT count(*) FROM made WHERE own AND "createdAt" > $4 AND "status" ${oneOf(checkoutStates.refused)})
         + (SELECT count(*) FROM declined WHERE own AND "createdAt" > $4))::int AS failures,
-      (SELECT count(*) FROM made WHERE own AND "createdAt" > $5 AND "amount" <= $3)::int AS "smallCarts",
+      (SELECT count(*) FROM made WHERE own AND "createdAt" > $5 AND "amount" <= ($3::jsonb->>"currency")::bigint)::int AS "smallCarts",
       (SELECT count(*) FROM made WHERE of_guest AND "createdAt" > $4)::int AS "attemptsOfGuests",
       ((SELECT count(*) FROM made WHERE of_guest AND "createdAt" > $4 AND "status" ${oneOf(checkoutStates.refused)})
         + (SELECT count(*) FROM declined WHERE of_guest AND "createdAt" > $4))::int AS "failuresOfGuests",
-      (SELECT count(*) FROM made WHERE of_guest AND "createdAt" > $5 AND "amount" <= $3)::int AS "smallCartsOfGuests",
+      (SELECT count(*) FROM made WHERE of_guest AND "createdAt" > $5 AND "amount" <= ($3::jsonb->>"currency")::bigint)::int AS "smallCartsOfGuests",
       (SELECT count(*) FROM declined WHERE own AND "createdAt" > $5)::int AS declines,
       (SELECT count(*) FROM declined WHERE same_address AND "createdAt" > $5)::int AS "declinesOfAddress",
       (SELECT count(DISTINCT card) FROM declined WHERE own)::int AS cards,
@@ -66,7 +66,7 @@ export async function readFraudSignals(
     values: [
       subject.userId,
       subject.network,
-      smallCartAmount,
+      JSON.stringify(smallCartAmount),
       ago(10 * MINUTE),
       ago(HOUR),
       ago(DAY),

@@ -1,8 +1,13 @@
 import type { Order, OrderItem } from '../../prisma/generated/client.js'
 import { type AuditEntry, auditParameter } from '../audit/audit.js'
 import type { Database, Queryable } from '../database/database.js'
+import { onCommit } from '../database/on-commit.js'
+import { countOrderMove } from '../metrics/payments.js'
+import { type Item, itemsOf, linesOf } from '../rules/order-item.js'
 import type { OrderLine } from '../rules/order-line.js'
 import type { OrderFacts } from '../rules/order-status.js'
+import type { PostalAddress } from '../rules/postal-address.js'
+import type { ShopMetadata } from '../rules/shop-metadata.js'
 import { orderStates, refundStates, reservationStates } from '../rules/state-groups.js'
 import type { OrderStatus } from '../rules/transitions.js'
 import { auditInsert } from './audit-rows.js'
@@ -22,12 +27,13 @@ export interface OrderRow {
   total: number | null
   captured: number
   refunded: number
+  address: PostalAddress | null
 }
 
 export async function lockOrder(db: Queryable, id: string): Promise<OrderRow | undefined> {
   const { rows } = await db.query<OrderRow>({
     name: 'lock-order',
-    text: `SELECT "id", "userId", "status", "currency", "subtotal", "shipping", "total", "captured", "refunded" FROM "Order" WHERE "id" = $1 FOR NO KEY UPDATE`,
+    text: `SELECT "id", "userId", "status", "currency", "subtotal", "shipping", "total", "captured", "refunded", "address" FROM "Order" WHERE "id" = $1 FOR NO KEY UPDATE`,
     values: [id]
   })
   return rows[0]
@@ -55,12 +61,12 @@ export async function readOrder(db: Queryable, id: string): Promise<OrderRow | u
 }
 
 export async function readOrderLines(db: Queryable, orderId: string): Promise<OrderLine[]> {
-  const { rows } = await db.query<OrderLine>({
+  const { rows } = await db.query<Item>({
     name: 'read-order-lines',
-    text: `SELECT "productId", "name", "description", "image", "unitPrice", "quantity" FROM "OrderItem" WHERE "orderId" = $1 ORDER BY "productId"`,
+    text: `SELECT "productId", "name", "description", "image", "unitPrice", "quantity", "options" FROM "OrderItem" WHERE "orderId" = $1 ORDER BY "productId"`,
     values: [orderId]
   })
-  return rows
+  return rows.flatMap(linesOf)
 }
 
 /** The other checkouts of this order, newest first. */
@@ -91,17 +97,33 @@ export async function fillOrder(db: Queryable, order: VerifiedOrder): Promise<vo
       UPDATE "Order" SET "subtotal" = $2, "shipping" = $3, "total" = $4, "updatedAt" = $5 WHERE "id" = $1
     ), line AS (
       SELECT * FROM jsonb_to_recordset($6::jsonb)
-        AS line("productId" text, "name" text, "description" text, "image" text, "unitPrice" bigint, "quantity" int)
+        AS line("productId" text, "name" text, "description" text, "image" text, "unitPrice" bigint, "quantity" int, "options" jsonb)
     ), removed AS (
       DELETE FROM "OrderItem" WHERE "orderId" = $1 AND "productId" NOT IN (SELECT "productId" FROM line)
     )
-    INSERT INTO "OrderItem" ("orderId", "productId", "name", "description", "image", "unitPrice", "quantity")
-    SELECT $1, "productId", "name", "description", "image", "unitPrice", "quantity" FROM line
+    INSERT INTO "OrderItem" ("orderId", "productId", "name", "description", "image", "unitPrice", "quantity", "options")
+    SELECT $1, "productId", "name", "description", "image", "unitPrice", "quantity", NULLIF("options", 'null') FROM line
     ON CONFLICT ("orderId", "productId") DO UPDATE SET "name" = EXCLUDED."name", "description" = EXCLUDED."description",
-      "image" = EXCLUDED."image", "unitPrice" = EXCLUDED."unitPrice", "quantity" = EXCLUDED."quantity"`,
-    values: [order.id, order.subtotal, order.shipping, order.total, order.now, JSON.stringify(order.lines)]
+      "image" = EXCLUDED."image", "unitPrice" = EXCLUDED."unitPrice", "quantity" = EXCLUDED."quantity", "options" = EXCLUDED."options"`,
+    values: [order.id, order.subtotal, order.shipping, order.total, order.now, JSON.stringify(itemsOf(order.lines))]
   })
 }
+
+/**
+ * What an order of the statement's `moved` is of, line by line: those of a product apart by their options where their
+ * quantities add up to it (prisma/schema.prisma).
+ */
+const ITEMS_TOLD = `SELECT COALESCE(jsonb_agg(jsonb_strip_nulls(jsonb_build_object('productId', i."productId", 'name', i."name",
+    'unitPrice', i."unitPrice", 'quantity', part."quantity", 'options', NULLIF(part."options", '{}'))) ORDER BY i."productId", part."place"), '[]')
+  FROM "OrderItem" i CROSS JOIN LATERAL (
+    SELECT COALESCE((SELECT sum((each->>'quantity')::int) FROM jsonb_array_elements(i."options") AS each), 0) = i."quantity" AS apart
+  ) AS parts CROSS JOIN LATERAL (
+    SELECT 0 AS "place", i."quantity", NULL::jsonb AS "options" WHERE NOT parts.apart UNION ALL
+    SELECT place, (each->>'quantity')::int, each->'options' FROM jsonb_array_elements(i."options") WITH ORDINALITY AS line(each, place) WHERE parts.apart
+  ) AS part WHERE i."orderId" = moved."id"`
+/** The order's, and over it that of the checkout through which it is paid, or of the newest one. */
+const SHOP_METADATA = `COALESCE("metadata", '{}') || COALESCE((SELECT c."metadata" FROM "Checkout" c WHERE c."orderId" = moved."id"
+          ORDER BY EXISTS (SELECT FROM "Payment" p WHERE p."checkoutId" = c."id") DESC, c."createdAt" DESC, c."id" DESC LIMIT 1), '{}')`
 
 export interface OrderMove {
   from: OrderStatus
@@ -138,7 +160,8 @@ export async function moveOrder(
       INSERT INTO "Notification" ("id", "orderId", "sequence", "type", "data", "nextAttemptAt", "createdAt")
       SELECT $8, "id", "sequence", 'order.' || lower("status"::text), jsonb_build_object(
         'orderId', "id", 'userId', "userId", 'sequence', "sequence", 'status', "status", 'previousStatus', $2::text, 'currency', "currency",
-        'subtotal', "subtotal", 'shipping', "shipping", 'total', "total", 'captured', "captured", 'refunded', "refunded"), $6, $6
+        'subtotal', "subtotal", 'shipping', "shipping", 'total', "total", 'captured', "captured", 'refunded', "refunded", 'items', (${ITEMS_TOLD}),
+        'metadata', ${SHOP_METADATA}), $6, $6
       FROM moved WHERE $9 OR EXISTS (SELECT FROM "Switch" WHERE "name" = 'notifications' AND "value"->>'on' = 'true')
       RETURNING "id"
     )
@@ -155,6 +178,7 @@ export async function moveOrder(
       move.notifies
     ]
   })
+  if (rows.length === 1) onCommit(db, () => countOrderMove(move.to))
   return { moved: rows.length === 1, notified: rows[0]?.notified === true }
 }
 
@@ -201,13 +225,23 @@ export interface NewOrder extends Omit<VerifiedOrder, 'total'> {
   email: string | null
   currency: string
   address: unknown
+  metadata: ShopMetadata | null
 }
 
 export async function createOrder(db: Queryable, order: NewOrder): Promise<void> {
   await db.query({
     name: 'create-order',
-    text: `INSERT INTO "Order" ("id", "userId", "email", "currency", "address", "createdAt", "updatedAt") VALUES ($1, $2, $3, $4, $5, $6, $6)`,
-    values: [order.id, order.userId, order.email, order.currency, JSON.stringify(order.address), order.now]
+    text: `INSERT INTO "Order" ("id", "userId", "email", "currency", "address", "metadata", "createdAt", "updatedAt")
+      VALUES ($1, $2, $3, $4, $5, $6, $7, $7)`,
+    values: [
+      order.id,
+      order.userId,
+      order.email,
+      order.currency,
+      JSON.stringify(order.address),
+      order.metadata && JSON.stringify(order.metadata),
+      order.now
+    ]
   })
   await fillOrder(db, { ...order, total: order.subtotal + order.shipping })
 }

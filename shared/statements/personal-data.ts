@@ -13,11 +13,19 @@ const CLOSED_EVENT = `"status" ${oneOf(eventStates.closed)}`
 const SENT_OR_FAILED = `"status" ${noneOf(notificationStates.pending)}`
 
 const FORGET_EVENT = `"payload" = '{}', "error" = NULL, "note" = NULL`
-const FORGET_ORDER = `"email" = NULL, "address" = NULL, "contact" = NULL`
-/** A cart and its refusal hold texts that the customer's browser has sent, the Session's parameters their e-mail. */
-const FORGET_CHECKOUT = `"email" = '${ERASED}', "ipAddress" = NULL, "network" = NULL, "userAgent" = NULL,
-  "sessionParams" = "sessionParams" - 'customer_email',
-  "cart" = jsonb_set("cart", '{items}', COALESCE((SELECT jsonb_agg(item - 'name' - 'description' - 'image')
+/** Of the orders of `due`. An option can be a name that is engraved. */
+const FORGET_DUE_ORDERS = `items AS (
+    UPDATE "OrderItem" SET "options" = NULL WHERE "orderId" IN (SELECT "id" FROM due) AND "options" IS NOT NULL
+  ) UPDATE "Order" SET "email" = NULL, "address" = NULL, "contact" = NULL, "metadata" = NULL WHERE "id" IN (SELECT "id" FROM due)`
+/** What the call that made a Session has sent of its customer. */
+const FORGOTTEN_PARAMS = `"sessionParams" - 'customer_email' #- '{payment_intent_data,shipping}' #- '{payment_intent_data,receipt_email}'`
+/** A cart and its refusal hold texts that the customer's browser has sent, the Session's parameters their e-mail and postal address. */
+const FORGET_CHECKOUT = `"email" = '${ERASED}', "ipAddress" = NULL, "network" = NULL, "userAgent" = NULL, "metadata" = NULL,
+  "sessionParams" = CASE WHEN "sessionParams" ? 'line_items' THEN jsonb_set(${FORGOTTEN_PARAMS}, '{line_items}',
+    COALESCE((SELECT jsonb_agg(line #- '{price_data,product_data,description}' ORDER BY place)
+      FROM jsonb_array_elements("sessionParams"->'line_items') WITH ORDINALITY AS each(line, place)), '[]'))
+    ELSE ${FORGOTTEN_PARAMS} END,
+  "cart" = jsonb_set("cart", '{items}', COALESCE((SELECT jsonb_agg(item - 'name' - 'description' - 'image' - 'options')
     FROM jsonb_array_elements("cart"->'items') AS item), '[]')),
   "refusal" = CASE WHEN "refusal" IS NOT NULL THEN jsonb_build_object('code', "refusal"->'code', 'extras', '{}'::jsonb) END`
 /** Stripe's name for a card is the same wherever it is used; its message can quote the customer. */
@@ -49,14 +57,20 @@ export const prunings: readonly Pruning[] = [
   ),
   pruning(
     'orders',
-    `UPDATE "Order" SET ${FORGET_ORDER} WHERE "id" IN (SELECT "id" FROM "Order"
-       WHERE "updatedAt" < $1 AND ${CLOSED_ORDER} AND ("email" IS NOT NULL OR "address" IS NOT NULL) ORDER BY "updatedAt" LIMIT $2 FOR UPDATE SKIP LOCKED)`
+    `WITH due AS MATERIALIZED (SELECT "id" FROM "Order"
+       WHERE "updatedAt" < $1 AND ${CLOSED_ORDER} AND ("email" IS NOT NULL OR "address" IS NOT NULL) ORDER BY "updatedAt" LIMIT $2 FOR UPDATE SKIP LOCKED),
+     ${FORGET_DUE_ORDERS}`
   ),
   // Those of an order that a release before this one has forgotten: it did not know of them.
   pruning(
     'contacts',
     `UPDATE "Order" SET "contact" = NULL WHERE "id" IN (SELECT "id" FROM "Order"
        WHERE "updatedAt" < $1 AND ${CLOSED_ORDER} AND "contact" IS NOT NULL ORDER BY "updatedAt" LIMIT $2 FOR UPDATE SKIP LOCKED)`
+  ),
+  pruning(
+    "the shop's metadata of orders",
+    `UPDATE "Order" SET "metadata" = NULL WHERE "id" IN (SELECT "id" FROM "Order"
+       WHERE "updatedAt" < $1 AND ${CLOSED_ORDER} AND "metadata" IS NOT NULL ORDER BY "updatedAt" LIMIT $2 FOR UPDATE SKIP LOCKED)`
   ),
   pruning(
     'checkouts',
@@ -139,23 +153,23 @@ export const eraseEvents = erasing(
 )
 
 export const eraseOrders = erasing(
-  `UPDATE "Order" SET ${FORGET_ORDER} WHERE "id" IN (SELECT "id" FROM "Order" WHERE "userId" = $1 AND ${CLOSED_ORDER}
-     AND ("email" IS NOT NULL OR "address" IS NOT NULL OR "contact" IS NOT NULL) ORDER BY "id" LIMIT $2 FOR UPDATE)`
+  `WITH due AS MATERIALIZED (SELECT "id" FROM "Order" WHERE "userId" = $1 AND ${CLOSED_ORDER}
+     AND ("email" IS NOT NULL OR "address" IS NOT NULL OR "contact" IS NOT NULL OR "metadata" IS NOT NULL) ORDER BY "id" LIMIT $2 FOR UPDATE), ${FORGET_DUE_ORDERS}`
 )
 
 export const eraseCheckouts = erasing(
   `UPDATE "Checkout" SET ${FORGET_CHECKOUT} WHERE "id" IN (SELECT "id" FROM "Checkout" WHERE "userId" = $1 AND ${CLOSED_CHECKOUT}
-     AND ("email" <> '${ERASED}' OR "ipAddress" IS NOT NULL OR "userAgent" IS NOT NULL OR "sessionParams" ? 'customer_email') ORDER BY "id" LIMIT $2 FOR UPDATE)`
+     AND ("email" <> '${ERASED}' OR "ipAddress" IS NOT NULL OR "userAgent" IS NOT NULL OR "sessionParams" ? 'customer_email' OR "metadata" IS NOT NULL) ORDER BY "id" LIMIT $2 FOR UPDATE)`
 )
 
 export const eraseSignals = erasing(
   `UPDATE "PaymentSignal" SET ${FORGET_SIGNAL} WHERE "id" IN (SELECT "id" FROM "PaymentSignal" WHERE ${OF_USER} AND ${SIGNAL_TELLS} ORDER BY "id" LIMIT $2 FOR UPDATE)`
 )
 
-/** What the shop's answer said; the notification itself tells ids and amounts. */
+/** What the shop's answer said, what was bought, and what the shop keeps with its orders; else a notification tells ids and amounts. */
 export const eraseNotificationErrors = erasing(
-  `UPDATE "Notification" SET "error" = NULL WHERE "id" IN (SELECT "id" FROM "Notification" WHERE ${OF_USER}
-     AND ${SENT_OR_FAILED} AND "error" IS NOT NULL ORDER BY "id" LIMIT $2 FOR UPDATE)`
+  `UPDATE "Notification" SET "error" = NULL, "data" = "data" - 'items' - 'metadata' WHERE "id" IN (SELECT "id" FROM "Notification" WHERE ${OF_USER}
+     AND ${SENT_OR_FAILED} AND ("error" IS NOT NULL OR "data" ?| '{items,metadata}') ORDER BY "id" LIMIT $2 FOR UPDATE)`
 )
 
 /** The key itself stays for its time, so that the same request is still not a second one. */

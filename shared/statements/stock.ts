@@ -1,5 +1,4 @@
-import type { Product } from '../../prisma/generated/client.js'
-import type { Database, Queryable } from '../database/database.js'
+import type { Queryable } from '../database/database.js'
 import type { Quantity } from '../rules/order-line.js'
 import type { SoldProduct } from '../rules/product.js'
 import { refundStates, reservationStates } from '../rules/state-groups.js'
@@ -10,20 +9,49 @@ const HELD = oneOf(reservationStates.held)
 const COMMITTED = oneOf(reservationStates.committed)
 const RELEASED = oneOf(reservationStates.released)
 const OUTGOING = oneOf(refundStates.outgoing)
+/** There are as many of the product p as the line wants: what can be bought, available() in shared/rules/product.ts. */
+const IN_STOCK = `(NOT p."trackStock" OR p."stock"::bigint - p."reserved" + p."backorderLimit" >= line."quantity")`
+
+/**
+ * A quantity as it moves the stock of the product p. What is not counted by now moves none, whatever it was when it was reserved:
+ * whoever switches that counts the shelf anew. What is reserved is kept in either case, so that it comes back to zero.
+ */
+const COUNTED = (quantity: string) => `CASE WHEN p."trackStock" THEN ${quantity} ELSE 0 END`
+
 /** What went back to the shelf is taken out of it again; what is still held is not. */
 const COMMIT_RELEASED = move(reservationRules, 'COMMITTED', { operator: 'only' })
 
 /** The payment p counts, so that the goods of its checkout left the shelf for it: what a stray one gives back took none. */
 export const TOOK_GOODS = `(p."reviewReason" IS NULL OR p."acceptedAt" IS NOT NULL)`
 
-/** Reads and locks the products in id order, so that two carts cannot deadlock. */
-export async function lockProducts(db: Queryable, ids: string[]): Promise<Map<string, SoldProduct>> {
+/** Reads and locks the products in id order, so that two carts cannot deadlock; with what they cost in this currency, if they do. */
+export async function lockProducts(db: Queryable, ids: string[], currency: string): Promise<Map<string, SoldProduct>> {
   const { rows } = await db.query<SoldProduct>({
     name: 'lock-products',
     text: 'SELECT * FROM "Product" WHERE "id" = ANY($1) ORDER BY "id" FOR NO KEY UPDATE',
     values: [ids]
   })
-  return new Map(rows.map(row => [row.id, row]))
+  const foreign = rows.filter(row => row.currency !== currency).map(row => row.id)
+  const prices = await readPrices(db, foreign)
+  return new Map(rows.map(row => [row.id, { ...row, prices: prices.get(row.id) }]))
+}
+
+/** Those of these products that exist, sold or not. */
+export async function readProducts(db: Queryable, ids: string[]): Promise<Map<string, SoldProduct>> {
+  const { rows } = await db.query<SoldProduct>('SELECT * FROM "Product" WHERE "id" = ANY($1)', [ids])
+  const prices = await readPrices(db, ids)
+  return new Map(rows.map(row => [row.id, { ...row, prices: prices.get(row.id) }]))
+}
+
+/** What these products cost in further currencies. */
+async function readPrices(db: Queryable, ids: string[]): Promise<Map<string, SoldProduct['prices']>> {
+  if (ids.length === 0) return new Map()
+  const { rows } = await db.query<{ productId: string; prices: SoldProduct['prices'] }>({
+    name: 'read-prices',
+    text: `SELECT "productId", jsonb_object_agg("currency", "amount") AS prices FROM "ProductPrice" WHERE "productId" = ANY($1) GROUP BY 1`,
+    values: [ids]
+  })
+  return new Map(rows.map(({ productId, prices }) => [productId, prices]))
 }
 
 /**
@@ -38,7 +66,7 @@ export async function reserveStock(db: Queryable, checkoutId: string, lines: Qua
       SELECT * FROM unnest($2::text[], $3::int[]) AS line("productId", "quantity")
     ), held AS (
       UPDATE "Product" p SET "reserved" = "reserved" + line."quantity", "updatedAt" = $4
-      FROM line WHERE p."id" = line."productId" AND p."active" AND p."stock" - p."reserved" >= line."quantity"
+      FROM line WHERE p."id" = line."productId" AND p."active" AND ${IN_STOCK}
       RETURNING line."productId", line."quantity"
     )
     INSERT INTO "Reservation" ("checkoutId", "productId", "quantity", "createdAt")
@@ -76,7 +104,7 @@ export async function moveReservations(
       SELECT "id" FROM "Product" WHERE "id" IN (SELECT "productId" FROM settled) ORDER BY "id" FOR NO KEY UPDATE
     )
     UPDATE "Product" p SET "reserved" = "reserved" - settled."quantity", "updatedAt" = $3,
-      "stock" = "stock" - CASE WHEN $2 ${COMMITTED}::"ReservationStatus" THEN settled."quantity" ELSE 0 END
+      "stock" = "stock" - CASE WHEN $2 ${COMMITTED}::"ReservationStatus" THEN ${COUNTED('settled."quantity"')} ELSE 0 END
     FROM settled JOIN locked ON locked."id" = settled."productId" WHERE p."id" = settled."productId"
     RETURNING settled."productId", settled."quantity"`,
     values: [checkoutId, to, now, sourcesOf(reservationRules, to)]
@@ -92,8 +120,8 @@ export async function commitReleased(db: Queryable, checkoutId: string, now: Dat
      ), locked AS MATERIALIZED (
        SELECT "id" FROM "Product" WHERE "id" IN (SELECT "productId" FROM line) ORDER BY "id" FOR NO KEY UPDATE
      ), taken AS (
-       UPDATE "Product" p SET "stock" = "stock" - line."quantity", "updatedAt" = $2 FROM line JOIN locked ON locked."id" = line."productId"
-       WHERE p."id" = line."productId" AND p."stock" - p."reserved" >= line."quantity" RETURNING line."productId"
+       UPDATE "Product" p SET "stock" = "stock" - ${COUNTED('line."quantity"')}, "updatedAt" = $2 FROM line JOIN locked ON locked."id" = line."productId"
+       WHERE p."id" = line."productId" AND ${IN_STOCK} RETURNING line."productId"
      ), committed AS (
        UPDATE "Reservation" SET "status" = ${COMMIT_RELEASED.to}, "settledAt" = $2
        WHERE "checkoutId" = $1 AND "productId" IN (SELECT "productId" FROM taken) RETURNING 1
@@ -107,15 +135,15 @@ export async function commitReleased(db: Queryable, checkoutId: string, now: Dat
 /** Whether everything that a checkout once held could be taken now. */
 export async function couldCommitReleased(db: Queryable, checkoutId: string): Promise<boolean> {
   const { rowCount } = await db.query(
-    `SELECT FROM "Reservation" r JOIN "Product" p ON p."id" = r."productId"
-     WHERE r."checkoutId" = $1 AND r."status" ${RELEASED} AND p."stock" - p."reserved" < r."quantity"`,
+    `SELECT FROM "Reservation" line JOIN "Product" p ON p."id" = line."productId"
+     WHERE line."checkoutId" = $1 AND line."status" ${RELEASED} AND NOT ${IN_STOCK}`,
     [checkoutId]
   )
   return rowCount === 0
 }
 
 /**
- * Puts goods of refunds back on the shelf, once a refund, and never more than was taken. Goods that are not taken yet
+ * Puts goods of refunds back on the shelf, once a refund, and never more than was taken; what is not counted has none. Goods that are not taken yet
  * (the refund became known before the payment) wait. Returns what went back.
  */
 export async function restockRefunds(db: Queryable, orderId: string, now: Date): Promise<Quantity[]> {
@@ -138,15 +166,10 @@ export async function restockRefunds(db: Queryable, orderId: string, now: Date):
      ), locked AS MATERIALIZED (
        SELECT "id" FROM "Product" WHERE "id" IN (SELECT "productId" FROM returned) ORDER BY "id" FOR NO KEY UPDATE
      )
-     UPDATE "Product" p SET "stock" = "stock" + sums."quantity", "updatedAt" = $2
+     UPDATE "Product" p SET "stock" = "stock" + ${COUNTED('sums."quantity"')}, "updatedAt" = $2
      FROM (SELECT "productId", sum("quantity")::int AS "quantity" FROM returned GROUP BY 1) sums JOIN locked ON locked."id" = sums."productId"
      WHERE p."id" = sums."productId" RETURNING p."id" AS "productId", sums."quantity"`,
     [orderId, now]
   )
   return rows
-}
-
-/** Those of these products that exist, sold or not. */
-export async function findProducts({ prisma }: Database, ids: string[]): Promise<Product[]> {
-  return await prisma.product.findMany({ where: { id: { in: ids } } })
 }

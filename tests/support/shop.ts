@@ -92,7 +92,8 @@ export async function withShop<T>(opening: Promise<Shop>, work: (shop: Shop) => 
   }
 }
 
-async function administer(url: string, statement: string): Promise<void> {
+/** Runs a statement on a server or a database, on a connection of its own. */
+export async function administer(url: string, statement: string): Promise<void> {
   const client = new pg.Client({ connectionString: url })
   await client.connect()
   try {

@@ -19,14 +19,6 @@ export function money(amount, currency) {
   return new Intl.NumberFormat('en', { style: 'currency', currency }).format(amount)
 }
 
-export function remember(checkoutId) {
-  sessionStorage.setItem('checkout', checkoutId)
-}
-
-export function remembered() {
-  return sessionStorage.getItem('checkout')
-}
-
 export function clearMessage() {
   document.querySelector('#message').replaceChildren()
 }

@@ -1,4 +1,4 @@
-import { clearMessage, explain, money, post, remember, signIn } from '/common.js'
+import { clearMessage, explain, money, post, signIn } from '/common.js'
 
 const cart = new Map(JSON.parse(sessionStorage.getItem('cart') ?? '[]'))
 let products = []
@@ -88,7 +88,6 @@ document.querySelector('#pay').addEventListener('click', async event => {
   }))
   try {
     const checkout = await post('/api/stripe/checkout', { items })
-    remember(checkout.checkoutId)
     const url = checkout.url ?? (await waitForUrl(checkout.checkoutId))
     location.assign(url)
   } catch (problem) {

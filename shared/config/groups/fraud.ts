@@ -1,6 +1,6 @@
-import { inCurrency } from '../amounts.js'
+import { inCurrencies } from '../amounts.js'
 import { type Group, optional, setting, type ValuesOf } from '../setting.js'
-import { amount, flag, integer, text } from '../value-types.js'
+import { amounts, flag, integer, text } from '../value-types.js'
 
 const count = integer(1, 100_000)
 
@@ -32,7 +32,7 @@ export const fraud = {
       default: '5',
       doc: 'more small carts of a customer in an hour, and it has to, too'
     }),
-    smallCartAmount: setting('FRAUD_SMALL_CART_AMOUNT', amount, {
+    smallCartAmount: setting('FRAUD_SMALL_CART_AMOUNT', amounts, {
       default: '5',
       doc: 'a small cart is of at most this amount'
     }),
@@ -62,11 +62,11 @@ export const fraud = {
   }
 } satisfies Group
 
-export function readFraud(values: ValuesOf<typeof fraud>, currency: string) {
+export function readFraud(values: ValuesOf<typeof fraud>, currencies: readonly string[]) {
   const { maxAttempts, geolocation, geoipDatabase, ...rules } = values
   return {
     ...rules,
-    smallCartAmount: inCurrency(rules.smallCartAmount, currency),
+    smallCartAmount: inCurrencies(rules.smallCartAmount, currencies, fraud.settings.smallCartAmount.default),
     maxAttemptsPerHour: rules.enabled && rules.velocity ? maxAttempts : undefined,
     /** A country database to compare the address of an order with; undefined for no comparison. */
     countryDatabase: rules.enabled && geolocation ? geoipDatabase : undefined

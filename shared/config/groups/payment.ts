@@ -1,29 +1,47 @@
 import { isSupportedCurrency } from '../../money.js'
-import { inCurrency } from '../amounts.js'
+import { descriptorSuffix, isReturnUrl } from '../../rules/stripe-limits.js'
+import { inCurrencies } from '../amounts.js'
 import { type Group, optional, required, setting, type ValuesOf } from '../setting.js'
-import { amount, choice, flag, integer, only, text, type ValueType, web } from '../value-types.js'
+import { amounts, choice, flag, integer, list, only, partsOf, text, type ValueType, web } from '../value-types.js'
 
 const anyText = text('a currency that Stripe supports, such as EUR')
 const currency: ValueType<string> = {
   takes: anyText.takes,
   schema: anyText.schema.transform(code => code.toUpperCase()).refine(isSupportedCurrency, `expected ${anyText.takes}`)
 }
-const statementDescriptor = text('2 to 22 characters with a letter and none of < > \\ \' " *', text =>
-  /^(?=.*[A-Za-z])[^<>\\'"*]{2,22}$/.test(text)
+const someCurrencies = list(
+  'different currencies that Stripe supports, such as EUR,CHF',
+  codes =>
+    codes.length > 0 && upperCase(codes).every(isSupportedCurrency) && new Set(upperCase(codes)).size === codes.length
 )
+const currencies: ValueType<string[]> = {
+  takes: someCurrencies.takes,
+  schema: someCurrencies.schema.transform(upperCase)
+}
+const statementDescriptor = text(descriptorSuffix.takes, descriptorSuffix.isTaken)
+
+/** Where Stripe sends the customer. */
+function returnUrl(example: string): ValueType<string> {
+  const { takes, schema } = web(example)
+  const withLength = `${takes}, which Stripe takes: at most 5000 characters, the Session's id included`
+  return { takes, schema: schema.refine(isReturnUrl, `expected ${withLength}`) }
+}
 
 export const payment = {
   title: 'Payment',
   settings: {
     currency: setting('PAYMENT_CURRENCY', currency, { default: 'EUR', doc: "the shop's currency" }),
-    minAmount: setting('PAYMENT_MIN_AMOUNT', amount, { default: '0.50', doc: 'the least that a total may be' }),
-    maxAmount: setting('PAYMENT_MAX_AMOUNT', amount, { default: '99999.99', doc: 'the most that a total may be' }),
-    successUrl: required('PAYMENT_SUCCESS_URL', web('https://shop.example/checkout/success'), {
+    currencies: optional('PAYMENT_CURRENCIES', currencies, {
+      doc: 'all currencies that the shop sells in; `PAYMENT_CURRENCY` is always among them. An amount in a setting is of each that it does not name'
+    }),
+    minAmount: setting('PAYMENT_MIN_AMOUNT', amounts, { default: '0.50', doc: 'the least that a total may be' }),
+    maxAmount: setting('PAYMENT_MAX_AMOUNT', amounts, { default: '99999.99', doc: 'the most that a total may be' }),
+    successUrl: required('PAYMENT_SUCCESS_URL', returnUrl('https://shop.example/checkout/success'), {
       doc: 'where the customer comes back to, having paid',
       npmStart: "the demo storefront's",
       example: 'https://shop.example/checkout/success'
     }),
-    cancelUrl: required('PAYMENT_CANCEL_URL', web('https://shop.example/cart'), {
+    cancelUrl: required('PAYMENT_CANCEL_URL', returnUrl('https://shop.example/cart'), {
       doc: 'where the customer comes back to, not having paid',
       npmStart: "the demo storefront's",
       example: 'https://shop.example/cart'
@@ -71,9 +89,27 @@ export const payment = {
 } satisfies Group
 
 export function readPayment(values: ValuesOf<typeof payment>) {
+  const { settings } = payment
+  const currencies = soldIn(values.currency, values.currencies)
   return {
     ...values,
-    minAmount: inCurrency(values.minAmount, values.currency),
-    maxAmount: inCurrency(values.maxAmount, values.currency)
+    currencies,
+    minAmount: inCurrencies(values.minAmount, currencies, settings.minAmount.default),
+    maxAmount: inCurrencies(values.maxAmount, currencies, settings.maxAmount.default)
   }
+}
+
+/** As the environment has them, whether they are right or not. */
+export function currenciesOf(env: Record<string, string | undefined>): string[] {
+  const { currency, currencies } = payment.settings
+  const [own = ''] = upperCase([env[currency.variable] ?? currency.default])
+  return soldIn(own, upperCase(partsOf(env[currencies.variable] ?? '')))
+}
+
+function soldIn(own: string, all: string[] = []): string[] {
+  return [own, ...all.filter(code => code !== own)]
+}
+
+function upperCase(codes: string[]): string[] {
+  return codes.map(code => code.toUpperCase())
 }

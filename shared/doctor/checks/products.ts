@@ -1,5 +1,6 @@
 import type { Queryable } from '../../database/database.js'
 import { type MinorUnits, toDecimalString } from '../../money.js'
+import { saleTermsIn } from '../../rules/sale-terms.js'
 import { countPrices, countProducts } from '../../statements/shop-state.js'
 import type { Check } from '../check.js'
 import { type Finding, fine, must, should } from '../finding.js'
@@ -7,12 +8,12 @@ import { type Finding, fine, must, should } from '../finding.js'
 /** Whether there is something to buy, for a price in each currency that is sold in. */
 export const products: Check = {
   name: 'products',
-  needs: ['DATABASE_URL', 'DATABASE_ROLE', 'PAYMENT_CURRENCY', 'PAYMENT_MAX_AMOUNT'],
+  needs: ['DATABASE_URL', 'DATABASE_ROLE', 'PAYMENT_CURRENCY', 'PAYMENT_CURRENCIES', 'PAYMENT_MAX_AMOUNT'],
   async run({ config, database }) {
     const pool = await database()
     const { active, inactive, soldOut } = await countProducts(pool)
     if (active === 0) return [must(`there is none to buy (${inactive} are inactive): import your catalogue`)]
-    const sold = [{ currency: config.payment.currency, maxAmount: config.payment.maxAmount }]
+    const sold = config.payment.currencies.flatMap(currency => saleTermsIn(currency, config) ?? [])
     const findings = (await Promise.all(sold.map(each => pricesIn(pool, active, each)))).flat()
     if (soldOut === active) findings.push(should(`all ${active} are sold out: set their stock`))
     if (findings.length > 0) return findings

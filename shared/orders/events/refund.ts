@@ -2,7 +2,7 @@ import type Stripe from 'stripe'
 import { alert } from '../../audit/alerts.js'
 import { writeAudit } from '../../audit/audit.js'
 import { newId } from '../../ids.js'
-import { parseRestock } from '../../rules/restock.js'
+import { restockOf } from '../../rules/restock.js'
 import type { RefundStatus } from '../../rules/transitions.js'
 import { recordRefund } from '../../statements/refunds.js'
 import { advanceOrder } from '../advance.js'
@@ -64,7 +64,7 @@ export async function applyRefund(context: EventContext, paid: Paid, refund: Str
     currency,
     reason: optional(textOf, refund.reason, 'reason') ?? null,
     failureReason: optional(textOf, refund.failure_reason, 'failure_reason') ?? null,
-    restock: parseRestock(refund.metadata?.restock, services.config.catalogue.productIdFormat),
+    restock: restockOf(refund.metadata, services.config.catalogue.productIdFormat),
     now: services.now()
   })
   if (known.status === known.before) return released

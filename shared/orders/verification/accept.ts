@@ -13,7 +13,7 @@ import type { Acceptance } from './decision.js'
 export async function accept(
   { services, client }: Change,
   checkout: CheckoutRow,
-  { orderId, fillsOrder, cart, challenge }: Acceptance
+  { orderId, address, fillsOrder, cart, challenge }: Acceptance
 ): Promise<void> {
   const now = services.now()
   if (!(await reserveStock(client, checkout.id, quantitiesOf(cart.lines), now))) {
@@ -35,7 +35,7 @@ export async function accept(
     amount: verified.amount,
     risk: verified.risk,
     sessionExpiresAt: verified.sessionExpiresAt,
-    sessionParams: sessionParams(services.config, installation, verified, cart.lines),
+    sessionParams: sessionParams(services.config, installation, verified, cart.lines, address),
     audit: [
       {
         action: 'checkout_verified',

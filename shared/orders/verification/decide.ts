@@ -6,7 +6,7 @@ import type { CheckoutRow } from '../../statements/checkouts.js'
 import { heldBy, lockProducts } from '../../statements/stock.js'
 import type { Change } from '../change.js'
 import { type Decision, type Rejection, rejection } from './decision.js'
-import { findAbandoned, findReplaced } from './ends-first.js'
+import { findInTheWay, findReplaced } from './ends-first.js'
 import { assessFraud } from './fraud-assessment.js'
 import { findPayableOrder } from './payable-order.js'
 
@@ -20,14 +20,15 @@ export async function decide(
   if (fraud.decision === 'block' || checkout.expireReason !== null) return blocked(checkout, fraud)
 
   const terms = saleTermsIn(checkout.currency, services.config)
-  if (terms === undefined) return notSold(checkout.currency, services.config.payment.currency)
+  if (terms === undefined) return notSold(checkout.currency, services.config.payment.currencies)
 
   const order = await findPayableOrder(services, client, checkout)
   if ('outcome' in order) return order
 
   const products = await lockProducts(
     client,
-    items.map(item => item.productId)
+    items.map(item => item.productId),
+    checkout.currency
   )
   const replaced = await findReplaced(services, client, checkout, order.open)
   const held = await heldBy(
@@ -41,9 +42,9 @@ export async function decide(
     case 'refused':
       return { outcome: 'reject', refusal: priced.refusal }
     case 'short': {
-      const abandoned = await findAbandoned(services, client, priced.missing, [checkout, ...replaced])
-      if (abandoned === undefined) return { outcome: 'reject', refusal: priced.refusal }
-      return { outcome: 'wait', endsFirst: abandoned }
+      const endsFirst = await findInTheWay(services, client, checkout, priced.missing, replaced)
+      if (endsFirst === undefined) return { outcome: 'reject', refusal: priced.refusal }
+      return { outcome: 'wait', endsFirst }
     }
     case 'priced': {
       const [endsFirst] = replaced
@@ -52,6 +53,7 @@ export async function decide(
       return {
         outcome: 'accept',
         orderId: order.id,
+        address: order.address ?? null,
         fillsOrder: order.fixed === undefined,
         cart: priced.cart,
         challenge
@@ -67,7 +69,7 @@ function blocked({ expireReason }: CheckoutRow, { reasons }: FraudDecision): Rej
   return rejection('payment_blocked', { detail }, { internal })
 }
 
-function notSold(currency: string, ours: string): Rejection {
-  const detail = `The shop sells in ${ours} by now, not in ${currency}. Load the products again.`
+function notSold(currency: string, ours: readonly string[]): Rejection {
+  const detail = `The shop sells in ${ours.join(', ')} by now, not in ${currency}. Load the products again.`
   return rejection('cart_refused', { detail })
 }

@@ -1,6 +1,7 @@
 import type { AlertName } from '../../audit/alerts.js'
 import type { ProblemCode, ProblemExtras } from '../../errors.js'
 import type { Refusal } from '../../rules/checkout-outcome.js'
+import type { PostalAddress } from '../../rules/postal-address.js'
 import type { PricedCart } from '../../rules/price-cart.js'
 import type { CheckoutRow } from '../../statements/checkouts.js'
 
@@ -10,6 +11,8 @@ export type Decision = Acceptance | Rejection | Wait
 export interface Acceptance {
   outcome: 'accept'
   orderId: string
+  /** Where the order goes, when it says so. */
+  address: PostalAddress | null
   /** The order takes the cart's lines: it came with this cart, or with an earlier one that was not paid. */
   fillsOrder: boolean
   cart: PricedCart

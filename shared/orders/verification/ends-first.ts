@@ -3,7 +3,7 @@ import { MINUTE } from '../../duration.js'
 import { isGuest } from '../../identity/user-ids.js'
 import type { Quantity } from '../../rules/order-line.js'
 import type { Services } from '../../runtime/services.js'
-import { type CheckoutRow, findOldestHolder, findOpenOf, findOpenOfGuests } from '../../statements/checkouts.js'
+import { type CheckoutRow, findHolder, findOpenOf, findOpenOfGuests } from '../../statements/checkouts.js'
 import { cannotEndNow, failedSince } from '../expire-checkout.js'
 
 // One Session per order, a few per customer, none abandoned while others wait for its goods: docs/decisions/0014-what-ends-an-open-session.md
@@ -41,21 +41,23 @@ function beyond(open: CheckoutRow[], maxOpen: number): CheckoutRow[] {
 }
 
 /**
- * A checkout that holds what this cart misses and has been open for long without a payment. It ends early, so that nobody
- * can empty the shop by opening Sessions; and only if that is enough, so that nobody can end them by asking for what the
- * shop does not have.
+ * A checkout that holds what this cart misses: an earlier attempt of the same customer, who cannot want to keep the goods
+ * from themselves, or one that has been open for long without a payment. It ends early, so that nobody can empty the shop by
+ * opening Sessions; and only if that is enough, so that nobody can end them by asking for what the shop does not have.
  */
-export async function findAbandoned(
+export async function findInTheWay(
   { config, now }: Services,
   client: Client,
+  checkout: CheckoutRow,
   missing: Quantity[],
-  /** The checkout itself, and what gives its goods back anyway. */
-  except: CheckoutRow[]
+  /** They give their goods back anyway. */
+  replaced: CheckoutRow[]
 ): Promise<CheckoutRow | undefined> {
-  if (config.reservations.minMinutes === 0) return undefined
-  return await findOldestHolder(client, missing, {
-    openedBefore: new Date(now().getTime() - config.reservations.minMinutes * MINUTE),
+  const { minMinutes } = config.reservations
+  return await findHolder(client, missing, {
+    userId: checkout.userId,
+    openedBefore: minMinutes === 0 ? new Date(0) : new Date(now().getTime() - minMinutes * MINUTE),
     failedSince: failedSince(now()),
-    except: except.map(({ id }) => id)
+    except: [checkout, ...replaced].map(({ id }) => id)
   })
 }

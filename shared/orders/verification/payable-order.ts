@@ -1,4 +1,5 @@
 import type { Client } from '../../database/database.js'
+import type { PostalAddress } from '../../rules/postal-address.js'
 import type { FixedOrder } from '../../rules/price-cart.js'
 import type { Services } from '../../runtime/services.js'
 import type { CheckoutRow } from '../../statements/checkouts.js'
@@ -10,6 +11,7 @@ import { type Rejection, rejection } from './decision.js'
 /** The order that a checkout pays. */
 export interface PayableOrder {
   id: string
+  address?: PostalAddress | null
   /** When it did not come with a cart. */
   fixed?: FixedOrder
   /** A checkout of this order that is still open. */
@@ -27,11 +29,9 @@ export async function findPayableOrder(
   const order = await lockOrder(client, named)
   if (order === undefined) return rejection('order_not_found', { detail: `There is no order ${named}.` })
   if (order.userId !== checkout.userId) return ofAnotherUser(checkout, named)
-  // An order has one currency, whatever the shop's is by now.
+  // An order has one currency, whatever the shop sells in by now.
   if (order.currency !== checkout.currency) {
-    return notPayable(
-      `The order is in ${order.currency} and the shop sells in ${checkout.currency}. Create a new order.`
-    )
+    return notPayable(otherCurrency(order.currency, checkout.currency, services.config.payment.currencies))
   }
   if (!isUnpaid(order)) return notPayable(`The order is ${order.status}; only a PENDING order can be paid.`)
 
@@ -43,13 +43,19 @@ export async function findPayableOrder(
       `Its payment page of checkout ${open.id} cannot be closed at the moment. Pay there, or contact the shop.`
     )
   }
-  if (siblings.some(sibling => sibling.ownsOrder)) return { id: named, open }
-  const { shipping, total } = order
-  return { id: named, open, fixed: { lines: await readOrderLines(client, named), shipping, total } }
+  if (siblings.some(sibling => sibling.ownsOrder)) return { id: named, address: order.address, open }
+  const { address, shipping, total } = order
+  return { id: named, address, open, fixed: { lines: await readOrderLines(client, named), shipping, total } }
 }
 
 function isUnpaid(order: OrderRow): order is OrderRow & { shipping: number; total: number } {
   return order.status === 'PENDING' && order.total !== null && order.shipping !== null
+}
+
+function otherCurrency(ordered: string, wanted: string, sold: readonly string[]): string {
+  return sold.includes(ordered)
+    ? `The order is in ${ordered} and the checkout in ${wanted}. Pay it in ${ordered}, or create a new order.`
+    : `The order is in ${ordered} and the shop sells in ${sold.join(', ')}. Create a new order.`
 }
 
 function notPayable(detail: string): Rejection {
