@@ -208,7 +208,7 @@ describe('a restricted key that lacks one permission', () => {
     expect(await readInstallation(services.db.pool)).toHaveLength(1)
     const { orderId } = await paidOrder(customer)
     await allApplied(shop)
-    const lacking = ['rak_balance_transaction_read', 'rak_event_read']
+    const lacking = ['rak_balance_transaction_source_read', 'rak_event_read']
     for (const lacks of lacking.flatMap(each => [each, each])) {
       shop.simulator.faults.set({ lacks })
       await expect(reconcileJob.handle(services, {}, JOB)).rejects.toThrow(lacks)

@@ -62,7 +62,7 @@ export function isKeyRefused(error: unknown): boolean {
  */
 export function missingPermission(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined
-  return namedPermissions(error.message) ?? /\brak_\w+/.exec(error.message)?.[0]
+  return namedPermissions(error.message)?.replaceAll("'", '') ?? /\brak_\w+/.exec(error.message)?.[0]
 }
 
 /**
