@@ -21,7 +21,7 @@ export interface Watch {
 
 /** Less and less often, and not all at once. */
 const POLL_IN_DOUBT = { first: SECOND / 4, longest: 2 * SECOND }
-/** While somebody waits; a checkout is settled before that, as a rule, and nothing is sent. */
+/** While somebody waits; a checkout is decided before that, as a rule, and nothing is sent. */
 const PROVE_EVERY = SECOND
 
 export function createCheckoutWatcher({ config, db, log }: Pick<Services, 'config' | 'db' | 'log'>): CheckoutWatcher {

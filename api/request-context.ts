@@ -15,7 +15,7 @@ const MOST_OF_PATH = 2_000
 export function requestContext(log: Logger): RequestHandler {
   const logRequests = pinoHttp({
     logger: log,
-    genReqId: request => (request as Request).id as string,
+    genReqId: request => requestId(request as Request),
     customAttributeKeys: { reqId: 'requestId', responseTime: 'ms' },
     quietReqLogger: true,
     customLogLevel: (_request, response, error) =>
@@ -39,7 +39,7 @@ export function requestContext(log: Logger): RequestHandler {
 
 /** Without its query, which can carry what a log must not, and in whole segments: half an e-mail address is not masked. */
 function loggedPath(url: string): string {
-  const path = url.split('?', 1)[0] as string
+  const [path = ''] = url.split('?', 1)
   return path.length <= MOST_OF_PATH ? path : `${path.slice(0, path.lastIndexOf('/', MOST_OF_PATH - 1) + 1)}…`
 }
 
@@ -56,7 +56,7 @@ export function origin(request: Request): { ipAddress: string | null; userAgent:
 }
 
 /** The client's address; null when a proxy forwards none that is one. */
-export function addressOf(request: Request): string | null {
+function addressOf(request: Request): string | null {
   return request.ip === undefined ? null : plainAddress(request.ip)
 }
 

@@ -127,7 +127,7 @@ export function checkoutRequestSchema(rules: CartRules) {
   )
 }
 
-export function addressSchema(countries: readonly string[]) {
+function addressSchema(countries: readonly string[]) {
   return z
     .strictObject({
       firstName: text().min(1, 'First name required').max(100, 'First name too long'),

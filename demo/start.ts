@@ -128,5 +128,10 @@ function declaredValues(): Record<string, string> {
 /** The ops command decides as this instance does: it needs the same settings. */
 function settingsForOps(env: NodeJS.ProcessEnv): Record<string, string> {
   const names = settingNames.filter(name => !OWN_SETTINGS.includes(name))
-  return Object.fromEntries(names.flatMap(name => (env[name] === undefined ? [] : [[name, env[name] as string]])))
+  return Object.fromEntries(
+    names.flatMap(name => {
+      const value = env[name]
+      return value === undefined ? [] : [[name, value]]
+    })
+  )
 }

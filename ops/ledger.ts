@@ -2,8 +2,7 @@ import { parseArgs } from 'node:util'
 import { DAY } from '../shared/duration.js'
 import { type MinorUnits, toDecimalString } from '../shared/money.js'
 import { correctLedger } from '../shared/orders/ledger-correction.js'
-import { bookBalanceTransactions } from '../shared/reconcile/balance.js'
-import { checkLedger } from '../shared/reconcile/ledger-check.js'
+import { verifyLedger } from '../shared/reconcile/verify-ledger.js'
 import { showTrail } from '../shared/statements/audit-trail.js'
 import { readPostings } from '../shared/statements/ledger.js'
 import { operator, why, withServices } from './environment.js'
@@ -89,14 +88,11 @@ async function verify(args: string[]): Promise<void> {
       values.since === undefined
         ? new Date(until.getTime() - DEFAULT_DAYS * DAY)
         : dateArgument(values.since, '--since')
-    // Fees are looked up by a schedule; what it has not done yet is no difference.
-    const errors: string[] = []
-    await bookBalanceTransactions(services, errors)
-    const report = await checkLedger(services, since, until)
+    const report = await verifyLedger(services, since, until)
     print(
       `From ${since.toISOString()} to ${until.toISOString()}: ${report.compared} balance transactions compared, ${report.foreign} of other business.`
     )
-    for (const error of errors) print(`  not booked: ${error}`)
+    for (const error of report.errors) print(`  not booked: ${error}`)
     for (const difference of report.differences) print(`  ${difference}`)
     print(report.differences.length === 0 ? 'The ledger is right.' : `${report.differences.length} differences.`)
     if (report.differences.length > 0) process.exitCode = 1

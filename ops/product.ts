@@ -1,22 +1,16 @@
-import { readFileSync, writeFileSync } from 'node:fs'
-import { buffer } from 'node:stream/consumers'
 import { parseArgs } from 'node:util'
 import { columnOf } from '../shared/catalogue/columns.js'
-import { asObject, exportProducts } from '../shared/catalogue/export-products.js'
-import { ADDED_STOCK, type Cell, type GivenCatalogue } from '../shared/catalogue/given-product.js'
-import { type ImportOptions, importProducts } from '../shared/catalogue/import-products.js'
-import { type FileFormat, fileFormats, formatOf, readProductFile } from '../shared/catalogue/product-file.js'
-import { readStripeProducts } from '../shared/catalogue/stripe-products.js'
-import { messageOf } from '../shared/errors.js'
+import { editProducts } from '../shared/catalogue/edit-products.js'
+import { asObject } from '../shared/catalogue/export-products.js'
+import { ADDED_STOCK, type Cell } from '../shared/catalogue/given-product.js'
 import { Refused } from '../shared/refused.js'
 import type { StoredProduct } from '../shared/rules/catalogue-product.js'
 import type { Services } from '../shared/runtime/services.js'
-import { createStripe } from '../shared/runtime/stripe-client.js'
-import { findProduct, furtherCurrencies, listProducts, readProductTrail } from '../shared/statements/catalogue.js'
+import { findProduct, listProducts, readProductTrail } from '../shared/statements/catalogue.js'
 import { operator, why, withDatabase } from './environment.js'
-import { print, printed, printJson, printTable } from './print.js'
-import { changesOf, describeChange, moneyText } from './product-changes.js'
-import { progressBar } from './progress-bar.js'
+import { print, printJson, printTable } from './print.js'
+import { describeChange, moneyText } from './product-changes.js'
+import { exportFile, importFile } from './product-files.js'
 import { required, UsageError } from './usage-error.js'
 
 type Opened = Pick<Services, 'config' | 'db' | 'now'>
@@ -83,7 +77,7 @@ async function set(opened: Opened, args: string[]): Promise<void> {
   if (pairs.length === 0)
     throw new UsageError('product set takes what to change: price=21.00 name="Mug" price_CHF=19.50')
   const cells = new Map(pairs.map(cellOf))
-  await change(opened, [found], cells, await why(values.reason))
+  await edit(opened, [found], cells, await why(values.reason))
 }
 
 function cellOf(pair: string): [string, Cell] {
@@ -105,7 +99,7 @@ async function stock(opened: Opened, args: string[]): Promise<void> {
     values.set === undefined
       ? [ADDED_STOCK, { column: '--add', text: values.add ?? '' }]
       : ['stock', { column: '--set', text: values.set }]
-  await change(opened, [found], new Map([cell]), await why(values.reason))
+  await edit(opened, [found], new Map([cell]), await why(values.reason))
 }
 
 /** parseArgs takes a value that begins with a dash only after "=". */
@@ -119,20 +113,16 @@ async function deactivate(opened: Opened, args: string[]): Promise<void> {
   if (positionals.length === 0) throw new UsageError('product deactivate takes ids or slugs.')
   const found: StoredProduct[] = []
   for (const given of positionals) found.push(await productOf(opened.db, given))
-  await change(opened, found, new Map([['active', { column: 'active', text: 'false' }]]), await why(values.reason))
+  await edit(opened, found, new Map([['active', { column: 'active', text: 'false' }]]), await why(values.reason))
 }
 
-async function change(
+async function edit(
   opened: Opened,
   products: StoredProduct[],
   cells: Map<string, Cell>,
   reason: string | undefined
 ): Promise<void> {
-  const given: GivenCatalogue = {
-    products: products.map(({ id }) => ({ line: 0, cells: new Map([['id', { column: 'id', text: id }], ...cells]) })),
-    problems: []
-  }
-  const { changes } = await importProducts(opened, given, { operator: operator(), reason })
+  const changes = await editProducts(opened, products, cells, { operator: operator(), reason })
   for (const each of changes) print(describeChange(each))
   if (changes.length < products.length)
     print(products.length === 1 ? 'It is so already.' : 'The others are so already.')
@@ -143,94 +133,4 @@ async function productOf(db: Opened['db'], given: string | undefined): Promise<S
   const found = await findProduct(db.pool, idOrSlug)
   if (found === undefined) throw new Refused('product_not_found', `There is no product ${idOrSlug}.`)
   return found
-}
-
-async function importFile(opened: Opened, args: string[]): Promise<void> {
-  const { values, positionals } = parseArgs({
-    args,
-    options: {
-      from: { type: 'string' },
-      format: { type: 'string' },
-      reason: { type: 'string' },
-      'dry-run': { type: 'boolean', default: false },
-      'deactivate-missing': { type: 'boolean', default: false }
-    },
-    allowPositionals: true
-  })
-  const dryRun = values['dry-run']
-  const format = values.format === undefined ? undefined : formatArgument(values.format)
-  const given = await readGiven(opened, positionals, values.from, format)
-  const reason = dryRun || positionals[0] === '-' ? values.reason : await why(values.reason)
-  const bar = progressBar('products')
-  const options: ImportOptions = {
-    operator: operator(),
-    reason,
-    dryRun,
-    deactivateMissing: values['deactivate-missing'],
-    onProgress: bar.show
-  }
-  const done = await importProducts(opened, given, options).finally(bar.clear)
-  if (dryRun)
-    for (const each of done.changes) {
-      print(describeChange(each))
-      await printed()
-    }
-  print(changesOf(done))
-  if (dryRun) print('Nothing was written: this is what would change.')
-}
-
-async function readGiven(
-  opened: Opened,
-  [name, ...others]: string[],
-  from: string | undefined,
-  format: FileFormat | undefined
-): Promise<GivenCatalogue> {
-  if (from !== undefined) {
-    if (from !== 'stripe' || name !== undefined) throw new UsageError('product import takes FILE, - or --from stripe.')
-    return await readStripe(opened)
-  }
-  if (name === undefined || others.length > 0)
-    throw new UsageError('product import takes one FILE, - or --from stripe.')
-  const file = name === '-' ? await buffer(process.stdin) : readGivenFile(name)
-  return readProductFile(file, format ?? formatOf(name, file))
-}
-
-function readGivenFile(name: string): Buffer {
-  try {
-    return readFileSync(name)
-  } catch (error) {
-    throw new Refused('unreadable_file', `${name} cannot be read: ${messageOf(error)}`)
-  }
-}
-
-async function readStripe({ config }: Opened): Promise<GivenCatalogue> {
-  const rules = { shopCurrency: config.payment.currency, idFormat: config.catalogue.productIdFormat }
-  const { products, notes } = await readStripeProducts(createStripe(config), rules)
-  for (const note of notes) process.stderr.write(`${note}\n`)
-  return { products, problems: [] }
-}
-
-async function exportFile({ db }: Opened, args: string[]): Promise<void> {
-  const { values, positionals } = parseArgs({ args, options: { format: { type: 'string' } }, allowPositionals: true })
-  const [name] = positionals
-  const format = values.format === undefined ? formatOf(name ?? '', Buffer.alloc(0)) : formatArgument(values.format)
-  const pieces = exportProducts(db.pool, format, await furtherCurrencies(db.pool))
-  if (name === undefined || name === '-') {
-    for await (const piece of pieces) {
-      process.stdout.write(piece)
-      await printed()
-    }
-    return
-  }
-  // Whole or not at all, so that an export that fails is not taken for a catalogue.
-  const whole: string[] = []
-  for await (const piece of pieces) whole.push(piece)
-  writeFileSync(name, whole.join(''))
-  process.stderr.write(`Wrote ${name}.\n`)
-}
-
-function formatArgument(text: string): FileFormat {
-  const format = fileFormats.find(each => each === text)
-  if (format === undefined) throw new UsageError(`--format takes ${fileFormats.join(' or ')}.`)
-  return format
 }

@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util'
 import type { Examined } from '../shared/reconcile/objects/examine.js'
 import { LOOK_BACK_DAYS, reconcile as run } from '../shared/reconcile/reconcile.js'
-import { type ObjectsReport, reconcileObjects, TOLD_LATE_DAYS } from '../shared/reconcile/reconcile-objects.js'
+import { DELIVERED_LATE_DAYS, type ObjectsReport, reconcileObjects } from '../shared/reconcile/reconcile-objects.js'
 import type { Services } from '../shared/runtime/services.js'
 import { operator, withServices } from './environment.js'
 import { print } from './print.js'
@@ -48,7 +48,7 @@ async function events(services: Services, since: Date | undefined): Promise<void
 
 /** Prints what differs as it is found. False when it ended before all was read. */
 async function objects(services: Services, since: Date, from: Date | undefined): Promise<boolean> {
-  const begins = from ?? `${TOLD_LATE_DAYS} days before ${since.toISOString()}`
+  const begins = from ?? `${DELIVERED_LATE_DAYS} days before ${since.toISOString()}`
   print(`Objects of Stripe from ${begins instanceof Date ? begins.toISOString() : begins} on:`)
   const report = await reconcileObjects(services, {
     since,

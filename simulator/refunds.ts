@@ -130,7 +130,6 @@ function returnMoney(account: Account, refund: Stripe.Refund): void {
 function refundedCharge(account: Account, params: Params): Stripe.Charge {
   const chargeId = params.string('charge')
   const intentId = params.string('payment_intent')
-  if (chargeId === undefined && intentId === undefined) throw missing('charge')
   if (intentId !== undefined) {
     const intent = getIntent(account, intentId)
     const charge = account.store.table('charge').get(String(intent.latest_charge))
@@ -141,8 +140,9 @@ function refundedCharge(account: Account, params: Params): Stripe.Charge {
     }
     return charge
   }
-  const charge = account.store.table('charge').get(chargeId as string)
-  if (charge === undefined) throw noSuch('charge', chargeId as string, 'charge')
+  if (chargeId === undefined) throw missing('charge')
+  const charge = account.store.table('charge').get(chargeId)
+  if (charge === undefined) throw noSuch('charge', chargeId, 'charge')
   return charge
 }
 

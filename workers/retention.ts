@@ -21,7 +21,7 @@ const MAX_BATCHES = 200
 /** A chain can be long. */
 const CHAIN_TIMEOUT_MS = 10 * MINUTE
 /** So many failures are told one by one, the others as a number. */
-const MOST_TOLD = 20
+const MOST_LISTED = 20
 /** So many chains one after the other for which the database does not answer: it will not for the others either. */
 const MOST_UNANSWERED = 3
 
@@ -50,8 +50,8 @@ export const retention: Job<'retention'> = {
 }
 
 function summaryOf(failures: string[]): string {
-  const more = failures.length - MOST_TOLD
-  return failures.slice(0, MOST_TOLD).join('; ') + (more > 0 ? `; and ${more} more` : '')
+  const more = failures.length - MOST_LISTED
+  return failures.slice(0, MOST_LISTED).join('; ') + (more > 0 ? `; and ${more} more` : '')
 }
 
 async function prune({ config, db, now }: Services, failures: string[]): Promise<number> {

@@ -60,7 +60,7 @@ export function checkoutStatusRoutes(ingress: Ingress): Router {
   return router
 }
 
-/** Writes each state of the checkout until it is settled, the time is up, or nobody listens any more. */
+/** Writes each state of the checkout until it has an outcome, the time is up, or nobody listens any more. */
 async function streamStatus(ingress: Ingress, response: Response, id: string): Promise<void> {
   const watch = ingress.watcher.watch(id)
   whenGone(response, () => watch.stop())

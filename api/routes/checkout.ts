@@ -174,8 +174,8 @@ async function answerWithOutcome(
 ): Promise<void> {
   whenGone(response, () => watch.stop())
   const until = (checkout: CheckoutRow) => !isInFlight(checkout.status)
-  const settled = await waitForCheckout(ingress, response, { watch, id, waitMs, until, lookFirst })
-  send(response, settled === undefined ? accepted(id) : checkoutOutcome(settled), id)
+  const ended = await waitForCheckout(ingress, response, { watch, id, waitMs, until, lookFirst })
+  send(response, ended === undefined ? accepted(id) : checkoutOutcome(ended), id)
 }
 
 function accepted(checkoutId: string): CheckoutOutcome {

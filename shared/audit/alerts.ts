@@ -41,7 +41,7 @@ export const alerts = {
     'Stripe does not know the Session of an open checkout. Is STRIPE_SECRET_KEY of the account that made it? If the Session was deleted, expire the checkout.',
   stuck_event:
     'An event could not be applied for long because the database was away or busy. It will be, once it is not.',
-  stuck_checkout: 'A checkout could not be settled after many tries. Look at the log.',
+  stuck_checkout: 'A checkout could not be worked off after many tries. Look at the log.',
   stripe_away:
     'Stripe cannot be reached, or fails. Look at Stripe’s status page and at this host’s network. What waits goes on by itself.',
   signatures_refused:

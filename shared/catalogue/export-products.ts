@@ -9,7 +9,7 @@ import type { FileFormat } from './product-file.js'
 const PAGE = 1_000
 
 /** All products, or the active ones, in pages; each page of the ids after the one before. */
-export async function* allProducts(db: Queryable, active?: boolean): AsyncGenerator<StoredProduct[]> {
+async function* allProducts(db: Queryable, active?: boolean): AsyncGenerator<StoredProduct[]> {
   for (let after = ''; ; ) {
     const products = await listProducts(db, { after, limit: PAGE, active })
     const last = products.at(-1)

@@ -46,7 +46,7 @@ export function readProductObject(
   }
   for (const [name, inner] of Object.entries(value)) {
     if (name === 'prices') {
-      takePrices(inner, take, message => problems.push({ line, column: name, message }))
+      readPrices(inner, take, message => problems.push({ line, column: name, message }))
       continue
     }
     const read = columnOf(name)
@@ -56,7 +56,7 @@ export function readProductObject(
   return { product: { line, cells }, problems }
 }
 
-function takePrices(
+function readPrices(
   prices: unknown,
   take: (field: string, column: string, inner: unknown) => void,
   refuse: (message: string) => void

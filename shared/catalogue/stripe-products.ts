@@ -76,7 +76,8 @@ function givenProduct(
   amounts: Map<string, number>,
   { shopCurrency, idFormat }: { shopCurrency: string; idFormat: ProductIdFormat }
 ): GivenProduct {
-  const own = amounts.has(shopCurrency) ? shopCurrency : ([...amounts.keys()][0] as string)
+  const [first = shopCurrency] = amounts.keys()
+  const own = amounts.has(shopCurrency) ? shopCurrency : first
   const id = [product.metadata.productId, product.id].find(text => text && readProductId(text, idFormat) !== undefined)
   const slug = product.metadata.slug || (id === undefined ? product.id : undefined)
   const texts: Record<string, string | undefined> = {

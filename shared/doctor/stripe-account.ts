@@ -13,14 +13,14 @@ export type AccountAnswer = (
 /** A clock that is not ours: what it said, between two moments of ours. */
 export interface Heard {
   at: Date
-  askedAt: Date
+  sentAt: Date
   answeredAt: Date
 }
 
 export async function askForAccount(stripe: Stripe, now: () => Date): Promise<AccountAnswer> {
-  const askedAt = now()
+  const sentAt = now()
   const heard = (headers: Record<string, string> | undefined): Heard | undefined =>
-    headers?.date === undefined ? undefined : { at: new Date(headers.date), askedAt, answeredAt: now() }
+    headers?.date === undefined ? undefined : { at: new Date(headers.date), sentAt, answeredAt: now() }
   try {
     const account = await stripe.accounts.retrieveCurrent()
     return { state: 'known', account, heard: heard(account.lastResponse.headers) }

@@ -108,7 +108,7 @@ function endOfDomain(text: string, from: number): number {
   DOMAIN.lastIndex = from
   if (!DOMAIN.test(text)) return from
   let end = DOMAIN.lastIndex
-  while (end > from && '._-'.includes(text[end - 1] as string)) end--
+  while (end > from && '._-'.includes(text.charAt(end - 1))) end--
   return end
 }
 
@@ -131,7 +131,7 @@ function isDomain(text: string, start: number, at: number, domain: string): bool
 function startOfAtom(text: string, at: number, afterLast: number): number {
   let start = at
   for (; start > afterLast; start--) {
-    const before = text[start - 1] as string
+    const before = text.charAt(start - 1)
     if (before !== '\\') {
       if (STOP.test(before)) break
       continue

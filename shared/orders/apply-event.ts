@@ -25,13 +25,13 @@ export async function applyEvent(services: Services, eventId: string): Promise<v
 /** What has to be asked of Stripe is asked between two transactions, never within one. */
 async function applyWithLookups(services: Services, eventId: string): Promise<DueRow[]> {
   const lookups = new Lookups()
-  for (let asked = 0; ; asked++) {
+  for (let lookupCount = 0; ; lookupCount++) {
     try {
       return await transaction(services.db.pool, client => apply(services, client, eventId, lookups), {
         statementTimeoutMs: services.config.stripe.webhookTimeoutMs
       })
     } catch (error) {
-      if (!(error instanceof LookupNeeded) || asked === MAX_LOOKUPS) throw error
+      if (!(error instanceof LookupNeeded) || lookupCount === MAX_LOOKUPS) throw error
       await lookups.fetch(services.stripe, error)
     }
   }

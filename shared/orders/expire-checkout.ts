@@ -15,7 +15,7 @@ import { reportUnknownSession } from './unknown-session.js'
 const PATIENCE = 10 * MINUTE
 
 /** Stripe refuses to expire the Session, and says that it is open. */
-export class SessionStaysOpenError extends Error {
+class SessionStaysOpenError extends Error {
   override readonly name = 'SessionStaysOpenError'
 }
 

@@ -57,7 +57,7 @@ async function end(change: Change, checkout: CheckoutRow, by: GivingUp): Promise
       }
     ]
   })
-  if (checkout.ownsOrder) await cancelOrder({ ...change, trail }, checkout.orderId as string, REASON)
+  if (checkout.ownsOrder && checkout.orderId !== null) await cancelOrder({ ...change, trail }, checkout.orderId, REASON)
 }
 
 /** True when its job has something to do: Stripe did not refuse to end it just now. */

@@ -43,14 +43,14 @@ export async function requestRefunds(services: Services, input: RefundInput): Pr
   const ids = await transaction(services.db.pool, async client => {
     const order = await lockOrder(client, input.orderId)
     if (order === undefined) throw new Refused('order_not_found', `There is no order ${input.orderId}.`)
-    const asked = await refundedByPayment(client, input.orderId)
+    const requested = await refundedByPayment(client, input.orderId)
     const payments = (await findMeant(client, input)).filter(payment => payment.captured > 0)
     const key = input.key ?? (await derivedKey(client, input))
     const known = await findRefundByKey(client, `${key}:0`)
     if (known !== undefined) return await sameRequest(client, key, input)
 
     await refuseDisputed(client, payments)
-    const parts = partsOf(input, payments, asked)
+    const parts = partsOf(input, payments, requested)
     for (const [index, part] of parts.entries()) {
       const { paymentIntentId, currency } = part.payment
       await requestRefund(client, {
@@ -113,8 +113,8 @@ interface Part extends RefundPart<PaymentRow> {
 }
 
 /** Each part becomes a refund with an id of its own. Throws Refused when the request cannot be divided. */
-function partsOf({ amount }: RefundInput, payments: PaymentRow[], asked: Map<string, number>): Part[] {
-  const division = divideRefund(amount, payments, asked)
+function partsOf({ amount }: RefundInput, payments: PaymentRow[], requested: Map<string, number>): Part[] {
+  const division = divideRefund(amount, payments, requested)
   if (division.outcome === 'divided') return division.parts.map(part => ({ id: newId(), ...part }))
   switch (division.because) {
     case 'nothing_captured':

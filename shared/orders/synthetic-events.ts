@@ -10,7 +10,7 @@ export interface SyntheticEvent {
   object: { id: string; livemode?: boolean }
   /** What of the object is news; the same news is stored once. */
   state: string
-  /** When Stripe was asked, if what it says of an object is settled by time; else the event is of the moment that stores it. */
+  /** When Stripe was asked, if time decides what counts of an object; else the event is of the moment that stores it. */
   polledAt?: Date
 }
 

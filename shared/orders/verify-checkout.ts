@@ -11,8 +11,8 @@ const MAX_ENDED = 10
 
 /**
  * Checks a cart against the database and reserves its stock: RECEIVED → VERIFIED or REJECTED, in one transaction. What has
- * to end first ends between two of them, by Stripe's word (docs/golden-rules.md, 6 and 10); one that Stripe does not end is
- * left out from then on. True when the checkout is verified.
+ * to end first ends between two of them (docs/golden-rules.md#rule-6), by Stripe's word (docs/golden-rules.md#rule-10); one
+ * that Stripe does not end is left out from then on. True when the checkout is verified.
  */
 export async function verifyCheckout(services: Services, checkoutId: string): Promise<boolean> {
   for (let ended = 0; ; ended++) {

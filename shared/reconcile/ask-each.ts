@@ -13,8 +13,8 @@ export async function askEach<T>(
   atOnce = 1
 ): Promise<void> {
   for (let start = 0; start < items.length; start += atOnce) {
-    const asked = await Promise.allSettled(items.slice(start, start + atOnce).map(ask))
-    const failures = asked.flatMap(each => (each.status === 'rejected' ? [each.reason as unknown] : []))
+    const outcomes = await Promise.allSettled(items.slice(start, start + atOnce).map(ask))
+    const failures = outcomes.flatMap(each => (each.status === 'rejected' ? [each.reason as unknown] : []))
     const fatal = failures.find(error => classifyStripeError(error) !== 'refused')
     if (fatal !== undefined) throw fatal
     errors.push(...failures.map(messageOf))

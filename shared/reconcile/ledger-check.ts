@@ -23,7 +23,7 @@ export interface LedgerReport {
 
 const PAGE = 100
 /** Entries of another time than their balance transactions, each asked for by itself. */
-const MAX_ASKED = 500
+const MAX_LOOKUPS = 500
 /** Rows of our own at a time. */
 const SLICE = 5_000
 
@@ -55,7 +55,7 @@ async function addBookedOnly(
 ): Promise<void> {
   // A day at both ends: we book when the event comes, Stripe when it happens.
   const inner = { since: new Date(since.getTime() + DAY), until: new Date(until.getTime() - DAY) }
-  let asked = 0
+  let lookups = 0
   let after: PostingCursor | null = null
   do {
     const { booked, last }: Awaited<ReturnType<typeof findBookedSources>> = await findBookedSources(
@@ -66,7 +66,7 @@ async function addBookedOnly(
     )
     for (const each of booked.filter(({ entry, currency }) => !seen.has(entry) && !seen.has(`${entry} ${currency}`))) {
       seen.add(`${each.entry} ${each.currency}`)
-      await compareUnseen(services, each, asked++ < MAX_ASKED, report)
+      await compareUnseen(services, each, lookups++ < MAX_LOOKUPS, report)
     }
     after = last
   } while (after !== null)

@@ -4,14 +4,14 @@ import { messageOf } from '../errors.js'
 import { newId } from '../ids.js'
 import type { Services } from '../runtime/services.js'
 import { askEach } from './ask-each.js'
-import { type Candidate, candidatesOf, daysFrom, unsettledRows } from './objects/candidates.js'
+import { type Candidate, candidatesOf, daysFrom, unfinishedRows } from './objects/candidates.js'
 import { type Examined, examine, type Run } from './objects/examine.js'
 
 /**
  * An event is delivered for up to three days, so that what was told after a backup can be that much older than it.
  * https://docs.stripe.com/webhooks#automatic-retries
  */
-export const TOLD_LATE_DAYS = 3
+export const DELIVERED_LATE_DAYS = 3
 /** Each waits for one answer at a time; Stripe takes 25 requests a second in test mode: https://docs.stripe.com/rate-limits */
 const AT_ONCE = 4
 const MAX_ERRORS = 1_000
@@ -49,7 +49,7 @@ export interface ObjectsOptions {
  * they are told no more. A day at a time, oldest first, so that another run can go on.
  */
 export async function reconcileObjects(services: Services, options: ObjectsOptions): Promise<ObjectsReport> {
-  const from = options.from ?? new Date(options.since.getTime() - TOLD_LATE_DAYS * DAY)
+  const from = options.from ?? new Date(options.since.getTime() - DELIVERED_LATE_DAYS * DAY)
   const report: ObjectsReport = {
     from,
     compared: 0,
@@ -81,7 +81,7 @@ export async function reconcileObjects(services: Services, options: ObjectsOptio
       }
     }
     report.goOnFrom = begun
-    for await (const page of unsettledRows(services)) {
+    for await (const page of unfinishedRows(services)) {
       await look(page)
       options.onProgress?.(report, 'rows that are not final')
     }

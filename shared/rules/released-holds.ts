@@ -8,7 +8,7 @@ export interface Hold {
   captured: number
 }
 
-export interface ToldRefund {
+export interface StripeRefund {
   amount: number
   reason: string | null
   /** It is one that we have asked for. */
@@ -24,7 +24,7 @@ export interface ToldRefund {
  * 'unclear': a refund over just what was left has the same look. Only the charge's balance transaction tells: whether all
  * that was authorized was booked (and the rest was let go of), or the captured part.
  */
-export function meaningOf(refund: ToldRefund, hold: Hold): 'refund' | 'release' | 'unclear' {
+export function meaningOf(refund: StripeRefund, hold: Hold): 'refund' | 'release' | 'unclear' {
   if (refund.isOurs) return 'refund'
   if (refund.reason === 'expired_uncaptured_charge') return 'release'
   // Stripe gives back no more than was captured. A debit that is on its way can be refunded before its money is there.

@@ -68,7 +68,7 @@ export const refundStates = {
   /** Stripe let go of money that was never captured. */
   released: ['RELEASED'],
   /** What a charge's `amount_refunded` may count. */
-  toldByCharge: ['PENDING', 'SUCCEEDED', 'RELEASED']
+  countedByCharge: ['PENDING', 'SUCCEEDED', 'RELEASED']
 } as const satisfies Groups<RefundStatus>
 
 export const reservationStates = {

@@ -70,7 +70,7 @@ export function missingPermission(error: unknown): string | undefined {
  * idempotency key with that error for a day, so that another try needs another key.
  * https://docs.stripe.com/error-low-level#server-errors
  */
-export function isServerError(error: unknown): boolean {
+function isServerError(error: unknown): boolean {
   return error instanceof Stripe.errors.StripeAPIError && (error.statusCode ?? 0) >= 500
 }
 

@@ -82,8 +82,8 @@ export async function markStripeAway(
   // It fails while there is no Session yet, too, which says nothing about Stripe.
   if (row.job === 'session-expiry' && !failure.isAway) return
   if (table === 'Checkout') {
-    const asked = 'UPDATE "Checkout" SET "keyRefusedAt" = NULL WHERE "id" = $1 AND "keyRefusedAt" IS NOT NULL'
-    await db.query(asked, [row.id])
+    const forgetRefusal = 'UPDATE "Checkout" SET "keyRefusedAt" = NULL WHERE "id" = $1 AND "keyRefusedAt" IS NOT NULL'
+    await db.query(forgetRefusal, [row.id])
   }
   const changed = `UPDATE "${table}" SET "stripeAwaySince" = CASE WHEN $2::boolean THEN COALESCE("stripeAwaySince", $3) END
      WHERE "id" = $1 AND ("stripeAwaySince" IS NULL) = $2 RETURNING "id"`

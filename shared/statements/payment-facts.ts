@@ -48,7 +48,7 @@ export async function findKnownIntents(db: Queryable, paymentIntentIds: string[]
 }
 
 /** What can still change at Stripe, by the kind of row: in pages, by id. */
-const UNSETTLED = {
+const UNFINISHED = {
   Payment: `SELECT "paymentIntentId" AS id, "paymentIntentId" AS reference FROM "Payment"
     WHERE "status" ${oneOf(paymentStates.running)} AND "paymentIntentId" LIKE 'pi_%' AND "paymentIntentId" > $1 ORDER BY 1 LIMIT $2`,
   Refund: `SELECT "id", "paymentIntentId" AS reference FROM "Refund" WHERE "status" ${oneOf(refundStates.pending)} AND "id" > $1 ORDER BY 1 LIMIT $2`,
@@ -60,12 +60,12 @@ const UNSETTLED = {
 } as const
 
 /** `reference` is the PaymentIntent to ask about; of a checkout, its Session. */
-export async function findUnsettled(
+export async function findUnfinished(
   db: Queryable,
-  table: keyof typeof UNSETTLED,
+  table: keyof typeof UNFINISHED,
   afterId: string,
   limit: number
 ): Promise<{ id: string; reference: string }[]> {
-  const { rows } = await db.query<{ id: string; reference: string }>(UNSETTLED[table], [afterId, limit])
+  const { rows } = await db.query<{ id: string; reference: string }>(UNFINISHED[table], [afterId, limit])
   return rows
 }

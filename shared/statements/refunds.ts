@@ -219,7 +219,7 @@ export async function countAnsweredRequests(db: Queryable, orderId: string, keyP
 export async function refundedAtStripe(db: Queryable, paymentIntentId: string): Promise<number> {
   const { rows } = await db.query<{ amount: number }>(
     `SELECT COALESCE(sum("amount"), 0)::bigint AS amount FROM "Refund"
-     WHERE "paymentIntentId" = $1 AND "status" ${oneOf(refundStates.toldByCharge)}`,
+     WHERE "paymentIntentId" = $1 AND "status" ${oneOf(refundStates.countedByCharge)}`,
     [paymentIntentId]
   )
   return rows[0]?.amount ?? 0

@@ -20,20 +20,20 @@ export const clocks: Check = {
       // A header has whole seconds, of which it tells the beginning.
       ...(stripe === undefined ? [] : compare("Stripe's", stripe, SECOND))
     ]
-    const asked = [...(database === undefined ? [] : ['the database']), ...(stripe === undefined ? [] : ['Stripe'])]
-    if (asked.length === 0) throw new Unseen('neither the database nor Stripe tells the time')
+    const others = [...(database === undefined ? [] : ['the database']), ...(stripe === undefined ? [] : ['Stripe'])]
+    if (others.length === 0) throw new Unseen('neither the database nor Stripe tells the time')
     return findings.length > 0
       ? findings
-      : [fine(`this machine, ${asked.join(' and ')} agree within ${NOTICEABLE / SECOND} s`)]
+      : [fine(`this machine, ${others.join(' and ')} agree within ${NOTICEABLE / SECOND} s`)]
   }
 }
 
 async function askDatabase({ database, now }: Subject): Promise<Heard | undefined> {
   const pool = await database().catch(() => undefined)
   if (pool === undefined) return undefined
-  const askedAt = now()
+  const sentAt = now()
   const at = await readServerClock(pool)
-  return { at, askedAt, answeredAt: now() }
+  return { at, sentAt, answeredAt: now() }
 }
 
 async function askStripe({ settings, account }: Subject): Promise<Heard | undefined> {
@@ -42,9 +42,9 @@ async function askStripe({ settings, account }: Subject): Promise<Heard | undefi
 }
 
 /** Nothing that could be the way there and back, or the rounding, counts. */
-function compare(whose: string, { at, askedAt, answeredAt }: Heard, roundedMs: number): Finding[] {
+function compare(whose: string, { at, sentAt, answeredAt }: Heard, roundedMs: number): Finding[] {
   const ahead = at.getTime() - answeredAt.getTime()
-  const behind = askedAt.getTime() - (at.getTime() + roundedMs)
+  const behind = sentAt.getTime() - (at.getTime() + roundedMs)
   const off = Math.max(ahead, behind)
   if (off <= NOTICEABLE) return []
   const text = `this machine's clock is ${(off / SECOND).toFixed(0)} s ${behind > ahead ? 'ahead of' : 'behind'} ${whose}: synchronize it (NTP)`

@@ -108,7 +108,7 @@ export async function lockPaid(context: EventContext, object: AboutPayment): Pro
   // A payment of ours has a PaymentIntent; releases of the API before 2020 leave it out.
   const reference = intentId ?? (object.payment_intent === undefined ? chargeId : null)
   if (reference === null) return undefined
-  const paid = expandedOf(object) ?? (await askedFor(context, object, reference))
+  const paid = expandedOf(object) ?? (await lookUpPaid(context, object, reference))
   if (paid === undefined) return undefined
   const paymentIntentId = paid.object === 'payment_intent' ? paid.id : idOf(paid.payment_intent, 'payment_intent')
   if (paymentIntentId === null) {
@@ -136,7 +136,7 @@ function expandedOf({ payment_intent: intent, charge }: AboutPayment) {
 }
 
 /** Undefined when Stripe need not be asked, or does not have it. */
-async function askedFor(context: EventContext, object: AboutPayment, reference: string) {
+async function lookUpPaid(context: EventContext, object: AboutPayment, reference: string) {
   const { services, client, lookups, event } = context
   if (services.neighbours.has(reference)) return undefined
   if (!lookups.has(reference)) {

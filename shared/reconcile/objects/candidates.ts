@@ -5,7 +5,7 @@ import { type Owner, ownerOf } from '../../rules/ownership.js'
 import type { Services } from '../../runtime/services.js'
 import { findKnownCheckouts } from '../../statements/checkouts.js'
 import { readInstallation } from '../../statements/installation.js'
-import { findKnownIntents, findUnsettled } from '../../statements/payment-facts.js'
+import { findKnownIntents, findUnfinished } from '../../statements/payment-facts.js'
 import { inPages } from '../pages.js'
 
 /** Something at Stripe that may be of this shop: a PaymentIntent by its id, or a Session that has none. */
@@ -108,11 +108,11 @@ async function ownOf({ db }: Services, all: Candidate[]): Promise<Candidate[]> {
 }
 
 /** Rows of ours that are not final, whatever their age, in pages. */
-export async function* unsettledRows({ db }: Services): AsyncGenerator<Candidate[]> {
+export async function* unfinishedRows({ db }: Services): AsyncGenerator<Candidate[]> {
   for (const table of ['Payment', 'Refund', 'Dispute', 'Checkout'] as const) {
     let after = ''
     for (;;) {
-      const rows = await findUnsettled(db.pool, table, after, PAGE)
+      const rows = await findUnfinished(db.pool, table, after, PAGE)
       yield rows.map(({ reference }) =>
         table === 'Checkout' ? { key: reference, sessionId: reference } : { key: reference, intentId: reference }
       )

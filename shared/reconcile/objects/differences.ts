@@ -89,7 +89,7 @@ function sessionEvents({ sessions, intent }: AtStripe): SyntheticEvent[] {
   return sessions.map(session => sessionEvent(session, intent)).filter(event => event !== undefined)
 }
 
-/** What is settled here stays: what came after that is told by the payment. */
+/** What is final here stays: what came after that is told by the payment. */
 function checkoutDifferences({ checkout }: PaymentFacts, { sessions, intent }: AtStripe): Difference[] {
   if (isEnded(checkout.status)) return []
   return sessions.flatMap(session => {

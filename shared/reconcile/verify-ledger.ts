@@ -1,0 +1,17 @@
+import type { Services } from '../runtime/services.js'
+import { bookBalanceTransactions } from './balance.js'
+import { checkLedger, type LedgerReport } from './ledger-check.js'
+
+/**
+ * As checkLedger(), after booking what a schedule would book: a fee that nobody has looked up yet is no difference. `errors`:
+ * what Stripe refused to tell.
+ */
+export async function verifyLedger(
+  services: Services,
+  since: Date,
+  until: Date
+): Promise<LedgerReport & { errors: string[] }> {
+  const errors: string[] = []
+  await bookBalanceTransactions(services, errors)
+  return { ...(await checkLedger(services, since, until)), errors }
+}
