@@ -61,7 +61,12 @@ function unlessUsual({ currency, usual }: RequestCurrency): { currency?: string 
 
 /** The caller's Idempotency-Key (draft-ietf-httpapi-idempotency-key-header), the user's own: two may send the same. */
 function givenKey(request: Request, userId: string, action: 'checkout' | 'order'): string | undefined {
-  const given = request.get('idempotency-key')
+  const given = readKey(request.get('idempotency-key'))
+  return given === undefined ? undefined : `${action}:given:${hash(canonicalJson({ userId, given }))}`
+}
+
+/** What a caller gives as Idempotency-Key, if it is one. */
+export function readKey(given: string | undefined): string | undefined {
   if (given === undefined) return undefined
   if (given.length < 1 || given.length > 255 || !/^[\x20-\x7e]+$/.test(given)) {
     throw new Problem('invalid_request', {
@@ -69,7 +74,7 @@ function givenKey(request: Request, userId: string, action: 'checkout' | 'order'
       errors: { 'Idempotency-Key': 'Must have 1 to 255 printable ASCII characters' }
     })
   }
-  return `${action}:given:${hash(canonicalJson({ userId, given }))}`
+  return given
 }
 
 /** The order of the lines does not make another cart. */

@@ -1,8 +1,8 @@
 import { parseArgs } from 'node:util'
 import type { WebhookEventStatus } from '../prisma/generated/client.js'
-import { replayEvent } from '../shared/orders/replay-event.js'
+import { replayEvent, resolveDeadEvent } from '../shared/orders/replay-event.js'
 import type { Services } from '../shared/runtime/services.js'
-import { listEvents, resolveEvent, showEvent } from '../shared/statements/webhook-events.js'
+import { listEvents, showEvent } from '../shared/statements/webhook-events.js'
 import { operator, why, withServices } from './environment.js'
 import { print, printJson, printTable } from './print.js'
 import { required, UsageError } from './usage-error.js'
@@ -45,32 +45,16 @@ async function show({ db }: Services, id: string): Promise<void> {
   printJson({ ...row, payload: JSON.parse(row.payload) })
 }
 
-/** DEAD → RECEIVED, audited, and enqueued. */
 async function replay(services: Services, args: string[]): Promise<void> {
   const { values, positionals } = parseArgs({ args, options: { note: { type: 'string' } }, allowPositionals: true })
   const id = required(positionals[0], 'The event’s id')
-  const replayed = await replayEvent(services, id, { operator: operator(), note: await why(values.note) })
-  if (!replayed) throw new Error(`Event ${id} is not dead: only a dead event can be replayed.`)
+  await replayEvent(services, id, { operator: operator(), note: await why(values.note) })
   print(`Event ${id} will be applied again. See: npm run ops -- events show ${id}`)
 }
 
-/** DEAD → RESOLVED, audited: an operator has dealt with it. */
-async function resolve({ db }: Services, args: string[]): Promise<void> {
+async function resolve(services: Services, args: string[]): Promise<void> {
   const { values, positionals } = parseArgs({ args, options: { note: { type: 'string' } }, allowPositionals: true })
   const id = required(positionals[0], 'The event’s id')
-  const note = required(values.note, '--note')
-  const resolved = await resolveEvent(db.pool, id, {
-    by: operator(),
-    note,
-    audit: {
-      action: 'webhook_resolved',
-      status: 'SUCCESS',
-      eventId: id,
-      before: 'DEAD',
-      after: 'RESOLVED',
-      metadata: { operator: operator(), note }
-    }
-  })
-  if (!resolved) throw new Error(`Event ${id} is not dead: only a dead event can be resolved.`)
+  await resolveDeadEvent(services, id, { operator: operator(), note: required(values.note, '--note') })
   print(`Event ${id} is resolved.`)
 }

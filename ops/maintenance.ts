@@ -1,9 +1,7 @@
 import { parseArgs } from 'node:util'
-import { writeAudit } from '../shared/audit/audit.js'
-import { transaction } from '../shared/database/database.js'
 import { SECOND } from '../shared/duration.js'
-import type { Services } from '../shared/runtime/services.js'
-import { countUnderWay, type Maintenance, readMaintenance, switchMaintenance } from '../shared/statements/switches.js'
+import { setMaintenance } from '../shared/runtime/set-maintenance.js'
+import { countUnderWay, readMaintenance } from '../shared/statements/switches.js'
 import { operator, withServices } from './environment.js'
 import { print } from './print.js'
 import { dateArgument, required, UsageError } from './usage-error.js'
@@ -14,27 +12,16 @@ export async function maintenance([action, ...args]: string[]): Promise<void> {
     if (action === 'on') {
       const message = required(values.message, '--message')
       const until = values.until === undefined ? null : dateArgument(values.until, '--until').toISOString()
-      await flip(services, { on: true, message, until })
+      await setMaintenance(services, { on: true, message, until }, { operator: operator() })
       return print('Every process refuses new checkouts and orders within a second. Webhooks and workers go on.')
     }
     if (action === 'off') {
-      await flip(services, { on: false, message: '', until: null })
+      await setMaintenance(services, { on: false, message: '', until: null }, { operator: operator() })
       return print('Checkouts are open.')
     }
     if (action !== 'status') throw new UsageError('maintenance takes on, off or status.')
     const now = await readMaintenance(services.db.pool)
     print(now?.on ? `On: ${now.message}${now.until === null ? '' : ` (until ${now.until})`}` : 'Off.')
-  })
-}
-
-async function flip({ db, now }: Services, value: Maintenance): Promise<void> {
-  await transaction(db.pool, async client => {
-    await switchMaintenance(client, value, operator(), now())
-    await writeAudit(client, {
-      action: value.on ? 'maintenance_on' : 'maintenance_off',
-      status: 'SUCCESS',
-      metadata: { operator: operator(), message: value.message, until: value.until }
-    })
   })
 }
 

@@ -1,7 +1,8 @@
 import { parseArgs } from 'node:util'
 import type { NotificationStatus } from '../prisma/generated/client.js'
+import { resendNotification } from '../shared/orders/resend-notification.js'
 import type { Services } from '../shared/runtime/services.js'
-import { listNotifications, replayNotification } from '../shared/statements/notifications.js'
+import { listNotifications } from '../shared/statements/notifications.js'
 import { operator, why, withServices } from './environment.js'
 import { print, printTable } from './print.js'
 import { required, UsageError } from './usage-error.js'
@@ -42,17 +43,9 @@ async function list({ db }: Services, args: string[]): Promise<void> {
   ])
 }
 
-/** Sends it again under its old id, so that a shop that has it already can tell. */
-async function replay({ db, queues, now }: Services, args: string[]): Promise<void> {
+async function replay(services: Services, args: string[]): Promise<void> {
   const { values, positionals } = parseArgs({ args, options: { note: { type: 'string' } }, allowPositionals: true })
   const id = required(positionals[0], 'The notification’s id')
-  const note = await why(values.note)
-  const replayed = await replayNotification(db.pool, id, now(), {
-    action: 'notification_replayed',
-    status: 'PROCESSING',
-    metadata: { notification: id, operator: operator(), note: note ?? null }
-  })
-  if (!replayed) throw new Error(`Notification ${id} is waiting to be sent already, or does not exist.`)
-  await queues.offer('order-notification', id, { again: true })
+  await resendNotification(services, id, { operator: operator(), note: await why(values.note) })
   print(`Notification ${id} will be sent again.`)
 }

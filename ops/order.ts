@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util'
 import { toMinorUnits } from '../shared/money.js'
 import { acceptReviewed } from '../shared/orders/accept.js'
+import { answeredRefund } from '../shared/orders/answered-refund.js'
 import { cancelWhatIsOpen } from '../shared/orders/cancel.js'
 import { capturePayment } from '../shared/orders/capture.js'
 import { requestRefunds } from '../shared/orders/refund.js'
@@ -9,13 +10,12 @@ import { parseRestock } from '../shared/rules/restock.js'
 import type { Services } from '../shared/runtime/services.js'
 import { showTrail } from '../shared/statements/audit-trail.js'
 import { type OrderRow, readOrder, showOrder } from '../shared/statements/orders.js'
-import { type RefundRow, readRefund } from '../shared/statements/refunds.js'
+import type { RefundRow } from '../shared/statements/refunds.js'
 import { operator, why, withServices } from './environment.js'
 import { print, printJson } from './print.js'
 import { required, UsageError } from './usage-error.js'
 
 const REFUND_WAIT_MS = 20_000
-const POLL_MS = 200
 
 const actions: Record<string, ((services: Services, id: string, args: string[]) => Promise<void>) | undefined> = {
   show,
@@ -63,17 +63,7 @@ async function refund(services: Services, id: string, args: string[]): Promise<v
     key: values.key,
     operator: operator()
   })
-  for (const each of refunds) report(await settled(services, each))
-}
-
-/** Waits for the workers to ask Stripe. */
-async function settled({ db }: Services, asked: RefundRow): Promise<RefundRow> {
-  const until = Date.now() + REFUND_WAIT_MS
-  for (;;) {
-    const now = (await readRefund(db.pool, asked.id)) ?? asked
-    if (now.status !== 'REQUESTED' || Date.now() > until) return now
-    await new Promise(resolve => setTimeout(resolve, POLL_MS))
-  }
+  for (const each of refunds) report(await answeredRefund(services, each, REFUND_WAIT_MS))
 }
 
 function report(refund: RefundRow): void {

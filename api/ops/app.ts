@@ -1,25 +1,15 @@
-import express, { type Express, type RequestHandler, type Response } from 'express'
+import express, { type Express, type RequestHandler } from 'express'
 import helmet from 'helmet'
-import { z } from 'zod'
-import { resolveAlert } from '../../shared/audit/alerts.js'
 import { writeAudit } from '../../shared/audit/audit.js'
-import { transaction } from '../../shared/database/database.js'
-import { Problem } from '../../shared/errors.js'
-import { replayEvent } from '../../shared/orders/replay-event.js'
 import { collectMetrics } from '../../shared/runtime/metrics.js'
 import { admit, guardChanges, operatorOf } from '../../shared/runtime/operator-access.js'
 import type { Services } from '../../shared/runtime/services.js'
-import { listOpenAlerts } from '../../shared/statements/alerts.js'
-import { listDeadEvents } from '../../shared/statements/webhook-events.js'
-import { jsonBytes, readJson } from '../json-body.js'
 import { notFound, renderProblems } from '../problem.js'
 import { requestContext, requestId } from '../request-context.js'
+import { operatorsApi } from './api.js'
 import { BOARD_PATH, boardRouter } from './board.js'
 import { productRoutes } from './products.js'
-
-const MAX_ROWS = 200
-
-const withNote = z.strictObject({ note: z.string().min(3, 'Say why, in at least 3 characters').max(1_000) })
+import { renderRefusals } from './refused-acts.js'
 
 /** Bull Board, metrics and a small API for operators, on a listener of their own: nothing here is for customers. */
 export function createOpsApp(services: Services): Express {
@@ -39,9 +29,10 @@ export function createOpsApp(services: Services): Express {
   viewers.use(boardRouter(services.queues, { readOnly: true }))
   app.use(BOARD_PATH, viewers)
   app.use(BOARD_PATH, auditBoard(services), boardRouter(services.queues, { readOnly: false }))
-  opsApi(app, services)
+  app.use(operatorsApi(services))
   app.use(productRoutes(services))
   app.use(notFound)
+  app.use(renderRefusals)
   app.use(renderProblems(services.log))
   return app
 }
@@ -82,37 +73,4 @@ function auditBoard({ db }: Services): RequestHandler {
     })
     next()
   }
-}
-
-function opsApi(app: Express, services: Services): void {
-  const { db, now } = services
-  app.get('/ops/api/attention', async (_request, response) => {
-    const alerts = await listOpenAlerts(db, MAX_ROWS)
-    answer(response, alerts)
-  })
-  app.post('/ops/api/alerts/:id/resolve', jsonBytes, async (request, response) => {
-    const { note } = readJson(request, withNote)
-    const id = String(request.params.id)
-    const by = operatorOf(response).name
-    const resolved = await transaction(db.pool, client => resolveAlert(client, id, { by, note, now: now() }))
-    if (!resolved) throw new Problem('not_found', { detail: 'There is no such open alert.' })
-    answer(response, { id, resolvedBy: by })
-  })
-  app.get('/ops/api/events/dead', async (_request, response) => {
-    const events = await listDeadEvents(db, MAX_ROWS)
-    answer(response, events)
-  })
-  app.post('/ops/api/events/:id/replay', jsonBytes, async (request, response) => {
-    const { note } = readJson(request, withNote)
-    const id = String(request.params.id)
-    const by = { operator: operatorOf(response).name, note, requestId: requestId(request) }
-    if (!(await replayEvent(services, id, by)))
-      throw new Problem('not_found', { detail: 'There is no such dead event.' })
-    answer(response, { id, status: 'RECEIVED' })
-  })
-}
-
-function answer(response: Response, data: unknown): void {
-  response.setHeader('Cache-Control', 'no-store')
-  response.json({ success: true, data })
 }

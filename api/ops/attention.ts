@@ -1,0 +1,34 @@
+import type { Services } from '../../shared/runtime/services.js'
+import { listOpenAlerts } from '../../shared/statements/alerts.js'
+import { findAuthorizations, findDisputesToAnswer, findOrdersInReview } from '../../shared/statements/attention.js'
+import { listNotifications } from '../../shared/statements/notifications.js'
+import { readMaintenance } from '../../shared/statements/switches.js'
+import { listDeadEvents } from '../../shared/statements/webhook-events.js'
+
+const MOST = 200
+
+export type Attention = Awaited<ReturnType<typeof needsAttention>>
+
+/** All that waits for a person, what is most urgent of each kind first; at most 200 of each. */
+export async function needsAttention({ db }: Services) {
+  const { pool } = db
+  const [alerts, deadEvents, failedNotifications, ordersInReview, authorizations, disputes, maintenance] =
+    await Promise.all([
+      listOpenAlerts(db, MOST),
+      listDeadEvents(db, MOST),
+      listNotifications(db, { status: 'FAILED', orderId: undefined }, MOST),
+      findOrdersInReview(pool, MOST),
+      findAuthorizations(pool, MOST),
+      findDisputesToAnswer(pool, MOST),
+      readMaintenance(pool)
+    ])
+  return {
+    alerts,
+    deadEvents,
+    failedNotifications,
+    ordersInReview,
+    authorizations,
+    disputes,
+    maintenance: maintenance ?? null
+  }
+}
