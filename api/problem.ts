@@ -42,7 +42,7 @@ export function onlyMethods(...allowed: string[]): RequestHandler {
   }
 }
 
-function sendProblem(response: Response, body: ProblemBody): void {
+export function sendProblem(response: Response, body: ProblemBody): void {
   response.status(body.status).type('application/problem+json').send(JSON.stringify(body))
 }
 
