@@ -12,7 +12,7 @@ module.exports = {
       comment: 'Only the test of the demo storefront reads its pages.',
       severity: 'error',
       from: { path: '^(api|workers|ops|shared|prisma|docs|local|tests)/' },
-      to: { path: '^(demo/(?!storefront/)|bench/)' }
+      to: { path: '^demo/(?!storefront/)' }
     },
     {
       name: 'nothing-imports-tests-or-local',
@@ -38,7 +38,7 @@ module.exports = {
       name: 'statements-know-rules-and-the-database',
       severity: 'error',
       from: { path: '^shared/statements/' },
-      to: { path: '^shared/(?!statements/|rules/|audit/|database/|identity/|queue/jobs)[^/]+/' }
+      to: { path: '^shared/(?!statements/|rules/|audit/|database/|identity/|metrics/|queue/jobs)[^/]+/' }
     },
     {
       name: 'entry-points-apart',

@@ -10,8 +10,8 @@ export function optionsSchema(text: () => z.ZodType<string, string>) {
   return (
     z
       .custom<object>()
-      // A record leaves this one out.
-      .refine(options => !Object.hasOwn(Object(options), '__proto__'), 'Invalid option name')
+      // A record leaves this one out. Whatever is wrong beside it has not been looked at, so that nothing may read on.
+      .refine(options => !Object.hasOwn(Object(options), '__proto__'), { message: 'Invalid option name', abort: true })
       .pipe(z.record(z.string(), value, 'Options must be an object of names and texts'))
       .superRefine((options, context) => {
         for (const key of Object.keys(options)) {

@@ -1,6 +1,6 @@
 import type { ErrorRequestHandler, RequestHandler, Response } from 'express'
 import { isDatabaseUnavailable } from '../shared/database/database.js'
-import { Problem, type ProblemBody, problemBody } from '../shared/errors.js'
+import { codeOf, Problem, type ProblemBody, problemBody } from '../shared/errors.js'
 import type { Logger } from '../shared/logger.js'
 import { TimeLimitError } from '../shared/within-time.js'
 import { requestId } from './request-context.js'
@@ -43,7 +43,13 @@ export function onlyMethods(...allowed: string[]): RequestHandler {
 }
 
 export function sendProblem(response: Response, body: ProblemBody): void {
+  noteProblem(response, body)
   response.status(body.status).type('application/problem+json').send(JSON.stringify(body))
+}
+
+/** For the metrics. */
+export function noteProblem(response: Response, { type }: ProblemBody): void {
+  response.locals.problem = codeOf(type)
 }
 
 function problemOf(error: unknown): Problem {

@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import type { Request, RequestHandler } from 'express'
 import { pinoHttp } from 'pino-http'
+import { SECOND } from '../shared/duration.js'
 import { networkOf, plainAddress } from '../shared/identity/ip-address.js'
 import { maskText } from '../shared/identity/masking.js'
 import { plainUserAgent } from '../shared/identity/user-agent.js'
 import type { Logger } from '../shared/logger.js'
-import { answers } from '../shared/runtime/metrics.js'
+import { countAnswer } from '../shared/metrics/requests.js'
 
 const CALLERS_ID = /^[\w.-]{1,64}$/
 /** Of a path in the log, in characters; our own are shorter. Node takes up to 16 kB of anybody. */
@@ -67,9 +68,11 @@ export function clientOf(request: Request): string {
 
 /** Counts answers by the route's pattern, never by the path: paths are without number. */
 export const countAnswers: RequestHandler = (request, response, next) => {
+  const begun = performance.now()
   response.on('finish', () => {
     const route = typeof request.route?.path === 'string' ? request.route.path : 'other'
-    answers.inc({ route, method: request.method, status: response.statusCode })
+    const answer = { route, method: request.method, status: response.statusCode }
+    countAnswer(answer, (performance.now() - begun) / SECOND, response.locals.problem)
   })
   next()
 }

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import type { Config } from '../shared/config/config.js'
 import { CARD_NUMBER, containsCardNumber } from '../shared/identity/card-numbers.js'
 import { minor, priceDecimals, toMajorUnits, toMinorUnits } from '../shared/money.js'
-import { hasPostalCodes } from '../shared/rules/countries.js'
+import { needsPostalCode } from '../shared/rules/countries.js'
 import { keyOf, type OrderLine } from '../shared/rules/order-line.js'
 import { isLanguageTag } from '../shared/rules/page-locale.js'
 import { type ProductIdFormat, readProductId } from '../shared/rules/product-id.js'
@@ -142,7 +142,7 @@ function addressSchema(countries: readonly string[]) {
       country: z.enum(countries, `Country must be ${oneOf(countries)}`)
     })
     .superRefine(({ postalCode = '', country }, context) => {
-      if (postalCode === '' && hasPostalCodes(country))
+      if (postalCode === '' && needsPostalCode(country))
         context.addIssue({ code: 'custom', path: ['postalCode'], message: 'Postal code required' })
     })
 }

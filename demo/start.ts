@@ -87,7 +87,7 @@ async function start(): Promise<void> {
       '',
       `  Storefront        http://localhost:${port}/`,
       `  Your orders       http://localhost:${port}/orders   (what the shop was told by its webhook)`,
-      `  Bull Board        http://localhost:${stack.api.opsPort}/ops/board   (${ops.user} / ${given.OPS_PASSWORD === undefined ? ops.password : 'your OPS_PASSWORD'})`,
+      `  Operators         http://localhost:${stack.api.opsPort}/ops   (${ops.user} / ${given.OPS_PASSWORD === undefined ? ops.password : 'your OPS_PASSWORD'})`,
       `  Health            http://localhost:${port}/readyz`,
       `  Stripe            ${stack.simulator === undefined ? 'the real one, by STRIPE_SECRET_KEY' : `simulator at http://localhost:${stack.simulator.port}`}`,
       `  Database          ${postgres === undefined ? 'yours, by DATABASE_URL' : `embedded PostgreSQL, data in ${postgres.dataDir}`}`,

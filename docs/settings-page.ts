@@ -9,7 +9,8 @@ const APART = [
     'where `npm start` keeps its data, and `ops audit verify` its bookmark (unset: the temporary folder)'
   ],
   ['OPS_OPERATOR', "the login's name", 'who the trail says has run a command of `ops`'],
-  ['POSTGRES_PASSWORD', '', 'the password of the database that docker compose starts']
+  ['POSTGRES_PASSWORD', '', 'the password of the database that docker compose starts'],
+  ['GRAFANA_PASSWORD', '', 'the password of `admin` in the Grafana that `docker compose --profile monitoring` starts']
 ] as const
 
 /** docs/settings.md */

@@ -62,7 +62,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     await applyMigrations(config.database.url)
     await setAuditPolicy(config.database.url, config.retention)
     const services = await openServices(config, { name: 'tillworks', log: options.log })
-    await seedCatalogue(services.db)
+    await seedCatalogue(services.db, config.catalogue.productIdFormat)
     const workers = await startWorkers(services)
     const api = await startApi(services, port, { pages: options.pages })
     const shutdown: ShutdownPhase[] = [

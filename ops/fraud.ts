@@ -33,7 +33,7 @@ function show(): Command {
   ).action(async (options: Subject) => {
     named(options)
     const network = options.ip === undefined ? null : networkNamed(options.ip)
-    await reading(['fraud', 'payment', 'guests'], async ({ db, config, now }) => {
+    await reading(['fraud', 'guests'], async ({ db, config, now }) => {
       const of = { userId: options.user ?? '', network }
       const signals = await readFraudSignals(db.pool, of, config.fraud, now())
       answer(options, { signals, ...decideFraud(signals, config.fraud) }, view)

@@ -1,13 +1,13 @@
 import type { CatalogueChange, ProductChange } from '../shared/catalogue/catalogue-change.js'
-import type { ProductState } from '../shared/rules/catalogue-product.js'
+import type { Product, ProductState } from '../shared/rules/catalogue-product.js'
 import { amountText } from './amount.js'
 import { print, printed } from './print.js'
 
 /** One line a product: what it was and what it becomes. */
-export function describeChange({ line, product, before, after }: ProductChange): string {
+export function describeChange({ line, product, before, after, isIdMade = false }: ProductChange): string {
   const place = line !== null && line > 0 ? `line ${line}: ` : ''
-  const name = `${product.id} (${product.slug})`
-  if (before === null) return `${place}new ${name} "${product.name}", ${amountText(product.price, product.currency)}`
+  const name = isIdMade ? product.slug : `${product.id} (${product.slug})`
+  if (before === null) return `${place}new ${name} "${product.name}", ${describeNew(product).join(', ')}`
   const fields = Object.keys(after) as (keyof ProductState)[]
   const texts = fields
     .filter(field => field !== 'prices')
@@ -31,6 +31,16 @@ export async function viewChanges(change: CatalogueChange, dryRun: boolean): Pro
     }
   print(changesOf(change))
   if (dryRun) print('Nothing was written: this is what would change.')
+}
+
+function describeNew({ price, currency, prices, stock, trackStock, backorderLimit, active }: Product): string[] {
+  return [
+    amountText(price, currency),
+    ...Object.entries(prices).map(([code, amount]) => amountText(amount, code)),
+    trackStock ? `stock ${stock}` : 'stock not counted',
+    ...(backorderLimit > 0 ? [`backorderLimit ${backorderLimit}`] : []),
+    ...(active ? [] : ['not active'])
+  ]
 }
 
 /** How many of each there are. */

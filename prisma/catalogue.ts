@@ -1,4 +1,5 @@
 import type { Database } from '../shared/database/database.js'
+import { type ProductIdFormat, readProductId } from '../shared/rules/product-id.js'
 
 export interface SeedProduct {
   id: string
@@ -62,11 +63,12 @@ export const catalogue: SeedProduct[] = [
   }
 ]
 
-/** Adds the products of the demo catalogue that are missing; what is there keeps its price and stock. */
-export async function seedCatalogue(db: Database): Promise<void> {
+/** Adds the products of the demo catalogue that are missing, with ids that can be bought; what is there stays as it is. */
+export async function seedCatalogue(db: Database, idFormat: ProductIdFormat): Promise<void> {
   await db.prisma.product.createMany({
-    data: catalogue.map(product => ({
+    data: catalogue.map((product, position) => ({
       ...product,
+      id: readProductId(product.id, idFormat) ?? `0190f2c4-5e0b-7cc3-98c4-${String(position + 1).padStart(12, '0')}`,
       price: BigInt(product.price),
       currency: 'EUR',
       image: `/images/${product.slug}.svg`

@@ -75,10 +75,16 @@ export interface ProblemBody extends ProblemExtras {
   requestId: string
 }
 
+const PROBLEM = 'urn:tillworks:problem:'
+
+export function codeOf(type: string): ProblemCode {
+  return type.slice(PROBLEM.length) as ProblemCode
+}
+
 /** The document of RFC 9457, with the members `success`, `error` and `requestId` beside its own. */
 export function problemBody(code: ProblemCode, extras: ProblemExtras, requestId: string): ProblemBody {
   const { status, error } = problems[code]
-  return { type: `urn:tillworks:problem:${code}`, title: error, status, ...extras, success: false, error, requestId }
+  return { type: `${PROBLEM}${code}`, title: error, status, ...extras, success: false, error, requestId }
 }
 
 /** A failure that no retry can mend: recorded on the row, then the job ends. */

@@ -81,8 +81,9 @@ function perform(account: Account, request: IncomingMessage, work: Work): Answer
     const { message, code } = work.refusal
     throw invalidRequest(message, code === undefined ? {} : { code })
   }
-  if (work.fault === 'emailRefused') {
-    const extras = { code: 'email_invalid', param: 'customer_email' }
+  const email = work.fault === 'emailRefused' ? emailOf(work.body) : undefined
+  if (email !== undefined) {
+    const extras = { code: 'email_invalid', param: email }
     throw invalidRequest('Invalid email address: a fault was asked for', extras)
   }
   if (work.fault === 'rateLimit') {
@@ -104,6 +105,12 @@ function perform(account: Account, request: IncomingMessage, work: Work): Answer
   }
   keepAnswer(account.store, key, answer)
   return answer
+}
+
+/** The parameter that names one. */
+function emailOf(body: string): string | undefined {
+  const params = new URLSearchParams(body)
+  return ['customer_email', 'payment_intent_data[receipt_email]'].find(name => params.has(name))
 }
 
 function run(account: Account, work: Work, key: string | null): Answer {

@@ -35,7 +35,7 @@ export const faultSettings = z.strictObject({
     .string()
     .regex(/^[a-z_]+$/)
     .optional(),
-  /** The next so many POSTs answer 400, as to a `customer_email` that is not taken, without doing anything. */
+  /** The next so many POSTs that name an e-mail, as `customer_email` or for the receipt, answer 400 without doing anything. */
   emailRefused: count.optional(),
   /** Every request answers so, until the key is mended. */
   refuseKey: z.union([z.literal(401), z.literal(403)]).optional(),

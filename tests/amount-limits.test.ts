@@ -4,11 +4,17 @@ import { HOUR } from '../shared/duration.js'
 import { newId } from '../shared/ids.js'
 import { minor, supportedCurrencies, toDecimalString, toMajorUnits, toMinorUnits } from '../shared/money.js'
 import { leastCharge, mostCharge } from '../shared/rules/charge-limits.js'
+import { priceCart } from '../shared/rules/price-cart.js'
 import { greatestCharge, smallestCharge } from '../simulator/currencies.js'
 import { sessionCreation } from '../workers/session-creation.js'
 import { openShop, type Shop, withShop } from './support/shop.js'
 
 const currencies = supportedCurrencies()
+/** All of them in CI; else some, those with other minor units and other limits among them. */
+const tried = currencies.filter(
+  (code, index) =>
+    process.env.CI === 'true' || index % 8 === 0 || ['HUF', 'IDR', 'ISK', 'JPY', 'KWD', 'VND'].includes(code)
+)
 let shop: Shop
 let ada: Shopper
 beforeAll(async () => {
@@ -58,7 +64,7 @@ it('agrees with Stripe about the least and the most of each currency', () => {
 
 it('charges the least and the most of every currency, and refuses one step less and more at the door', async () => {
   const refused = '400 Amount not allowed'
-  for (const currency of currencies) {
+  for (const currency of tried) {
     const step = stepOf(currency)
     const [least, most] = [
       Math.ceil(leastCharge(currency) / step) * step,
@@ -71,7 +77,7 @@ it('charges the least and the most of every currency, and refuses one step less 
   }
   // Nothing of all that had to be asked of Stripe.
   expect(await shop.stack.services.db.prisma.checkout.count({ where: { status: 'FAILED' } })).toBe(0)
-}, 120_000)
+}, 240_000)
 
 it('refuses a cart that is beyond exact numbers', async () => {
   const line = { ...(await priced(999_999_999_999, 'IDR')), quantity: 1_000 }
@@ -136,3 +142,26 @@ it.each([
     expect(await prisma.alert.count({ where: { name: 'session_refused' } })).toBe(0)
   }
 )
+
+it('is refused, not lost, where it is beyond exact integers only with its delivery', () => {
+  const terms = {
+    currency: 'IDR',
+    minAmount: minor(1),
+    maxAmount: minor(999_999_999_999),
+    shipping: { amount: minor(500), freeFrom: minor(0) }
+  }
+  const price = minor(1_000_000_000)
+  const product = { id: 'a', name: 'a', description: null, image: null, price, currency: 'IDR', active: true }
+  const counted = { stock: 0, reserved: 0, trackStock: false, backorderLimit: 0 }
+  // Of two products: 9,007,199 of one, and of the other what is left below the greatest exact integer.
+  const rest = minor(Number.MAX_SAFE_INTEGER - 9_007_199 * price)
+  const products = new Map([
+    ['a', { ...product, ...counted }],
+    ['b', { ...product, ...counted, id: 'b', name: 'b', price: rest }]
+  ])
+  const items = [
+    { productId: 'a', name: 'a', price: toMajorUnits(price, 'IDR'), quantity: 9_007_199 },
+    { productId: 'b', name: 'b', price: toMajorUnits(rest, 'IDR'), quantity: 1 }
+  ]
+  expect(priceCart(items, products, terms)).toMatchObject({ outcome: 'refused', refusal: { code: 'amount_refused' } })
+})

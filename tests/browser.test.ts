@@ -1,14 +1,11 @@
-import { existsSync } from 'node:fs'
-import { chromium } from 'playwright-core'
 import { storefront } from '../demo/storefront/router.js'
 import { freePort } from '../local/free-port.js'
+import { isWithoutChromium, launchChromium } from './support/chromium.js'
 import { openShop, withShop } from './support/shop.js'
 
-const CHROMIUM = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync)
 const SCREENSHOTS = process.env.SCREENSHOTS
 
-// Without Chromium there is nothing to drive; CI installs it.
-const inBrowser = CHROMIUM === undefined && process.env.CI !== 'true' ? it.skip : it
+const inBrowser = isWithoutChromium ? it.skip : it
 
 inBrowser('buys something in a browser and sees it become paid', async () => {
   const port = await freePort()
@@ -24,17 +21,16 @@ inBrowser('buys something in a browser and sees it become paid', async () => {
       { pages: secret => storefront({ authSecret: secret, notificationSecret, instance: 'test' }) }
     ),
     async shop => {
-      const browser = await chromium.launch({
-        executablePath: CHROMIUM,
-        args: [
-          '--no-sandbox',
-          '--disable-gpu',
-          '--disable-background-networking',
-          '--disable-component-update',
-          '--disable-sync'
-        ]
-      })
+      const browser = await launchChromium()
       try {
+        // More than a page of them, behind all others by name; and one that is not counted, without a picture.
+        const product = { price: 500n, currency: 'EUR', stock: 0 }
+        await shop.stack.services.db.prisma.product.createMany({
+          data: [
+            ...Array.from({ length: 110 }, (_, n) => ({ ...product, slug: `zine-${n}`, name: `Zine ${n}` })),
+            { ...product, slug: 'zz-ebook', name: 'Zz ebook', trackStock: false }
+          ]
+        })
         const page = await browser.newPage({ viewport: { width: 1200, height: 800 } })
         const failures: string[] = []
         page.on('pageerror', error => failures.push(String(error)))
@@ -44,6 +40,9 @@ inBrowser('buys something in a browser and sees it become paid', async () => {
         expect(await page.textContent('#total')).toBe('€34.49')
         await page.evaluate('scrollTo(0, 0)')
         await shoot('storefront')
+        expect(await page.textContent('[data-slug="zine-99"] button')).toBe('Sold out')
+        await page.click('[data-slug="zz-ebook"] button')
+        expect(await page.textContent('#total')).toBe('€39.49')
         await page.click('#pay')
         await page.waitForURL(/\/c\/pay\//)
         await page.fill('#number', '4000 0000 0000 0002')
@@ -55,10 +54,14 @@ inBrowser('buys something in a browser and sees it become paid', async () => {
         await page.waitForURL(/checkout\/success/)
         await page.waitForSelector('.status.PAID')
         expect(await page.textContent('#status')).toBe('PAID')
-        await page.waitForSelector('#bought li:nth-child(4)')
+        await page.waitForSelector('#bought li:nth-child(5)')
         const bought = await page.locator('#bought li').allTextContents()
-        expect(bought.slice(0, 2).sort()).toEqual(['1 × Linen notebook€14.50', '1 × Stoneware mug€19.99'])
-        expect(bought.slice(2)).toEqual(['Shipping€0.00', 'Total€34.49'])
+        expect(bought.slice(0, 3).sort()).toEqual([
+          '1 × Linen notebook€14.50',
+          '1 × Stoneware mug€19.99',
+          '1 × Zz ebook€5.00'
+        ])
+        expect(bought.slice(3)).toEqual(['Shipping€0.00', 'Total€39.49'])
         await shoot('paid')
         await page.goto(`http://localhost:${port}/orders`)
         await page.waitForSelector('text=order.paid')

@@ -100,3 +100,50 @@ it('lets the login of the catalogue to products and nowhere else, and a viewer c
   const foreign = { 'If-Match': '*', 'Sec-Fetch-Site': 'cross-site' }
   expect((await ask('PATCH', MUG, { price: '1' }, foreign)).status).toBe(403)
 })
+
+it('refuses a query that it cannot read, so that what was meant as a look changes nothing', async () => {
+  const type = { 'Content-Type': 'application/x-ndjson' }
+  const line = JSON.stringify({ id: 'clookedatonly1', name: 'Looked at', price: '1', stock: 1 })
+  const queries = {
+    'dry-run': ['dry-run', 'dry-run=1', 'dry-run=TRUE', 'dry-run=true&dry-run=true', 'dry-run[]=true'],
+    dryRun: ['dryRun=true'],
+    'deactivate-missing': ['deactivate-missing=yes', 'deactivate-missing=true&deactivate-missing=false'],
+    reason: ['reason=%00', 'reason=a&reason=b']
+  }
+  for (const [name, wrong] of Object.entries(queries))
+    for (const query of wrong) {
+      const { status, body } = await ask('POST', `/ops/api/products?${query}`, line, type)
+      expect({
+        query,
+        status,
+        named: Object.keys(body.errors ?? {})
+          .join()
+          .startsWith(name)
+      }).toEqual({
+        query,
+        status: 400,
+        named: true
+      })
+    }
+  const look = await ask('POST', '/ops/api/products?dry-run=true&deactivate-missing=false', line, type)
+  expect(look).toMatchObject({ status: 200, body: { data: { created: 1, dryRun: true } } })
+  expect((await ask('GET', '/ops/api/products/clookedatonly1')).status).toBe(404)
+})
+
+it('refuses an id or slug that is no text, in the path and in the body', async () => {
+  for (const id of ['%00', 'c%00', 'mug%00'])
+    for (const method of ['GET', 'PATCH', 'PUT'])
+      expect({ id, method, status: (await send(method, id)).status }).toEqual({ id, method, status: 404 })
+  const type = { 'Content-Type': 'application/x-ndjson' }
+  for (const field of ['id', 'slug', 'name', 'description', 'image', 'price', 'stock'])
+    for (const text of ['a\0', '\0', '\ud800', '__proto__\0']) {
+      const product = { id: 'cnotextinhere1', name: 'N', price: '1', stock: 1, [field]: text }
+      const { status } = await ask('POST', '/ops/api/products', JSON.stringify(product), type)
+      expect({ field, text, status }).toEqual({ field, text, status: 400 })
+    }
+
+  async function send(method: string, id: string) {
+    const body = method === 'GET' ? undefined : { name: 'N', price: '1', stock: 1 }
+    return await ask(method, `/ops/api/products/${id}`, body, { 'If-None-Match': '*' })
+  }
+})

@@ -85,6 +85,15 @@ describe('an import of CSV', () => {
     expect(message.match(/line 2, (name|price|stock|active)/g)).toHaveLength(4)
   })
 
+  it('may have an empty stock where the line says that it is not counted, and nowhere else', async () => {
+    await take('id,name,price,stock,trackStock\ncsv-4,Print,5,7,true\ncsv-5,Ebook,5,,false\n')
+    expect(await product('csv-5')).toMatchObject({ stock: 0, trackStock: false })
+    await take('id,stock,trackStock\ncsv-4,,no\n')
+    expect(await product('csv-4')).toMatchObject({ stock: 7, trackStock: false })
+    for (const flag of ['true', '', 'maybe'])
+      expect(await refused(`id,stock,trackStock\ncsv-4,,${flag}\n`)).toContain('line 2, stock: must not be empty')
+  })
+
   const rows = 'csv-3,"A ""good"" mug","first\r\nsecond"'
   it.each([
     ['LF', `id,name,description,price,stock\n${rows},1,1\n`],

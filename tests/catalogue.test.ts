@@ -6,6 +6,7 @@ import type Stripe from 'stripe'
 import { data, lineOf, type Shopper } from '../local/shopper.js'
 import { importProducts } from '../shared/catalogue/import-products.js'
 import { readProductFile } from '../shared/catalogue/product-file.js'
+import { productIdFormats } from '../shared/rules/product-id.js'
 import { parseRestock, restockMetadata, restockOf } from '../shared/rules/restock.js'
 import { open } from './support/fresh-shop.js'
 import { runOps } from './support/ops.js'
@@ -128,9 +129,14 @@ describe('the command', () => {
     const { shop } = await open()
     const file = join(folder, 'products.csv')
     writeFileSync(file, `id,name,price,price_CHF,stock\ncnewproduct01,Teapot,39.00,38.00,5\n${MUG},Mug,21,,40\n`)
+    const draft = join(folder, 'draft.csv')
+    writeFileSync(draft, 'slug,name,price,stock,trackStock,backorderLimit,active\nebook,Ebook,5,,false,2,false\n')
+    expect((await runOps(shop, 'product', 'import', draft, '--dry-run')).output).toContain(
+      'line 2: new ebook "Ebook", 5.00 EUR, stock not counted, backorderLimit 2, not active\n'
+    )
     const dry = await runOps(shop, 'product', 'import', file, '--dry-run')
     expect(dry).toMatchObject({ code: 0 })
-    expect(dry.output).toContain('line 2: new cnewproduct01 (cnewproduct01) "Teapot", 39.00 EUR')
+    expect(dry.output).toContain('line 2: new cnewproduct01 (cnewproduct01) "Teapot", 39.00 EUR, 38.00 CHF, stock 5\n')
     expect(dry.output).toContain(
       `line 3: ${MUG} (stoneware-mug): name "Stoneware mug" → "Mug", price 19.99 EUR → 21.00 EUR`
     )
@@ -254,6 +260,14 @@ describe.each([
     expect(refund).toMatchObject({ code: 0 })
     expect(await stored(shop, kept)).toMatchObject({ stock: 4 })
   })
+})
+
+it.each(productIdFormats)('sells the demo products of npm start with PRODUCT_ID_FORMAT=%s', async format => {
+  const { customer } = await open({ PRODUCT_ID_FORMAT: format })
+  for (const slug of ['stoneware-mug', 'signed-print']) {
+    const bought = data(await customer.checkout({ items: [lineOf(await customer.product(slug), 1)] }))
+    expect(bought.status).toBe('OPEN')
+  }
 })
 
 it('refuses ids of another format at the door', async () => {

@@ -6,7 +6,7 @@ import { engines, openShop, type Shop, withShop } from './support/shop.js'
 describe.each(engines)('checkout on %s', engine => {
   let shop: Shop
   beforeAll(async () => {
-    shop = await openShop(engine)
+    shop = await openShop(engine, { CHECKOUT_WAIT_MS: '30000' })
   })
   afterAll(() => shop.close())
 

@@ -450,9 +450,9 @@ describe('Stripe', () => {
     const key = "The provided key 'rk_live_***' does not have the required permissions for this endpoint"
     const said = {
       [`${key} on account 'acct_1'. Having the 'rak_dispute_read' permission would allow this request to continue.`]:
-        'rak_dispute_read',
+        "'rak_dispute_read'",
       [`${key}. Having the 'rak_payment_intent_read', 'rak_checkout_session_read' permissions would allow this request to continue.`]:
-        'rak_payment_intent_read, rak_checkout_session_read',
+        "'rak_payment_intent_read', 'rak_checkout_session_read'",
       [`Permission denied. ${key}. Enabling "Prices Read" ('plan_read') permissions on this key would allow this request to continue.`]:
         "Prices Read ('plan_read')",
       [`Permission denied. ${key}. Enabling Coupons Write ('coupon_write') permissions on this key would allow this request.`]:

@@ -1,11 +1,14 @@
 // Lines of one product with different options: apart for the customer, one for the stock.
 import { inspect } from 'node:util'
 import fc from 'fast-check'
-import { address, data, type Line, type Shopper } from '../local/shopper.js'
+import { cartRules, checkoutRequestSchema, orderRequestSchema } from '../api/schemas.js'
+import { address, createShopper, data, type Line, type Shopper } from '../local/shopper.js'
 import { newId } from '../shared/ids.js'
 import { erasePersonalData } from '../shared/orders/erasure.js'
 import { type LineOptions, optionsKey } from '../shared/rules/line-options.js'
 import { itemsOf, linesOf } from '../shared/rules/order-item.js'
+import { saleTermsIn } from '../shared/rules/sale-terms.js'
+import { prunings } from '../shared/statements/personal-data.js'
 import { openShop, type Shop } from './support/shop.js'
 
 let shop: Shop
@@ -87,6 +90,29 @@ it('are forgotten with whoever chose them', async () => {
   expect(await kept()).not.toContain('Guinevere')
 })
 
+it.each(['by age', 'on request'])(
+  'are forgotten with an order that nobody paid and that knows no e-mail, %s',
+  async how => {
+    const { api, config, services } = shop.stack
+    const { prisma, pool } = services.db
+    const ring = await product()
+    const userId = `noname-${newId()}`
+    const noname = await createShopper({ port: api.port, authSecret: config.auth.secret, userId, email: null })
+    const opened = data(await noname.checkout({ items: [chosen(ring, 1, { Engraving: 'Guinevere' })] }))
+    const kept = () => prisma.orderItem.findMany({ where: { orderId: opened.orderId } })
+    const forget = async () => {
+      if (how === 'on request') await erasePersonalData(pool, { userId, operator: 'olga', reason: 'asked' })
+      else for (const { prune } of prunings) await prune(pool, new Date(Date.now() + 60_000), 1_000)
+    }
+    await forget()
+    expect(inspect(await kept(), { depth: null })).toContain('Guinevere')
+    await services.stripe.checkout.sessions.expire(opened.sessionId ?? '')
+    await noname.checkoutBecomes(opened.checkoutId, 'EXPIRED')
+    await forget()
+    expect(await kept()).toMatchObject([{ options: null, quantity: 1 }])
+  }
+)
+
 it('share the stock: more than there is together is refused on each line', async () => {
   const ring = await product(3)
   const { body } = await buy([chosen(ring, 2, { Size: 'M' }), chosen(ring, 2, { Size: 'L' })])
@@ -129,10 +155,36 @@ it.each<[string, unknown, string]>([
   ['a name twice', { Size: 'M', 'Size ': 'L' }, 'Option named twice'],
   ['a list', ['M'], 'Options must be an object of names and texts'],
   ['a number', { Size: 4 }, 'expected string'],
-  ['an inherited name', JSON.parse('{"__proto__":"x"}'), 'Invalid option name']
+  ['an inherited name', JSON.parse('{"__proto__":"x"}'), 'Invalid option name'],
+  ['an inherited name of a number', JSON.parse('{"__proto__":1}'), 'Invalid option name'],
+  ['an inherited name beside a number', JSON.parse('{"__proto__":"x","Size":4}'), 'Invalid option name']
 ])('refuses %s', async (_what, options, message) => {
   const { status, body } = await buy([{ ...(await product()), options }])
   expect([status, JSON.stringify(body)]).toEqual([400, expect.stringContaining(message)])
+})
+
+it('are read, or refused, whatever they are', async () => {
+  const ring = await product()
+  const { config } = shop.stack
+  const terms = saleTermsIn('EUR', config)
+  if (terms === undefined) throw new Error('The shop sells in EUR')
+  const schemas = [checkoutRequestSchema, orderRequestSchema].map(schema => schema(cartRules(config, terms)))
+  const name = fc.oneof(
+    fc.constantFrom('__proto__', 'constructor', 'toString', 'Size', 'productId', '', '\0'),
+    fc.string()
+  )
+  const value = fc.oneof(fc.constantFrom('M', '', '\u200b', null, 1), fc.jsonValue({ maxDepth: 1 }))
+  const fields = fc.array(fc.tuple(name, value), { maxLength: 4 })
+  // As a client writes them: a name that JavaScript would inherit is one like any other.
+  const written = (pairs: [string, unknown][]) =>
+    JSON.parse(`{${pairs.map(pair => pair.map(part => JSON.stringify(part)).join(':')).join(',')}}`)
+  fc.assert(
+    fc.property(fields, fields, fields, fields, (options, others, metadata, given) => {
+      const items = [options, others].map(pairs => ({ ...ring, options: written(pairs) }))
+      const body = { items, metadata: written(metadata), address: written(given), subtotal: 20, shipping: 0 }
+      for (const schema of schemas) expect(() => schema.safeParse(body)).not.toThrow()
+    })
+  )
 })
 
 it('refuses the same options twice', async () => {

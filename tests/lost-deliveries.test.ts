@@ -113,7 +113,7 @@ it(`ends all of ${ORDERS} orders right though 30 % of the deliveries never come`
       `\nLost webhooks, seed ${DROP_SEED}: ${dropped} deliveries dropped, ${wrongBefore} of ${ORDERS} orders wrong before, 0 after; ${compared} balance transactions compared.\n`
     )
   })
-}, 120_000)
+}, 240_000)
 
 it('asks Stripe about what is open past its time, when not even the list of events has it', async () => {
   await withShop(openShop('postgres', { RECONCILE_CRON: '0 0 1 1 *', RECONCILE_GRACE_MINUTES: '0' }), async shop => {

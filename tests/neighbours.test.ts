@@ -202,7 +202,7 @@ describe('what a neighbour on the same Stripe account does', () => {
     expect(calls).toBe(0)
     expect(await db(shop).alert.count()).toBe(0)
     expect(checkoutId).toBeDefined()
-  }, 120_000)
+  }, 240_000)
 })
 
 describe('what is ours', () => {

@@ -147,7 +147,7 @@ describe.each(statuses)('a key that Stripe refuses with %i', status => {
     for (const command of commands.slice(0, 3)) expect(await runOps(shop, ...command)).toMatchObject({ code: 0 })
     await customer.orderBecomes(captured, 'PAID')
     await customer.orderBecomes(cancelled, 'CANCELLED')
-  }, 120_000)
+  }, 240_000)
 
   it('keeps an event that has to ask Stripe, however often it is tried', async () => {
     const { shop, customer } = await open(FAST)

@@ -181,6 +181,7 @@ it('asks for a password at the board and lists the queues behind it', async () =
     'session-creation',
     'session-expiry',
     'sweep',
+    'verification',
     'webhook-processing'
   ])
 })

@@ -5,7 +5,7 @@ import { address, data, lineOf, type Shopper } from '../local/shopper.js'
 import type { ConfigError } from '../shared/config/config.js'
 import { loadConfig } from '../shared/config/config.js'
 import { erasePersonalData } from '../shared/orders/erasure.js'
-import { checkoutCountries } from '../shared/rules/countries.js'
+import { checkoutCountries, needsPostalCode } from '../shared/rules/countries.js'
 import { type PostalAddress, stripeShipping } from '../shared/rules/postal-address.js'
 import { intentOf, sessionOf } from './support/purchase.js'
 import { openShop, type Shop } from './support/shop.js'
@@ -71,6 +71,13 @@ describe('SHIPPING_COUNTRIES', () => {
 
   it.each(['FRA', 'France', 'XX', 'KP', 'UK', 'EU', 'ZZ'])('%s stops the start, by name', code => {
     expect(countriesOf(`FR,${code}`)).toEqual([expect.stringContaining(`; not ${code.toUpperCase()}`)])
+  })
+
+  it('need a postal code where everybody has one, and not where some list says otherwise', () => {
+    expect(
+      ['FR', 'BE', 'CH', 'LU', 'MC', 'DE', 'GB', 'US', 'CA', 'AU', 'JP', 'IN'].filter(needsPostalCode)
+    ).toHaveLength(12)
+    expect(['HK', 'AE', 'IE', 'PA', 'ZA', 'JM', 'GH', 'TD', 'LY'].filter(needsPostalCode)).toEqual([])
   })
 
   it('are those of the stripe package', () => {

@@ -2,6 +2,7 @@
 import { data, type Line } from '../local/shopper.js'
 import { newId } from '../shared/ids.js'
 import { requestRefunds } from '../shared/orders/refund.js'
+import { countProducts } from '../shared/statements/shop-state.js'
 import { commitReleased, couldCommitReleased, moveReservations, reserveStock } from '../shared/statements/stock.js'
 import { openShop, type Shop } from './support/shop.js'
 
@@ -125,6 +126,26 @@ describe('a backorder', () => {
     await change(line, { trackStock: false })
     expect(await commitReleased(pool, open.checkoutId, new Date())).toBe(true)
     expect(await shelf(line)).toEqual([1, 0])
+  })
+})
+
+describe('as many as can be counted', () => {
+  const MOST = 2_147_483_647
+
+  it('may be on the shelf and be sold beyond it: the catalogue and the doctor count on', async () => {
+    const line = await product({ stock: MOST, backorderLimit: MOST })
+    expect(await shown(line)).toBe(2 * MOST)
+    await expect(countProducts(shop.stack.services.db.pool)).resolves.toBeDefined()
+    expect((await buy('modest', line, 1)).status).toBe(200)
+    expect(await shown(line)).toBe(2 * MOST - 1)
+  })
+
+  it('are not more once goods come back to a shelf that was filled again', async () => {
+    const line = await product({ stock: MOST })
+    const order = await buyAndPay(line, 3)
+    await change(line, { stock: MOST - 1 })
+    await refundAll(order)
+    expect(await shelf(line)).toEqual([MOST, 0])
   })
 })
 

@@ -337,5 +337,5 @@ describe('a shop whose texts are of any length and script', () => {
       }),
       { numRuns: 12, endOnFailure: true }
     )
-  }, 120_000)
+  }, 240_000)
 })

@@ -121,7 +121,7 @@ describe('what was held and never captured', () => {
       expect(await ledgerDifferences(shop)).toEqual([])
       expect(await db.prisma.alert.count()).toBe(0)
     },
-    120_000
+    240_000
   )
 
   it('is told apart from a refund of the same amount', async () => {

@@ -7,6 +7,7 @@ import { retention } from './retention.js'
 import { sessionCreation } from './session-creation.js'
 import { sessionExpiry } from './session-expiry.js'
 import { sweep } from './sweep.js'
+import { verification } from './verification.js'
 import { webhookProcessing } from './webhook-processing.js'
 
 /** Every job that the workers run. */
@@ -20,5 +21,6 @@ export const jobs = [
   keyCleanup,
   sweep,
   reconcileJob,
-  retention
+  retention,
+  verification
 ] as const

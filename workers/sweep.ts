@@ -1,6 +1,7 @@
 import { alert, alertUnlessOpen } from '../shared/audit/alerts.js'
 import { transaction } from '../shared/database/database.js'
 import { HOUR, MINUTE, SECOND } from '../shared/duration.js'
+import { countRequeued } from '../shared/metrics/repairs.js'
 import type { Services } from '../shared/runtime/services.js'
 import { countRequeue, countWaitingForStripe, type DueRow, findDueRows } from '../shared/statements/due-rows.js'
 import { claimLapsingPayments } from '../shared/statements/payments.js'
@@ -59,6 +60,7 @@ async function warnOfStripe(services: Services): Promise<void> {
 
 async function requeue(services: Services, row: DueRow): Promise<boolean> {
   if (!(await services.queues.enqueueAgain(row.job, row.id))) return false
+  countRequeued(row.job)
   if (row.job === 'price-verification' || row.job === 'session-creation') {
     const requeues = await countRequeue(services.db.pool, row.id)
     if (requeues === STUCK_AFTER_REQUEUES) {

@@ -1,6 +1,8 @@
 import { alert, alertUnlessOpen } from '../shared/audit/alerts.js'
 import { isDatabaseUnavailable, transaction } from '../shared/database/database.js'
+import { onCommit } from '../shared/database/on-commit.js'
 import { messageOf, TerminalError } from '../shared/errors.js'
+import { countDeadEvent } from '../shared/metrics/events.js'
 import { applyEvent } from '../shared/orders/apply-event.js'
 import { UnknownCheckoutError } from '../shared/orders/events/context.js'
 import type { JobContext } from '../shared/queue/queues.js'
@@ -38,6 +40,7 @@ async function recordFailure(services: Services, eventId: string, error: unknown
   }
   await transaction(services.db.pool, async client => {
     if (!(await buryEvent(client, eventId, reason, services.now()))) return
+    onCommit(client, countDeadEvent)
     const name = error instanceof UnknownCheckoutError ? 'payment_for_unknown_checkout' : 'dead_event'
     await alert(client, services.log, name, { eventId, reason })
   })

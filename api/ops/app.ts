@@ -8,10 +8,11 @@ import { notFound, renderProblems } from '../problem.js'
 import { requestContext, requestId } from '../request-context.js'
 import { operatorsApi } from './api.js'
 import { BOARD_PATH, boardRouter } from './board.js'
+import { operatorsPage } from './page/page.js'
 import { productRoutes } from './products.js'
 import { renderRefusals } from './refused-acts.js'
 
-/** Bull Board, metrics and a small API for operators, on a listener of their own: nothing here is for customers. */
+/** The operators' page, Bull Board, metrics and the operators' API, on a listener of their own: nothing here is for customers. */
 export function createOpsApp(services: Services): Express {
   const app = express()
   app.disable('x-powered-by')
@@ -19,7 +20,7 @@ export function createOpsApp(services: Services): Express {
   app.use(requestContext(services.log))
   app.use(securityHeaders())
   app.use(admit(services), guardChanges)
-  app.get('/', (_request, response) => response.redirect(BOARD_PATH))
+  app.get('/', (_request, response) => response.redirect('/ops'))
   app.get('/metrics', async (_request, response) => {
     const { contentType, text } = await collectMetrics(services)
     response.type(contentType).send(text)
@@ -31,6 +32,7 @@ export function createOpsApp(services: Services): Express {
   app.use(BOARD_PATH, auditBoard(services), boardRouter(services.queues, { readOnly: false }))
   app.use(operatorsApi(services))
   app.use(productRoutes(services))
+  app.use(operatorsPage(services))
   app.use(notFound)
   app.use(renderRefusals)
   app.use(renderProblems(services.log))

@@ -1,7 +1,5 @@
-import { createHash } from 'node:crypto'
 import express, { type Request, type Response, Router } from 'express'
 import { z } from 'zod'
-import { plainColumns } from '../../shared/catalogue/columns.js'
 import { asObject } from '../../shared/catalogue/export-products.js'
 import type { GivenCatalogue } from '../../shared/catalogue/given-product.js'
 import {
@@ -15,11 +13,14 @@ import { readProductFile } from '../../shared/catalogue/product-file.js'
 import { Problem } from '../../shared/errors.js'
 import type { StoredProduct } from '../../shared/rules/catalogue-product.js'
 import { readProductId } from '../../shared/rules/product-id.js'
+import { isText } from '../../shared/rules/product-values.js'
 import { operatorOf } from '../../shared/runtime/operator-access.js'
 import type { Services } from '../../shared/runtime/services.js'
 import { findProduct } from '../../shared/statements/catalogue.js'
 import { jsonBytes, readJson } from '../json-body.js'
+import { once, readQuery } from '../query.js'
 import { requestId } from '../request-context.js'
+import { etagOf } from './product-etag.js'
 
 const PATH = '/ops/api/products'
 const MAX_FILE = 64 * 1024 * 1024
@@ -27,6 +28,13 @@ const MAX_PROBLEMS = 50
 
 const fields = z.record(z.string(), z.unknown())
 const file = express.raw({ type: () => true, limit: MAX_FILE })
+
+const flag = z
+  .enum(['true', 'false'], 'Must be true or false')
+  .default('false')
+  .transform(value => value === 'true')
+/** Whatever else is said is refused: `?dryRun=1` is meant as a look, too. */
+const fileQuery = z.strictObject({ 'dry-run': flag, 'deactivate-missing': flag, reason: once().optional() })
 
 /** What a product without a word about it is: PUT says all of it. */
 const UNSAID = { description: null, image: null, trackStock: true, backorderLimit: 0, active: true }
@@ -63,18 +71,18 @@ export function productRoutes(services: Services): Router {
       throw new Problem('unsupported_media_type', {
         detail: 'Send JSON Lines with Content-Type: application/x-ndjson.'
       })
+    const { 'dry-run': dryRun, 'deactivate-missing': deactivateMissing, reason } = readQuery(request, fileQuery)
     const given = readProductFile(Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0), 'jsonl')
-    const { 'dry-run': dryRun, 'deactivate-missing': deactivateMissing, reason } = request.query
-    const options = { dryRun: dryRun === 'true', deactivateMissing: deactivateMissing === 'true' }
     const { changes, unchanged } = await change(services, request, response, given, {
-      ...options,
-      ...(typeof reason === 'string' ? { reason } : {})
+      dryRun,
+      deactivateMissing,
+      ...(reason === undefined ? {} : { reason })
     })
     const created = changes.filter(({ before }) => before === null).length
     response.setHeader('Cache-Control', 'no-store')
     response.json({
       success: true,
-      data: { created, changed: changes.length - created, unchanged, dryRun: options.dryRun }
+      data: { created, changed: changes.length - created, unchanged, dryRun }
     })
   })
 
@@ -150,13 +158,8 @@ async function readProduct({ db }: Services, id: string): Promise<StoredProduct>
 
 function idOf({ config }: Services, request: Request): string {
   const text = String(request.params.id)
+  if (!isText(text)) throw new Problem('not_found', { detail: 'No product has such an id.' })
   return readProductId(text, config.catalogue.productIdFormat) ?? text
-}
-
-/** Of all that a writer can change; what is reserved changes with every checkout. */
-function etagOf(product: StoredProduct): string {
-  const state = JSON.stringify([plainColumns, asObject(product)])
-  return `"${createHash('sha256').update(state).digest('base64url').slice(0, 22)}"`
 }
 
 function answer(response: Response, product: StoredProduct): void {

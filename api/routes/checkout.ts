@@ -24,6 +24,7 @@ import type { Ingress } from '../ingress.js'
 import { inShape, jsonBytes, readBody } from '../json-body.js'
 import { createKeyedMutex } from '../keyed-mutex.js'
 import { refuseInMaintenance } from '../maintenance.js'
+import { noteProblem } from '../problem.js'
 import { clientOf, origin, requestId } from '../request-context.js'
 import { saleTermsOf } from '../sale-currency.js'
 import { cartRules, checkoutRequestSchema } from '../schemas.js'
@@ -184,6 +185,7 @@ function accepted(checkoutId: string): CheckoutOutcome {
 
 function send(response: Response, outcome: CheckoutOutcome, checkoutId: string): void {
   response.status(outcome.status)
+  if (!outcome.body.success) noteProblem(response, outcome.body)
   if (outcome.status === 202) response.setHeader('Location', statusPath(checkoutId))
   response
     .type(outcome.body.success ? 'application/json' : 'application/problem+json')

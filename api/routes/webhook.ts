@@ -1,13 +1,14 @@
 import express, { type RequestHandler, Router } from 'express'
 import { SECOND } from '../../shared/duration.js'
 import { Problem } from '../../shared/errors.js'
+import { countDelivery, type DeliveryOutcome } from '../../shared/metrics/deliveries.js'
 import { elsewhere } from '../../shared/rules/event-origin.js'
 import { PINNED_API_VERSION } from '../../shared/runtime/stripe-version.js'
 import type { NewWebhookEvent } from '../../shared/statements/webhook-events.js'
 import type { Ingress } from '../ingress.js'
 import { type RefusedSignatures, watchRefusedSignatures } from '../refused-signatures.js'
 import { requestId } from '../request-context.js'
-import { verifySignature } from '../webhook-signature.js'
+import { type SignatureFault, verifySignature } from '../webhook-signature.js'
 
 const BODY_LIMIT = 1024 * 1024
 /** Past the year 5000. */
@@ -21,13 +22,23 @@ export function webhookRoute(ingress: Ingress): Router {
     const id = requestId(request)
     const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0)
     const payload = verify(ingress, signatures, id, body, request.get('stripe-signature'))
-    const event = readEvent(ingress, payload, id)
+    const event = readCounted(ingress, payload, id)
     const isNew = await ingress.storeEvent(event)
+    countDelivery(isNew ? 'stored' : 'duplicate')
     response.json(isNew ? { received: true } : { received: true, duplicate: true })
     // After the answer: the event is durable, so a queue store that is away costs time, not the event.
     if (isNew) await ingress.queues.offer('webhook-processing', event.id)
   }
   return Router().post('/api/stripe/webhook', readBody, handle)
+}
+
+/** As the metrics have it. */
+const REFUSED: Record<SignatureFault['kind'], DeliveryOutcome> = {
+  missing: 'unsigned',
+  malformed: 'malformed',
+  body: 'malformed',
+  secret: 'wrong_secret',
+  clock: 'wrong_clock'
 }
 
 function verify(
@@ -43,8 +54,18 @@ function verify(
     return verified.payload
   }
   signatures.refused(verified)
+  countDelivery(REFUSED[verified.kind])
   ingress.log.warn({ requestId: id, reason: verified.reason }, 'a delivery to the webhook endpoint was refused')
   throw new Problem('invalid_signature', { detail: `${verified.reason} Nothing was stored.` })
+}
+
+function readCounted(ingress: Ingress, payload: string, id: string): NewWebhookEvent {
+  try {
+    return readEvent(ingress, payload, id)
+  } catch (error) {
+    countDelivery('not_an_event')
+    throw error
+  }
 }
 
 /** The envelope of an event; what is in it is the worker's business. https://docs.stripe.com/api/events/object */

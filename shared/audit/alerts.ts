@@ -46,6 +46,10 @@ export const alerts = {
     'Stripe cannot be reached, or fails. Look at Stripe’s status page and at this host’s network. What waits goes on by itself.',
   signatures_refused:
     'Deliveries to the webhook endpoint are refused. Until this is mended Stripe delivers again for three days at most; the reason says what to mend.',
+  audit_broken:
+    'Rows of the audit trail were changed, removed or moved. See which: npm run ops -- audit verify. Keep the database as it is; nobody of the application can do that.',
+  ledger_mismatch:
+    'The ledger differs from what Stripe has booked. See where: npm run ops -- ledger verify; what is wrong is corrected beside it: npm run ops -- ledger correct',
   schedule_failed: 'A scheduled job failed. Read its reason, mend the cause; the next run tries again.',
   schedule_late:
     'A scheduled job has not ended well for longer than it should. Do the workers run, and do they reach the queue store?'

@@ -13,6 +13,8 @@ export interface ProductChange {
   product: Product
   before: ProductState | null
   after: ProductState
+  /** Whether the id was made here: it is another one each time. */
+  isIdMade?: boolean
 }
 
 export interface CatalogueChange {
@@ -50,7 +52,8 @@ export function catalogueChange(
     const product = productOf(pair, rules, problem => problems.push(problem))
     for (const problem of problems) refuse({ line: pair.wanted.line, ...problem })
     const change = product && changeOf(product, pair.before)
-    if (change !== undefined && problems.length === 0) changes.push({ line: pair.wanted.line, ...change })
+    const isIdMade = pair.before === undefined && pair.wanted.id === undefined
+    if (change !== undefined && problems.length === 0) changes.push({ line: pair.wanted.line, ...change, isIdMade })
   }
   const unchanged = pairs.length - changes.length
   if (!rules.deactivateMissing) return { changes, unchanged }

@@ -3,6 +3,7 @@ import { type Client, transaction } from '../database/database.js'
 import { MINUTE } from '../duration.js'
 import { Refused } from '../refused.js'
 import type { StoredProduct } from '../rules/catalogue-product.js'
+import { isText } from '../rules/product-values.js'
 import type { Services } from '../runtime/services.js'
 import {
   findProducts,
@@ -81,7 +82,9 @@ export async function importProducts(
 function namedBy(wanted: WantedProduct[], active: boolean): Named {
   // As they are written, and as a UUID is kept; a new product without a slug is known by its id.
   const ids = wanted.flatMap(({ id }) => (id === undefined ? [] : [id, id.toLowerCase()]))
-  return { ids, slugs: [...ids, ...wanted.flatMap(({ slug }) => slug ?? [])], active }
+  const slugs = [...ids, ...wanted.flatMap(({ slug }) => slug ?? [])]
+  // PostgreSQL would not look for the others; each is a problem of its line.
+  return { ids: ids.filter(isText), slugs: slugs.filter(isText), active }
 }
 
 /** In the order of the ids, so that the chains of the trail are locked in one order. */

@@ -50,6 +50,7 @@ export function readWanted(
     return undefined
   }
   const currency = cell('currency', readCurrency)
+  const trackStock = cell('trackStock', readFlag)
   const prices = new Map<string, number | null>()
   for (const field of given.cells.keys()) {
     const further = currencyOf(field)
@@ -68,9 +69,10 @@ export function readWanted(
     price: cell('price', value => readPrice(value, currency || shopCurrency)),
     currency: currency || undefined,
     prices,
-    stock: cell('stock', readCount),
+    // What is not counted has no number to write.
+    stock: cell('stock', value => (trackStock === false && value.trim() === '' ? undefined : readCount(value))),
     addedStock: cell(ADDED_STOCK, readDifference),
-    trackStock: cell('trackStock', readFlag),
+    trackStock,
     backorderLimit: cell('backorderLimit', value => (value.trim() === '' ? 0 : readCount(value))),
     active: cell('active', readFlag),
     uncountedWhenNew: given.uncountedWhenNew === true,

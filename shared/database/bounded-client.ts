@@ -15,6 +15,12 @@ export interface Silence {
   ownBoundMs: number | undefined
 }
 
+/** Hears of each statement and how long it took, in milliseconds, and of statements and connections that failed. */
+export interface StatementWatch {
+  answered(name: string | undefined, ms: number): void
+  failed(error: unknown): void
+}
+
 /**
  * A connection to PostgreSQL that waits for nothing without an end. `query_timeout` bounds each statement on our side, for a
  * server that is gone without a word; a connection that it ran out on is ended, since its answer could still come and be
@@ -26,10 +32,20 @@ export class BoundedClient extends pg.Client {
   /** When the server last finished something here, in milliseconds of performance.now(). */
   heardAt = performance.now()
   onSilence?: (silence: Silence) => void
+  readonly #watch: StatementWatch | undefined
   #underWay = 0
 
-  constructor(config?: pg.ClientConfig) {
+  constructor(config?: pg.ClientConfig & { watch?: StatementWatch }) {
     super(config)
+    this.#watch = config?.watch
+    const connect = super.connect.bind(this) as Query
+    this.connect = ((callback?: (error: unknown, ...rest: unknown[]) => void) => {
+      if (callback === undefined) return connect()
+      return connect((error: unknown, ...rest: unknown[]) => {
+        if (error) this.#watch?.failed(error)
+        callback(error, ...rest)
+      })
+    }) as typeof this.connect
     const query = super.query.bind(this) as Query
     const bounded: Query = (statement, ...rest) => {
       const silence = { sentAt: performance.now(), ownBoundMs: this.#ownBound(statement) }
@@ -38,6 +54,7 @@ export class BoundedClient extends pg.Client {
         this.#underWay++
         rest[rest.length - 1] = (error: unknown, result: unknown) => {
           this.#underWay--
+          this.#tell(statement, silence, error)
           callback(error, result)
           this.#endWhenSilent(error, silence)
         }
@@ -46,7 +63,13 @@ export class BoundedClient extends pg.Client {
       if (answer instanceof Promise) {
         this.#underWay++
         answer
-          .catch(error => this.#endWhenSilent(error, silence))
+          .then(
+            () => this.#tell(statement, silence, undefined),
+            error => {
+              this.#tell(statement, silence, error)
+              this.#endWhenSilent(error, silence)
+            }
+          )
           .finally(() => {
             this.#underWay--
           })
@@ -73,6 +96,12 @@ export class BoundedClient extends pg.Client {
   /** Ends a connection that is believed to be gone, as if it had broken. */
   abandon(reason: string): void {
     this.connection.stream.destroy(new Error(reason))
+  }
+
+  #tell(statement: unknown, { sentAt }: Silence, error: unknown): void {
+    if (this.#watch === undefined) return
+    this.#watch.answered((statement as { name?: string }).name, performance.now() - sentAt)
+    if (error) this.#watch.failed(error)
   }
 
   #ownBound(statement: unknown): number | undefined {

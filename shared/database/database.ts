@@ -3,7 +3,9 @@ import pg from 'pg'
 import { PrismaClient } from '../../prisma/generated/client.js'
 import { SECOND } from '../duration.js'
 import type { Logger } from '../logger.js'
+import { countDatabaseError, countStatement } from '../metrics/database.js'
 import { allowAnswers, isNotAnswered } from './bounded-client.js'
+import { gatherUntilCommit } from './on-commit.js'
 import { createPool } from './postgres-pool.js'
 
 export type Client = pg.PoolClient
@@ -63,7 +65,11 @@ export function openPool(options: PoolOptions): pg.Pool {
       keepAliveInitialDelayMillis: 10_000,
       types
     },
-    options.log
+    options.log,
+    {
+      answered: (statement, ms) => countStatement(statement, ms / SECOND),
+      failed: error => countDatabaseError(error, isNotAnswered(error))
+    }
   )
 }
 
@@ -113,6 +119,7 @@ async function within<T>(
 ): Promise<T> {
   const client = await pool.connect()
   let broken: Error | undefined
+  const committed = gatherUntilCommit(client)
   try {
     if (statementTimeoutMs !== undefined) allowAnswers(client, statementTimeoutMs + ANSWER_MARGIN_MS)
     await client.query(
@@ -120,8 +127,10 @@ async function within<T>(
     )
     const result = await work(client)
     await client.query('COMMIT')
+    committed(true)
     return result
   } catch (error) {
+    committed(false)
     await client.query('ROLLBACK').catch((rollbackError: Error) => {
       broken = rollbackError
     })

@@ -2,7 +2,7 @@ import pg from 'pg'
 import { SECOND } from '../duration.js'
 import { messageOf } from '../errors.js'
 import type { Logger } from '../logger.js'
-import { askForLife, BoundedClient } from './bounded-client.js'
+import { askForLife, BoundedClient, type StatementWatch } from './bounded-client.js'
 
 /**
  * A pool that survives PostgreSQL going away, with or without a word. An idle connection that is lost tells the pool, one
@@ -13,8 +13,13 @@ import { askForLife, BoundedClient } from './bounded-client.js'
  * been heard of since it was sent are ended with its own, so that each does not cost somebody that time again. A shorter
  * bound of a statement's own tells no more than that the server is slow.
  */
-export function createPool(config: pg.PoolConfig & { query_timeout: number }, log: Logger): pg.Pool {
-  const pool = new pg.Pool({ ...config, Client: BoundedClient })
+export function createPool(
+  config: pg.PoolConfig & { query_timeout: number },
+  log: Logger,
+  watch?: StatementWatch
+): pg.Pool {
+  const options: pg.PoolConfig & { watch?: StatementWatch } = { ...config, Client: BoundedClient, watch }
+  const pool = new pg.Pool(options)
   const lost = (error: Error) => log.warn({ reason: messageOf(error) }, 'a database connection was lost')
   pool.on('error', lost)
   const idle = new Set<pg.PoolClient>()

@@ -1,8 +1,10 @@
 import { alert } from '../audit/alerts.js'
 import { writeAudit } from '../audit/audit.js'
+import { onCommit } from '../database/on-commit.js'
 import { TerminalError } from '../errors.js'
 import { maskText } from '../identity/masking.js'
 import { newId } from '../ids.js'
+import { countMoney } from '../metrics/payments.js'
 import { afterEnds, checkoutEnds, stockEnd } from '../rules/order-consequences.js'
 import { isFree, orderState, type PaymentFacts, wentBack } from '../rules/order-status.js'
 import { type OrderStatus, orderPath } from '../rules/transitions.js'
@@ -37,6 +39,11 @@ export async function advanceOrder(change: Change, orderId: string): Promise<Ord
     await step(change, { orderId, from, to, captured, refunded, currency: order.currency })
     from = to
   }
+  onCommit(client, () => {
+    countMoney(order.currency, 'captured', state.captured - order.captured)
+    countMoney(order.currency, 'refunded', state.refunded - order.refunded)
+    countMoney(order.currency, 'refund_returned', order.refunded - state.refunded)
+  })
   return state.status
 }
 

@@ -1,6 +1,8 @@
 import { alertUnlessOpen } from '../audit/alerts.js'
 import { type Client, transaction } from '../database/database.js'
+import { onCommit } from '../database/on-commit.js'
 import { TerminalError } from '../errors.js'
+import { countAppliedEvent } from '../metrics/events.js'
 import { elsewhere } from '../rules/event-origin.js'
 import type { Services } from '../runtime/services.js'
 import { PINNED_API_VERSION } from '../runtime/stripe-version.js'
@@ -78,6 +80,9 @@ async function apply(services: Services, client: Client, eventId: string, lookup
       }
     }
   })
+  onCommit(client, () =>
+    countAppliedEvent(applied.status === 'PROCESSED' ? 'processed' : 'ignored', row.created, services.now())
+  )
   services.log.info(
     {
       requestId: row.requestId,

@@ -102,6 +102,16 @@ export function sessionParams(
   }
 }
 
+/** The same call without the customer's e-mail, which stands in two places; undefined when it names none. */
+export function withoutEmail(
+  params: Stripe.Checkout.SessionCreateParams
+): Stripe.Checkout.SessionCreateParams | undefined {
+  const { customer_email, payment_intent_data, ...rest } = params
+  const { receipt_email, ...payment } = payment_intent_data ?? {}
+  if (customer_email === undefined && receipt_email === undefined) return undefined
+  return { ...rest, ...(payment_intent_data && { payment_intent_data: payment }) }
+}
+
 /** What stands below a line's name: what the customer chose, then what the product is. */
 function shown({ options, description }: OrderLine): string {
   return [options ? optionsText(options) : '', description ?? ''].filter(part => part !== '').join(' · ')

@@ -12,12 +12,13 @@ export interface JobPayloads {
   sweep: Record<string, never>
   reconcile: Record<string, never>
   retention: Record<string, never>
+  verification: Record<string, never>
 }
 
 export type JobName = keyof JobPayloads
 
 /** Jobs that belong to one row; the row's id is the job's id, so that a row has at most one job. */
-export type RowJobName = Exclude<JobName, 'key-cleanup' | 'sweep' | 'reconcile' | 'retention'>
+export type RowJobName = Exclude<JobName, 'key-cleanup' | 'sweep' | 'reconcile' | 'retention' | 'verification'>
 
 /**
  * BullMQ on PostgreSQL reads all kept jobs of a queue whenever one ends (apply_retention): 2,000 of them made purchases a
@@ -58,7 +59,8 @@ export const jobNames: JobName[] = [
   'key-cleanup',
   'sweep',
   'reconcile',
-  'retention'
+  'retention',
+  'verification'
 ]
 
 export function isRowJob(name: JobName): name is RowJobName {

@@ -20,6 +20,7 @@ import { MINUTE, SECOND } from '../duration.js'
 import { messageOf, TerminalError } from '../errors.js'
 import { maskText } from '../identity/masking.js'
 import type { Logger } from '../logger.js'
+import { countTry, type JobOutcome } from '../metrics/jobs.js'
 import { withinTime } from '../within-time.js'
 import { createBatcher } from './batcher.js'
 import { type JobName, type JobPayloads, jobNames, type RowJobName, rowJob } from './jobs.js'
@@ -183,10 +184,14 @@ export async function openWorkers(
       const processor: Processor = async job => {
         const attempts = job.opts.attempts ?? 1
         const attempt = job.attemptsMade + 1
+        const begun = performance.now()
+        const count = (outcome: JobOutcome) => countTry(name, outcome, (performance.now() - begun) / SECOND)
         try {
           const context = { id: job.id ?? '', attempt, isLastAttempt: attempt >= attempts }
           await withinTime(handler(job.data, context), timeLimitMs, `the job took longer than ${timeLimitMs} ms`)
+          count('done')
         } catch (error) {
+          count(error instanceof TerminalError || attempt >= attempts ? 'failed' : 'retried')
           throw error instanceof TerminalError ? new UnrecoverableError(maskText(error.message)) : withoutPeople(error)
         }
       }

@@ -26,6 +26,7 @@ export function schedulesOf({ schedules }: Config): Schedule[] {
     { name: 'key-cleanup', repeat: { pattern: schedules.keyCleanupCron } },
     { name: 'reconcile', repeat: { pattern: schedules.reconcileCron } },
     { name: 'retention', repeat: { pattern: schedules.retentionCron } },
+    { name: 'verification', repeat: { pattern: schedules.verificationCron } },
     { name: 'sweep', repeat: { every: schedules.sweepEverySeconds * SECOND } }
   ]
 }

@@ -3,6 +3,7 @@ import { writeAudit } from '../audit/audit.js'
 import { isDatabaseUnavailable, transaction } from '../database/database.js'
 import { DAY, HOUR, MINUTE, SECOND } from '../duration.js'
 import { messageOf } from '../errors.js'
+import { countFound } from '../metrics/repairs.js'
 import { intentEvent, type SyntheticEvent, sessionEvent, storeSyntheticEvent } from '../orders/synthetic-events.js'
 import { reportUnknownSession } from '../orders/unknown-session.js'
 import type { Services } from '../runtime/services.js'
@@ -77,6 +78,8 @@ export async function reconcile(services: Services, options: ReconcileOptions): 
     })
   }
   const repaired = report.recovered.length + report.found.length
+  countFound('undelivered event', report.recovered.length)
+  countFound('unknown end', report.found.length)
   const line = { undelivered: report.undelivered, recovered: report.recovered.length, polled: report.polled }
   if (repaired > 0) {
     services.log.warn({ ...line, found: report.found }, 'reconcile found events that no webhook has delivered')

@@ -5,11 +5,28 @@ import { type Quantity, quantitiesOf } from './order-line.js'
 import { available, currenciesOf, priceIn, type SoldProduct } from './product.js'
 import { looksEqual } from './same-text.js'
 
-const INSUFFICIENT_STOCK = 'Insufficient stock'
+/** How the errors of each kind begin. */
+const BEGINNINGS = {
+  unknown: 'Product not found',
+  inactive: 'Product not available',
+  currency: 'Currency mismatch',
+  name: 'Product name mismatch',
+  price: 'Price mismatch',
+  stock: 'Insufficient stock'
+} as const
+
+export type CartErrorKind = keyof typeof BEGINNINGS
+
+export const cartErrorKinds = Object.keys(BEGINNINGS) as CartErrorKind[]
+
+/** What of a line is not as the shop has it; undefined for an error of another origin. */
+export function cartErrorKind({ error }: CartError): CartErrorKind | undefined {
+  return cartErrorKinds.find(kind => error.startsWith(BEGINNINGS[kind]))
+}
 
 /** Whether a line is right but for the stock. */
-export function isStockError({ error }: CartError): boolean {
-  return error.startsWith(INSUFFICIENT_STOCK)
+export function isStockError(error: CartError): boolean {
+  return cartErrorKind(error) === 'stock'
 }
 
 /** Everything that is wrong with a cart, line by line, in the words that storefronts show; empty when it is as the shop has it. */
@@ -32,20 +49,20 @@ function lineErrors(
   requested: number
 ): CartError[] {
   const refuse = (error: string): CartError => ({ productId: item.productId, error })
-  if (product === undefined) return [refuse('Product not found')]
-  if (!product.active) return [refuse('Product not available')]
+  if (product === undefined) return [refuse(BEGINNINGS.unknown)]
+  if (!product.active) return [refuse(BEGINNINGS.inactive)]
   const price = priceIn(product, currency)
   if (price === undefined)
-    return [refuse(`Currency mismatch: sold in ${currenciesOf(product).join(', ')}, not in ${currency}`)]
+    return [refuse(`${BEGINNINGS.currency}: sold in ${currenciesOf(product).join(', ')}, not in ${currency}`)]
   const errors: CartError[] = []
   if (!looksEqual(product.name, item.name)) {
-    errors.push(refuse(`Product name mismatch: expected "${product.name}", got "${item.name}"`))
+    errors.push(refuse(`${BEGINNINGS.name}: expected "${product.name}", got "${item.name}"`))
   }
   if (price !== toMinorUnits(item.price, currency)) {
-    errors.push(refuse(`Price mismatch: expected ${toMajorUnits(price, currency)}, got ${item.price}`))
+    errors.push(refuse(`${BEGINNINGS.price}: expected ${toMajorUnits(price, currency)}, got ${item.price}`))
   }
   if (available(product) < requested) {
-    errors.push(refuse(`${INSUFFICIENT_STOCK}: ${available(product)} available, ${requested} requested`))
+    errors.push(refuse(`${BEGINNINGS.stock}: ${available(product)} available, ${requested} requested`))
   }
   return errors
 }

@@ -5,12 +5,18 @@ export const checkoutCountries: ReadonlySet<string> = new Set(
   )
 )
 
-/** Those without postal codes (Universal Postal Union, "Addressing solutions": https://www.upu.int/en/postal-solutions). */
-const WITHOUT_POSTAL_CODES: ReadonlySet<string> = new Set(
-  `AE AG AO AW BF BI BJ BS BW BZ CD CF CG CI CK CM DJ DM ER FJ GD GM GQ GY HK KI KM KN LY ML MO MR MW NR NU QA RW SB SC SL SR ST
-   TF TG TK TL TO TV UG VU YE ZW`.split(/\s+/)
+/**
+ * Those where an address can be without a postal code: there is none, or it is seldom written, or who lists them does not agree.
+ * `NO_POSTAL_CODE_COUNTRIES` of Stripe's Android SDK (github.com/stripe/stripe-android, CountryUtils) and
+ * https://geopostcodes.com/blog/countries-without-zip-codes, whichever names one; LY besides. An order that is refused for a
+ * code that its country does not have cannot be mended by the customer; one without a code can be asked for it.
+ */
+const MAYBE_WITHOUT_POSTAL_CODE: ReadonlySet<string> = new Set(
+  `AE AG AO AQ AW BF BI BJ BO BS BV BW BZ CD CF CG CI CK CM CW DJ DM ER ET FJ GA GD GH GM GN GQ GW GY HK HN IE
+   JM KE KI KM KN LC LY ML MO MR MS MU MW NR NU PA QA RW SA SB SC SD SL SO SR SS ST SX TD TF TG TK TL TO TT TV
+   TZ UG VU YE ZA ZM ZW`.split(/\s+/)
 )
 
-export function hasPostalCodes(country: string): boolean {
-  return !WITHOUT_POSTAL_CODES.has(country)
+export function needsPostalCode(country: string): boolean {
+  return !MAYBE_WITHOUT_POSTAL_CODE.has(country)
 }

@@ -42,9 +42,10 @@ export function priceCart(
 
   const lines = items.map(item => orderLine(products.get(item.productId), item, terms.currency))
   const subtotal = subtotalOf(lines)
-  // Beyond exact integers there is no total to compare.
   if (subtotal === undefined) return { outcome: 'refused', refusal: tooMuch(terms) }
   const shipping = fixed === undefined ? shippingFor(subtotal, terms.shipping) : minor(fixed.shipping)
+  // Beyond exact integers there is no total to compare.
+  if (!Number.isSafeInteger(subtotal + shipping)) return { outcome: 'refused', refusal: tooMuch(terms) }
   const cart = { lines, subtotal, shipping, total: minor(subtotal + shipping) }
   const amounts = orderRefusal(cart, fixed) ?? limitRefusal(cart.total, terms)
   // All that is wrong with the lines comes first, whatever they would come to.

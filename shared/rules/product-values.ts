@@ -11,7 +11,7 @@ export const MAX_COUNT = 2_147_483_647
 
 /** What is wrong with a text of a product; undefined when nothing is. */
 export function textProblem(field: 'slug' | 'name' | 'description' | 'image', text: string): string | undefined {
-  if (!text.isWellFormed() || hasControlCharacter(text)) return 'has a character that is no text'
+  if (!isText(text)) return 'has a character that is no text'
   switch (field) {
     case 'name':
       if (text.trim() === '') return 'must not be empty: leave the column out to keep the names'
@@ -26,6 +26,11 @@ export function textProblem(field: 'slug' | 'name' | 'description' | 'image', te
       if (/[\s/?#%\\]/.test(text)) return 'stands in the address of a page: no spaces and none of / ? # % \\'
       return tooLong(text, MAX_SLUG)
   }
+}
+
+/** Something that the database can keep, and look for. */
+export function isText(text: string): boolean {
+  return text.isWellFormed() && !hasControlCharacter(text)
 }
 
 function tooLong(text: string, most: number): string | undefined {

@@ -1,6 +1,7 @@
 import Stripe from 'stripe'
 import type { Config } from '../config/config.js'
 import { MINUTE } from '../duration.js'
+import { countedHttpClient } from './counted-http-client.js'
 import { namedPermissions } from './stripe-permission.js'
 import { PINNED_API_VERSION } from './stripe-version.js'
 
@@ -12,6 +13,7 @@ export function createStripe(config: Config): Stripe {
     timeout: timeoutMs,
     maxNetworkRetries: maxRetries,
     telemetry: false,
+    httpClient: countedHttpClient(),
     appInfo: { name: 'Tillworks' },
     ...(base === undefined
       ? {}
@@ -100,7 +102,7 @@ export function keyOfEnd(name: string, now: Date): string {
 /** The e-mail that a Session is to begin with is none for Stripe. https://docs.stripe.com/error-codes#email-invalid */
 export function isEmailRefused(error: unknown): boolean {
   if (!(error instanceof Stripe.errors.StripeInvalidRequestError)) return false
-  return error.param === 'customer_email' || error.code === 'email_invalid'
+  return /^customer_email$|\[receipt_email\]$/.test(error.param ?? '') || error.code === 'email_invalid'
 }
 
 /** Stripe has no such object: it was deleted, or the key is of another account. */

@@ -11,5 +11,5 @@ export function permissionsIn(message: string): string {
 export function namedPermissions(message: string): string | undefined {
   const enabling = /Enabling (.+?) permissions? on this key/.exec(message)?.[1]
   if (enabling !== undefined) return enabling.replaceAll('"', '')
-  return /Having the (.+?) permissions? would allow/.exec(message)?.[1]?.replaceAll("'", '')
+  return /Having the (.+?) permissions? would allow/.exec(message)?.[1]
 }

@@ -1,10 +1,12 @@
 import type Stripe from 'stripe'
 import { type AuditEntry, auditParameter } from '../audit/audit.js'
 import type { Database, Queryable } from '../database/database.js'
+import { onCommit } from '../database/on-commit.js'
 import { MINUTE } from '../duration.js'
 import { networkOf } from '../identity/ip-address.js'
 import { maskValue } from '../identity/masking.js'
 import { GUEST_PREFIX } from '../identity/user-ids.js'
+import { countCheckoutMove } from '../metrics/checkouts.js'
 import type { Cart } from '../rules/cart.js'
 import type { AnswerableCheckout, CheckoutOutcome, Refusal } from '../rules/checkout-outcome.js'
 import type { ShopMetadata } from '../rules/shop-metadata.js'
@@ -266,7 +268,7 @@ export async function moveCheckout(db: Queryable, id: string, move: CheckoutMove
   // A server error is never replayed, and a derived key replays only what can still be paid.
   const forgetKey = (move.outcome?.status ?? 0) >= 500
   const forgetDerivedKey = !isPayable(move.to)
-  const { rowCount } = await db.query({
+  const { rows } = await db.query<{ createdAt: Date }>({
     name: 'move-checkout',
     text: `
     WITH moved AS (
@@ -275,7 +277,7 @@ export async function moveCheckout(db: Queryable, id: string, move: CheckoutMove
         "sessionExpiresAt" = COALESCE($8, "sessionExpiresAt"), "paymentIntentId" = COALESCE($9, "paymentIntentId"),
         "refusal" = COALESCE($10::jsonb, "refusal"), "risk" = COALESCE($17, "risk"),
         "sessionParams" = COALESCE($18::jsonb, "sessionParams")
-      WHERE "id" = $1 AND "status" = ANY($11::"CheckoutStatus"[]) RETURNING "id"
+      WHERE "id" = $1 AND "status" = ANY($11::"CheckoutStatus"[]) RETURNING "id", "createdAt"
     ), forgotten AS (
       DELETE FROM "IdempotencyKey" WHERE "checkoutId" = $1 AND EXISTS (SELECT FROM moved) AND ($12 OR ("derived" AND $13))
     ), answered AS (
@@ -285,7 +287,7 @@ export async function moveCheckout(db: Queryable, id: string, move: CheckoutMove
     ), audited AS (
       ${auditInsert(16, 'EXISTS (SELECT FROM moved)')}
     )
-    SELECT pg_notify('${CHECKOUT_CHANGED}', "id") FROM moved`,
+    SELECT pg_notify('${CHECKOUT_CHANGED}', "id"), "createdAt" FROM moved`,
     values: [
       id,
       move.to,
@@ -307,7 +309,9 @@ export async function moveCheckout(db: Queryable, id: string, move: CheckoutMove
       move.sessionParams ? JSON.stringify(move.sessionParams) : null
     ]
   })
-  return rowCount === 1
+  const [moved] = rows
+  if (moved !== undefined) onCommit(db, () => countCheckoutMove(move, moved.createdAt))
+  return moved !== undefined
 }
 
 /** A refusal can quote what the client has sent. */

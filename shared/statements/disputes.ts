@@ -58,3 +58,16 @@ export async function findDisputesOf(
   )
   return rows
 }
+
+/**
+ * Until when the next dispute wants to be answered; null when none does.
+ * https://docs.stripe.com/api/disputes/object#dispute_object-status
+ */
+export async function nextEvidenceDue(db: Queryable, now: Date): Promise<Date | null> {
+  const { rows } = await db.query<{ at: Date | null }>(
+    `SELECT min("evidenceDueBy") AS at FROM "Dispute"
+     WHERE "status" IN ('needs_response', 'warning_needs_response', 'appeal_needs_response') AND "evidenceDueBy" > $1`,
+    [now]
+  )
+  return rows[0]?.at ?? null
+}

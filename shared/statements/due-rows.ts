@@ -36,6 +36,29 @@ export async function findDueRows(db: Queryable, before: Date, limit: number): P
   return rows
 }
 
+export interface DueRows {
+  job: RowJobName
+  count: number
+  /** Since when the oldest of them has waited; null when there is none. */
+  since: Date | null
+}
+
+/** What waits for each job of a row, whether or not it has a job already. */
+export async function measureDueRows(db: Queryable, now: Date): Promise<DueRows[]> {
+  const { rows } = await db.query<DueRows>({
+    name: 'measure-due-rows',
+    text: `
+    SELECT 'price-verification' AS job, count(*)::int, min("updatedAt") AS since FROM "Checkout" WHERE "status" ${oneOf(checkoutStates.received)}
+    UNION ALL SELECT 'session-creation', count(*)::int, min("updatedAt") FROM "Checkout" WHERE "status" ${oneOf(checkoutStates.verified)}
+    UNION ALL SELECT 'session-expiry', count(*)::int, min("updatedAt") FROM "Checkout" WHERE "expireReason" IS NOT NULL AND "status" ${oneOf(checkoutStates.open)}
+    UNION ALL SELECT 'webhook-processing', count(*)::int, min("receivedAt") FROM "WebhookEvent" WHERE "status" ${EVENT_RECEIVED}
+    UNION ALL SELECT 'refund-creation', count(*)::int, min("updatedAt") FROM "Refund" WHERE "status" ${REFUND_REQUESTED}
+    UNION ALL SELECT 'order-notification', count(*)::int, min("nextAttemptAt") FROM "Notification" WHERE "status" ${oneOf(notificationStates.pending)} AND "nextAttemptAt" <= $1`,
+    values: [now]
+  })
+  return rows
+}
+
 /**
  * Counts another requeue of a stuck checkout and returns how many there were; one that waits for Stripe is not counted, and
  * a try that meets a refused key begins the count anew.

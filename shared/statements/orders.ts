@@ -1,6 +1,8 @@
 import type { Order, OrderItem } from '../../prisma/generated/client.js'
 import { type AuditEntry, auditParameter } from '../audit/audit.js'
 import type { Database, Queryable } from '../database/database.js'
+import { onCommit } from '../database/on-commit.js'
+import { countOrderMove } from '../metrics/payments.js'
 import { type Item, itemsOf, linesOf } from '../rules/order-item.js'
 import type { OrderLine } from '../rules/order-line.js'
 import type { OrderFacts } from '../rules/order-status.js'
@@ -176,6 +178,7 @@ export async function moveOrder(
       move.notifies
     ]
   })
+  if (rows.length === 1) onCommit(db, () => countOrderMove(move.to))
   return { moved: rows.length === 1, notified: rows[0]?.notified === true }
 }
 

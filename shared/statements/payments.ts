@@ -1,5 +1,7 @@
 import type { Queryable } from '../database/database.js'
+import { onCommit } from '../database/on-commit.js'
 import { maskText, maskValue } from '../identity/masking.js'
+import { countAttempt, countPaymentMove } from '../metrics/payments.js'
 import { decidedFields, isFinalCapture, type PaymentRecord } from '../rules/payment-authority.js'
 import { paymentStates } from '../rules/state-groups.js'
 import { type PaymentStatus, paymentRules, sourcesOf } from '../rules/transitions.js'
@@ -21,7 +23,12 @@ export async function recordPayment(
   payment: PaymentRecord
 ): Promise<{ changed: boolean; captured: number }> {
   const decided = decidedFields(payment)
-  const { rows } = await db.query<{ changed: boolean; captured: number }>({
+  const { rows } = await db.query<{
+    changed: boolean
+    captured: number
+    before: PaymentStatus | null
+    after: PaymentStatus
+  }>({
     name: 'record-payment',
     text: `
     WITH before AS (
@@ -51,7 +58,8 @@ export async function recordPayment(
       WHERE "status" ${SUCCEEDED} AND "captured" <> earlier.amount
       ON CONFLICT DO NOTHING
     )
-    SELECT (before."status", before."captured") IS DISTINCT FROM (known."status", known."captured") AS changed, known."captured"
+    SELECT (before."status", before."captured") IS DISTINCT FROM (known."status", known."captured") AS changed, known."captured",
+      before."status" AS before, known."status" AS after
     FROM known LEFT JOIN before ON true`,
     values: [
       payment.paymentIntentId,
@@ -74,7 +82,10 @@ export async function recordPayment(
       isFinalCapture(payment)
     ]
   })
-  return rows[0] ?? { changed: false, captured: 0 }
+  const [known] = rows
+  if (known === undefined) return { changed: false, captured: 0 }
+  onCommit(db, () => countPaymentMove(known.before, known.after))
+  return { changed: known.changed, captured: known.captured }
 }
 
 export interface PaymentRow {
@@ -174,6 +185,14 @@ export async function claimLapsingPayments(db: Queryable, before: Date, now: Dat
   return rows.sort((a, b) => (a.orderId < b.orderId ? -1 : 1))
 }
 
+/** When the next authorization that nobody has captured lapses; null when there is none. */
+export async function nextLapse(db: Queryable): Promise<Date | null> {
+  const { rows } = await db.query<{ at: Date | null }>(
+    `SELECT min(COALESCE("captureBefore", "createdAt" + interval '7 days')) AS at FROM "Payment" WHERE "status" ${AUTHORIZED}`
+  )
+  return rows[0]?.at ?? null
+}
+
 export interface SignalRecord {
   id: string
   kind: 'DECLINE' | 'EARLY_FRAUD_WARNING' | 'REVIEW'
@@ -207,5 +226,7 @@ export async function recordSignal(db: Queryable, signal: SignalRecord): Promise
       signal.now
     ]
   )
-  return rows[0]?.first === true
+  const first = rows[0]?.first === true
+  if (first && signal.kind === 'DECLINE') onCommit(db, () => countAttempt('declined'))
+  return first
 }

@@ -13,6 +13,7 @@ const CLOSED_EVENT = `"status" ${oneOf(eventStates.closed)}`
 const SENT_OR_FAILED = `"status" ${noneOf(notificationStates.pending)}`
 
 const FORGET_EVENT = `"payload" = '{}', "error" = NULL, "note" = NULL`
+const HAS_OPTIONS = `"Order"."id" IN (SELECT "orderId" FROM "OrderItem" WHERE "options" IS NOT NULL)`
 /** Of the orders of `due`. An option can be a name that is engraved. */
 const FORGET_DUE_ORDERS = `items AS (
     UPDATE "OrderItem" SET "options" = NULL WHERE "orderId" IN (SELECT "id" FROM due) AND "options" IS NOT NULL
@@ -60,6 +61,12 @@ export const prunings: readonly Pruning[] = [
     `WITH due AS MATERIALIZED (SELECT "id" FROM "Order"
        WHERE "updatedAt" < $1 AND ${CLOSED_ORDER} AND ("email" IS NOT NULL OR "address" IS NOT NULL) ORDER BY "updatedAt" LIMIT $2 FOR UPDATE SKIP LOCKED),
      ${FORGET_DUE_ORDERS}`
+  ),
+  // Also of an order that has neither e-mail nor address: a customer's without an e-mail who did not pay.
+  pruning(
+    'options',
+    `UPDATE "OrderItem" SET "options" = NULL WHERE "options" IS NOT NULL AND "orderId" IN (SELECT "Order"."id" FROM "Order"
+       WHERE "updatedAt" < $1 AND ${CLOSED_ORDER} AND ${HAS_OPTIONS} ORDER BY "updatedAt" LIMIT $2 FOR UPDATE SKIP LOCKED)`
   ),
   // Those of an order that a release before this one has forgotten: it did not know of them.
   pruning(
@@ -154,7 +161,7 @@ export const eraseEvents = erasing(
 
 export const eraseOrders = erasing(
   `WITH due AS MATERIALIZED (SELECT "id" FROM "Order" WHERE "userId" = $1 AND ${CLOSED_ORDER}
-     AND ("email" IS NOT NULL OR "address" IS NOT NULL OR "contact" IS NOT NULL OR "metadata" IS NOT NULL) ORDER BY "id" LIMIT $2 FOR UPDATE), ${FORGET_DUE_ORDERS}`
+     AND ("email" IS NOT NULL OR "address" IS NOT NULL OR "contact" IS NOT NULL OR "metadata" IS NOT NULL OR ${HAS_OPTIONS}) ORDER BY "id" LIMIT $2 FOR UPDATE), ${FORGET_DUE_ORDERS}`
 )
 
 export const eraseCheckouts = erasing(

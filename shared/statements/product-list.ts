@@ -40,7 +40,7 @@ export async function listProducts(
   { after, limit }: { after?: readonly [name: string, id: string]; limit: number }
 ): Promise<ListedProduct[]> {
   const { rows } = await db.query<ListedProduct>(
-    `SELECT "id", "slug", "name", "description", "image", CASE WHEN "trackStock" THEN ("stock"::bigint - "reserved" + "backorderLimit")::int END AS "available",
+    `SELECT "id", "slug", "name", "description", "image", CASE WHEN "trackStock" THEN "stock"::bigint - "reserved" + "backorderLimit" END AS "available",
        CASE WHEN "currency" = $6 THEN "price" ELSE COALESCE(other."amount", "price") END AS "price",
        CASE WHEN other."amount" IS NULL THEN "currency" ELSE $6 END AS "currency",
        COALESCE((SELECT jsonb_object_agg("currency", "amount") FROM "ProductPrice" WHERE "productId" = "id"), '{}')

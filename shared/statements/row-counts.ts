@@ -11,6 +11,7 @@ export async function countRows(db: Queryable): Promise<{ what: string; count: n
      UNION ALL SELECT 'checkouts under way', count(*)::int FROM "Checkout" WHERE "status" ${oneOf(checkoutStates.inFlight)}
      UNION ALL SELECT 'orders in review', count(*)::int FROM "Order" WHERE "status" ${oneOf(orderStates.inReview)}
      UNION ALL SELECT 'notifications to send', count(*)::int FROM "Notification" WHERE "status" ${oneOf(notificationStates.pending)}
+     UNION ALL SELECT 'failed notifications', count(*)::int FROM "Notification" WHERE "status" ${oneOf(notificationStates.failed)}
      UNION ALL SELECT 'checkouts challenged in a day', count(*)::int FROM "PaymentAuditLog"
        WHERE "createdAt" > now() - interval '1 day' AND "action" = 'checkout_verified' AND "metadata"->>'fraud' = 'challenge'
      UNION ALL SELECT 'checkouts blocked in a day', count(*)::int FROM "PaymentAuditLog"

@@ -23,8 +23,8 @@ export async function searchOrders(db: Queryable, name: string, limit: number): 
     `WITH found("orderId", what) AS (
        SELECT "id", 'order' FROM "Order" WHERE "id" = $1
        UNION ALL (SELECT "id", 'customer' FROM "Order" WHERE "userId" = $1 ORDER BY "createdAt" DESC LIMIT $3)
-       UNION ALL (SELECT "id", 'e-mail' FROM "Order" WHERE lower("email") = $2 LIMIT $3)
-       UNION ALL (SELECT "id", 'e-mail' FROM "Order" WHERE lower("contact"->>'email') = $2 LIMIT $3)
+       UNION ALL (SELECT "id", 'e-mail' FROM "Order" WHERE lower("email") = $2 ORDER BY "createdAt" DESC LIMIT $3)
+       UNION ALL (SELECT "id", 'e-mail' FROM "Order" WHERE lower("contact"->>'email') = $2 ORDER BY "createdAt" DESC LIMIT $3)
        UNION ALL SELECT "orderId", 'checkout' FROM "Checkout" WHERE "id" = $1
        UNION ALL SELECT "orderId", 'session' FROM "Checkout" WHERE "sessionId" = $1
        UNION ALL SELECT "orderId", 'payment' FROM "Checkout" WHERE "paymentIntentId" = $1

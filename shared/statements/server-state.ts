@@ -104,3 +104,20 @@ export async function readBackend(db: Queryable): Promise<number> {
   const { rows } = await db.query<{ pid: number }>('SELECT pg_backend_pid() AS pid')
   return rows[0]?.pid as number
 }
+
+export interface ServerLoad {
+  connections: number
+  maxConnections: number
+  database: string
+  databaseBytes: number
+}
+
+/** Connections of all clients of the server, how many it takes, and the size of this database. */
+export async function readServerLoad(db: Queryable): Promise<ServerLoad> {
+  const { rows } = await db.query<ServerLoad>(
+    `SELECT (SELECT sum(numbackends)::int FROM pg_catalog.pg_stat_database) AS connections,
+       current_setting('max_connections')::int AS "maxConnections", current_database() AS database,
+       pg_database_size(current_database()) AS "databaseBytes"`
+  )
+  return rows[0] as ServerLoad
+}

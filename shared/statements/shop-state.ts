@@ -12,7 +12,7 @@ export interface ProductCounts {
 export async function countProducts(db: Queryable): Promise<ProductCounts> {
   const { rows } = await db.query<ProductCounts>(
     `SELECT count(*) FILTER (WHERE "active")::int AS active, count(*) FILTER (WHERE NOT "active")::int AS inactive,
-       count(*) FILTER (WHERE "active" AND "trackStock" AND "stock" - "reserved" + "backorderLimit" <= 0)::int AS "soldOut"
+       count(*) FILTER (WHERE "active" AND "trackStock" AND "stock"::bigint - "reserved" + "backorderLimit" <= 0)::int AS "soldOut"
      FROM "Product"`
   )
   return rows[0] as ProductCounts

@@ -1,6 +1,7 @@
 import type { Queryable } from '../database/database.js'
 import type { Quantity } from '../rules/order-line.js'
 import type { SoldProduct } from '../rules/product.js'
+import { MAX_COUNT } from '../rules/product-values.js'
 import { refundStates, reservationStates } from '../rules/state-groups.js'
 import { type ReservationStatus, reservationRules, sourcesOf } from '../rules/transitions.js'
 import { move, oneOf } from './states.js'
@@ -143,7 +144,7 @@ export async function couldCommitReleased(db: Queryable, checkoutId: string): Pr
 }
 
 /**
- * Puts goods of refunds back on the shelf, once a refund, and never more than was taken; what is not counted has none. Goods that are not taken yet
+ * Puts goods of refunds back on the shelf, once a refund, and never more than was taken or can be counted; what is not counted has none. Goods that are not taken yet
  * (the refund became known before the payment) wait. Returns what went back.
  */
 export async function restockRefunds(db: Queryable, orderId: string, now: Date): Promise<Quantity[]> {
@@ -166,7 +167,7 @@ export async function restockRefunds(db: Queryable, orderId: string, now: Date):
      ), locked AS MATERIALIZED (
        SELECT "id" FROM "Product" WHERE "id" IN (SELECT "productId" FROM returned) ORDER BY "id" FOR NO KEY UPDATE
      )
-     UPDATE "Product" p SET "stock" = "stock" + ${COUNTED('sums."quantity"')}, "updatedAt" = $2
+     UPDATE "Product" p SET "stock" = LEAST("stock"::bigint + ${COUNTED('sums."quantity"')}, ${MAX_COUNT}), "updatedAt" = $2
      FROM (SELECT "productId", sum("quantity")::int AS "quantity" FROM returned GROUP BY 1) sums JOIN locked ON locked."id" = sums."productId"
      WHERE p."id" = sums."productId" RETURNING p."id" AS "productId", sums."quantity"`,
     [orderId, now]

@@ -14,7 +14,7 @@ export interface SourceNode {
 export function sourcesIn(...rooms: string[]): { file: string; source: string }[] {
   return rooms
     .flatMap(room => readdirSync(join(root, room), { recursive: true, encoding: 'utf8' }).map(name => join(room, name)))
-    .filter(name => name.endsWith('.ts'))
+    .filter(name => /\.tsx?$/.test(name))
     .sort()
     .map(file => ({ file, source: readFileSync(join(root, file), 'utf8') }))
 }
@@ -28,8 +28,18 @@ export function nodesOf(source: string): SourceNode[] {
     if ('type' in value && typeof value.type === 'string') nodes.push(value as SourceNode)
     Object.values(value).forEach(visit)
   }
-  visit(parseSync(source, { syntax: 'typescript', target: 'es2023' }).body)
+  visit(parse(source).body)
   return nodes
+}
+
+/** What is no TypeScript as it stands has elements in it. */
+function parse(source: string) {
+  const options = { syntax: 'typescript', target: 'es2023' } as const
+  try {
+    return parseSync(source, options)
+  } catch {
+    return parseSync(source, { ...options, tsx: true })
+  }
 }
 
 /** The texts that a file's literals hold: strings whole, templates with … where they have an expression. */

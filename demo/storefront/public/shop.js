@@ -5,22 +5,41 @@ let products = []
 
 async function load() {
   document.querySelector('#customer').textContent = await signIn()
-  const answer = await fetch('/api/products')
-  products = (await answer.json()).data
+  products = await allProducts()
   const list = document.querySelector('#products')
   list.replaceChildren(...products.map(card))
   render()
 }
 
+/** The catalogue travels by page. */
+async function allProducts() {
+  const all = []
+  for (let path = '/api/products'; path !== undefined; ) {
+    const answer = await fetch(path)
+    const { data, next } = await answer.json()
+    all.push(...data)
+    path = next === null ? undefined : `/api/products?cursor=${encodeURIComponent(next)}`
+  }
+  return all
+}
+
+/** A stock of null is not counted. */
+function stockText({ stock }) {
+  if (stock === null) return 'always in stock'
+  return stock > 0 ? `${stock} in stock` : 'none in stock'
+}
+
 function card(product) {
+  const canBuy = product.stock === null || product.stock > 0
   const item = document.createElement('li')
   item.className = 'product'
   item.dataset.slug = product.slug
-  const image = Object.assign(document.createElement('img'), { src: product.image, alt: '' })
+  const image = Object.assign(document.createElement('img'), { alt: '' })
+  if (product.image !== null) image.src = product.image
   const text = document.createElement('div')
   const add = Object.assign(document.createElement('button'), {
-    textContent: product.stock > 0 ? 'Add to cart' : 'Sold out',
-    disabled: product.stock < 1
+    textContent: canBuy ? 'Add to cart' : 'Sold out',
+    disabled: !canBuy
   })
   add.addEventListener('click', () => change(product.id, 1))
   text.append(
@@ -30,9 +49,7 @@ function card(product) {
       className: 'price',
       textContent: money(product.price, product.currency)
     }),
-    Object.assign(document.createElement('small'), {
-      textContent: product.stock > 0 ? `${product.stock} in stock` : 'none in stock'
-    }),
+    Object.assign(document.createElement('small'), { textContent: stockText(product) }),
     add
   )
   item.append(image, text)

@@ -21,6 +21,11 @@ export const schedules = {
       'when to remove expired idempotency keys: every 15 minutes'
     ),
     retentionCron: repeated('RETENTION_CRON', '17 3 * * *', 'when to forget what is past its days: every night'),
+    verificationCron: repeated(
+      'VERIFICATION_CRON',
+      '47 3 * * *',
+      'when to verify the audit trail, and the ledger of the last week against Stripe: every night'
+    ),
     reconcileCron: repeated(
       'RECONCILE_CRON',
       '*/10 * * * *',

@@ -1,6 +1,8 @@
 import type Stripe from 'stripe'
 import { alert } from '../../audit/alerts.js'
 import { writeAudit } from '../../audit/audit.js'
+import { onCommit } from '../../database/on-commit.js'
+import { countMoney } from '../../metrics/payments.js'
 import { type BalanceFigures, disputeEntries } from '../../rules/ledger-entries.js'
 import { disputeRank } from '../../rules/order-status.js'
 import { recordDispute } from '../../statements/disputes.js'
@@ -84,6 +86,10 @@ async function applyDispute(
     now
   )
   if (!isNewest || before === status) return
+  onCommit(client, () => {
+    if (before === null) countMoney(currency, 'disputed', amount)
+    if (status === 'lost') countMoney(currency, 'dispute_lost', amount)
+  })
   await writeAudit(client, {
     action: `dispute_${status}`.slice(0, 100),
     status: status === 'won' || status === 'prevented' ? 'SUCCESS' : 'FAILED',

@@ -1,6 +1,8 @@
 import type Stripe from 'stripe'
 import { alert } from '../../audit/alerts.js'
 import { writeAudit } from '../../audit/audit.js'
+import { onCommit } from '../../database/on-commit.js'
+import { countMoney } from '../../metrics/payments.js'
 import type { PaymentStatus } from '../../rules/transitions.js'
 import { lockSubject } from '../../statements/fraud.js'
 import { findPayment, recordPayment, recordSignal } from '../../statements/payments.js'
@@ -87,13 +89,15 @@ async function decline(context: EventContext): Promise<AppliedEvent> {
   })
   if (first) {
     const inner = about(context, checkout)
+    const amount = amountOf(intent.amount, 'amount')
+    onCommit(client, () => countMoney(checkout.currency, 'declined', amount))
     // Rows before the audit trail, which locks the ends of its chains.
     const passed = await endWhatIsTested(inner, checkout)
     await writeAudit(client, {
       action: 'payment_declined',
       status: 'FAILED',
       ...inner.trail,
-      amount: amountOf(intent.amount, 'amount'),
+      amount,
       currency: checkout.currency,
       error: message ?? code,
       metadata: { code: errorCode, declineCode }

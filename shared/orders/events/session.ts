@@ -1,4 +1,6 @@
 import type Stripe from 'stripe'
+import { onCommit } from '../../database/on-commit.js'
+import { countSessionPaid } from '../../metrics/checkouts.js'
 import { sessionDifference } from '../../rules/session-difference.js'
 import { termsOf } from '../../rules/session-terms.js'
 import type { CheckoutStatus, PaymentStatus } from '../../rules/transitions.js'
@@ -97,6 +99,7 @@ async function complete(context: SessionContext, to: CheckoutStatus, status: Pay
   if (context.isStray) return await completeStray(context, status)
   const moved = await move(context, to)
   if (!moved && checkout.status === to) return unchanged(checkout)
+  if (moved && to === 'PAID') onCommit(context.client, () => countSessionPaid(session.created, context.event.created))
   const contact = contactOf(session)
   if (contact !== undefined) await recordContact(context.client, checkout.orderId, contact)
   const difference = sessionDifference(termsOf(checkout, services.config.payment), checkout, sessionFacts(session))

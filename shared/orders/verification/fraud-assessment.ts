@@ -1,6 +1,6 @@
 import type { Client } from '../../database/database.js'
+import { countFraudDecision } from '../../metrics/checkouts.js'
 import { decideFraud, type FraudDecision, type FraudSignals } from '../../rules/fraud.js'
-import { fraudDecisions } from '../../runtime/metrics.js'
 import type { Services } from '../../runtime/services.js'
 import type { CheckoutRow } from '../../statements/checkouts.js'
 import { readFraudSignals } from '../../statements/fraud.js'
@@ -15,7 +15,7 @@ export async function assessFraud(services: Services, client: Client, checkout: 
   const signals = await readFraudSignals(client, subject, fraud, services.now())
   const countries = await countriesOf(services, client, checkout)
   const decided = decideFraud({ ...signals, countries }, fraud)
-  fraudDecisions.inc({ decision: decided.decision, reason: decided.reasons[0]?.replace(/\d+/g, 'n') ?? 'none' })
+  countFraudDecision(decided)
   return decided
 }
 

@@ -1,4 +1,7 @@
 import { alertOnce } from '../../audit/alerts.js'
+import { onCommit } from '../../database/on-commit.js'
+import { countCartErrors } from '../../metrics/checkouts.js'
+import { cartErrorKind } from '../../rules/cart-errors.js'
 import { checkoutOutcome } from '../../rules/checkout-outcome.js'
 import { type CheckoutRow, moveCheckout } from '../../statements/checkouts.js'
 import { cancelOrder } from '../advance.js'
@@ -13,6 +16,8 @@ export async function reject(change: Change, checkout: CheckoutRow, rejection: R
   const orderId = orderIdOf(checkout)
   const trail = trailOf({ ...checkout, orderId })
   await raise(change, checkout, rejection)
+  const kinds = (refusal.extras.details ?? []).map(cartErrorKind).filter(kind => kind !== undefined)
+  onCommit(client, () => countCartErrors(kinds))
   await moveCheckout(client, checkout.id, {
     to: 'REJECTED',
     now: services.now(),
