@@ -1,62 +1,75 @@
-import { parseArgs } from 'node:util'
+import type { Command } from 'commander'
 import { type VerificationState, verifyTrail } from '../shared/audit/trail-verification.js'
+import type { Config } from '../shared/config/config.js'
 import { messageOf } from '../shared/errors.js'
 import type { Services } from '../shared/runtime/services.js'
 import { type Bookmark, bookmarkOf } from './bookmark.js'
-import { withDatabase } from './environment.js'
-import { print } from './print.js'
+import { command, type Output } from './command.js'
+import { reading } from './environment.js'
+import { FAILED, UNFINISHED } from './exit-code.js'
+import { answer, print } from './print.js'
 import { showProgress } from './progress.js'
 
-/** Neither sound nor wrong: the verification was broken off, or lacks a key. */
-const UNDECIDED = 3
+/** Recomputes every hash, slice by slice; names each row that was changed, removed or moved. */
+export function verify(): Command {
+  return command('verify', 'Recompute every hash of the trail; name each row that was changed, removed or moved.', {
+    examples: ['audit verify', 'audit verify --resume'],
+    exits: {
+      0: 'the trail is sound',
+      1: 'a row was changed, removed or moved',
+      3: 'it could not finish, or lacks a key; nothing is known to be wrong'
+    }
+  })
+    .option('--resume', 'go on where a verification was broken off', false)
+    .action(async (options: Output & { resume: boolean }) => {
+      const reached: Reached = { findings: [] }
+      try {
+        await reading(['audit', 'auth'], opened => verifyAll(opened, options, reached))
+      } catch (error) {
+        breakOff(options, reached, messageOf(error))
+      }
+    })
+}
 
-/**
- * Recomputes every hash, slice by slice; names each row that was changed, removed or moved. The exit code is 1 when there
- * is one, and 3 when the verification could not finish or lacks a key: then nothing is known to be wrong.
- */
-export async function verify(args: string[]): Promise<void> {
-  const { values } = parseArgs({ args, options: { resume: { type: 'boolean', default: false } } })
-  const reached: Reached = {}
-  try {
-    await withDatabase(opened => verifyAll(opened, values.resume, reached))
-  } catch (error) {
-    const { rows = 0, wrong = 0 } = reached.state ?? {}
-    const goOn =
-      reached.file === undefined
-        ? 'Run it again.'
-        : `Go on with: npm run ops -- audit verify --resume (from ${reached.file})`
-    process.stderr.write(
-      `The verification could not finish, after ${rows} rows with ${wrong} problems: ${messageOf(error)}. ${goOn}\n`
-    )
-    process.exitCode = wrong > 0 ? 1 : UNDECIDED
-  }
+function breakOff(options: Output, { state, file, findings }: Reached, why: string): void {
+  const { rows = 0, wrong = 0 } = state ?? {}
+  const goOn = file === undefined ? 'Run it again.' : `Go on with: npm run ops -- audit verify --resume (from ${file})`
+  process.stderr.write(
+    `The verification could not finish, after ${rows} rows with ${wrong} problems: ${why}. ${goOn}\n`
+  )
+  process.exitCode = wrong > 0 ? FAILED : UNFINISHED
+  answer(options, { finished: false, ...state, findings }, () => undefined)
 }
 
 interface Reached {
+  findings: string[]
   state?: VerificationState
   /** Undefined when no bookmark was kept. */
   file?: string
 }
 
 async function verifyAll(
-  { db, config, now }: Pick<Services, 'config' | 'db' | 'now'>,
-  resume: boolean,
+  { db, config, now }: Pick<Services, 'db' | 'now'> & { config: Pick<Config, 'audit' | 'auth' | 'database'> },
+  options: Output & { resume: boolean },
   reached: Reached
 ): Promise<void> {
   const bookmark = bookmarkOf(config.database.url)
-  const from = resume ? bookmark.read() : undefined
-  if (resume && from === undefined) {
-    print(`No verification was broken off (${bookmark.file} is not there): this one begins with the first row.`)
+  const say = options.json ? () => undefined : print
+  const from = options.resume ? bookmark.read() : undefined
+  if (options.resume && from === undefined) {
+    say(`No verification was broken off (${bookmark.file} is not there): this one begins with the first row.`)
   }
   if (from !== undefined) {
-    print(`Going on from ${from.at.toISOString()}, after ${from.state.rows} rows (${bookmark.file}).`)
+    say(`Going on from ${from.at.toISOString()}, after ${from.state.rows} rows (${bookmark.file}).`)
     Object.assign(reached, { state: from.state, file: bookmark.file })
   }
   const progress = showProgress()
   const interrupt = catchInterrupt()
   try {
     for await (const { state, findings } of verifyTrail(db, config, { from: from?.state })) {
-      for (const finding of findings) print(finding)
+      if (findings.length > 0) progress.clear()
+      for (const finding of findings) say(finding)
+      reached.findings.push(...findings)
       reached.file = keep(bookmark, now(), state, reached)
       reached.state = state
       progress.show(`${state.rows} rows in ${state.chains} chains, ${state.wrong} problems (${state.phase})`)
@@ -67,7 +80,7 @@ async function verifyAll(
     progress.clear()
   }
   if (reached.file !== undefined) bookmark.remove()
-  if (reached.state !== undefined) conclude(reached.state)
+  if (reached.state !== undefined) conclude(options, reached.state, reached.findings)
 }
 
 /** A verification is worth as much without a bookmark: that none can be kept is said once. */
@@ -82,14 +95,17 @@ function keep(bookmark: Bookmark, at: Date, state: VerificationState, reached: R
   }
 }
 
-function conclude({ rows, chains, tombstones, wrong, unknown }: VerificationState): void {
+function conclude(options: Output, state: VerificationState, findings: string[]): void {
+  const { rows, chains, tombstones, wrong, unknown } = state
+  if (wrong > 0) process.exitCode = FAILED
+  else if (unknown > 0) process.exitCode = UNFINISHED
   const found = [
     ...(wrong > 0 ? [`${wrong} problems`] : []),
     ...(unknown > 0 ? [`${unknown} tombstones cannot be told for the lack of a key`] : [])
   ]
-  print(`${rows} rows in ${chains} chains, ${tombstones} tombstones: ${found.join(', ') || 'sound'}.`)
-  if (wrong > 0) process.exitCode = 1
-  else if (unknown > 0) process.exitCode = UNDECIDED
+  answer(options, { finished: true, rows, chains, tombstones, wrong, unknown, findings }, () =>
+    print(`${rows} rows in ${chains} chains, ${tombstones} tombstones: ${found.join(', ') || 'sound'}.`)
+  )
 }
 
 /** The slice that is under way is finished and kept before the command ends. */

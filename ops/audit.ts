@@ -1,73 +1,82 @@
-import { parseArgs } from 'node:util'
-import { exportTrail } from '../shared/audit/export-trail.js'
+import { type Command, Option } from 'commander'
+import { exportTrail, type TrailFormat } from '../shared/audit/export-trail.js'
 import { undeceivedRead } from '../shared/database/database.js'
 import { DAY, MINUTE } from '../shared/duration.js'
-import { minor, toDecimalString } from '../shared/money.js'
-import type { Services } from '../shared/runtime/services.js'
 import {
   findNewestOfOrder,
   findNewestOfUser,
   findSuspiciousUsers,
   type TrailRow
 } from '../shared/statements/audit-trail.js'
+import { amountText } from './amount.js'
+import { date, positive } from './arguments.js'
 import { verify } from './audit-verify.js'
-import { withDatabase } from './environment.js'
-import { print, printed, printTable } from './print.js'
-import { dateArgument, required, UsageError } from './usage-error.js'
+import { command, group, type Output, plainCommand } from './command.js'
+import { reading } from './environment.js'
+import { localTime } from './local-time.js'
+import { answer, print, printed } from './print.js'
+import { showProgress } from './progress.js'
+import { printTable } from './table.js'
 
 const PAGE = 1_000
-const HISTORY_DAYS = 30
 const MOST_MINUTES = 7 * 24 * 60
+/** Between two lines of progress. */
+const ROWS = 1_000
 
 /** The trail is read, never written, and without the queue store. */
-type Opened = Pick<Services, 'config' | 'db' | 'now'>
-
-const actions: Record<string, ((opened: Opened, args: string[]) => Promise<void>) | undefined> = {
-  order: ofOrder,
-  user: history,
-  suspicious,
-  export: exportRows
+export function audit(): Command {
+  return group('audit', 'The audit trail: whether it is sound, whose it is, all of it.', [
+    verify(),
+    ofOrder(),
+    ofUser(),
+    suspicious(),
+    exportRows()
+  ])
 }
 
-export async function audit([action = '', ...args]: string[]): Promise<void> {
-  if (action === 'verify') return await verify(args)
-  const run = actions[action]
-  if (run === undefined) throw new UsageError(`audit takes verify, ${Object.keys(actions).join(', ')}.`)
-  await withDatabase(opened => run(opened, args))
+function ofOrder(): Command {
+  return command('order', 'The newest rows of an order.', { examples: ['audit order cmb1x2y3z'] })
+    .argument('<order>', 'its id')
+    .action(async (id: string, options: Output) => {
+      await reading([], async ({ db }) =>
+        answer(options, await undeceivedRead(db.pool, client => findNewestOfOrder(client, id, PAGE)), view)
+      )
+    })
 }
 
-async function ofOrder({ db }: Opened, args: string[]): Promise<void> {
-  const id = required(args[0], 'The order’s id')
-  list(await undeceivedRead(db.pool, client => findNewestOfOrder(client, id, PAGE)))
+function ofUser(): Command {
+  return command('user', 'The newest rows of a customer.', { examples: ['audit user ada --days 7'] })
+    .argument('<user>', 'their id')
+    .option('--days <days>', 'how far back', positive('days'), 30)
+    .action(async (id: string, options: Output & { days: number }) => {
+      await reading([], async ({ db, now }) => {
+        const since = new Date(now().getTime() - options.days * DAY)
+        answer(options, await undeceivedRead(db.pool, client => findNewestOfUser(client, id, since, PAGE)), view)
+      })
+    })
 }
 
-async function history({ db, now }: Opened, args: string[]): Promise<void> {
-  const { values, positionals } = parseArgs({ args, options: { days: { type: 'string' } }, allowPositionals: true })
-  const days = Number(values.days ?? HISTORY_DAYS)
-  if (!(days > 0)) throw new UsageError('--days takes a number of days.')
-  const since = new Date(now().getTime() - days * DAY)
-  const id = required(positionals[0], 'The user’s id')
-  list(await undeceivedRead(db.pool, client => findNewestOfUser(client, id, since, PAGE)))
-}
-
-/** Newest first, as they were read. */
-function list(rows: TrailRow[]): void {
+/** Newest first, as they were read; shown oldest first. */
+function view(rows: TrailRow[]): void {
   if (rows.length === 0) return print('The trail has no such row.')
   if (rows.length === PAGE) print(`The newest ${PAGE} rows; all of them: npm run ops -- audit export`)
-  printTable([
-    ['WHEN', 'WHO', 'ACTION', 'STATUS', 'BEFORE → AFTER', 'AMOUNT', 'ERROR'],
-    ...rows
-      .toReversed()
-      .map(row => [
-        row.createdAt.toISOString(),
-        operatorIn(row) ?? row.userId ?? '',
-        row.action,
-        row.status,
-        row.after === null ? '' : `${row.before ?? ''} → ${row.after}`,
-        amountIn(row),
-        row.error ?? ''
-      ])
-  ])
+  printTable(
+    [
+      ['WHEN', 'WHO', 'ACTION', 'STATUS', 'BEFORE → AFTER', 'AMOUNT', 'ERROR'],
+      ...rows
+        .toReversed()
+        .map(row => [
+          localTime(row.createdAt),
+          operatorIn(row) ?? row.userId ?? '',
+          row.action,
+          row.status,
+          row.after === null ? '' : `${row.before ?? ''} → ${row.after}`,
+          amountIn(row),
+          row.error ?? ''
+        ])
+    ],
+    ['AMOUNT']
+  )
 }
 
 function operatorIn({ metadata }: TrailRow): string | undefined {
@@ -77,35 +86,58 @@ function operatorIn({ metadata }: TrailRow): string | undefined {
 
 function amountIn({ amount, currency }: TrailRow): string {
   if (amount === null) return ''
-  return currency === null ? String(amount) : `${toDecimalString(minor(amount), currency)} ${currency}`
+  return currency === null ? String(amount) : amountText(amount, currency)
 }
 
-/** Users with more than 5 checkout rows, or more than 3 failed ones, in the last minutes (10). */
-async function suspicious({ db, now }: Opened, args: string[]): Promise<void> {
-  const { values } = parseArgs({ args, options: { minutes: { type: 'string', default: '10' } } })
-  const minutes = Number(values.minutes)
-  if (!(minutes > 0 && minutes <= MOST_MINUTES))
-    throw new UsageError(`--minutes takes a number of minutes, at most ${MOST_MINUTES} (a week).`)
-  const since = new Date(now().getTime() - minutes * MINUTE)
-  const rows = await undeceivedRead(db.pool, client => findSuspiciousUsers(client, since, PAGE))
-  if (rows.length === 0) return print(`Nobody is suspicious in the last ${values.minutes} minutes.`)
-  printTable([
-    ['USER', 'ATTEMPTS', 'FAILURES'],
-    ...rows.map(row => [row.userId, String(row.attempts), String(row.failures)])
-  ])
-}
-
-/** The trail as JSON Lines or CSV, oldest first. */
-async function exportRows({ db }: Opened, args: string[]): Promise<void> {
-  const { values } = parseArgs({
-    args,
-    options: { format: { type: 'string', default: 'jsonl' }, since: { type: 'string' }, until: { type: 'string' } }
+function suspicious(): Command {
+  return command('suspicious', 'Users with more than 5 checkout rows, or more than 3 failed ones.', {
+    examples: ['audit suspicious --minutes 60']
   })
-  if (values.format !== 'jsonl' && values.format !== 'csv') throw new UsageError('--format takes jsonl or csv.')
-  const since = values.since === undefined ? undefined : dateArgument(values.since, '--since')
-  const until = values.until === undefined ? undefined : dateArgument(values.until, '--until')
-  for await (const line of exportTrail(db, values.format, { since, until })) {
-    print(line)
-    await printed()
-  }
+    .option('--minutes <minutes>', 'how far back', positive('minutes', MOST_MINUTES), 10)
+    .action(async (options: Output & { minutes: number }) => {
+      await reading([], async ({ db, now }) => {
+        const since = new Date(now().getTime() - options.minutes * MINUTE)
+        const found = await undeceivedRead(db.pool, client => findSuspiciousUsers(client, since, PAGE))
+        answer(options, found, rows => {
+          if (rows.length === 0) return print(`Nobody is suspicious in the last ${options.minutes} minutes.`)
+          printTable(
+            [
+              ['USER', 'ATTEMPTS', 'FAILURES'],
+              ...rows.map(row => [row.userId, String(row.attempts), String(row.failures)])
+            ],
+            ['ATTEMPTS', 'FAILURES']
+          )
+        })
+      })
+    })
+}
+
+interface Exported {
+  format: TrailFormat
+  since?: Date
+  until?: Date
+}
+
+function exportRows(): Command {
+  return plainCommand('export', 'The trail as JSON Lines or CSV, oldest first.', {
+    examples: ['audit export > trail.jsonl', 'audit export --format csv --since 2026-11-01 > trail.csv']
+  })
+    .addOption(new Option('--format <format>', 'of the file').choices(['jsonl', 'csv']).default('jsonl'))
+    .addOption(new Option('--json', 'the same as --format jsonl').conflicts('format'))
+    .option('--since <date>', 'rows from then on', date)
+    .option('--until <date>', 'rows before then', date)
+    .action(async ({ format, since, until }: Exported) => {
+      await reading([], async ({ db }) => {
+        // Between the rows of an export that is read, it would only be in the way.
+        const progress = process.stdout.isTTY ? undefined : showProgress()
+        let rows = 0
+        for await (const line of exportTrail(db, format, { since, until })) {
+          process.stdout.write(`${line}\n`)
+          await printed()
+          rows += 1
+          if (rows % ROWS === 0) progress?.show(`${rows} rows`)
+        }
+        progress?.clear()
+      })
+    })
 }

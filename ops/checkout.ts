@@ -1,28 +1,46 @@
-import { parseArgs } from 'node:util'
+import type { Command } from 'commander'
 import { endCheckout } from '../shared/orders/end-checkout.js'
-import type { Services } from '../shared/runtime/services.js'
+import { Refused } from '../shared/refused.js'
 import { showTrail } from '../shared/statements/audit-trail.js'
 import { showCheckout } from '../shared/statements/checkouts.js'
-import { operator, withServices } from './environment.js'
-import { print, printJson } from './print.js'
-import { required, UsageError } from './usage-error.js'
+import { text } from './arguments.js'
+import { viewCheckout } from './checkout-view.js'
+import { command, group, type Output } from './command.js'
+import { operator, reading, withServices } from './environment.js'
+import { answer, print } from './print.js'
 
-export async function checkout([action, given, ...args]: string[]): Promise<void> {
-  if (action !== 'show' && action !== 'expire') throw new UsageError('checkout takes show or expire.')
-  const id = required(given, 'The checkout’s id')
-  await withServices(services => (action === 'show' ? show(services, id) : expire(services, id, args)))
+export function checkout(): Command {
+  return group('checkout', 'One attempt to pay an order.', [show(), expire()])
 }
 
-async function show({ db }: Services, id: string): Promise<void> {
-  const found = await showCheckout(db, id)
-  if (found === null) throw new Error(`There is no checkout ${id}.`)
-  printJson({ ...found, audit: await showTrail(db, { checkoutId: id }) })
+function show(): Command {
+  return command('show', 'A checkout with its cart, reservations, payments and audit trail.', {
+    examples: ['checkout show cmb1x2y3z']
+  })
+    .argument('<checkout>', 'its id')
+    .action(async (id: string, options: Output) => {
+      await reading([], async ({ db }) => {
+        const found = await showCheckout(db, id)
+        if (found === null) throw new Refused('checkout_not_found', `There is no checkout ${id}.`)
+        answer(options, { ...found, audit: await showTrail(db, { checkoutId: id }) }, viewCheckout)
+      })
+    })
 }
 
-async function expire(services: Services, id: string, args: string[]): Promise<void> {
-  const options = { reason: { type: 'string' }, 'unknown-to-stripe': { type: 'boolean', default: false } } as const
-  const { values } = parseArgs({ args, options })
-  const reason = required(values.reason, '--reason')
-  const by = { operator: operator(), reason, unknownToStripe: values['unknown-to-stripe'] }
-  print(`Checkout ${id} is ${await endCheckout(services, id, by)}.`)
+function expire(): Command {
+  return command(
+    'expire',
+    'End an open checkout at Stripe and give its stock back; or say that Stripe does not know its Session any more, also when it was submitted.',
+    { examples: ['checkout expire cmb1x2y3z --reason "held for too long"'] }
+  )
+    .argument('<checkout>', 'its id')
+    .requiredOption('--reason <text>', 'why, for the audit trail', text)
+    .option('--unknown-to-stripe', 'Stripe has deleted its Session', false)
+    .action(async (id: string, options: Output & { reason: string; unknownToStripe: boolean }) => {
+      const { reason, unknownToStripe } = options
+      await withServices(async services => {
+        const status = await endCheckout(services, id, { operator: operator(), reason, unknownToStripe })
+        answer(options, { checkoutId: id, status }, () => print(`Checkout ${id} is ${status}.`))
+      })
+    })
 }

@@ -1,30 +1,40 @@
-import { parseArgs } from 'node:util'
+import { type Command, InvalidArgumentError } from 'commander'
 import { checkNames, type Examined, examine } from '../shared/doctor/examine.js'
 import type { FindingState } from '../shared/doctor/finding.js'
+import { command, type Output } from './command.js'
 import { environment } from './environment.js'
-import { print, printJson } from './print.js'
+import { FAILED } from './exit-code.js'
+import { answer, print } from './print.js'
 import { showProgress } from './progress.js'
-import { UsageError } from './usage-error.js'
 
 const SIGNS: Record<FindingState, string> = { fine: '✓', should: '!', must: '✗', unseen: '-' }
 
-/** Says of each thing that has to be right whether it is, or what to do. The exit code is 1 when something must be mended. */
-export async function doctor(args: string[]): Promise<void> {
-  const { values } = parseArgs({
-    args,
-    options: { json: { type: 'boolean', default: false }, 'webhook-url': { type: 'string' } }
+/** Says of each thing that has to be right whether it is, or what to do. */
+export function doctor(): Command {
+  return command('doctor', 'Before going live: look at the settings, the stores, Stripe, the clocks, the shop.', {
+    examples: ['doctor', 'doctor --webhook-url https://pay.shop.example/api/stripe/webhook'],
+    exits: { 0: 'nothing has to be mended', 1: 'something has to be mended' }
   })
-  const webhookUrl = values['webhook-url']
-  if (webhookUrl !== undefined && !URL.canParse(webhookUrl))
-    throw new UsageError('--webhook-url takes a URL such as https://pay.shop.example/api/stripe/webhook.')
-  const examined = await examineVisibly(webhookUrl)
-  if (count(examined, 'must') > 0) process.exitCode = 1
-  if (values.json) return printJson({ ok: count(examined, 'must') === 0, checks: examined })
+    .option('--webhook-url <url>', 'compare this endpoint, instead of those that look like ours', url)
+    .action(async (options: Output & { webhookUrl?: string }) => {
+      const checks = await examineVisibly(options.webhookUrl)
+      const ok = count(checks, 'must') === 0
+      if (!ok) process.exitCode = FAILED
+      answer(options, { ok, checks }, view)
+    })
+}
+
+function url(given: string): string {
+  if (URL.canParse(given)) return given
+  throw new InvalidArgumentError('It takes a URL such as https://pay.shop.example/api/stripe/webhook.')
+}
+
+function view({ checks }: { checks: Examined[] }): void {
   const width = Math.max(...checkNames.map(name => name.length))
-  for (const { check, findings } of examined) {
+  for (const { check, findings } of checks) {
     for (const { state, text } of findings) print(`${SIGNS[state]} ${check.padEnd(width)}  ${text}`)
   }
-  print(`\n${conclusion(examined)}`)
+  print(`\n${conclusion(checks)}`)
 }
 
 async function examineVisibly(webhookUrl: string | undefined): Promise<Examined[]> {

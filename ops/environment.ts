@@ -1,11 +1,11 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline/promises'
-import { loadConfig } from '../shared/config/config.js'
+import { type Config, type GroupName, loadConfig, loadPart } from '../shared/config/config.js'
 import { openDatabase } from '../shared/database/database.js'
 import { createLogger } from '../shared/logger.js'
 import { openServices, type Services } from '../shared/runtime/services.js'
 import { type Runtime, runtimeFile } from './state-folder.js'
-import { required } from './usage-error.js'
+import { UsageError } from './usage-error.js'
 
 /** The settings: the environment, and outside production what a running `npm start` has told. */
 export function environment(): NodeJS.ProcessEnv {
@@ -15,15 +15,32 @@ export function environment(): NodeJS.ProcessEnv {
   return { ...running.env, ...process.env }
 }
 
-/** The database alone, for commands that work without a queue store, and on a replica. */
-export async function withDatabase<T>(
-  work: (opened: Pick<Services, 'config' | 'db' | 'now'>) => Promise<T>
-): Promise<T> {
-  const config = loadConfig(environment())
+type Opened<Part extends keyof Config = keyof Config> = Pick<Services, 'db' | 'now'> & { config: Pick<Config, Part> }
+
+/**
+ * The database alone, for commands that only read: with the settings of these groups, so that whatever else is missing is
+ * none of their business.
+ */
+export async function reading<Part extends GroupName>(
+  parts: readonly Part[],
+  work: (opened: Opened<Part | 'database'>) => Promise<void>
+): Promise<void> {
+  await opening(loadPart(environment(), ['database', ...parts]), work)
+}
+
+/** The database alone, for commands that work without a queue store. */
+export async function withDatabase(work: (opened: Opened) => Promise<void>): Promise<void> {
+  await opening(loadConfig(environment()), work)
+}
+
+async function opening<C extends Pick<Config, 'database'>>(
+  config: C,
+  work: (opened: Pick<Services, 'db' | 'now'> & { config: C }) => Promise<void>
+): Promise<void> {
   const name = 'tillworks-ops'
   const db = openDatabase({ ...config.database, log: createLogger({ level: 'warn', production: true, name }), name })
   try {
-    return await work({ config, db, now: () => new Date() })
+    await work({ config, db, now: () => new Date() })
   } finally {
     await db.close()
   }
@@ -49,7 +66,9 @@ export async function why(given: string | undefined): Promise<string | undefined
   if (given !== undefined || process.stdin.isTTY !== true) return given
   const terminal = createInterface({ input: process.stdin, output: process.stderr })
   try {
-    return required((await terminal.question('Why? It goes into the audit trail: ')).trim(), 'The reason')
+    const said = (await terminal.question('Why? It goes into the audit trail: ')).trim()
+    if (said === '') throw new UsageError('The reason is missing.')
+    return said
   } finally {
     terminal.close()
   }

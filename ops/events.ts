@@ -1,60 +1,81 @@
-import { parseArgs } from 'node:util'
-import type { WebhookEventStatus } from '../prisma/generated/client.js'
+import type { Command } from 'commander'
+import type { WebhookEvent, WebhookEventStatus } from '../prisma/generated/client.js'
 import { replayEvent, resolveDeadEvent } from '../shared/orders/replay-event.js'
-import type { Services } from '../shared/runtime/services.js'
+import { Refused } from '../shared/refused.js'
 import { listEvents, showEvent } from '../shared/statements/webhook-events.js'
-import { operator, why, withServices } from './environment.js'
-import { print, printJson, printTable } from './print.js'
-import { required, UsageError } from './usage-error.js'
+import { choice, rows, text } from './arguments.js'
+import { command, group, type Output } from './command.js'
+import { operator, reading, why, withServices } from './environment.js'
+import { localTime } from './local-time.js'
+import { answer, print } from './print.js'
+import { printTable } from './table.js'
 
 const STATUSES: WebhookEventStatus[] = ['RECEIVED', 'PROCESSED', 'IGNORED', 'DEAD', 'RESOLVED']
 
-export async function events([action, ...args]: string[]): Promise<void> {
-  switch (action) {
-    case 'list':
-      return await withServices(services => list(services, args))
-    case 'show':
-      return await withServices(services => show(services, required(args[0], 'The event’s id')))
-    case 'replay':
-      return await withServices(services => replay(services, args))
-    case 'resolve':
-      return await withServices(services => resolve(services, args))
-    default:
-      throw new UsageError('events takes list, show, replay or resolve.')
-  }
+export function events(): Command {
+  return group('events', 'Webhook events, as Stripe delivered them.', [list(), show(), replay(), resolve()])
 }
 
-async function list({ db }: Services, args: string[]): Promise<void> {
-  const { values } = parseArgs({
-    args,
-    options: { status: { type: 'string' }, limit: { type: 'string', default: '20' } }
+function list(): Command {
+  return command('list', 'The newest events.', { examples: ['events list --status dead'] })
+    .addOption(choice('--status <status>', 'only those', STATUSES))
+    .option('--limit <rows>', 'how many', rows, 20)
+    .action(async (options: Output & { status?: WebhookEventStatus; limit: number }) => {
+      await reading([], async ({ db }) =>
+        answer(options, await listEvents(db, options.status, options.limit), found =>
+          printTable([
+            ['RECEIVED', 'STATUS', 'TYPE', 'ID', 'NOTE'],
+            ...found.map(row => [localTime(row.receivedAt), row.status, row.type, row.id, row.error ?? ''])
+          ])
+        )
+      )
+    })
+}
+
+function show(): Command {
+  return command('show', 'An event with its payload.', { examples: ['events show evt_1Q2w3e'] })
+    .argument('<event>', 'its id')
+    .action(async (id: string, options: Output) => {
+      await reading([], async ({ db }) => {
+        const row = await showEvent(db, id)
+        if (row === null) throw new Refused('event_not_found', `There is no event ${id}.`)
+        answer(options, { ...row, payload: JSON.parse(row.payload) as unknown }, view)
+      })
+    })
+}
+
+function view(event: Omit<WebhookEvent, 'payload'> & { payload: unknown }): void {
+  print(`${event.id}  ${event.type}  ${event.status}`)
+  print(`Created ${localTime(event.created)}, received ${localTime(event.receivedAt)}, tried ${event.attempts} times.`)
+  if (event.error !== null) print(`Error: ${event.error}`)
+  if (event.resolvedBy !== null) print(`Resolved by ${event.resolvedBy}: ${event.note ?? ''}`)
+  print(`\n${JSON.stringify(event.payload, null, 2)}`)
+}
+
+function replay(): Command {
+  return command('replay', 'Apply a dead event again.', { examples: ['events replay evt_1Q2w3e --note "mended"'] })
+    .argument('<event>', 'its id')
+    .option('--note <text>', 'why, for the audit trail; asked for at a terminal')
+    .action(async (id: string, options: Output & { note?: string }) => {
+      await withServices(async services => {
+        await replayEvent(services, id, { operator: operator(), note: await why(options.note) })
+        answer(options, { eventId: id, status: 'RECEIVED' }, () =>
+          print(`Event ${id} will be applied again. See: npm run ops -- events show ${id}`)
+        )
+      })
+    })
+}
+
+function resolve(): Command {
+  return command('resolve', 'Say how a dead event was dealt with.', {
+    examples: ['events resolve evt_1Q2w3e --note "refunded by hand"']
   })
-  const status = values.status?.toUpperCase() as WebhookEventStatus | undefined
-  if (status !== undefined && !STATUSES.includes(status))
-    throw new UsageError(`--status takes ${STATUSES.join(', ').toLowerCase()}.`)
-  const rows = await listEvents(db, status, Math.min(Number(values.limit) || 20, 1_000))
-  printTable([
-    ['RECEIVED', 'STATUS', 'TYPE', 'ID', 'NOTE'],
-    ...rows.map(row => [row.receivedAt.toISOString(), row.status, row.type, row.id, row.error ?? ''])
-  ])
-}
-
-async function show({ db }: Services, id: string): Promise<void> {
-  const row = await showEvent(db, id)
-  if (row === null) throw new Error(`There is no event ${id}.`)
-  printJson({ ...row, payload: JSON.parse(row.payload) })
-}
-
-async function replay(services: Services, args: string[]): Promise<void> {
-  const { values, positionals } = parseArgs({ args, options: { note: { type: 'string' } }, allowPositionals: true })
-  const id = required(positionals[0], 'The event’s id')
-  await replayEvent(services, id, { operator: operator(), note: await why(values.note) })
-  print(`Event ${id} will be applied again. See: npm run ops -- events show ${id}`)
-}
-
-async function resolve(services: Services, args: string[]): Promise<void> {
-  const { values, positionals } = parseArgs({ args, options: { note: { type: 'string' } }, allowPositionals: true })
-  const id = required(positionals[0], 'The event’s id')
-  await resolveDeadEvent(services, id, { operator: operator(), note: required(values.note, '--note') })
-  print(`Event ${id} is resolved.`)
+    .argument('<event>', 'its id')
+    .requiredOption('--note <text>', 'how it was dealt with', text)
+    .action(async (id: string, options: Output & { note: string }) => {
+      await withServices(async services => {
+        await resolveDeadEvent(services, id, { operator: operator(), note: options.note })
+        answer(options, { eventId: id, status: 'RESOLVED' }, () => print(`Event ${id} is resolved.`))
+      })
+    })
 }

@@ -1,100 +1,121 @@
-import { parseArgs } from 'node:util'
+import type { Command } from 'commander'
 import { DAY } from '../shared/duration.js'
-import { type MinorUnits, toDecimalString } from '../shared/money.js'
-import { correctLedger } from '../shared/orders/ledger-correction.js'
+import { type CorrectionRequest, correctLedger } from '../shared/orders/ledger-correction.js'
 import { verifyLedger } from '../shared/reconcile/verify-ledger.js'
 import { showTrail } from '../shared/statements/audit-trail.js'
-import { readPostings } from '../shared/statements/ledger.js'
-import { operator, why, withServices } from './environment.js'
-import { print, printTable } from './print.js'
-import { dateArgument, required, UsageError } from './usage-error.js'
+import { type Posting, readPostings } from '../shared/statements/ledger.js'
+import { amountText, decimalText } from './amount.js'
+import { date, text } from './arguments.js'
+import { command, group, type Output } from './command.js'
+import { operator, reading, why, withServices } from './environment.js'
+import { FAILED } from './exit-code.js'
+import { localTime } from './local-time.js'
+import { answer, print } from './print.js'
+import { showProgress } from './progress.js'
+import { printTable } from './table.js'
+import { UsageError } from './usage-error.js'
 
 const DEFAULT_DAYS = 30
 
-export async function ledger([action, ...args]: string[]): Promise<void> {
-  if (action === 'show') return await show(required(args[0], 'The order’s id'))
-  if (action === 'verify') return await verify(args)
-  if (action === 'correct') return await correct(required(args[0], 'The order’s id'), args.slice(1))
-  throw new UsageError('ledger takes show, verify or correct.')
+export function ledger(): Command {
+  return group('ledger', 'What is booked, and whether it is what Stripe has.', [show(), verify(), correct()])
 }
 
-async function show(orderId: string): Promise<void> {
-  await withServices(async ({ db }) => {
-    const postings = await readPostings(db.pool, orderId)
-    if (postings.length === 0) return print(`Nothing is booked for order ${orderId}.`)
-    const isCorrection = postings.some(({ entry }) => entry.startsWith('correction:'))
-    printTable([
-      ['BOOKED', 'ENTRY', 'ACCOUNT', 'AMOUNT', '', ...(isCorrection ? ['CORRECTS'] : [])],
+interface Corrected {
+  entry: string
+  operator: string
+  reason: string
+}
+
+function show(): Command {
+  return command('show', 'What is booked for an order.', { examples: ['ledger show cmb1x2y3z'] })
+    .argument('<order>', 'its id')
+    .action(async (orderId: string, options: Output) => {
+      await reading([], async ({ db }) => {
+        const postings = await readPostings(db.pool, orderId)
+        const trail = await showTrail(db, { orderId }, 'ledger_corrected')
+        const corrections = trail.map(({ metadata }) => metadata as unknown as Corrected)
+        answer(options, { orderId, postings, corrections }, view)
+      })
+    })
+}
+
+function view(booked: { orderId: string; postings: Posting[]; corrections: Corrected[] }): void {
+  const { orderId, postings, corrections } = booked
+  if (postings.length === 0) return print(`Nothing is booked for order ${orderId}.`)
+  const isCorrection = ({ entry }: Posting) => entry.startsWith('correction:')
+  printTable(
+    [
+      ['BOOKED', 'ENTRY', 'ACCOUNT', 'AMOUNT', ...(postings.some(isCorrection) ? ['CORRECTS'] : [])],
       ...postings.map(posting => [
-        posting.createdAt.toISOString(),
+        localTime(posting.createdAt),
         posting.entry,
         posting.account,
-        toDecimalString(posting.amount as MinorUnits, posting.currency).padStart(12),
-        posting.currency,
-        ...(posting.entry.startsWith('correction:') ? [posting.source] : [])
+        amountText(posting.amount, posting.currency),
+        ...(isCorrection(posting) ? [posting.source] : [])
       ])
-    ])
-    const corrections = await showTrail(db, { orderId }, 'ledger_corrected')
-    for (const { metadata } of corrections) {
-      const { entry, operator: who, reason } = metadata as { entry: string; operator: string; reason: string }
-      print(`${entry} by ${who}: ${reason}`)
-    }
-  })
+    ],
+    ['AMOUNT']
+  )
+  for (const { entry, operator: who, reason } of corrections) print(`${entry} by ${who}: ${reason}`)
 }
+
+type Asked = Omit<CorrectionRequest, 'orderId'> & Output & { reason?: string }
 
 /** Posts one entry that puts right what is booked; nothing that is booked changes. */
-async function correct(orderId: string, args: string[]): Promise<void> {
-  const { values } = parseArgs({
-    args,
-    options: {
-      debit: { type: 'string' },
-      credit: { type: 'string' },
-      amount: { type: 'string' },
-      currency: { type: 'string' },
-      of: { type: 'string' },
-      missing: { type: 'boolean', default: false },
-      reason: { type: 'string' },
-      key: { type: 'string' }
-    }
+function correct(): Command {
+  return command('correct', 'Post a balanced entry beside a wrong or missing one.', {
+    examples: [
+      'ledger correct cmb1x2y3z --of refund:re_1 --debit STRIPE --credit REFUNDS --amount 2.00 --reason "booked twice"'
+    ]
   })
-  const request = {
-    orderId,
-    debit: required(values.debit, '--debit'),
-    credit: required(values.credit, '--credit'),
-    amount: required(values.amount, '--amount'),
-    currency: values.currency,
-    of: values.of,
-    missing: values.missing,
-    key: values.key
-  }
-  const reason = required(await why(values.reason), '--reason')
-  await withServices(async services => {
-    const { entry, isNew, lines, of } = await correctLedger(services, { operator: operator(), reason }, request)
-    const shown = lines.map(line => `${line.account} ${toDecimalString(line.amount as MinorUnits, line.currency)}`)
-    print(`${entry} ${isNew ? 'is posted' : 'was posted before'}: ${shown.join(', ')} ${lines[0]?.currency}`)
-    const touchesStripe = lines.some(line => line.account === 'STRIPE')
-    if (of === undefined && touchesStripe)
-      print('It names no entry (--of): ledger verify will list it, because Stripe has nothing like it.')
-  })
+    .argument('<order>', 'its id')
+    .requiredOption('--debit <account>', 'the account that gains', text)
+    .requiredOption('--credit <account>', 'the account that loses', text)
+    .requiredOption('--amount <amount>', 'in major units, such as 5.00', text)
+    .option('--currency <code>', 'that of the order, when left out')
+    .option('--of <entry>', 'the entry that it corrects')
+    .option('--missing', 'the ledger misses that entry: this one adds it', false)
+    .option('--key <key>', 'the same key is the same correction')
+    .option('--reason <text>', 'why, for the audit trail; asked for at a terminal')
+    .action(async (orderId: string, { reason: given, json, ...asked }: Asked) => {
+      const reason = await why(given)
+      if (!reason) throw new UsageError('--reason is missing.')
+      await withServices(async services => {
+        const by = { operator: operator(), reason }
+        answer({ json }, await correctLedger(services, by, { ...asked, orderId }), ({ entry, isNew, lines, of }) => {
+          const shown = lines.map(({ account, amount, currency }) => `${account} ${decimalText(amount, currency)}`)
+          print(`${entry} ${isNew ? 'is posted' : 'was posted before'}: ${shown.join(', ')} ${lines[0]?.currency}`)
+          if (of === undefined && lines.some(line => line.account === 'STRIPE'))
+            print('It names no entry (--of): ledger verify will list it, because Stripe has nothing like it.')
+        })
+      })
+    })
 }
 
-/** Compares the ledger with Stripe's balance transactions; the exit code is 1 when they differ. */
-async function verify(args: string[]): Promise<void> {
-  const { values } = parseArgs({ args, options: { since: { type: 'string' }, until: { type: 'string' } } })
-  await withServices(async services => {
-    const now = services.now()
-    const until = values.until === undefined ? now : dateArgument(values.until, '--until')
-    const since =
-      values.since === undefined
-        ? new Date(until.getTime() - DEFAULT_DAYS * DAY)
-        : dateArgument(values.since, '--since')
-    const report = await verifyLedger(services, since, until)
-    print(
-      `From ${since.toISOString()} to ${until.toISOString()}: ${report.compared} balance transactions compared, ${report.foreign} of other business.`
-    )
-    for (const error of report.errors) print(`  not booked: ${error}`)
-    for (const difference of report.differences) print(`  ${difference}`)
-    print(report.differences.length === 0 ? 'The ledger is right.' : `${report.differences.length} differences.`)
-    if (report.differences.length > 0) process.exitCode = 1
+function verify(): Command {
+  return command('verify', 'Compare the ledger with Stripe’s balance transactions.', {
+    examples: ['ledger verify', 'ledger verify --since 2026-11-01'],
+    exits: { 0: 'they are the same', 1: 'they differ; each difference is listed' }
   })
+    .option('--since <date>', `from then on; ${DEFAULT_DAYS} days when left out`, date)
+    .option('--until <date>', 'before then; now when left out', date)
+    .action(async (options: Output & { since?: Date; until?: Date }) => {
+      await withServices(async services => {
+        const until = options.until ?? services.now()
+        const since = options.since ?? new Date(until.getTime() - DEFAULT_DAYS * DAY)
+        const progress = showProgress()
+        progress.show('reading the balance transactions of Stripe')
+        const report = await verifyLedger(services, since, until).finally(progress.clear)
+        if (report.differences.length > 0) process.exitCode = FAILED
+        answer(options, { since, until, ...report }, ({ compared, foreign, errors, differences }) => {
+          print(
+            `From ${localTime(since)} to ${localTime(until)}: ${compared} balance transactions compared, ${foreign} of other business.`
+          )
+          for (const error of errors) print(`  not booked: ${error}`)
+          for (const difference of differences) print(`  ${difference}`)
+          print(differences.length === 0 ? 'The ledger is right.' : `${differences.length} differences.`)
+        })
+      })
+    })
 }

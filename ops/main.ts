@@ -1,7 +1,9 @@
 // The operator's command: npm run ops -- help
+import { CommanderError } from 'commander'
 import { messageOf } from '../shared/errors.js'
 import { Refused } from '../shared/refused.js'
-import { commands } from './commands.js'
+import { FAILED, MISUSED } from './exit-code.js'
+import { createProgram } from './program.js'
 import { UsageError } from './usage-error.js'
 
 // Whoever reads the output may have seen enough of it: `ops audit export | head`.
@@ -9,19 +11,15 @@ process.stdout.on('error', error => process.exit((error as NodeJS.ErrnoException
 
 const [name = 'help', ...args] = process.argv.slice(2)
 try {
-  const command = commands[name]
-  if (command === undefined) throw new UsageError(`There is no command "${name}".`)
-  await command.run(args)
+  await createProgram().parseAsync([name, ...args], { from: 'user' })
 } catch (error) {
-  process.stderr.write(`${messageOf(error)}\n${isUsageError(error) ? 'See: npm run ops -- help\n' : ''}`)
-  process.exitCode = isUsageError(error) ? 2 : 1
+  process.exitCode = failed(error)
 }
 
-/** Of the command line, ours or that of util.parseArgs, or of what it asks for. */
-function isUsageError(error: unknown): boolean {
-  return (
-    error instanceof UsageError ||
-    (error instanceof Refused && error.code === 'unclear_input') ||
-    String((error as { code?: string } | null)?.code).startsWith('ERR_PARSE_ARGS')
-  )
+function failed(error: unknown): number {
+  // Commander has said what was wrong, or shown the help that was asked for.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : MISUSED
+  const misused = error instanceof UsageError || (error instanceof Refused && error.code === 'unclear_input')
+  process.stderr.write(`${messageOf(error)}\n${misused ? 'See: npm run ops -- help\n' : ''}`)
+  return misused ? MISUSED : FAILED
 }

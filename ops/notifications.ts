@@ -1,51 +1,62 @@
-import { parseArgs } from 'node:util'
+import type { Command } from 'commander'
 import type { NotificationStatus } from '../prisma/generated/client.js'
 import { resendNotification } from '../shared/orders/resend-notification.js'
-import type { Services } from '../shared/runtime/services.js'
 import { listNotifications } from '../shared/statements/notifications.js'
-import { operator, why, withServices } from './environment.js'
-import { print, printTable } from './print.js'
-import { required, UsageError } from './usage-error.js'
+import { choice, rows } from './arguments.js'
+import { command, group, type Output } from './command.js'
+import { operator, reading, why, withServices } from './environment.js'
+import { localTime } from './local-time.js'
+import { answer, print } from './print.js'
+import { printTable } from './table.js'
 
 const STATUSES: NotificationStatus[] = ['PENDING', 'DELIVERED', 'FAILED']
 
-export async function notifications([action, ...args]: string[]): Promise<void> {
-  if (action === 'list') return await withServices(services => list(services, args))
-  if (action === 'replay') return await withServices(services => replay(services, args))
-  throw new UsageError('notifications takes list or replay.')
+export function notifications(): Command {
+  return group('notifications', 'What the shop was told.', [list(), replay()])
 }
 
-async function list({ db }: Services, args: string[]): Promise<void> {
-  const { values } = parseArgs({
-    args,
-    options: { status: { type: 'string' }, order: { type: 'string' }, limit: { type: 'string', default: '20' } }
+function list(): Command {
+  return command('list', 'The newest notifications.', { examples: ['notifications list --status failed'] })
+    .addOption(choice('--status <status>', 'only those', STATUSES))
+    .option('--order <order>', 'only those of an order')
+    .option('--limit <rows>', 'how many', rows, 20)
+    .action(async (options: Output & { status?: NotificationStatus; order?: string; limit: number }) => {
+      const { status, order, limit } = options
+      await reading([], async ({ db }) =>
+        answer(options, await listNotifications(db, { status, orderId: order }, limit), found =>
+          printTable(
+            [
+              ['CREATED', 'STATUS', 'ORDER', '#', 'TYPE', 'ID', 'TRIES', 'ERROR'],
+              ...found.map(row => [
+                localTime(row.createdAt),
+                row.status,
+                row.orderId,
+                String(row.sequence),
+                row.type,
+                row.id,
+                String(row.attempts),
+                row.error ?? ''
+              ])
+            ],
+            ['#', 'TRIES']
+          )
+        )
+      )
+    })
+}
+
+function replay(): Command {
+  return command('replay', 'Tell the shop again, under the notification’s old id.', {
+    examples: ['notifications replay ntf_1 --note "the shop was away"']
   })
-  const status = values.status?.toUpperCase() as NotificationStatus | undefined
-  if (status !== undefined && !STATUSES.includes(status))
-    throw new UsageError(`--status takes ${STATUSES.join(', ').toLowerCase()}.`)
-  const rows = await listNotifications(
-    db,
-    { status, orderId: values.order },
-    Math.min(Number(values.limit) || 20, 1_000)
-  )
-  printTable([
-    ['CREATED', 'STATUS', 'ORDER', '#', 'TYPE', 'ID', 'TRIES', 'ERROR'],
-    ...rows.map(row => [
-      row.createdAt.toISOString(),
-      row.status,
-      row.orderId,
-      String(row.sequence),
-      row.type,
-      row.id,
-      String(row.attempts),
-      row.error ?? ''
-    ])
-  ])
-}
-
-async function replay(services: Services, args: string[]): Promise<void> {
-  const { values, positionals } = parseArgs({ args, options: { note: { type: 'string' } }, allowPositionals: true })
-  const id = required(positionals[0], 'The notification’s id')
-  await resendNotification(services, id, { operator: operator(), note: await why(values.note) })
-  print(`Notification ${id} will be sent again.`)
+    .argument('<notification>', 'its id')
+    .option('--note <text>', 'why, for the audit trail; asked for at a terminal')
+    .action(async (id: string, options: Output & { note?: string }) => {
+      await withServices(async services => {
+        await resendNotification(services, id, { operator: operator(), note: await why(options.note) })
+        answer(options, { notificationId: id, status: 'PENDING' }, () =>
+          print(`Notification ${id} will be sent again.`)
+        )
+      })
+    })
 }

@@ -1,106 +1,149 @@
-import { parseArgs } from 'node:util'
+import type { Command } from 'commander'
 import { toMinorUnits } from '../shared/money.js'
 import { acceptReviewed } from '../shared/orders/accept.js'
 import { answeredRefund } from '../shared/orders/answered-refund.js'
 import { cancelWhatIsOpen } from '../shared/orders/cancel.js'
 import { capturePayment } from '../shared/orders/capture.js'
 import { requestRefunds } from '../shared/orders/refund.js'
+import { tellStory } from '../shared/orders/story.js'
 import { Refused } from '../shared/refused.js'
 import { parseRestock } from '../shared/rules/restock.js'
 import type { Services } from '../shared/runtime/services.js'
-import { showTrail } from '../shared/statements/audit-trail.js'
-import { type OrderRow, readOrder, showOrder } from '../shared/statements/orders.js'
+import { type OrderRow, readOrder } from '../shared/statements/orders.js'
 import type { RefundRow } from '../shared/statements/refunds.js'
-import { operator, why, withServices } from './environment.js'
-import { print, printJson } from './print.js'
-import { required, UsageError } from './usage-error.js'
+import { command, group, type Output } from './command.js'
+import { operator, reading, why, withServices } from './environment.js'
+import { FAILED } from './exit-code.js'
+import { viewStory } from './order-view.js'
+import { answer, print } from './print.js'
+import { UsageError } from './usage-error.js'
 
 const REFUND_WAIT_MS = 20_000
+const REASON = 'why, for the audit trail; asked for at a terminal'
+const AMOUNT = 'a part, in major units, such as 5.00'
 
-const actions: Record<string, ((services: Services, id: string, args: string[]) => Promise<void>) | undefined> = {
-  show,
-  refund,
-  capture,
-  cancel,
-  accept
+interface Act extends Output {
+  payment?: string
+  reason?: string
 }
 
-export async function order([action = '', given, ...args]: string[]): Promise<void> {
-  const run = actions[action]
-  if (run === undefined) throw new UsageError(`order takes ${Object.keys(actions).join(', ')}.`)
-  const id = required(given, 'The order’s id')
-  await withServices(services => run(services, id, args))
+export function order(): Command {
+  return group('order', 'An order: its story, its money.', [show(), refund(), capture(), cancel(), accept()])
 }
 
-async function show({ db }: Services, id: string): Promise<void> {
-  const found = await showOrder(db, id)
-  if (found === null) throw new Error(`There is no order ${id}.`)
-  printJson({ ...found, audit: await showTrail(db, { orderId: id }) })
-}
-
-async function refund(services: Services, id: string, args: string[]): Promise<void> {
-  const { values } = parseArgs({
-    args,
-    options: {
-      amount: { type: 'string' },
-      reason: { type: 'string' },
-      restock: { type: 'string' },
-      payment: { type: 'string' },
-      key: { type: 'string' }
+function show(): Command {
+  return command(
+    'show',
+    'An order with its lines, checkouts, payments, refunds, disputes, and all that happened to it.',
+    {
+      examples: ['order show cmb1x2y3z', 'order show cmb1x2y3z --json']
     }
+  )
+    .argument('<order>', 'its id')
+    .action(async (id: string, options: Output) => {
+      await reading([], async ({ db }) => answer(options, await tellStory({ db }, id), viewStory))
+    })
+}
+
+function refund(): Command {
+  return command('refund', 'Pay back all or a part of what was captured.', {
+    examples: [
+      'order refund cmb1x2y3z --reason "came back"',
+      'order refund cmb1x2y3z --amount 5.00 --restock stoneware-mug=1 --key return-17'
+    ]
   })
-  const { currency } = await orderOf(services, id)
-  const { productIdFormat } = services.config.catalogue
-  const restock = values.restock === undefined ? undefined : parseRestock(values.restock, productIdFormat)
-  if (restock === null)
-    throw new UsageError('--restock takes all, or quantities by product such as PRODUCT=2,PRODUCT=1.')
-  const refunds = await requestRefunds(services, {
-    orderId: id,
-    amount: values.amount === undefined ? undefined : amountIn(values.amount, currency),
-    reason: await why(values.reason),
-    restock,
-    paymentIntentId: values.payment,
-    key: values.key,
-    operator: operator()
+    .argument('<order>', 'its id')
+    .option('--amount <amount>', AMOUNT)
+    .option('--restock <goods>', 'put goods back on the shelf: all, or PRODUCT=2,PRODUCT=1')
+    .option('--payment <id>', 'only of this payment (pi_…)')
+    .option('--key <key>', 'the same key is the same refund')
+    .option('--reason <text>', REASON)
+    .action(async (id: string, options: Act & { amount?: string; restock?: string; key?: string }) => {
+      await withServices(async services => {
+        const { currency } = await orderOf(services, id)
+        const refunds = await requestRefunds(services, {
+          orderId: id,
+          amount: amountIn(options.amount, currency),
+          reason: await why(options.reason),
+          restock: restockIn(options.restock, services),
+          paymentIntentId: options.payment,
+          key: options.key,
+          operator: operator()
+        })
+        const answered: RefundRow[] = []
+        for (const each of refunds) answered.push(await answeredRefund(services, each, REFUND_WAIT_MS))
+        answer(options, answered, viewRefunds)
+        if (answered.some(({ status }) => status === 'REFUSED')) process.exitCode = FAILED
+      })
+    })
+}
+
+function viewRefunds(refunds: RefundRow[]): void {
+  for (const refund of refunds) {
+    const what = `Refund ${refund.id} of ${refund.paymentIntentId}`
+    if (refund.status === 'REFUSED') process.stderr.write(`${what} was refused: ${refund.failureReason}\n`)
+    else if (refund.status === 'REQUESTED') print(`${what} is recorded; the workers will request it from Stripe.`)
+    else print(`${what} is ${refund.status} (${refund.stripeId}).`)
+  }
+}
+
+function capture(): Command {
+  return command('capture', 'Charge what was authorized (PAYMENT_CAPTURE_METHOD=manual).', {
+    examples: ['order capture cmb1x2y3z', 'order capture cmb1x2y3z --amount 5.00']
   })
-  for (const each of refunds) report(await answeredRefund(services, each, REFUND_WAIT_MS))
+    .argument('<order>', 'its id')
+    .option('--amount <amount>', AMOUNT)
+    .option('--payment <id>', 'which authorization (pi_…), when there are several')
+    .option('--reason <text>', REASON)
+    .action(async (id: string, options: Act & { amount?: string }) => {
+      await withServices(async services => {
+        const { currency } = await orderOf(services, id)
+        const amount = amountIn(options.amount, currency)
+        const paymentIntentId = await capturePayment(services, { ...(await inputOf(id, options)), amount })
+        answer(options, { orderId: id, paymentIntentId }, () => print(`Order ${id}: ${paymentIntentId} is captured.`))
+      })
+    })
 }
 
-function report(refund: RefundRow): void {
-  const what = `Refund ${refund.id} of ${refund.paymentIntentId}`
-  if (refund.status === 'REFUSED') throw new Error(`${what} was refused: ${refund.failureReason}`)
-  if (refund.status === 'REQUESTED') return print(`${what} is recorded; the workers will request it from Stripe.`)
-  print(`${what} is ${refund.status} (${refund.stripeId}).`)
-}
-
-async function capture(services: Services, id: string, args: string[]): Promise<void> {
-  const options = { amount: { type: 'string' }, reason: { type: 'string' }, payment: { type: 'string' } } as const
-  const { values } = parseArgs({ args, options })
-  const { currency } = await orderOf(services, id)
-  const captured = await capturePayment(services, {
-    ...(await inputOf(id, values.payment, values.reason)),
-    amount: values.amount === undefined ? undefined : amountIn(values.amount, currency)
+function cancel(): Command {
+  return command('cancel', 'End an unpaid order: its Session expires, its authorization is given back.', {
+    examples: ['order cancel cmb1x2y3z --reason "the customer called"']
   })
-  print(`Order ${id}: ${captured} is captured.`)
+    .argument('<order>', 'its id')
+    .option('--payment <id>', 'which authorization (pi_…), when there are several')
+    .option('--reason <text>', REASON)
+    .action(async (id: string, options: Act) => {
+      await withServices(async services => {
+        await orderOf(services, id)
+        const cancelled = await cancelWhatIsOpen(services, await inputOf(id, options))
+        answer(options, { orderId: id, ...cancelled }, () => {
+          if (!('paymentIntentId' in cancelled)) return print(`Order ${id} is cancelled.`)
+          print(`${cancelled.paymentIntentId} is not charged; the order is ${cancelled.status}.`)
+        })
+      })
+    })
 }
 
-async function cancel(services: Services, id: string, args: string[]): Promise<void> {
-  const { values } = parseArgs({ args, options: { reason: { type: 'string' }, payment: { type: 'string' } } })
-  await orderOf(services, id)
-  const cancelled = await cancelWhatIsOpen(services, await inputOf(id, values.payment, values.reason))
-  if (!('paymentIntentId' in cancelled)) return print(`Order ${id} is cancelled.`)
-  print(`${cancelled.paymentIntentId} is not charged; the order is ${cancelled.status}.`)
+function accept(): Command {
+  return command('accept', 'Let a payment in review count for its order.', {
+    examples: ['order accept cmb1x2y3z --note "the amount is what we agreed on"']
+  })
+    .argument('<order>', 'its id')
+    .option('--payment <id>', 'which payment (pi_…), when several are in review')
+    .option('--note <text>', REASON)
+    .action(async (id: string, { note, ...options }: Output & { payment?: string; note?: string }) => {
+      await withServices(async services => {
+        await orderOf(services, id)
+        const accepted = await acceptReviewed(services, await inputOf(id, { ...options, reason: note }))
+        answer(options, { orderId: id, ...accepted }, ({ paymentIntentId, status }) =>
+          print(`Payment ${paymentIntentId} counts now; the order is ${status}.`)
+        )
+      })
+    })
 }
 
-async function accept(services: Services, id: string, args: string[]): Promise<void> {
-  const { values } = parseArgs({ args, options: { payment: { type: 'string' }, note: { type: 'string' } } })
-  await orderOf(services, id)
-  const accepted = await acceptReviewed(services, await inputOf(id, values.payment, values.note))
-  print(`Payment ${accepted.paymentIntentId} counts now; the order is ${accepted.status}.`)
-}
-
-async function inputOf(orderId: string, paymentIntentId: string | undefined, reason: string | undefined) {
-  return { orderId, paymentIntentId, reason: await why(reason), operator: operator() }
+async function inputOf(orderId: string, { payment, reason }: Act) {
+  return { orderId, paymentIntentId: payment, reason: await why(reason), operator: operator() }
 }
 
 async function orderOf({ db }: Services, id: string): Promise<OrderRow> {
@@ -109,8 +152,17 @@ async function orderOf({ db }: Services, id: string): Promise<OrderRow> {
   return order
 }
 
-function amountIn(text: string, currency: string): number {
+function amountIn(text: string | undefined, currency: string): number | undefined {
+  if (text === undefined) return undefined
   const amount = /^\d+(\.\d+)?$/.test(text) ? toMinorUnits(Number(text), currency) : undefined
   if (amount === undefined) throw new UsageError(`--amount: ${currency} has no amount "${text}".`)
   return amount
+}
+
+function restockIn(text: string | undefined, { config }: Services) {
+  if (text === undefined) return undefined
+  const restock = parseRestock(text, config.catalogue.productIdFormat)
+  if (restock === null)
+    throw new UsageError('--restock takes all, or quantities by product such as PRODUCT=2,PRODUCT=1.')
+  return restock
 }

@@ -1,19 +1,29 @@
-import { parseArgs } from 'node:util'
+import type { Command } from 'commander'
 import { erasePersonalData } from '../shared/orders/erasure.js'
+import { text } from './arguments.js'
+import { command, group, type Output } from './command.js'
 import { operator, withServices } from './environment.js'
-import { print } from './print.js'
-import { required, UsageError } from './usage-error.js'
+import { answer, print } from './print.js'
 
-/** Forgets a user now; amounts, items and states stay as the financial record. */
-export async function privacy([action, ...args]: string[]): Promise<void> {
-  if (action !== 'erase') throw new UsageError('privacy takes erase.')
-  const { values } = parseArgs({ args, options: { user: { type: 'string' }, reason: { type: 'string' } } })
-  const userId = required(values.user, '--user')
-  const reason = required(values.reason, '--reason')
-  await withServices(async ({ db }) => {
-    const erased = await erasePersonalData(db.pool, { userId, operator: operator(), reason })
-    print(
-      `Erased from ${erased.orders} orders, ${erased.checkouts} checkouts, ${erased.events} events, ${erased.texts} alerts and reasons, and ${erased.auditRows} audit rows. What is still open is erased by a later run.`
-    )
+export function privacy(): Command {
+  return group('privacy', 'Personal data.', [erase()])
+}
+
+/** Amounts, items and states stay as the financial record. */
+function erase(): Command {
+  return command('erase', 'Forget a user’s e-mail, addresses and event payloads; the financial record stays.', {
+    examples: ['privacy erase --user ada --reason "GDPR 17"']
   })
+    .requiredOption('--user <id>', 'whom', text)
+    .requiredOption('--reason <text>', 'why, for the audit trail', text)
+    .action(async (options: Output & { user: string; reason: string }) => {
+      const request = { userId: options.user, operator: operator(), reason: options.reason }
+      await withServices(async ({ db }) =>
+        answer(options, await erasePersonalData(db.pool, request), erased =>
+          print(
+            `Erased from ${erased.orders} orders, ${erased.checkouts} checkouts, ${erased.events} events, ${erased.texts} alerts and reasons, and ${erased.auditRows} audit rows. What is still open is erased by a later run.`
+          )
+        )
+      )
+    })
 }

@@ -1,9 +1,9 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { buffer } from 'node:stream/consumers'
-import { parseArgs } from 'node:util'
+import { type Command, Option } from 'commander'
 import { exportProducts } from '../shared/catalogue/export-products.js'
 import type { GivenCatalogue } from '../shared/catalogue/given-product.js'
-import { type ImportOptions, importProducts } from '../shared/catalogue/import-products.js'
+import { importProducts } from '../shared/catalogue/import-products.js'
 import { type FileFormat, fileFormats, formatOf, readProductFile } from '../shared/catalogue/product-file.js'
 import { readStripeProducts } from '../shared/catalogue/stripe-products.js'
 import { messageOf } from '../shared/errors.js'
@@ -11,62 +11,67 @@ import { Refused } from '../shared/refused.js'
 import type { Services } from '../shared/runtime/services.js'
 import { createStripe } from '../shared/runtime/stripe-client.js'
 import { furtherCurrencies } from '../shared/statements/catalogue.js'
-import { operator, why } from './environment.js'
-import { print, printed } from './print.js'
-import { changesOf, describeChange } from './product-changes.js'
-import { progressBar } from './progress-bar.js'
+import { command, type Output, plainCommand } from './command.js'
+import { operator, reading, why, withDatabase } from './environment.js'
+import { printed, printJson } from './print.js'
+import { viewChanges } from './product-changes.js'
+import { bar, showProgress } from './progress.js'
 import { UsageError } from './usage-error.js'
 
 type Opened = Pick<Services, 'config' | 'db' | 'now'>
 
-export async function importFile(opened: Opened, args: string[]): Promise<void> {
-  const { values, positionals } = parseArgs({
-    args,
-    options: {
-      from: { type: 'string' },
-      format: { type: 'string' },
-      reason: { type: 'string' },
-      'dry-run': { type: 'boolean', default: false },
-      'deactivate-missing': { type: 'boolean', default: false }
-    },
-    allowPositionals: true
-  })
-  const dryRun = values['dry-run']
-  const format = values.format === undefined ? undefined : formatArgument(values.format)
-  const given = await readGiven(opened, positionals, values.from, format)
-  const reason = dryRun || positionals[0] === '-' ? values.reason : await why(values.reason)
-  const bar = progressBar('products')
-  const options: ImportOptions = {
-    operator: operator(),
-    reason,
-    dryRun,
-    deactivateMissing: values['deactivate-missing'],
-    onProgress: bar.show
-  }
-  const done = await importProducts(opened, given, options).finally(bar.clear)
-  if (dryRun)
-    for (const each of done.changes) {
-      print(describeChange(each))
-      await printed()
-    }
-  print(changesOf(done))
-  if (dryRun) print('Nothing was written: this is what would change.')
+interface Import extends Output {
+  from?: string
+  format?: FileFormat
+  reason?: string
+  dryRun: boolean
+  deactivateMissing: boolean
 }
 
-async function readGiven(
-  opened: Opened,
-  [name, ...others]: string[],
-  from: string | undefined,
-  format: FileFormat | undefined
-): Promise<GivenCatalogue> {
-  if (from !== undefined) {
-    if (from !== 'stripe' || name !== undefined) throw new UsageError('product import takes FILE, - or --from stripe.')
-    return await readStripe(opened)
-  }
-  if (name === undefined || others.length > 0)
-    throw new UsageError('product import takes one FILE, - or --from stripe.')
+function format(): Option {
+  return new Option('--format <format>', 'of the file, when its name does not say').choices(fileFormats)
+}
+
+export function importFile(): Command {
+  const what =
+    'Bring the catalogue to what a file (or the Stripe account) says, all of it or nothing (docs/catalogue.md).'
+  return command('import', what, {
+    examples: [
+      'product import products.csv --dry-run',
+      'product import products.csv --reason "spring"',
+      'product import --from stripe --dry-run'
+    ]
+  })
+    .argument('[file]', 'CSV or JSON Lines; - for the standard input')
+    .addOption(new Option('--from <source>', 'instead of a file').choices(['stripe']))
+    .addOption(format())
+    .option('--dry-run', 'only say what would change', false)
+    .option('--deactivate-missing', 'what the file does not name is sold no more', false)
+    .option('--reason <text>', 'why, for the audit trail; asked for at a terminal')
+    .action(async (name: string | undefined, options: Import) => {
+      const { dryRun, deactivateMissing } = options
+      if ((name === undefined) === (options.from === undefined))
+        throw new UsageError('product import takes one FILE, - or --from stripe.')
+      await withDatabase(async opened => {
+        const given = name === undefined ? await readStripe(opened) : await readGiven(name, options.format)
+        const reason = dryRun || name === '-' ? options.reason : await why(options.reason)
+        const progress = showProgress()
+        const done = await importProducts(opened, given, {
+          operator: operator(),
+          reason,
+          dryRun,
+          deactivateMissing,
+          onProgress: (ready, all) => progress.show(bar(ready, all, 'products'))
+        }).finally(progress.clear)
+        if (options.json) printJson({ ...done, dryRun })
+        else await viewChanges(done, dryRun)
+      })
+    })
+}
+
+async function readGiven(name: string, given: FileFormat | undefined): Promise<GivenCatalogue> {
   const file = name === '-' ? await buffer(process.stdin) : readGivenFile(name)
-  return readProductFile(file, format ?? formatOf(name, file))
+  return readProductFile(file, given ?? formatOf(name, file))
 }
 
 function readGivenFile(name: string): Buffer {
@@ -84,27 +89,42 @@ async function readStripe({ config }: Opened): Promise<GivenCatalogue> {
   return { products, problems: [] }
 }
 
-export async function exportFile({ db }: Opened, args: string[]): Promise<void> {
-  const { values, positionals } = parseArgs({ args, options: { format: { type: 'string' } }, allowPositionals: true })
-  const [name] = positionals
-  const format = values.format === undefined ? formatOf(name ?? '', Buffer.alloc(0)) : formatArgument(values.format)
-  const pieces = exportProducts(db.pool, format, await furtherCurrencies(db.pool))
-  if (name === undefined || name === '-') {
-    for await (const piece of pieces) {
-      process.stdout.write(piece)
-      await printed()
-    }
-    return
-  }
-  // Whole or not at all, so that an export that fails is not taken for a catalogue.
-  const whole: string[] = []
-  for await (const piece of pieces) whole.push(piece)
-  writeFileSync(name, whole.join(''))
-  process.stderr.write(`Wrote ${name}.\n`)
+export function exportFile(): Command {
+  return plainCommand('export', 'All products in a file that import takes back.', {
+    examples: ['product export products.csv', 'product export --format jsonl | head']
+  })
+    .argument('[file]', 'where to write it; the standard output when left out, or -', '-')
+    .addOption(format())
+    .addOption(new Option('--json', 'the same as --format jsonl').conflicts('format'))
+    .action(async (name: string, options: Output & { format?: FileFormat }) => {
+      const wanted = options.json ? 'jsonl' : (options.format ?? formatOf(name, Buffer.alloc(0)))
+      await reading([], async ({ db }) => {
+        const pieces = exportProducts(db.pool, wanted, await furtherCurrencies(db.pool))
+        if (name === '-') await writeOut(pieces)
+        else await writeWhole(name, pieces)
+      })
+    })
 }
 
-function formatArgument(text: string): FileFormat {
-  const format = fileFormats.find(each => each === text)
-  if (format === undefined) throw new UsageError(`--format takes ${fileFormats.join(' or ')}.`)
-  return format
+async function writeOut(pieces: AsyncIterable<string>): Promise<void> {
+  for await (const piece of pieces) {
+    process.stdout.write(piece)
+    await printed()
+  }
+}
+
+/** Whole or not at all, so that an export that fails is not taken for a catalogue. */
+async function writeWhole(name: string, pieces: AsyncIterable<string>): Promise<void> {
+  const whole: string[] = []
+  const progress = showProgress()
+  try {
+    for await (const piece of pieces) {
+      whole.push(piece)
+      progress.show(`${whole.length} pieces are read`)
+    }
+  } finally {
+    progress.clear()
+  }
+  writeFileSync(name, whole.join(''))
+  process.stderr.write(`Wrote ${name}.\n`)
 }

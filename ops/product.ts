@@ -1,4 +1,4 @@
-import { parseArgs } from 'node:util'
+import type { Command } from 'commander'
 import { columnOf } from '../shared/catalogue/columns.js'
 import { editProducts } from '../shared/catalogue/edit-products.js'
 import { asObject } from '../shared/catalogue/export-products.js'
@@ -7,77 +7,65 @@ import { Refused } from '../shared/refused.js'
 import type { StoredProduct } from '../shared/rules/catalogue-product.js'
 import type { Services } from '../shared/runtime/services.js'
 import { findProduct, listProducts, readProductTrail } from '../shared/statements/catalogue.js'
-import { operator, why, withDatabase } from './environment.js'
-import { print, printJson, printTable } from './print.js'
-import { describeChange, moneyText } from './product-changes.js'
+import { rows } from './arguments.js'
+import { command, group, type Output } from './command.js'
+import { operator, reading, why, withDatabase } from './environment.js'
+import { answer, print } from './print.js'
+import { describeChange } from './product-changes.js'
 import { exportFile, importFile } from './product-files.js'
-import { required, UsageError } from './usage-error.js'
+import { viewProduct, viewProducts } from './product-view.js'
+import { UsageError } from './usage-error.js'
 
-type Opened = Pick<Services, 'config' | 'db' | 'now'>
+const REASON = 'why, for the audit trail; asked for at a terminal'
+const PRODUCT = 'its id or slug'
 
-const actions: Record<string, ((opened: Opened, args: string[]) => Promise<void>) | undefined> = {
-  list,
-  show,
-  set,
-  stock,
-  deactivate,
-  import: importFile,
-  export: exportFile
+interface Edit extends Output {
+  reason?: string
 }
 
-export async function product([action = '', ...args]: string[]): Promise<void> {
-  const run = actions[action]
-  if (run === undefined) throw new UsageError(`product takes ${Object.keys(actions).join(', ')}.`)
-  await withDatabase(opened => run(opened, args))
+export function product(): Command {
+  return group('product', 'The catalogue.', [list(), show(), set(), stock(), deactivate(), importFile(), exportFile()])
 }
 
-async function list({ db }: Opened, args: string[]): Promise<void> {
-  const options = {
-    search: { type: 'string' },
-    inactive: { type: 'boolean', default: false },
-    after: { type: 'string', default: '' },
-    limit: { type: 'string', default: '50' }
-  } as const
-  const { values } = parseArgs({ args, options })
-  const limit = Math.min(Number(values.limit) || 50, 1_000)
-  const { search, after } = values
-  const products = await listProducts(db.pool, { search, after, limit, active: !values.inactive })
-  printTable([
-    ['ID', 'SLUG', 'NAME', 'PRICE', 'STOCK', 'RESERVED'],
-    ...products.map(each => [
-      each.id,
-      each.slug,
-      each.name,
-      pricesText(each),
-      each.trackStock ? String(each.stock) : 'not counted',
-      String(each.reserved)
-    ])
-  ])
-  const last = products.at(-1)
-  if (products.length === limit && last !== undefined) print(`More: --after ${last.id}`)
+function list(): Command {
+  return command('list', 'Products with their prices and stock.', { examples: ['product list --search mug'] })
+    .option('--search <text>', 'in id, slug and name')
+    .option('--inactive', 'those that are sold no more', false)
+    .option('--after <id>', 'from the next one on', '')
+    .option('--limit <rows>', 'how many', rows, 50)
+    .action(async (options: Output & { search?: string; inactive: boolean; after: string; limit: number }) => {
+      const { search, after, limit } = options
+      await reading([], async ({ db }) => {
+        const found = await listProducts(db.pool, { search, after, limit, active: !options.inactive })
+        const listed = found.map(each => ({ ...asObject(each), reserved: each.reserved }))
+        answer(options, listed, () => viewProducts(found, limit))
+      })
+    })
 }
 
-function pricesText({ price, currency, prices }: StoredProduct): string {
-  return [[currency, price] as const, ...Object.entries(prices)]
-    .map(([code, amount]) => moneyText(amount, code))
-    .join(', ')
+function show(): Command {
+  return command('show', 'A product with every change of it.', { examples: ['product show stoneware-mug'] })
+    .argument('<product>', PRODUCT)
+    .action(async (given: string, options: Output) => {
+      await reading([], async ({ db }) => {
+        const found = await productOf(db, given)
+        const trail = await readProductTrail(db.pool, found.id)
+        answer(options, { ...asObject(found), reserved: found.reserved, trail }, () => viewProduct(found, trail))
+      })
+    })
 }
 
-async function show({ db }: Opened, [given]: string[]): Promise<void> {
-  const found = await productOf(db, given)
-  const { reserved } = found
-  printJson({ ...asObject(found), reserved, trail: await readProductTrail(db.pool, found.id) })
-}
-
-/** `set ID price=21.00 price_CHF=19.50 name="Mug"`: the columns of a file. */
-async function set(opened: Opened, args: string[]): Promise<void> {
-  const { values, positionals } = parseArgs({ args, options: { reason: { type: 'string' } }, allowPositionals: true })
-  const [given, ...pairs] = positionals
-  const found = await productOf(opened.db, given)
-  if (pairs.length === 0)
-    throw new UsageError('product set takes what to change: price=21.00 name="Mug" price_CHF=19.50')
-  const cells = new Map(pairs.map(cellOf))
-  await edit(opened, [found], cells, await why(values.reason))
+function set(): Command {
+  return command('set', 'Change a product, by the columns of a file.', {
+    examples: ['product set stoneware-mug price=21.00 price_CHF=19.50 name="Mug" active=true']
+  })
+    .argument('<product>', PRODUCT)
+    .argument('<columns...>', 'what to change: COLUMN=VALUE')
+    .option('--reason <text>', REASON)
+    .action(async (given: string, pairs: string[], options: Edit) => {
+      const cells = new Map(pairs.map(cellOf))
+      await withDatabase(async opened => await edit(opened, [await productOf(opened.db, given)], cells, options))
+    })
 }
 
 function cellOf(pair: string): [string, Cell] {
@@ -89,47 +77,55 @@ function cellOf(pair: string): [string, Cell] {
   return [read.field, { column, text }]
 }
 
-async function stock(opened: Opened, args: string[]): Promise<void> {
-  const options = { set: { type: 'string' }, add: { type: 'string' }, reason: { type: 'string' } } as const
-  const { values, positionals } = parseArgs({ args: withNegative(args), options, allowPositionals: true })
-  const found = await productOf(opened.db, positionals[0])
-  if ((values.set === undefined) === (values.add === undefined))
-    throw new UsageError('product stock takes --set NUMBER or --add NUMBER (which may be below zero).')
-  const cell: [string, Cell] =
-    values.set === undefined
-      ? [ADDED_STOCK, { column: '--add', text: values.add ?? '' }]
-      : ['stock', { column: '--set', text: values.set }]
-  await edit(opened, [found], new Map([cell]), await why(values.reason))
+function stock(): Command {
+  const what = 'What stands on the shelf, reserved or not; never below what open checkouts have reserved.'
+  return command('stock', what, { examples: ['product stock stoneware-mug --add 12', 'product stock mug --set 40'] })
+    .argument('<product>', PRODUCT)
+    .option('--set <number>', 'how many there are')
+    .option('--add <number>', 'how many more there are, or fewer: -2')
+    .option('--reason <text>', REASON)
+    .action(async (given: string, options: Edit & { set?: string; add?: string }) => {
+      const cells = stockCells(options)
+      await withDatabase(async opened => await edit(opened, [await productOf(opened.db, given)], cells, options))
+    })
 }
 
-/** parseArgs takes a value that begins with a dash only after "=". */
-function withNegative(args: string[]): string[] {
-  const at = args.indexOf('--add')
-  return at === -1 ? args : [...args.slice(0, at), `--add=${args[at + 1] ?? ''}`, ...args.slice(at + 2)]
+function stockCells({ set, add }: { set?: string; add?: string }): Map<string, Cell> {
+  if (set !== undefined && add === undefined) return new Map([['stock', { column: '--set', text: set }]])
+  if (add !== undefined && set === undefined) return new Map([[ADDED_STOCK, { column: '--add', text: add }]])
+  throw new UsageError('product stock takes --set NUMBER or --add NUMBER (which may be below zero).')
 }
 
-async function deactivate(opened: Opened, args: string[]): Promise<void> {
-  const { values, positionals } = parseArgs({ args, options: { reason: { type: 'string' } }, allowPositionals: true })
-  if (positionals.length === 0) throw new UsageError('product deactivate takes ids or slugs.')
-  const found: StoredProduct[] = []
-  for (const given of positionals) found.push(await productOf(opened.db, given))
-  await edit(opened, found, new Map([['active', { column: 'active', text: 'false' }]]), await why(values.reason))
+function deactivate(): Command {
+  return command('deactivate', 'Sell it no more; orders and open checkouts keep it.', {
+    examples: ['product deactivate stoneware-mug desk-lamp']
+  })
+    .argument('<products...>', 'their ids or slugs')
+    .option('--reason <text>', REASON)
+    .action(async (given: string[], options: Edit) => {
+      await withDatabase(async opened => {
+        const found: StoredProduct[] = []
+        for (const each of given) found.push(await productOf(opened.db, each))
+        await edit(opened, found, new Map([['active', { column: 'active', text: 'false' }]]), options)
+      })
+    })
 }
 
 async function edit(
-  opened: Opened,
+  opened: Pick<Services, 'config' | 'db' | 'now'>,
   products: StoredProduct[],
   cells: Map<string, Cell>,
-  reason: string | undefined
+  options: Edit
 ): Promise<void> {
-  const changes = await editProducts(opened, products, cells, { operator: operator(), reason })
-  for (const each of changes) print(describeChange(each))
-  if (changes.length < products.length)
-    print(products.length === 1 ? 'It is so already.' : 'The others are so already.')
+  const by = { operator: operator(), reason: await why(options.reason) }
+  answer(options, await editProducts(opened, products, cells, by), changes => {
+    for (const each of changes) print(describeChange(each))
+    if (changes.length < products.length)
+      print(products.length === 1 ? 'It is so already.' : 'The others are so already.')
+  })
 }
 
-async function productOf(db: Opened['db'], given: string | undefined): Promise<StoredProduct> {
-  const idOrSlug = required(given, 'The product’s id or slug')
+async function productOf(db: Services['db'], idOrSlug: string): Promise<StoredProduct> {
   const found = await findProduct(db.pool, idOrSlug)
   if (found === undefined) throw new Refused('product_not_found', `There is no product ${idOrSlug}.`)
   return found

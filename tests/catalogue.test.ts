@@ -156,7 +156,7 @@ describe('the command', () => {
     expect(csv.split('\r\n')[0]).toBe(
       '"id","slug","name","description","image","price","currency","price_CHF","stock","trackStock","backorderLimit","active"'
     )
-    expect(JSON.parse((await runOps(shop, 'product', 'show', MUG)).output)).toMatchObject({
+    expect(JSON.parse((await runOps(shop, 'product', 'show', MUG, '--json')).output)).toMatchObject({
       price: '21.00',
       reserved: 0,
       trail: [{ action: 'product_changed', before: { price: 1999 }, metadata: { operator: 'olga' } }]

@@ -290,6 +290,6 @@ it('ends a Session by the number of different cards as well, which ops fraud sho
   const opened = data(await buy(tester, [lineOf(await tester.product('stoneware-mug'), 1)]))
   for (const card of DECLINED.slice(0, 3)) await tester.pay(opened.url ?? '', card)
   await tester.checkoutBecomes(opened.checkoutId, 'EXPIRED')
-  const shown = await runOps(shop, 'fraud', 'show', '--user', 'tester')
+  const shown = await runOps(shop, 'fraud', 'show', '--user', 'tester', '--json')
   expect(shown.output).toContain('3 different declined cards of the customer in a day, more than 2')
 })

@@ -73,7 +73,7 @@ it('asks the bank after some declines, stops after many, and starts again when a
   expect(audit.error).toContain('5 declines of the customer in an hour, more than 4')
   expect((await checkout(await shop.customer('neighbour'), 'other')).status).toBe(200)
 
-  expect((await runOps(shop, 'fraud', 'show', '--user', 'tester')).output).toContain('"decision": "block"')
+  expect((await runOps(shop, 'fraud', 'show', '--user', 'tester', '--json')).output).toContain('"decision": "block"')
   expect((await runOps(shop, 'fraud', 'unblock', '--user', 'tester', '--note', 'a new card')).code).toBe(0)
   expect((await checkout(tester, 'four')).status).toBe(200)
   const metrics = await fetch(`http://127.0.0.1:${shop.stack.api.opsPort}/metrics`, {
@@ -106,7 +106,7 @@ it('counts the declines of an IPv6 network together, and an operator clears it b
   )
   expect((await buy('rotating-3', '2001:db8:7:7:ffff::3')).status).toBe(403)
   expect((await buy('neighbour', '2001:db8:7:8::1')).status).toBe(200)
-  const shown = await runOps(shop, 'fraud', 'show', '--ip', '2001:db8:7:7::9')
+  const shown = await runOps(shop, 'fraud', 'show', '--ip', '2001:db8:7:7::9', '--json')
   expect(shown.output).toContain('"declinesOfAddress": 4')
   expect((await runOps(shop, 'fraud', 'show', '--ip', 'home')).code).toBe(2)
   expect((await runOps(shop, 'fraud', 'unblock', '--ip', '2001:db8:7:7::/64', '--note', 'a school')).code).toBe(0)

@@ -8,7 +8,8 @@ export type TombstoneCheck =
   | { signed: false; certain: true }
   | { signed: false; certain: false; missing: string }
 
-type Keys = Pick<Config, 'audit' | 'auth'>
+/** What the keys are in. */
+export type Keys = Pick<Config, 'audit' | 'auth'>
 
 interface SigningKey {
   id: string

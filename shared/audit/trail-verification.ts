@@ -1,8 +1,7 @@
-import type { Config } from '../config/config.js'
 import { type Database, undeceivedRead } from '../database/database.js'
 import { MINUTE } from '../duration.js'
 import { checkEnds, checkRows, type RowCursor, readTombstones, type SignedChain } from '../statements/audit-trail.js'
-import { checkTombstone } from './tombstone.js'
+import { checkTombstone, type Keys } from './tombstone.js'
 
 /** How far a verification has come: JSON, so that it can be kept and resumed. */
 export interface VerificationState {
@@ -49,7 +48,7 @@ const SLICE_TIMEOUT_MS = MINUTE
 /** Verifies the whole trail slice by slice: the rows, then the registered ends of their chains, then the tombstones. */
 export async function* verifyTrail(
   db: Database,
-  config: Config,
+  config: Keys,
   { from = BEGINNING, most = SLICE }: VerificationOptions = {}
 ): AsyncGenerator<VerificationStep> {
   const phases = { rows: verifyRows, ends: verifyEnds, tombstones: verifyTombstones }
@@ -68,7 +67,7 @@ type Phase = (
   db: Parameters<typeof checkRows>[0],
   state: VerificationState,
   most: number,
-  config: Config
+  config: Keys
 ) => Promise<VerificationStep>
 
 const verifyRows: Phase = async (db, state, most) => {

@@ -12,7 +12,7 @@ import { readPayment } from './groups/payment.js'
 import { readQueue } from './groups/queue.js'
 import { readShipping } from './groups/shipping.js'
 import { readStripe } from './groups/stripe.js'
-import { allSettings, groups } from './groups.js'
+import { allSettings, groups, settingsOf } from './groups.js'
 import { readSecretFiles } from './secret-files.js'
 
 export { ConfigError } from './config-error.js'
@@ -44,13 +44,29 @@ export interface Readable {
 /** For whoever looks at what is wrong: nothing may be started on it. */
 export function readSettings(env: NodeJS.ProcessEnv): Readable {
   const { problems, present } = look(env)
-  const wrong = new Set(problems.map(problem => problem.slice(0, problem.indexOf(':')).replace(/_FILE$/, '')))
+  const wrong = new Set(problems.map(variableIn))
   const parsed = allSettings.map(({ variable, schema }) => {
     const text = wrong.has(variable) ? undefined : present[variable]
     return [variable, schema.safeParse(text).data] as const
   })
   const secrets = allSettings.flatMap(({ variable, secret }) => (secret ? (present[variable] ?? []) : []))
   return { problems, wrong, secrets, config: configOf(Object.fromEntries(parsed)) }
+}
+
+/** The groups whose settings Config has under their own name. */
+export type GroupName = keyof Config & keyof typeof groups
+
+/** The settings of these groups, for whoever needs no others. Throws a ConfigError about them alone. */
+export function loadPart<Name extends GroupName>(env: NodeJS.ProcessEnv, names: readonly Name[]): Pick<Config, Name> {
+  const needed = names.flatMap(name => settingsOf(groups[name])).map(({ variable }) => variable)
+  const { problems, config } = readSettings(env)
+  const own = problems.filter(problem => needed.includes(variableIn(problem)))
+  if (own.length > 0) throw new ConfigError(own)
+  return config
+}
+
+function variableIn(problem: string): string {
+  return problem.slice(0, problem.indexOf(':')).replace(/_FILE$/, '')
 }
 
 function look(env: NodeJS.ProcessEnv) {

@@ -126,9 +126,17 @@ export async function furtherCurrencies(db: Queryable): Promise<string[]> {
   return rows.map(row => row.currency)
 }
 
+export interface ProductTrailRow {
+  createdAt: Date
+  action: string
+  before: object | null
+  after: object | null
+  metadata: { operator?: string } | null
+}
+
 /** Every change of a product, the newest last. */
-export async function readProductTrail(db: Queryable, id: string): Promise<object[]> {
-  const { rows } = await db.query<object>(
+export async function readProductTrail(db: Queryable, id: string): Promise<ProductTrailRow[]> {
+  const { rows } = await db.query<ProductTrailRow>(
     `SELECT "createdAt", "action", "before"::jsonb, "after"::jsonb, "metadata" FROM "PaymentAuditLog" WHERE "chain" = $1 ORDER BY "sequence"`,
     [`product:${id}`]
   )
