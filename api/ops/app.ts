@@ -1,6 +1,5 @@
 import express, { type Express, type RequestHandler, type Response } from 'express'
 import helmet from 'helmet'
-import { z } from 'zod'
 import { resolveAlert } from '../../shared/audit/alerts.js'
 import { writeAudit } from '../../shared/audit/audit.js'
 import { transaction } from '../../shared/database/database.js'
@@ -16,10 +15,9 @@ import { notFound, renderProblems } from '../problem.js'
 import { requestContext, requestId } from '../request-context.js'
 import { BOARD_PATH, boardRouter } from './board.js'
 import { productRoutes } from './products.js'
+import { withNote } from './with-note.js'
 
 const MAX_ROWS = 200
-
-const withNote = z.strictObject({ note: z.string().min(3, 'Say why, in at least 3 characters').max(1_000) })
 
 /** Bull Board, metrics and a small API for operators, on a listener of their own: nothing here is for customers. */
 export function createOpsApp(services: Services): Express {
