@@ -43,7 +43,8 @@ export async function checkout(
   if (status !== 'RECEIVED' && status !== 'VERIFIED') return { ok: true, checkout: data.data }
   for await (const state of watch(tillworks, checkoutId, { signal })) {
     if (state.status === 'RECEIVED' || state.status === 'VERIFIED') continue
-    if (state.status !== 'REJECTED' && state.status !== 'FAILED') return { ok: true, checkout: state }
+    if (state.status === 'OPEN' || state.status === 'PROCESSING' || state.status === 'PAID')
+      return { ok: true, checkout: state }
     const { error: title = 'Checkout ended', detail, details } = state
     return {
       ok: false,

@@ -5,7 +5,7 @@ export async function POST(request: Request): Promise<Response> {
   const { items } = await request.json()
   const headers = {
     Cookie: request.headers.get('cookie') ?? '',
-    Origin: new URL(request.url).origin
+    Origin: request.headers.get('origin') ?? ''
   }
   const tillworks = createTillworks({ baseUrl: process.env.TILLWORKS_URL ?? '', headers })
   const idempotencyKey = request.headers.get('idempotency-key') ?? undefined
