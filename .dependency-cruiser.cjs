@@ -28,6 +28,19 @@ module.exports = {
       to: { path: '^(api|workers|shared|ops|demo|local|prisma|tests)/' }
     },
     {
+      name: 'client-imports-nothing-of-ours',
+      comment: 'A shop installs it alone: all it knows of the server are the types made of docs/openapi.json.',
+      severity: 'error',
+      from: { path: '^client/' },
+      to: { path: '^(api|workers|ops|shared|simulator|demo|local|prisma|tests|docs)/' }
+    },
+    {
+      name: 'only-tests-import-client',
+      severity: 'error',
+      from: { path: '^(api|workers|ops|shared|simulator|local|prisma|docs)/' },
+      to: { path: '^client/' }
+    },
+    {
       name: 'rules-know-only-rules',
       comment: 'What is decided follows from its arguments: no settings, no database, no clock.',
       severity: 'error',

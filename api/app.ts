@@ -13,6 +13,7 @@ import { healthRoutes } from './routes/health.js'
 import { orderListRoute } from './routes/order-list.js'
 import { orderRoutes } from './routes/orders.js'
 import { productsRoute } from './routes/products.js'
+import { REFERENCE_PATHS, referenceRoutes } from './routes/reference.js'
 import { webhookRoute } from './routes/webhook.js'
 
 /** The methods of each path, for the 405 of all others. */
@@ -50,6 +51,10 @@ export function createApp(ingress: Ingress, pages?: express.Router): Express {
   app.use(guestRoutes(ingress))
   app.use(healthRoutes(ingress))
   for (const [path, methods] of Object.entries(METHODS)) app.all(path, onlyMethods(...methods))
+  if (ingress.config.apiReference) {
+    app.use(referenceRoutes())
+    app.all(REFERENCE_PATHS, onlyMethods('GET'))
+  }
   if (pages !== undefined) app.use(pages)
   app.use(notFound)
   app.use(renderProblems(ingress.log))

@@ -25,6 +25,11 @@ export function optionsSchema(text: () => z.ZodType<string, string>) {
         'Option named twice'
       )
       .transform(options => (Object.keys(options).length === 0 ? undefined : options))
+      .meta({
+        type: 'object',
+        maxProperties: MOST,
+        additionalProperties: { type: 'string', minLength: 1, maxLength: 100 }
+      })
       .optional()
   )
 }

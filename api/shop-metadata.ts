@@ -7,21 +7,29 @@ const KEY = /^[A-Za-z0-9_.:-]{1,40}$/
 const MOST_CHARACTERS = 500
 
 /** What a shop keeps with an order or a checkout: texts by name, with a sentence for each that cannot be kept. */
-export const shopMetadata = z.unknown().transform((given, context): ShopMetadata => {
-  const refuse = (message: string, path: string[] = []) =>
-    context.issues.push({ code: 'custom', input: given, path, message })
-  if (typeof given !== 'object' || given === null || Array.isArray(given)) {
-    refuse('Metadata must be an object of texts')
-    return z.NEVER
-  }
-  const entries = Object.entries(given)
-  if (entries.length > MOST_KEYS) refuse(`Metadata can have at most ${MOST_KEYS} keys`)
-  for (const [key, value] of entries.slice(0, MOST_KEYS)) {
-    const problem = problemOf(key, value)
-    if (problem !== undefined) refuse(problem, [key])
-  }
-  return Object.fromEntries(entries)
-})
+export const shopMetadata = z
+  .unknown()
+  .transform((given, context): ShopMetadata => {
+    const refuse = (message: string, path: string[] = []) =>
+      context.issues.push({ code: 'custom', input: given, path, message })
+    if (typeof given !== 'object' || given === null || Array.isArray(given)) {
+      refuse('Metadata must be an object of texts')
+      return z.NEVER
+    }
+    const entries = Object.entries(given)
+    if (entries.length > MOST_KEYS) refuse(`Metadata can have at most ${MOST_KEYS} keys`)
+    for (const [key, value] of entries.slice(0, MOST_KEYS)) {
+      const problem = problemOf(key, value)
+      if (problem !== undefined) refuse(problem, [key])
+    }
+    return Object.fromEntries(entries)
+  })
+  .meta({
+    type: 'object',
+    maxProperties: MOST_KEYS,
+    propertyNames: { pattern: KEY.source },
+    additionalProperties: { type: 'string', maxLength: MOST_CHARACTERS }
+  })
 
 function problemOf(key: string, value: unknown): string | undefined {
   // What JavaScript would take for something else than a name.

@@ -28,7 +28,7 @@ const lock: { packages: Record<string, LockedPackage> } = JSON.parse(
 )
 const found = new Map<string, string>()
 for (const [path, { dev, devOptional, license, version }] of Object.entries(lock.packages)) {
-  if (path === '' || dev || devOptional || version === undefined) continue
+  if (!path.includes('node_modules/') || dev || devOptional || version === undefined) continue
   found.set(path.replace(/^.*node_modules\//, ''), license ?? installedLicence(path))
 }
 const lines = [...found].sort(([a], [b]) => (a < b ? -1 : 1))

@@ -5,12 +5,19 @@ import { createOpsApp } from '../api/ops/app.js'
 import { BOARD_PATH, boardRouter } from '../api/ops/board.js'
 import { address, data, lineOf, type Shopper } from '../local/shopper.js'
 import { signSessionToken } from '../shared/identity/session-token.js'
+import { routesOf } from './support/routes.js'
 import { openShop, type Shop } from './support/shop.js'
 
 /** Who may use a route. A route that is not here fails the walk: decide, then add it. */
 const ACCESS: Record<string, 'everybody' | 'newcomer' | 'customer' | 'owner' | 'own' | 'signature'> = {
   'GET /healthz': 'everybody',
   'GET /readyz': 'everybody',
+  'GET /openapi.json': 'everybody',
+  'GET /docs': 'everybody',
+  'GET /docs/start.js': 'everybody',
+  'GET /docs/swagger-ui.css': 'everybody',
+  'GET /docs/swagger-ui-bundle.js': 'everybody',
+  'GET /docs/favicon-32x32.png': 'everybody',
   'GET /api/products': 'everybody',
   'POST /api/stripe/webhook': 'signature',
   'POST /api/stripe/checkout': 'customer',
@@ -27,31 +34,6 @@ const ACCESS: Record<string, 'everybody' | 'newcomer' | 'customer' | 'owner' | '
 const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'HEAD']
 
 const isOwn = (path: string) => path.startsWith('/ops/') || path === '/' || path === '/metrics'
-
-interface Route {
-  path: string
-  methods: string[]
-}
-
-interface Layer {
-  route?: { path: string; methods: Record<string, boolean> }
-  handle?: { stack?: Layer[] }
-}
-
-/** Every route that an Express app has, by the app's own table. The catch-alls for a 405 have all methods. */
-function routesOf(app: Express): Route[] {
-  const walk = (layers: Layer[]): Route[] =>
-    layers.flatMap(layer => {
-      if (layer.route !== undefined) {
-        const methods = Object.keys(layer.route.methods).filter(method => method !== '_all')
-        return [{ path: layer.route.path, methods: methods.map(method => method.toUpperCase()) }]
-      }
-      return walk(layer.handle?.stack ?? [])
-    })
-  const found = walk((app.router as unknown as { stack: Layer[] }).stack)
-  const isCatchAll = (route: Route) => route.methods.length === 0 || route.methods.length > 10
-  return found.filter(route => !isCatchAll(route))
-}
 
 let shop: Shop
 let ada: Shopper

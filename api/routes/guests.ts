@@ -16,7 +16,7 @@ import type { Ingress } from '../ingress.js'
 import { jsonBytes, readJson } from '../json-body.js'
 import { clientOf, origin, requestId } from '../request-context.js'
 
-const claimSchema = z.strictObject({ token: z.string().min(1).max(4_096).optional() })
+export const claimSchema = z.strictObject({ token: z.string().min(1).max(4_096).optional() })
 
 /**
  * POST /api/guest begins a guest session, or prolongs the one that the request has; POST /api/guest/claim moves what a guest

@@ -7,7 +7,7 @@ import { resendNotification } from '../../../shared/orders/resend-notification.j
 import { Refused } from '../../../shared/refused.js'
 import { type AnyAct, act, why } from './act.js'
 
-const withNote = z.strictObject({ note: why })
+export const withNote = z.strictObject({ note: why })
 
 /** What is done to one event, checkout, notification or alert. */
 export const rowActs: AnyAct[] = [

@@ -1,5 +1,5 @@
 import { type Group, optional, setting, type ValuesOf } from '../setting.js'
-import { integer, isNetwork, list, web } from '../value-types.js'
+import { flag, integer, isNetwork, list, web } from '../value-types.js'
 
 const proxies = list(
   'the addresses or networks of your proxies, such as 10.0.0.0/8, or loopback; whoever is trusted can claim any address',
@@ -31,13 +31,25 @@ export const ingress = {
     perUser: setting('RATE_LIMIT_PER_USER', requests, {
       default: '120',
       doc: 'requests of a customer in a minute, over all processes; 0 for no limit'
+    }),
+    apiReference: setting('API_REFERENCE', flag, {
+      default: 'true',
+      doc: 'whether `/openapi.json` and `/docs` show the reference of the API; it says nothing of this shop'
     })
   }
 } satisfies Group
 
-export function readIngress({ allowedOrigins, siteUrl, trustProxy, perIp, perUser }: ValuesOf<typeof ingress>) {
+export function readIngress({
+  allowedOrigins,
+  siteUrl,
+  trustProxy,
+  perIp,
+  perUser,
+  apiReference
+}: ValuesOf<typeof ingress>) {
   return {
     trustProxy,
+    apiReference,
     /** Requests in a minute; 0 for no limit. */
     rateLimits: { perIp, perUser },
     allowedOrigins: [...allowedOrigins, ...(siteUrl === undefined ? [] : [new URL(siteUrl).origin])]
