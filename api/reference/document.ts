@@ -1,4 +1,5 @@
 import { type ProblemCode, problems } from '../../shared/errors.js'
+import { type RefusalCode, refusals } from '../../shared/refused.js'
 import { catalogueOperations } from './catalogue-operations.js'
 import { checkoutOperations } from './checkout-operations.js'
 import { namedSchemas, reference } from './components.js'
@@ -8,7 +9,7 @@ import { notifications } from './notifications.js'
 import type { Access, Answer, Body, HeaderName, Operation, Operations, Parameter } from './operation.js'
 import { operatorOperations } from './operator-operations.js'
 import { orderOperations } from './order-operations.js'
-import { problemSchemas } from './problem-schemas.js'
+import { problemSchemas, refusedProblem } from './problem-schemas.js'
 import { productOperations } from './product-operations.js'
 import { referenceOperations } from './reference-operations.js'
 import { webhookOperations } from './webhook-operations.js'
@@ -153,7 +154,7 @@ function operationObject(operation: Operation): object {
     responses: {
       ...Object.fromEntries(Object.entries(answers).map(([status, answer]) => [status, answerObject(access, answer)])),
       ...signInRefusals(access, operation),
-      ...problemObjects(problemsOf(operation))
+      ...problemObjects(problemsOf(operation), operation.refusals)
     }
   }
 }
@@ -196,16 +197,23 @@ function signInRefusals(access: Access, { id }: Operation): object {
   }
 }
 
-function problemObjects(codes: ProblemCode[]): object {
-  const statuses = [...new Set(codes.map(code => problems[code].status))]
+function problemObjects(codes: ProblemCode[], refused: RefusalCode[] = []): object {
+  const statuses = [...new Set([...codes.map(code => problems[code].status), ...refused.map(code => refusals[code])])]
   return Object.fromEntries(
     statuses.map(status => {
       const alike = codes.filter(code => problems[code].status === status)
-      const schemas = alike.map(code => reference(problemSchemas[code]))
+      const ours = refused.filter(code => refusals[code] === status)
+      const schemas = [
+        ...alike.map(code => reference(problemSchemas[code])),
+        ...(ours.length === 0 ? [] : [reference(refusedProblem)])
+      ]
       return [
         status,
         {
-          description: alike.map(code => `\`${code}\`: ${problems[code].error}`).join('; '),
+          description: [
+            ...alike.map(code => `\`${code}\`: ${problems[code].error}`),
+            ...ours.map(code => `\`${code}\`: Refused`)
+          ].join('; '),
           headers: headersOf(PROBLEM_HEADERS[status] ?? []),
           content: { 'application/problem+json': { schema: schemas.length === 1 ? schemas[0] : { oneOf: schemas } } }
         }

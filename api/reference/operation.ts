@@ -1,5 +1,6 @@
 import type { z } from 'zod'
 import type { ProblemCode } from '../../shared/errors.js'
+import type { RefusalCode } from '../../shared/refused.js'
 
 /** Who may call it, and so what it can be refused for. `open`: everybody, uncounted, and no store is needed. */
 export type Access = 'open' | 'everybody' | 'customer' | 'guest' | 'signature' | 'operator' | 'catalogue'
@@ -43,6 +44,8 @@ export interface Operation {
   answers: Record<number, Answer>
   /** Besides those of its access and of its body. */
   problems?: ProblemCode[]
+  /** Why an operator's act is refused: each a problem document of one form, told apart by its `type`. */
+  refusals?: RefusalCode[]
 }
 
 /** By method and path, as Express names them: `GET /api/orders/:id`. */

@@ -112,7 +112,7 @@ export const operatorOperations: Operations = {
         body: { schema: resolved, example: { success: true, data: { id: alertId, resolvedBy: 'ops' } } }
       }
     },
-    problems: ['not_found']
+    refusals: ['alert_not_found']
   },
   'GET /ops/api/events/dead': {
     id: 'listDeadEvents',
@@ -141,6 +141,6 @@ export const operatorOperations: Operations = {
         body: { schema: replayed, example: { success: true, data: { id: 'evt_1', status: 'RECEIVED' } } }
       }
     },
-    problems: ['not_found']
+    refusals: ['event_not_found']
   }
 }

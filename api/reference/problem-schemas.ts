@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { type ProblemCode, type ProblemExtras, problemBody, problems } from '../../shared/errors.js'
+import { refusals } from '../../shared/refused.js'
 import { named } from './components.js'
 import { examples } from './values.js'
 
@@ -58,6 +59,20 @@ function schemaOf(code: ProblemCode): z.ZodType {
     })
     .meta({ examples: [problemBody(code, EXAMPLES[code] ?? {}, examples.requestId)] })
 }
+
+/** An operator's act that cannot be done: docs/api.md#operations */
+export const refusedProblem = named(
+  'RefusedProblem',
+  z.object({
+    type: z.enum(Object.keys(refusals).map(code => `urn:tillworks:problem:${code}`)),
+    title: z.literal('Refused'),
+    status: z.int(),
+    detail: z.string(),
+    success: z.literal(false),
+    error: z.literal('Refused'),
+    requestId: z.string()
+  })
+)
 
 /** CartRefusedProblem, for `cart_refused`. */
 function nameOf(code: ProblemCode): string {

@@ -1429,6 +1429,19 @@ export interface components {
             /** @constant */
             duplicate?: true;
         };
+        RefusedProblem: {
+            /** @enum {string} */
+            type: "urn:tillworks:problem:unclear_input" | "urn:tillworks:problem:invalid_input" | "urn:tillworks:problem:unreadable_file" | "urn:tillworks:problem:order_not_found" | "urn:tillworks:problem:checkout_not_found" | "urn:tillworks:problem:event_not_found" | "urn:tillworks:problem:notification_not_found" | "urn:tillworks:problem:alert_not_found" | "urn:tillworks:problem:product_not_found" | "urn:tillworks:problem:entry_not_found" | "urn:tillworks:problem:changed_meanwhile" | "urn:tillworks:problem:customer_was_faster" | "urn:tillworks:problem:nothing_in_review" | "urn:tillworks:problem:payment_in_review" | "urn:tillworks:problem:another_payment_counts" | "urn:tillworks:problem:payment_disputed" | "urn:tillworks:problem:payment_known_at_stripe" | "urn:tillworks:problem:not_paid" | "urn:tillworks:problem:not_capturable" | "urn:tillworks:problem:not_cancellable" | "urn:tillworks:problem:not_expirable" | "urn:tillworks:problem:event_not_dead" | "urn:tillworks:problem:notification_waiting" | "urn:tillworks:problem:nothing_captured" | "urn:tillworks:problem:nothing_left" | "urn:tillworks:problem:more_than_left" | "urn:tillworks:problem:goods_gone" | "urn:tillworks:problem:session_unknown_at_stripe" | "urn:tillworks:problem:session_known_at_stripe" | "urn:tillworks:problem:session_not_created_yet" | "urn:tillworks:problem:entry_exists" | "urn:tillworks:problem:entry_of_another_order" | "urn:tillworks:problem:entry_is_a_correction" | "urn:tillworks:problem:key_reused" | "urn:tillworks:problem:catalogue_refused";
+            /** @constant */
+            title: "Refused";
+            status: number;
+            detail: string;
+            /** @constant */
+            success: false;
+            /** @constant */
+            error: "Refused";
+            requestId: string;
+        };
         ReplayedAnswer: {
             /** @constant */
             success: true;
@@ -3642,14 +3655,14 @@ export interface operations {
                     "text/plain": string;
                 };
             };
-            /** @description `not_found`: Not found */
+            /** @description `alert_not_found`: Refused */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["NotFoundProblem"];
+                    "application/problem+json": components["schemas"]["RefusedProblem"];
                 };
             };
             /** @description `too_large`: Request body too large */
@@ -3876,14 +3889,14 @@ export interface operations {
                     "text/plain": string;
                 };
             };
-            /** @description `not_found`: Not found */
+            /** @description `event_not_found`: Refused */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["NotFoundProblem"];
+                    "application/problem+json": components["schemas"]["RefusedProblem"];
                 };
             };
             /** @description `too_large`: Request body too large */
