@@ -1,5 +1,6 @@
 import type { Story } from '../shared/orders/story.js'
 import type { Moment } from '../shared/orders/timeline.js'
+import { lineName, linesOf } from '../shared/rules/order-item.js'
 import { amountText } from './amount.js'
 import { localTime } from './local-time.js'
 import { print } from './print.js'
@@ -19,12 +20,14 @@ export function viewStory(story: Story): void {
     'Lines',
     ['QUANTITY', 'PRODUCT', 'PRICE', 'AMOUNT'],
     [
-      ...story.items.map(item => [
-        String(item.quantity),
-        item.description === null ? item.name : `${item.name}: ${item.description}`,
-        money(item.unitPrice),
-        money(item.unitPrice * BigInt(item.quantity))
-      ]),
+      ...story.items
+        .flatMap(linesOf)
+        .map(line => [
+          String(line.quantity),
+          line.description === null ? lineName(line) : `${lineName(line)}: ${line.description}`,
+          money(line.unitPrice),
+          money(line.unitPrice * BigInt(line.quantity))
+        ]),
       ...sums(story).map(([name, amount]) => ['', name, '', money(amount)])
     ]
   )

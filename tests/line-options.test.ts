@@ -9,6 +9,7 @@ import { type LineOptions, optionsKey } from '../shared/rules/line-options.js'
 import { itemsOf, linesOf } from '../shared/rules/order-item.js'
 import { saleTermsIn } from '../shared/rules/sale-terms.js'
 import { prunings } from '../shared/statements/personal-data.js'
+import { runOps } from './support/ops.js'
 import { openShop, type Shop } from './support/shop.js'
 
 let shop: Shop
@@ -66,6 +67,9 @@ it('are shown at Stripe, kept on the order, told to the shop and taken from one 
   const told = await prisma.notification.findFirstOrThrow({ where: { orderId: order.id, type: 'order.paid' } })
   expect((told.data as { items: object[] }).items).toMatchObject(kept)
   expect((await prisma.product.findUniqueOrThrow({ where: { id: ring.productId } })).stock).toBe(0)
+  const { output } = await runOps(shop, 'order', 'show', order.id)
+  expect(output.match(/\d +\S+.* \((?:Engraving|Size): .*?\)/g)).toHaveLength(2)
+  expect(output).toContain('(Engraving: Ada, Size: M)')
 })
 
 it('are forgotten with whoever chose them', async () => {

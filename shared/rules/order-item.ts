@@ -1,4 +1,4 @@
-import type { LineOptions } from './line-options.js'
+import { type LineOptions, optionsText } from './line-options.js'
 import type { OrderLine } from './order-line.js'
 
 /** The lines of one product, as an order keeps them: one item, since its stock is one. */
@@ -38,4 +38,9 @@ export function linesOf<T extends { quantity: number; options: unknown }>({
 
 function isChosen({ options }: ItemPart): boolean {
   return Object.keys(options).length > 0
+}
+
+/** What a line is called where people read it: with what the customer chose. */
+export function lineName({ name, options }: { name: string; options?: LineOptions }): string {
+  return options === undefined ? name : `${name} (${optionsText(options)})`
 }

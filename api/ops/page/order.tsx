@@ -1,5 +1,6 @@
 import type { ComponentChildren } from 'preact'
 import type { Story } from '../../../shared/orders/story.js'
+import { lineName, linesOf } from '../../../shared/rules/order-item.js'
 import { amountText } from './amount.js'
 import { type Frame, Layout } from './layout.js'
 import { Status } from './status.js'
@@ -40,7 +41,9 @@ export function OrderPage({ frame, story }: { frame: Frame; story: Story }) {
         caption="Lines"
         numeric={[1, 2]}
         heads={['Product', 'Quantity', 'Price']}
-        rows={story.items.map(item => [item.name, item.quantity, amountText(item.unitPrice, currency)])}
+        rows={story.items
+          .flatMap(linesOf)
+          .map(line => [lineName(line), line.quantity, amountText(line.unitPrice, currency)])}
       />
       <Table
         caption="Payments"
