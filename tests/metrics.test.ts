@@ -197,6 +197,19 @@ it('counts what was committed, and nothing that was rolled back', async () => {
   )
 })
 
+it('leaves what is committed as it is when it cannot be counted', async () => {
+  const { pool } = shop.stack.services.db
+  let counted = 0
+  const result = await transaction(pool, async client => {
+    onCommit(client, () => {
+      throw new Error('no such label')
+    })
+    onCommit(client, () => counted++)
+    return 'committed'
+  })
+  expect([result, counted]).toEqual(['committed', 1])
+})
+
 describe('the labels', () => {
   it('of operations at Stripe have no id, whatever it is', () => {
     const id = fc.stringMatching(/^[a-z]{2,4}_[A-Za-z0-9]{1,24}$/)

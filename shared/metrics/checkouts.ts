@@ -65,9 +65,11 @@ export function countCartErrors(kinds: CartErrorKind[]): void {
   for (const kind of kinds) lineErrors.inc({ kind })
 }
 
-/** Both in seconds, as Stripe tells them. */
-export function countSessionPaid(created: number, paid: number): void {
-  paymentDelays.observe(Math.max(0, paid - created))
+/** Both in seconds, as Stripe tells them; one that an event does not tell is not counted. */
+export function countSessionPaid(created: unknown, paid: unknown): void {
+  if (Number.isFinite(created) && Number.isFinite(paid)) {
+    paymentDelays.observe(Math.max(0, Number(paid) - Number(created)))
+  }
 }
 
 /** The numbers in a reason are left out: they are without number. */
