@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { eventually } from '../local/eventually.js'
 import { freePort } from '../local/free-port.js'
 import { data, type Line, lineOf } from '../local/shopper.js'
@@ -189,6 +190,32 @@ describe('what many checkouts meet for one reason', () => {
     expect([await raise(), await raise()]).toEqual([true, false])
     expect([await alertsOf(shop, 'stripe_away'), lines, await trailOf('stripe_away')].map(each => each.length)).toEqual(
       [1, 1, 1]
+    )
+  })
+})
+
+it('raises an alert, and writes the trail, whatever is in their texts', async () => {
+  await withShop(openShop('postgres'), async shop => {
+    const { db, log } = shop.stack.services
+    const anyText = fc.string({ unit: 'binary', maxLength: 300 })
+    const odd = fc.oneof(
+      anyText,
+      anyText.map(text => `${text}\0`),
+      anyText.map(text => `${text}\ud83d`)
+    )
+    await fc.assert(
+      fc.asyncProperty(odd, odd, async (subject, reason) => {
+        await resolveAll(shop)
+        expect(await alertUnlessOpen(db.pool, log, 'installation_name_lost', { subject, reason })).toBe(true)
+        expect(await alertUnlessOpen(db.pool, log, 'installation_name_lost', { subject, reason })).toBe(false)
+      }),
+      {
+        numRuns: 40,
+        examples: [
+          ['a\0b', 'c\ud83dd'],
+          ['', `${'x'.repeat(254)}😀`]
+        ]
+      }
     )
   })
 })

@@ -1,4 +1,5 @@
 import type { Queryable } from '../database/database.js'
+import { storableJson, storableText } from '../database/storable.js'
 import { maskText } from '../identity/masking.js'
 import { newId } from '../ids.js'
 import type { Logger } from '../logger.js'
@@ -96,7 +97,7 @@ export async function alert(db: Queryable, log: Logger, name: AlertName, context
 }
 
 function onceKeyOf({ userId, orderId, subject }: AlertContext): string {
-  return subject === undefined ? `${userId ?? ''}|${orderId ?? ''}|` : `||${subject}`
+  return storableText(subject === undefined ? `${userId ?? ''}|${orderId ?? ''}|` : `||${subject}`)
 }
 
 /** False when one with this name and key is open: then only the trail has it, and that only when each is audited. */
@@ -110,7 +111,7 @@ async function raise(
   const { from: _private, ...open } = context
   const known = { ...open, reason: maskText(open.reason) }
   const audit = auditParameter(auditOf(name, context))
-  if (!(await raiseAlert(db, { id: newId(), name, context: JSON.stringify(known), audit, ...once }))) return false
+  if (!(await raiseAlert(db, { id: newId(), name, context: storableJson(known), audit, ...once }))) return false
   log.error({ alert: name, ...known }, alerts[name])
   return true
 }

@@ -1,4 +1,5 @@
 import type { Queryable } from '../database/database.js'
+import { storableJson } from '../database/storable.js'
 import { maskText, maskValue } from '../identity/masking.js'
 import { insertAuditRows } from '../statements/audit-rows.js'
 
@@ -24,7 +25,7 @@ export interface AuditEntry {
 
 /** Nobody can change what is in the trail: what tells who somebody is, beyond the user's id, does not come into it. */
 export function auditParameter(...entries: AuditEntry[]): string {
-  return JSON.stringify(
+  return storableJson(
     entries.map(entry => ({
       ...entry,
       error: entry.error && maskText(entry.error).slice(0, 255),
