@@ -11,7 +11,7 @@ import { killWorkers } from './support/worker-process.js'
 /** It repeats the choices, not their moments. */
 const CHAOS_SEED = Number(process.env.CHAOS_SEED ?? Math.floor(Math.random() * 2 ** 31))
 /** Fewer for a person who waits. */
-const CHAOS_SECONDS = Number(process.env.CHAOS_SECONDS ?? (process.env.CI === 'true' ? 15 : 8))
+const CHAOS_SECONDS = Number(process.env.CHAOS_SECONDS ?? (process.env.CI === 'true' ? 15 : 6))
 const CUSTOMERS = 8
 /** The jobs of a killed worker are taken over after half a minute. */
 const PATIENCE = 180 * SECOND

@@ -12,7 +12,7 @@ const SEED = Number(process.env.FIELD_SEED ?? Math.floor(Math.random() * 2 ** 31
 /** How many odd values each field of each body gets, besides being left out. */
 const VALUES = Number(process.env.FIELD_VALUES ?? 1)
 /** Fewer fields for a person who waits. */
-const EVERY = process.env.CI === 'true' ? 1 : 6
+const EVERY = process.env.CI === 'true' ? 1 : 12
 const PLAYED = [
   'declines, then pays',
   'bank debit that pays',

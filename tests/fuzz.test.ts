@@ -10,7 +10,7 @@ import { openShop, type Shop, WEBHOOK_SECRET, withShop } from './support/shop.js
 
 const SEED = Number(process.env.FUZZ_SEED ?? Math.floor(Math.random() * 2 ** 31))
 /** Fewer for a person who waits. */
-const REQUESTS = Number(process.env.FUZZ_REQUESTS ?? (process.env.CI === 'true' ? 20_000 : 5_000))
+const REQUESTS = Number(process.env.FUZZ_REQUESTS ?? (process.env.CI === 'true' ? 20_000 : 2_500))
 const AT_ONCE = 24
 /** Nothing that waits for nothing takes longer; a checkout may wait for its workers. */
 const PATIENCE_MS = 1_000

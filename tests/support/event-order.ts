@@ -13,7 +13,7 @@ import { bothRecords } from './stripe-record.js'
 
 const SEED = Number(process.env.ARRIVAL_SEED ?? Math.floor(Math.random() * 2 ** 31))
 /** Fewer for a person who waits. Up to so many events every permutation is tried, and of more so many random ones. */
-const [ALL_UP_TO, RANDOM_SEQUENCES] = process.env.CI === 'true' ? [6, 500] : [4, 40]
+const [ALL_UP_TO, RANDOM_SEQUENCES] = process.env.CI === 'true' ? [6, 500] : [3, 12]
 
 /** One way in which the events of a scenario can arrive. */
 interface Arrival {
