@@ -100,16 +100,19 @@ export async function lockPaid(context: EventContext, object: AboutPayment): Pro
   const intentId = idOf(object.payment_intent, 'payment_intent') ?? intentOfCharge(object.charge)
   const { client, row } = context
   if (ownerOf(object.metadata, row.installation).whose === 'another') return undefined
-  const payment = await findKnown(client, intentId, chargeId)
-  if (payment !== undefined) {
-    const checkout = await ofPayment(context, payment, lockCheckout)
-    return { checkout, paymentIntentId: payment.paymentIntentId }
+  const known = async () => {
+    const payment = await findKnown(client, intentId, chargeId)
+    if (payment === undefined) return undefined
+    return { checkout: await ofPayment(context, payment, lockCheckout), paymentIntentId: payment.paymentIntentId }
   }
+  const before = await known()
+  if (before !== undefined) return before
   // A payment of ours has a PaymentIntent; releases of the API before 2020 leave it out.
   const reference = intentId ?? (object.payment_intent === undefined ? chargeId : null)
   if (reference === null) return undefined
   const paid = expandedOf(object) ?? (await lookUpPaid(context, object, reference))
-  if (paid === undefined) return undefined
+  // Another event may have told of it after the first look, so that no checkout could be paid unheard of any more.
+  if (paid === undefined) return await known()
   const paymentIntentId = paid.object === 'payment_intent' ? paid.id : idOf(paid.payment_intent, 'payment_intent')
   if (paymentIntentId === null) {
     context.services.neighbours.add(reference)
