@@ -1,5 +1,6 @@
 import type { Request, Response } from 'express'
 import { z } from 'zod'
+import { isStorable } from '../shared/database/storable.js'
 import { once } from './query.js'
 
 export const MAX_PAGE = 100
@@ -41,7 +42,7 @@ function cursorOf(position: Position): string {
 function readCursor(cursor: string): Position | undefined {
   try {
     const read = position.parse(JSON.parse(Buffer.from(cursor, 'base64url').toString()))
-    const isSound = read.every(value => value.isWellFormed() && !value.includes('\0')) && cursorOf(read) === cursor
+    const isSound = read.every(isStorable) && cursorOf(read) === cursor
     return isSound ? read : undefined
   } catch {
     return undefined

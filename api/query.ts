@@ -1,11 +1,11 @@
 import type { Request } from 'express'
 import { z } from 'zod'
+import { isStorable } from '../shared/database/storable.js'
 import { Problem } from '../shared/errors.js'
 import { errorsByPath } from './json-body.js'
 
 /** A parameter that stands once in a query, as text that PostgreSQL can store. */
-export const once = () =>
-  z.string('Give it once').refine(value => value.isWellFormed() && !value.includes('\0'), 'Invalid characters')
+export const once = () => z.string('Give it once').refine(isStorable, 'Invalid characters')
 
 /** A parameter that may be repeated. */
 export const repeated = <T extends z.ZodType>(each: T, atMost: number) =>

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { Config } from '../shared/config/config.js'
+import { isStorable } from '../shared/database/storable.js'
 import { CARD_NUMBER, containsCardNumber } from '../shared/identity/card-numbers.js'
 import { minor, priceDecimals, toMajorUnits, toMinorUnits } from '../shared/money.js'
 import { needsPostalCode } from '../shared/rules/countries.js'
@@ -20,7 +21,7 @@ export function isId(text: string): boolean {
 }
 
 /** Text that PostgreSQL can store and that means one thing: no NUL, no half of a surrogate pair. */
-const anyText = () => z.string().refine(value => value.isWellFormed() && !value.includes('\0'), 'Invalid characters')
+const anyText = () => z.string().refine(isStorable, 'Invalid characters')
 
 const text = () => anyText().refine(value => !containsCardNumber(value), CARD_NUMBER)
 

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { isStorable } from '../shared/database/storable.js'
 import { CARD_NUMBER, containsCardNumber } from '../shared/identity/card-numbers.js'
 import type { ShopMetadata } from '../shared/rules/shop-metadata.js'
 
@@ -36,6 +37,6 @@ function problemOf(key: string, value: unknown): string | undefined {
   if (!KEY.test(key) || key === '__proto__') return 'A key must have 1 to 40 letters, digits or _ . : -'
   if (typeof value !== 'string') return 'Must be a text'
   if (value.length > MOST_CHARACTERS) return `Must have at most ${MOST_CHARACTERS} characters`
-  if (!value.isWellFormed() || value.includes('\0')) return 'Invalid characters'
+  if (!isStorable(value)) return 'Invalid characters'
   return containsCardNumber(key) || containsCardNumber(value) ? CARD_NUMBER : undefined
 }

@@ -1,4 +1,9 @@
-/** The text without what PostgreSQL cannot store (https://www.postgresql.org/docs/18/datatype-json.html): NUL, half of a surrogate pair. */
+/** Whether PostgreSQL can store the text as it is (https://www.postgresql.org/docs/18/datatype-json.html): no NUL, no half of a surrogate pair. */
+export function isStorable(text: string): boolean {
+  return text.isWellFormed() && !text.includes('\0')
+}
+
+/** The text without what PostgreSQL cannot store. */
 export function storableText(text: string): string {
   return text.toWellFormed().replaceAll('\0', '\ufffd')
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { isStorable } from '../../../shared/database/storable.js'
 import type { Services } from '../../../shared/runtime/services.js'
 
 /** Who asks for an act, for the audit trail. */
@@ -31,10 +32,7 @@ export function act<S extends z.ZodType>(given: {
 
 /** Text that PostgreSQL can store. */
 export const text = (atMost: number) =>
-  z
-    .string()
-    .max(atMost, `At most ${atMost} characters`)
-    .refine(value => value.isWellFormed() && !value.includes('\0'), 'Invalid characters')
+  z.string().max(atMost, `At most ${atMost} characters`).refine(isStorable, 'Invalid characters')
 
 /** Why, for the audit trail. */
 export const why = text(1_000).refine(value => value.trim().length >= 3, 'Say why, in at least 3 characters')

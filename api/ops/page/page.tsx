@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { type ErrorRequestHandler, Router } from 'express'
+import { isStorable } from '../../../shared/database/storable.js'
 import { Problem } from '../../../shared/errors.js'
 import { tellStory } from '../../../shared/orders/story.js'
 import { Refused } from '../../../shared/refused.js'
@@ -40,8 +41,7 @@ export function operatorsPage(services: Services): Router {
     const query = String(request.query.q ?? '')
       .trim()
       .slice(0, 255)
-    if (!query.isWellFormed() || query.includes('\0'))
-      throw new Problem('invalid_request', { detail: 'Nothing is called so.' })
+    if (!isStorable(query)) throw new Problem('invalid_request', { detail: 'Nothing is called so.' })
     const [orders, event] = await Promise.all([searchOrders(db.pool, query, MAX_FOUND), showEvent(db, query)])
     const [only, ...others] = orders
     if (only !== undefined && others.length === 0) return response.redirect(303, `/ops/orders/${only.id}`)

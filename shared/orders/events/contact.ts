@@ -1,4 +1,5 @@
 import type Stripe from 'stripe'
+import { isStorable } from '../../database/storable.js'
 import type { Contact } from '../../statements/orders.js'
 
 /** Longer than what Stripe's page takes. */
@@ -16,5 +17,5 @@ export function contactOf({ customer_details: details }: Stripe.Checkout.Session
 
 function textOf(value: unknown): string | null {
   if (typeof value !== 'string' || value === '' || value.length > MAX_LENGTH) return null
-  return value.isWellFormed() && !value.includes('\0') ? value : null
+  return isStorable(value) ? value : null
 }
