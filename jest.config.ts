@@ -24,9 +24,12 @@ const config: Config = {
     ]
   },
   moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
-  testTimeout: 120_000,
+  // Only what hangs: a busy machine may take ten times as long as a quiet one.
+  testTimeout: 300_000,
   // A third one for a person who waits: much of a test's time is waiting.
-  maxWorkers: process.env.CI === 'true' ? 2 : 3
+  maxWorkers: process.env.CI === 'true' ? 2 : 3,
+  // What a test file leaves behind in its worker makes every collection of garbage in later ones dearer.
+  workerIdleMemoryLimit: '800MB'
 }
 
 export default config

@@ -1,10 +1,11 @@
 import express, { type Express } from 'express'
 import helmet from 'helmet'
+import { proxiesOf } from '../shared/identity/client-address.js'
 import { crossOrigin } from './cross-origin.js'
 import type { Ingress } from './ingress.js'
 import { notFound, onlyMethods, renderProblems } from './problem.js'
 import { limitByAddress } from './rate-limits.js'
-import { countAnswers, requestContext } from './request-context.js'
+import { countAnswers, forwardedAddress, lastAnswers, requestContext } from './request-context.js'
 import { checkoutRoute } from './routes/checkout.js'
 import { checkoutGivingUpRoute } from './routes/checkout-giving-up.js'
 import { checkoutStatusRoutes } from './routes/checkout-status.js'
@@ -15,6 +16,7 @@ import { orderRoutes } from './routes/orders.js'
 import { productsRoute } from './routes/products.js'
 import { REFERENCE_PATHS, referenceRoutes } from './routes/reference.js'
 import { webhookRoute } from './routes/webhook.js'
+import { traceRequests } from './trace-requests.js'
 
 /** The methods of each path, for the 405 of all others. */
 const METHODS: Record<string, string[]> = {
@@ -37,8 +39,9 @@ export function createApp(ingress: Ingress, pages?: express.Router): Express {
   app.disable('x-powered-by')
   app.set('etag', false)
   app.set('query parser', 'simple')
-  app.set('trust proxy', ingress.config.trustProxy.length > 0 ? ingress.config.trustProxy : false)
-  app.use(requestContext(ingress.log), countAnswers)
+  app.set('trust proxy', proxiesOf(ingress.config.trustProxy))
+  app.use(lastAnswers(ingress.drain), traceRequests)
+  app.use(forwardedAddress(ingress.config), requestContext(ingress.log), countAnswers)
   app.use(webhookRoute(ingress))
   // The pages of the demo bring their own policy; everything else here is data.
   app.use('/api', helmet(), ...crossOrigin(ingress.config), limitByAddress(ingress.limits))
@@ -52,7 +55,7 @@ export function createApp(ingress: Ingress, pages?: express.Router): Express {
   app.use(healthRoutes(ingress))
   for (const [path, methods] of Object.entries(METHODS)) app.all(path, onlyMethods(...methods))
   if (ingress.config.apiReference) {
-    app.use(referenceRoutes())
+    app.use(referenceRoutes(ingress.config))
     app.all(REFERENCE_PATHS, onlyMethods('GET'))
   }
   if (pages !== undefined) app.use(pages)

@@ -1,5 +1,5 @@
 import type { Request } from 'express'
-import { createRemoteJWKSet, decodeProtectedHeader, type JWTVerifyGetKey, jwtVerify } from 'jose'
+import { createRemoteJWKSet, customFetch, decodeProtectedHeader, type JWTVerifyGetKey, jwtVerify } from 'jose'
 import type { Config } from '../shared/config/config.js'
 import { MINUTE, SECOND } from '../shared/duration.js'
 import { messageOf, Problem } from '../shared/errors.js'
@@ -8,6 +8,7 @@ import { claimsToBeGuest, GUEST_COOKIE, verifyGuestToken } from '../shared/ident
 import { originMatcher } from '../shared/identity/origins.js'
 import { isOwnToken, SESSION_COOKIE, verifySessionToken } from '../shared/identity/session-token.js'
 import type { Logger } from '../shared/logger.js'
+import { type Fetch, outgoingFetch, ProxyError } from '../shared/runtime/outgoing.js'
 import { findGuestToken } from './guest-token.js'
 import { requestId } from './request-context.js'
 import { cookiesOfOthers, findSessionCookie } from './session-cookies.js'
@@ -53,7 +54,7 @@ type SessionReader = (request: Request) => Session | undefined
 /** In the order in which they count. A bearer token counts alone. */
 function sessionReaders(config: Config): SessionReader[] {
   const { session, claims } = config.auth
-  const ask = session && sessionEndpoint(session, claims)
+  const ask = session && sessionEndpoint(session, claims, { call: outgoingFetch(config.proxies) })
   const bearer = bearerReader(config, ask)
   const cookies: SessionReader[] = [
     request => customerCookie(request, config),
@@ -142,8 +143,8 @@ function refuse(log: Logger, request: Request, session: Session | undefined, err
  * A token signed with our secret, or by the issuer whose keys are at AUTH_JWKS_URL. The key to try is chosen by the kind
  * of algorithm, and each accepts its own kind only: a public key can never be taken for a secret (RFC 8725, section 3.1).
  */
-function bearerVerifier({ auth, guests }: Config): (token: string) => Promise<Customer> {
-  const keys = auth.issuer === undefined ? undefined : remoteKeys(auth.issuer.jwksUrl)
+function bearerVerifier({ auth, guests, proxies }: Config): (token: string) => Promise<Customer> {
+  const keys = auth.issuer === undefined ? undefined : remoteKeys(auth.issuer.jwksUrl, outgoingFetch(proxies))
   return async token => {
     const { alg } = decodeProtectedHeader(token)
     if (alg === 'HS256') {
@@ -164,16 +165,18 @@ function bearerVerifier({ auth, guests }: Config): (token: string) => Promise<Cu
 
 /** The token may be right: its issuer does not answer. What `jose` itself refuses is a JOSEError with a code. */
 function isIssuerAway(error: unknown): boolean {
+  if (error instanceof ProxyError) return true
   const { code, message = '' } = error as { code?: unknown; message?: string }
   return code === 'ERR_JWKS_TIMEOUT' || message === 'fetch failed' || message.includes('JSON Web Key Set HTTP response')
 }
 
 /** Fetched when first needed, again for an unknown key, and at most twice a minute. */
-function remoteKeys(url: string): JWTVerifyGetKey {
+function remoteKeys(url: string, call: Fetch): JWTVerifyGetKey {
   return createRemoteJWKSet(new URL(url), {
     timeoutDuration: 5 * SECOND,
     cooldownDuration: 30 * SECOND,
-    cacheMaxAge: 10 * MINUTE
+    cacheMaxAge: 10 * MINUTE,
+    [customFetch]: (address, options) => call(address, options)
   })
 }
 

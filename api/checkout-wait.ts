@@ -1,5 +1,6 @@
 import type { Request, Response } from 'express'
 import { Problem } from '../shared/errors.js'
+import { publicPath } from '../shared/runtime/base-path.js'
 import { isGone } from '../shared/runtime/client-gone.js'
 import { type CheckoutRow, readCheckout } from '../shared/statements/checkouts.js'
 import type { Watch } from './checkout-watcher.js'
@@ -38,14 +39,14 @@ export async function waitForCheckout(
     }
     const left = deadline - performance.now()
     // One of before this request may be over: the workers try again.
-    if (refusedAt !== null && waitMs > 0 && (refusedAt >= begun || left <= 0)) throw keyRefused(id)
+    if (refusedAt !== null && waitMs > 0 && (refusedAt >= begun || left <= 0)) throw keyRefused(ingress, id)
     if (left <= 0) return undefined
     await watch.changed(left)
   }
   return undefined
 }
 
-function keyRefused(checkoutId: string): Problem {
+function keyRefused(ingress: Ingress, checkoutId: string): Problem {
   return new Problem(
     'unavailable',
     {
@@ -53,7 +54,7 @@ function keyRefused(checkoutId: string): Problem {
         'The payment provider does not take our requests at the moment. Nothing was charged and the goods are kept: send the same request again, or ask at the address in Location.',
       checkoutId
     },
-    { Location: statusPath(checkoutId), 'Retry-After': KEY_RETRY_AFTER }
+    { Location: statusPath(ingress, checkoutId), 'Retry-After': KEY_RETRY_AFTER }
   )
 }
 
@@ -62,6 +63,6 @@ export function prefersAsync(request: Request): boolean {
   return /(^|[,;\s])respond-async([,;\s]|$)/i.test(request.get('prefer') ?? '')
 }
 
-export function statusPath(checkoutId: string): string {
-  return `/api/stripe/checkout/${checkoutId}`
+export function statusPath({ config }: Ingress, checkoutId: string): string {
+  return publicPath(config.basePath, `/api/stripe/checkout/${checkoutId}`)
 }

@@ -1,7 +1,8 @@
 import { SECOND } from '../shared/duration.js'
+import { directAccess } from '../shared/runtime/pooling.js'
 import type { Services } from '../shared/runtime/services.js'
 import { CHECKOUT_CHANGED } from '../shared/statements/checkouts.js'
-import { createProvenListener } from './proven-listener.js'
+import { createProvenListener, deafListener } from './proven-listener.js'
 
 /** Hears from PostgreSQL which checkouts changed, on one connection for the whole process. */
 export interface CheckoutWatcher {
@@ -27,15 +28,19 @@ const PROVE_EVERY = SECOND
 export function createCheckoutWatcher({ config, db, log }: Pick<Services, 'config' | 'db' | 'log'>): CheckoutWatcher {
   const watched = new Map<string, Set<() => void>>()
   let prover: NodeJS.Timeout | undefined
-  const listener = createProvenListener({
-    connectionString: config.database.url,
-    channel: CHECKOUT_CHANGED,
-    db: db.pool,
-    log,
-    onHeard: checkoutId => wake(watched.get(checkoutId ?? '')),
-    // What changed while nobody listened; or nobody knows how long the others would wait.
-    onChange: () => watched.forEach(wake)
-  })
+  const { pooling, directUrl } = config.database
+  const isHeard = pooling !== 'transaction' || directUrl !== undefined
+  const listener = isHeard
+    ? createProvenListener({
+        access: directAccess(config.database),
+        channel: CHECKOUT_CHANGED,
+        db: db.pool,
+        log,
+        onHeard: checkoutId => wake(watched.get(checkoutId ?? '')),
+        // What changed while nobody listened; or nobody knows how long the others would wait.
+        onChange: () => watched.forEach(wake)
+      })
+    : deafListener
 
   return {
     watch(checkoutId) {

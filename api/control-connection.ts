@@ -10,8 +10,7 @@ import type { Services } from '../shared/runtime/services.js'
  */
 export function openControlConnection({ config, log }: Pick<Services, 'config' | 'log'>): pg.Pool {
   return openPool({
-    url: config.database.url,
-    role: config.database.role,
+    ...config.database,
     log,
     name: 'tillworks-control',
     poolSize: 1,

@@ -20,7 +20,16 @@ export function crossOrigin({ allowedOrigins }: Config): RequestHandler[] {
     origin: (origin, decide) => decide(null, origin !== undefined && isAllowed(origin) ? true : []),
     credentials: true,
     methods: ['GET', 'POST', 'DELETE'],
-    allowedHeaders: ['Content-Type', 'Authorization', 'Idempotency-Key', 'If-None-Match', 'Prefer', 'X-Request-Id'],
+    allowedHeaders: [
+      'Content-Type',
+      'Authorization',
+      'Idempotency-Key',
+      'If-None-Match',
+      'Prefer',
+      'X-Request-Id',
+      'traceparent',
+      'tracestate'
+    ],
     exposedHeaders: [
       'Location',
       'Link',
@@ -29,7 +38,8 @@ export function crossOrigin({ allowedOrigins }: Config): RequestHandler[] {
       'RateLimit',
       'RateLimit-Policy',
       'Idempotent-Replayed',
-      'X-Request-Id'
+      'X-Request-Id',
+      'X-Trace-Id'
     ],
     maxAge: PREFLIGHT_SECONDS
   })

@@ -8,14 +8,16 @@ import { startApi } from './start.js'
 
 try {
   const config = loadConfig(process.env)
-  const services = await openServices(config, { name: 'tillworks-api' })
+  const services = await openServices(config, { name: 'tillworks-api', isServer: true })
   const api = await startApi(services, config.port)
   shutdownOnSignal(
     [
+      { name: 'tell balancers', capMs: config.shutdownDelayMs + SECOND, run: () => api.drain() },
       { name: 'finish requests', capMs: 20 * SECOND, run: () => api.stopAccepting() },
       { name: 'close connections', capMs: CLOSE_CAP, run: () => api.close() },
       { name: 'close queues', capMs: CLOSE_CAP, run: () => services.queues.close() },
-      { name: 'close database', capMs: CLOSE_CAP, run: () => services.db.close() }
+      { name: 'close database', capMs: CLOSE_CAP, run: () => services.db.close() },
+      services.telemetry
     ],
     services.log
   )

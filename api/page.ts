@@ -1,6 +1,7 @@
 import type { Request, Response } from 'express'
 import { z } from 'zod'
 import { isStorable } from '../shared/database/storable.js'
+import { publicPath } from '../shared/runtime/base-path.js'
 import { once } from './query.js'
 
 export const MAX_PAGE = 100
@@ -63,10 +64,10 @@ export function pageOf<Row>(found: Row[], limit: number, positionOf: (row: Row) 
 }
 
 /** Says where the next page is, with the filters of this one: RFC 8288. */
-export function linkNext(request: Request, response: Response, next: string | null): void {
+export function linkNext(basePath: string, request: Request, response: Response, next: string | null): void {
   if (next === null) return
   const [, query = ''] = request.originalUrl.split('?')
   const parameters = new URLSearchParams(query)
   parameters.set('cursor', next)
-  response.setHeader('Link', `<${request.path}?${parameters}>; rel="next"`)
+  response.setHeader('Link', `<${publicPath(basePath, request.path)}?${parameters}>; rel="next"`)
 }

@@ -2,6 +2,7 @@ import type { ErrorRequestHandler, RequestHandler, Response } from 'express'
 import { isDatabaseUnavailable } from '../shared/database/database.js'
 import { codeOf, Problem, type ProblemBody, problemBody } from '../shared/errors.js'
 import type { Logger } from '../shared/logger.js'
+import { currentTraceId } from '../shared/tracing.js'
 import { TimeLimitError } from '../shared/within-time.js'
 import { requestId } from './request-context.js'
 
@@ -23,12 +24,14 @@ export function renderProblems(log: Logger): ErrorRequestHandler {
       return
     }
     for (const [name, value] of Object.entries(problem.headers)) response.setHeader(name, value)
-    sendProblem(response, problemBody(problem.code, problem.extras, requestId(request)))
+    sendProblem(response, problemBody(problem.code, problem.extras, requestId(request), currentTraceId()))
   }
 }
 
 export const notFound: RequestHandler = request => {
-  throw new Problem('not_found', { detail: `There is nothing at ${request.method} ${request.path}.` })
+  throw new Problem('not_found', {
+    detail: `There is nothing at ${request.method} ${request.originalUrl.split('?', 1)[0]}.`
+  })
 }
 
 /** Answers 405 with what is allowed, for the methods that a path does not have. */

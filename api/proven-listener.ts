@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { type Access, accessConfig } from '../shared/database/access.js'
 import { BoundedClient } from '../shared/database/bounded-client.js'
 import type { Queryable } from '../shared/database/database.js'
 import { SECOND } from '../shared/duration.js'
@@ -21,6 +22,13 @@ const DOUBT_AFTER = SECOND / 2
 const LOST_AFTER = 2 * SECOND
 const RECONNECT_AFTER = { first: SECOND / 2, longest: 15 * SECOND }
 
+/** Where nothing can be heard: whoever waits has to look. */
+export const deafListener: ProvenListener = {
+  isSure: () => false,
+  prove: () => undefined,
+  close: async () => undefined
+}
+
 /** One connection and what is known of it. */
 interface Listening {
   client: BoundedClient
@@ -35,7 +43,7 @@ interface Listening {
  * to arrive here. `onHeard` gets every payload, `onChange` tells that `isSure` has changed.
  */
 export function createProvenListener(options: {
-  connectionString: string
+  access: Access
   channel: string
   /** The connections through which proofs are sent. */
   db: Queryable
@@ -43,7 +51,7 @@ export function createProvenListener(options: {
   onHeard(payload: string | undefined): void
   onChange(): void
 }): ProvenListener {
-  const { connectionString, channel, db, log, onHeard, onChange } = options
+  const { access, channel, db, log, onHeard, onChange } = options
   const proof = `proof ${randomUUID()}`
   let current: Listening | undefined
   let sure = false
@@ -53,10 +61,7 @@ export function createProvenListener(options: {
 
   async function connect(): Promise<void> {
     const client = new BoundedClient({
-      connectionString,
-      application_name: 'tillworks-watcher',
-      keepAlive: true,
-      keepAliveInitialDelayMillis: 10 * SECOND,
+      ...accessConfig(access, 'tillworks-watcher'),
       connectionTimeoutMillis: CONNECT_WITHIN,
       query_timeout: CONNECT_WITHIN
     })

@@ -1,5 +1,4 @@
 import type { RequestHandler, Response } from 'express'
-import { Redis } from 'ioredis'
 import type { QueryConfig } from 'pg'
 import {
   type RateLimiterAbstract,
@@ -8,8 +7,10 @@ import {
   RateLimiterRedis,
   RateLimiterRes
 } from 'rate-limiter-flexible'
+import type { RedisConfig } from '../shared/config/groups/redis.js'
 import { HOUR, MINUTE, SECOND } from '../shared/duration.js'
 import { Problem } from '../shared/errors.js'
+import { connectRedis, disconnectRedis, type RedisClient } from '../shared/queue/redis-connection.js'
 import type { Services } from '../shared/runtime/services.js'
 import { withinTime } from '../shared/within-time.js'
 import { clientOf } from './request-context.js'
@@ -40,7 +41,7 @@ export interface RateLimits {
  */
 export function createRateLimits(services: Services): RateLimits {
   const { rateLimits, guests, queue } = services.config
-  const redis = queue.redisUrl === undefined ? undefined : connect(queue.redisUrl, services)
+  const redis = queue.redis === undefined ? undefined : connect(queue.redis, services)
   const minute = MINUTE / SECOND
   const quotas: Record<Kind, Quota> = {
     ip: { allowed: rateLimits.perIp, seconds: minute, what: 'requests in a minute' },
@@ -60,7 +61,12 @@ export function createRateLimits(services: Services): RateLimits {
       const quota = quotas[kind]
       const { allowed, what } = quota
       if (allowed === 0) return
-      const result = await limiters[kind].consume(key).catch((refused: unknown) => refused)
+      // What is refused from memory counts nothing, so that the count does not tell that it is.
+      let isRefused = false
+      const result = await limiters[kind].consume(key).catch((refused: unknown) => {
+        isRefused = true
+        return refused
+      })
       // Neither the store nor the memory could count: better one request too many than none.
       if (!(result instanceof RateLimiterRes)) {
         services.log.warn({ kind }, 'a rate limit could not be counted')
@@ -68,14 +74,14 @@ export function createRateLimits(services: Services): RateLimits {
       }
       const seconds = Math.max(1, Math.ceil(result.msBeforeNext / SECOND))
       tell(response, kind, quota, Math.max(0, result.remainingPoints), seconds)
-      if (result.consumedPoints <= allowed) return
+      if (!isRefused) return
       throw new Problem(
         'too_many_requests',
         { detail: `At most ${allowed} ${what}; try again in ${seconds} seconds.` },
         { 'Retry-After': String(seconds) }
       )
     },
-    close: () => redis?.disconnect()
+    close: () => redis && disconnectRedis(redis)
   }
 }
 
@@ -87,7 +93,7 @@ function tell(response: Response, kind: string, { allowed, seconds }: Quota, rem
 
 function limiter(
   { config, db }: Services,
-  redis: Redis | undefined,
+  redis: RedisClient | undefined,
   kind: string,
   { allowed: points, seconds }: Quota
 ): RateLimiterAbstract {
@@ -116,8 +122,8 @@ function limiter(
   })
 }
 
-function connect(url: string, { log }: Services): Redis {
-  const redis = new Redis(url, {
+function connect(config: RedisConfig, { log }: Services): RedisClient {
+  const redis = connectRedis(config, {
     enableOfflineQueue: false,
     maxRetriesPerRequest: 1,
     commandTimeout: STORE_TIMEOUT,

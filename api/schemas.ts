@@ -176,3 +176,17 @@ export function orderRequestSchema(rules: CartRules) {
 const bodyMessage = {
   error: (issue: { code?: string }) => (issue.code === 'invalid_type' ? 'The body must be a JSON object' : undefined)
 }
+
+/** The schemas of the requests in a currency. Each is made once: making one costs more than reading a request by it. */
+export function requestSchemas(config: Config) {
+  const made = new Map<string, ReturnType<typeof make>>()
+  const make = (terms: SaleTerms) => {
+    const rules = cartRules(config, terms)
+    return { checkout: checkoutRequestSchema(rules), order: orderRequestSchema(rules) }
+  }
+  return (terms: SaleTerms) => {
+    const schemas = made.get(terms.currency) ?? make(terms)
+    made.set(terms.currency, schemas)
+    return schemas
+  }
+}

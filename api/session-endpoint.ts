@@ -4,6 +4,7 @@ import { SECOND } from '../shared/duration.js'
 import { messageOf } from '../shared/errors.js'
 import { readClaim } from '../shared/identity/claims.js'
 import { type ClaimNames, type Customer, customerOf, STANDARD_CLAIMS } from '../shared/identity/customer-claims.js'
+import type { Fetch } from '../shared/runtime/outgoing.js'
 
 const TIMEOUT = 5 * SECOND
 const MOST_BYTES = 64 * 1024
@@ -40,13 +41,13 @@ interface Kept {
 export function sessionEndpoint(
   { url, cacheMs }: NonNullable<Config['auth']['session']>,
   claims: ClaimNames,
-  { mostKept = MOST_KEPT, mostCalls = MOST_CALLS, timeoutMs = TIMEOUT } = {}
+  { mostKept = MOST_KEPT, mostCalls = MOST_CALLS, timeoutMs = TIMEOUT, call = fetch as Fetch } = {}
 ): AskSessionEndpoint {
   const kept = new Map<string, Kept>()
   const calls = new Map<string, Promise<Customer | undefined>>()
 
   const askNow = async (key: string, headers: SessionHeaders) => {
-    const customer = customerIn(await fetchSession(url, headers, timeoutMs), claims)
+    const customer = customerIn(await fetchSession(url, headers, timeoutMs, call), claims)
     const until = performance.now() + (customer === undefined ? Math.min(cacheMs, NOBODY_FOR) : cacheMs)
     kept.delete(key)
     if (cacheMs > 0) kept.set(key, { customer, until })
@@ -74,9 +75,9 @@ function keyOf({ cookie = '', authorization = '' }: SessionHeaders): string {
 }
 
 /** The endpoint's answer; null when it says that nobody is signed in. */
-async function fetchSession(url: string, headers: SessionHeaders, timeoutMs: number): Promise<unknown> {
+async function fetchSession(url: string, headers: SessionHeaders, timeoutMs: number, call: Fetch): Promise<unknown> {
   try {
-    const response = await fetch(url, {
+    const response = await call(url, {
       headers: { Accept: 'application/json', 'User-Agent': 'Tillworks', ...headers },
       redirect: 'manual',
       signal: AbortSignal.timeout(timeoutMs)

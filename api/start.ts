@@ -1,9 +1,12 @@
 import { createServer } from 'node:http'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Router } from 'express'
 import { SECOND } from '../shared/duration.js'
 import { isGuest } from '../shared/identity/user-ids.js'
 import { createBatcher } from '../shared/queue/batcher.js'
 import { watchSchedules } from '../shared/queue/schedule-watch.js'
+import { behindBasePath } from '../shared/runtime/base-path.js'
+import { Drain } from '../shared/runtime/drain.js'
 import { listen, portOf, stopAccepting } from '../shared/runtime/http-server.js'
 import type { Services } from '../shared/runtime/services.js'
 import { findClaimant } from '../shared/statements/guests.js'
@@ -15,13 +18,20 @@ import { createCheckoutWatcher } from './checkout-watcher.js'
 import { openControlConnection } from './control-connection.js'
 import type { Ingress } from './ingress.js'
 import { createOpsApp } from './ops/app.js'
+import { plainDeliveries } from './plain-deliveries.js'
 import { createRateLimits } from './rate-limits.js'
 import { clientOf } from './request-context.js'
+import { createReceiver } from './routes/webhook.js'
 
 export interface RunningApi {
   port: number
   /** Where Bull Board, metrics and the operators' API listen. */
   opsPort: number
+  /**
+   * Tells whoever asks that this process ends: /readyz says so, streams end, each answer is the last one of its connection.
+   * Requests are taken for SHUTDOWN_DELAY_MS more, until balancers have heard.
+   */
+  drain(): Promise<void>
   /** Takes no new connections and lets the requests under way finish. */
   stopAccepting(): Promise<void>
   /** Call it after stopAccepting(). */
@@ -40,6 +50,7 @@ export async function startApi(
 ): Promise<RunningApi> {
   const watcher = createCheckoutWatcher(services)
   const control = openControlConnection(services)
+  const drain = new Drain()
   const limits = createRateLimits(services)
   const { identify, checkOwnOrigin } = createAuthenticator(services.config, services.log)
   const authenticate: Ingress['authenticate'] = async (request, response) => {
@@ -52,28 +63,34 @@ export async function startApi(
     }
     return customer
   }
-  const ingress: Ingress = {
+  const parts = {
     ...services,
     watcher,
+    drain,
     control,
     limits,
     authenticate,
     checkOwnOrigin,
     storeEvent: eventStore(services)
   }
+  const ingress: Ingress = { ...parts, receive: createReceiver(parts) }
   const server = createServer(
     {
       requestTimeout: 30 * SECOND,
       headersTimeout: 10 * SECOND,
       // How often Node looks for connections that are over these times; by itself every 30 seconds.
       connectionsCheckingInterval: 5 * SECOND,
-      keepAliveTimeout: 65 * SECOND,
+      // Above the 60 seconds of most balancers: one that keeps a connection for longer would meet its end with a request.
+      keepAliveTimeout: services.config.keepAliveMs,
       maxHeaderSize: 16 * 1024
     },
-    createApp(ingress, options.pages)
+    behindBasePath(services.config.basePath, plainDeliveries(ingress, createApp(ingress, options.pages)))
   )
   await listen(server, port, options.host, 'PORT')
-  const opsServer = createServer({ requestTimeout: 30 * SECOND, headersTimeout: 10 * SECOND }, createOpsApp(services))
+  const opsServer = createServer(
+    { requestTimeout: 30 * SECOND, headersTimeout: 10 * SECOND },
+    behindBasePath(services.config.ops.basePath, createOpsApp(services))
+  )
   try {
     await listen(opsServer, services.config.ops.port, services.config.ops.host, 'OPS_PORT')
   } catch (error) {
@@ -86,6 +103,10 @@ export async function startApi(
   return {
     port: portOf(server),
     opsPort: portOf(opsServer),
+    async drain() {
+      drain.begin()
+      await sleep(services.config.shutdownDelayMs)
+    },
     async stopAccepting() {
       await Promise.all([stopAccepting(server), stopAccepting(opsServer)])
     },

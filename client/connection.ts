@@ -2,7 +2,7 @@ import createClient, { type Client } from 'openapi-fetch'
 import type { paths } from './generated/api.js'
 
 export interface ClientOptions {
-  /** Where Tillworks is: https://pay.shop.example */
+  /** Where Tillworks is, with its BASE_PATH: https://pay.shop.example or https://shop.example/payments */
   baseUrl: string
   /** Sent with every request: on a server, the customer's `Authorization`, or `Cookie` and `Origin`. */
   headers?: Record<string, string>

@@ -5,7 +5,9 @@ import { type EmbeddedPostgres, startEmbeddedPostgres } from '../local/embedded-
 import { freePort, isFree } from '../local/free-port.js'
 import { startStack } from '../local/stack.js'
 import { stateFolder } from '../ops/state-folder.js'
+import { readBasePath } from '../shared/config/base-path.js'
 import { settingNames } from '../shared/config/config.js'
+import { namesRedis } from '../shared/config/groups/redis.js'
 import { allSettings } from '../shared/config/groups.js'
 import { messageOf } from '../shared/errors.js'
 import { createLogger } from '../shared/logger.js'
@@ -39,18 +41,19 @@ async function start(): Promise<void> {
   await refuseSecondStart()
   const secrets = loadSecrets()
   const port = await choosePort(given.PORT)
+  const basePath = readBasePath(given.BASE_PATH)
   const postgres = given.DATABASE_URL === undefined ? await startPostgres(secrets.databasePassword) : undefined
   const log = createLogger({ level: given.LOG_LEVEL ?? 'info', production: false, name: 'tillworks' })
   const env: NodeJS.ProcessEnv = {
     DATABASE_URL: postgres?.url('tillworks'),
-    ...(given.REDIS_URL === undefined ? { QUEUE_ENGINE: 'postgres' } : {}),
+    ...(namesRedis(given) ? {} : { QUEUE_ENGINE: 'postgres' }),
     AUTH_SECRET: secrets.authSecret,
     OPS_PASSWORD: secrets.opsPassword,
     ...(given.STRIPE_SECRET_KEY === undefined ? { STRIPE_WEBHOOK_SECRET: secrets.webhookSecret } : {}),
     ...declaredValues(),
     ...(given.ORDER_WEBHOOK_URL === undefined
       ? {
-          ORDER_WEBHOOK_URL: `http://127.0.0.1:${port}/demo/notifications`,
+          ORDER_WEBHOOK_URL: `http://127.0.0.1:${port}${basePath}/demo/notifications`,
           ORDER_WEBHOOK_SECRET: secrets.notificationSecret
         }
       : {}),
@@ -67,6 +70,7 @@ async function start(): Promise<void> {
     pages: storefront({
       authSecret: String(env.AUTH_SECRET),
       notificationSecret: secrets.notificationSecret,
+      basePath,
       instance
     })
   })
@@ -80,15 +84,16 @@ async function start(): Promise<void> {
     log
   )
   const { ops, queue } = stack.config
+  const shop = `http://localhost:${port}${basePath}`
   process.stdout.write(
     [
       '',
       `  Tillworks is ready (${((Date.now() - began) / 1000).toFixed(1)} s)`,
       '',
-      `  Storefront        http://localhost:${port}/`,
-      `  Your orders       http://localhost:${port}/orders   (what the shop was told by its webhook)`,
-      `  Operators         http://localhost:${stack.api.opsPort}/ops   (${ops.user} / ${given.OPS_PASSWORD === undefined ? ops.password : 'your OPS_PASSWORD'})`,
-      `  Health            http://localhost:${port}/readyz`,
+      `  Storefront        ${shop}/`,
+      `  Your orders       ${shop}/orders   (what the shop was told by its webhook)`,
+      `  Operators         http://localhost:${stack.api.opsPort}${ops.basePath}/ops   (${ops.user} / ${given.OPS_PASSWORD === undefined ? ops.password : 'your OPS_PASSWORD'})`,
+      `  Health            ${shop}/readyz`,
       `  Stripe            ${stack.simulator === undefined ? 'the real one, by STRIPE_SECRET_KEY' : `simulator at http://localhost:${stack.simulator.port}`}`,
       `  Database          ${postgres === undefined ? 'yours, by DATABASE_URL' : `embedded PostgreSQL, data in ${postgres.dataDir}`}`,
       `  Queue             BullMQ on ${queue.engine === 'redis' ? 'Redis' : 'that same PostgreSQL'}`,

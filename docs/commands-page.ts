@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { exitCodes } from '../ops/exit-code.js'
+import { commandNames, needsQueue, settingsFor } from '../ops/needs.js'
 import { commandsIn, createProgram, pathOf } from '../ops/program.js'
 
 const WIDTH = 120
@@ -16,8 +17,9 @@ export function commandsPage(): string {
     '',
     'Run one as `npm run ops -- order show ID` (in the image: `node dist/ops/main.js order show ID`); the pages of these docs',
     'write `ops order show ID`, which works with `ops() { npm run -s ops -- "$@"; }` in a shell. It uses the settings of the',
-    'environment, and outside production those of a running `npm start`; a command that only reads asks for no more settings',
-    'than it needs. Who ran it (`OPS_OPERATOR`, else the login name) is in the audit trail of what it changes.',
+    'environment, and outside production those of a running `npm start`; what has to be set for it stands beside it below, and',
+    'what else is missing or wrong is none of its business (`doctor` looks at all). Who ran it (`OPS_OPERATOR`, else the login',
+    'name) is in the audit trail of what it changes.',
     '',
     'Without `--json` a command shows what it found to a person: local times (`TZ`), amounts in major units. With it, it prints',
     'one JSON value: times in UTC, amounts in minor units unless the field is a decimal text. Fields may be added, none is',
@@ -27,12 +29,25 @@ export function commandsPage(): string {
     '|---|---|',
     ...Object.entries(exitCodes).map(([code, meaning]) => `| ${code} | ${meaning} |`),
     '',
-    '| command | what |',
-    '|---|---|',
-    ...own.map(each => `| [\`${pathOf(each)}\`](#${anchorOf(each)}) | ${each.description()} |`),
+    '| command | what | has to be set |',
+    '|---|---|---|',
+    ...own.map(each => `| [\`${pathOf(each)}\`](#${anchorOf(each)}) | ${each.description()} | ${toBeSet(each)} |`),
     '',
     ...own.flatMap(section)
   ].join('\n')
+}
+
+/** What a command cannot do without. */
+function toBeSet(command: Command): string {
+  const names = commandNames.filter(name => name.split(' --')[0] === pathOf(command))
+  return names
+    .map(name => {
+      const [, option] = name.split(' --')
+      const variables = settingsFor(name).flatMap(({ required, variable }) => (required ? [`\`${variable}\``] : []))
+      if (needsQueue(name)) variables.push('`REDIS_URL` or `QUEUE_ENGINE=postgres`')
+      return `${option === undefined ? '' : `with \`--${option}\` `}${variables.join(', ')}`
+    })
+    .join('; ')
 }
 
 function section(command: Command): string[] {

@@ -2,6 +2,8 @@ import { type ChildProcess, spawn } from 'node:child_process'
 
 /** A server that runs as a child and cannot outlive this process, not even when this process gets SIGKILL. */
 export interface BoundProcess {
+  /** Of the shell that guards the server, its parent; undefined when it could not start. */
+  pid: number | undefined
   /** Resolves with the exit code once the server has ended. */
   exited: Promise<number>
   /** The last lines that it wrote, for an error message. */
@@ -65,7 +67,7 @@ export function spawnBound(options: BoundProcessOptions): BoundProcess {
     })
     child.once('exit', code => resolve(code ?? 1))
   })
-  return { exited, output: () => output, stop: capMs => stop(child, exited, capMs ?? 10_000) }
+  return { pid: child.pid, exited, output: () => output, stop: capMs => stop(child, exited, capMs ?? 10_000) }
 }
 
 async function stop(child: ChildProcess, exited: Promise<number>, capMs: number): Promise<void> {

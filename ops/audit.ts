@@ -12,11 +12,12 @@ import { amountText } from './amount.js'
 import { date, positive } from './arguments.js'
 import { verify } from './audit-verify.js'
 import { command, group, type Output, plainCommand } from './command.js'
-import { reading } from './environment.js'
+import { withDatabase } from './environment.js'
 import { localTime } from './local-time.js'
 import { answer, print, printed } from './print.js'
 import { showProgress } from './progress.js'
 import { printTable } from './table.js'
+import { terminal } from './terminal.js'
 
 const PAGE = 1_000
 const MOST_MINUTES = 7 * 24 * 60
@@ -38,7 +39,7 @@ function ofOrder(): Command {
   return command('order', 'The newest rows of an order.', { examples: ['audit order cmb1x2y3z'] })
     .argument('<order>', 'its id')
     .action(async (id: string, options: Output) => {
-      await reading([], async ({ db }) =>
+      await withDatabase('audit order', async ({ db }) =>
         answer(options, await undeceivedRead(db.pool, client => findNewestOfOrder(client, id, PAGE)), view)
       )
     })
@@ -49,7 +50,7 @@ function ofUser(): Command {
     .argument('<user>', 'their id')
     .option('--days <days>', 'how far back', positive('days'), 30)
     .action(async (id: string, options: Output & { days: number }) => {
-      await reading([], async ({ db, now }) => {
+      await withDatabase('audit user', async ({ db, now }) => {
         const since = new Date(now().getTime() - options.days * DAY)
         answer(options, await undeceivedRead(db.pool, client => findNewestOfUser(client, id, since, PAGE)), view)
       })
@@ -95,7 +96,7 @@ function suspicious(): Command {
   })
     .option('--minutes <minutes>', 'how far back', positive('minutes', MOST_MINUTES), 10)
     .action(async (options: Output & { minutes: number }) => {
-      await reading([], async ({ db, now }) => {
+      await withDatabase('audit suspicious', async ({ db, now }) => {
         const since = new Date(now().getTime() - options.minutes * MINUTE)
         const found = await undeceivedRead(db.pool, client => findSuspiciousUsers(client, since, PAGE))
         answer(options, found, rows => {
@@ -127,12 +128,12 @@ function exportRows(): Command {
     .option('--since <date>', 'rows from then on', date)
     .option('--until <date>', 'rows before then', date)
     .action(async ({ format, since, until }: Exported) => {
-      await reading([], async ({ db }) => {
+      await withDatabase('audit export', async ({ db }) => {
         // Between the rows of an export that is read, it would only be in the way.
-        const progress = process.stdout.isTTY ? undefined : showProgress()
+        const progress = terminal().stdout.isTTY ? undefined : showProgress()
         let rows = 0
         for await (const line of exportTrail(db, format, { since, until })) {
-          process.stdout.write(`${line}\n`)
+          terminal().stdout.write(`${line}\n`)
           await printed()
           rows += 1
           if (rows % ROWS === 0) progress?.show(`${rows} rows`)

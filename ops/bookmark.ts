@@ -13,6 +13,7 @@ import {
 import { join } from 'node:path'
 import { z } from 'zod'
 import type { VerificationState } from '../shared/audit/trail-verification.js'
+import { connectionUrl } from '../shared/database/connection-url.js'
 import { operatorFolder } from './state-folder.js'
 
 /**
@@ -47,12 +48,9 @@ const Kept = z.object({
 
 /** One for each database: of the same trail, a replica has another than the primary. */
 export function bookmarkOf(databaseUrl: string): Bookmark {
-  const { host, pathname } = new URL(databaseUrl)
-  const name = pathname
-    .slice(1)
-    .replace(/[^\w-]/g, '_')
-    .slice(0, 64)
-  const digest = createHash('sha256').update(`${host}${pathname}`).digest('hex').slice(0, 12)
+  const { host, port, database = '' } = connectionUrl(databaseUrl)
+  const name = database.replace(/[^\w-]/g, '_').slice(0, 64)
+  const digest = createHash('sha256').update(`${host}:${port}/${database}`).digest('hex').slice(0, 12)
   const file = join(operatorFolder, `tillworks-audit-verify-${name}-${digest}.json`)
   return {
     file,

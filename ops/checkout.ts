@@ -6,7 +6,7 @@ import { showCheckout } from '../shared/statements/checkouts.js'
 import { text } from './arguments.js'
 import { viewCheckout } from './checkout-view.js'
 import { command, group, type Output } from './command.js'
-import { operator, reading, withServices } from './environment.js'
+import { operator, withDatabase, withServices } from './environment.js'
 import { answer, print } from './print.js'
 
 export function checkout(): Command {
@@ -19,7 +19,7 @@ function show(): Command {
   })
     .argument('<checkout>', 'its id')
     .action(async (id: string, options: Output) => {
-      await reading([], async ({ db }) => {
+      await withDatabase('checkout show', async ({ db }) => {
         const found = await showCheckout(db, id)
         if (found === null) throw new Refused('checkout_not_found', `There is no checkout ${id}.`)
         answer(options, { ...found, audit: await showTrail(db, { checkoutId: id }) }, viewCheckout)
@@ -38,7 +38,7 @@ function expire(): Command {
     .option('--unknown-to-stripe', 'Stripe has deleted its Session', false)
     .action(async (id: string, options: Output & { reason: string; unknownToStripe: boolean }) => {
       const { reason, unknownToStripe } = options
-      await withServices(async services => {
+      await withServices('checkout expire', async services => {
         const status = await endCheckout(services, id, { operator: operator(), reason, unknownToStripe })
         answer(options, { checkoutId: id, status }, () => print(`Checkout ${id} is ${status}.`))
       })

@@ -4,6 +4,7 @@ import { bashScript } from './completion/bash.js'
 import { fishScript } from './completion/fish.js'
 import { placesIn } from './completion/places.js'
 import { zshScript } from './completion/zsh.js'
+import { terminal } from './terminal.js'
 
 const scripts = { bash: bashScript, zsh: zshScript, fish: fishScript }
 
@@ -18,6 +19,6 @@ export function completion(program: () => Command): Command {
   })
     .addArgument(new Argument('<shell>', 'which one').choices(Object.keys(scripts)))
     .action((shell: keyof typeof scripts) => {
-      process.stdout.write(scripts[shell](placesIn(program())))
+      terminal().stdout.write(scripts[shell](placesIn(program())))
     })
 }

@@ -6,6 +6,7 @@ import { environment } from './environment.js'
 import { FAILED } from './exit-code.js'
 import { answer, print } from './print.js'
 import { showProgress } from './progress.js'
+import { terminal } from './terminal.js'
 
 const SIGNS: Record<FindingState, string> = { fine: '✓', should: '!', must: '✗', unseen: '-' }
 
@@ -19,7 +20,7 @@ export function doctor(): Command {
     .action(async (options: Output & { webhookUrl?: string }) => {
       const checks = await examineVisibly(options.webhookUrl)
       const ok = count(checks, 'must') === 0
-      if (!ok) process.exitCode = FAILED
+      if (!ok) terminal().exitCode = FAILED
       answer(options, { ok, checks }, view)
     })
 }

@@ -2,10 +2,11 @@ import { type Command, InvalidArgumentError } from 'commander'
 import { SECOND } from '../shared/duration.js'
 import { countUnderWay } from '../shared/statements/switches.js'
 import { command, type Output } from './command.js'
-import { reading } from './environment.js'
+import { withDatabase } from './environment.js'
 import { FAILED } from './exit-code.js'
 import { answer, print } from './print.js'
 import { showProgress } from './progress.js'
+import { terminal } from './terminal.js'
 
 /** Waits until no row is under way, so that a deploy interrupts nothing. */
 export function drain(): Command {
@@ -15,7 +16,7 @@ export function drain(): Command {
   })
     .option('--timeout <seconds>', 'how long to wait', seconds, 60)
     .action(async (options: Output & { timeout: number }) => {
-      await reading([], async ({ db }) => {
+      await withDatabase('drain', async ({ db }) => {
         const progress = showProgress()
         const until = Date.now() + options.timeout * SECOND
         let left = await countUnderWay(db.pool)
@@ -25,7 +26,7 @@ export function drain(): Command {
           left = await countUnderWay(db.pool)
         }
         progress.clear()
-        if (left > 0) process.exitCode = FAILED
+        if (left > 0) terminal().exitCode = FAILED
         answer(options, { underWay: left }, () => view(left, options.timeout))
       })
     })

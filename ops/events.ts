@@ -5,7 +5,7 @@ import { Refused } from '../shared/refused.js'
 import { listEvents, showEvent } from '../shared/statements/webhook-events.js'
 import { choice, rows, text } from './arguments.js'
 import { command, group, type Output } from './command.js'
-import { operator, reading, why, withServices } from './environment.js'
+import { operator, why, withDatabase, withQueues } from './environment.js'
 import { localTime } from './local-time.js'
 import { answer, print } from './print.js'
 import { printTable } from './table.js'
@@ -21,7 +21,7 @@ function list(): Command {
     .addOption(choice('--status <status>', 'only those', STATUSES))
     .option('--limit <rows>', 'how many', rows, 20)
     .action(async (options: Output & { status?: WebhookEventStatus; limit: number }) => {
-      await reading([], async ({ db }) =>
+      await withDatabase('events list', async ({ db }) =>
         answer(options, await listEvents(db, options.status, options.limit), found =>
           printTable([
             ['RECEIVED', 'STATUS', 'TYPE', 'ID', 'NOTE'],
@@ -36,7 +36,7 @@ function show(): Command {
   return command('show', 'An event with its payload.', { examples: ['events show evt_1Q2w3e'] })
     .argument('<event>', 'its id')
     .action(async (id: string, options: Output) => {
-      await reading([], async ({ db }) => {
+      await withDatabase('events show', async ({ db }) => {
         const row = await showEvent(db, id)
         if (row === null) throw new Refused('event_not_found', `There is no event ${id}.`)
         answer(options, { ...row, payload: JSON.parse(row.payload) as unknown }, view)
@@ -57,7 +57,7 @@ function replay(): Command {
     .argument('<event>', 'its id')
     .option('--note <text>', 'why, for the audit trail; asked for at a terminal')
     .action(async (id: string, options: Output & { note?: string }) => {
-      await withServices(async services => {
+      await withQueues('events replay', async services => {
         await replayEvent(services, id, { operator: operator(), note: await why(options.note) })
         answer(options, { eventId: id, status: 'RECEIVED' }, () =>
           print(`Event ${id} will be applied again. See: npm run ops -- events show ${id}`)
@@ -73,7 +73,7 @@ function resolve(): Command {
     .argument('<event>', 'its id')
     .requiredOption('--note <text>', 'how it was dealt with', text)
     .action(async (id: string, options: Output & { note: string }) => {
-      await withServices(async services => {
+      await withDatabase('events resolve', async services => {
         await resolveDeadEvent(services, id, { operator: operator(), note: options.note })
         answer(options, { eventId: id, status: 'RESOLVED' }, () => print(`Event ${id} is resolved.`))
       })

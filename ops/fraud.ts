@@ -4,7 +4,7 @@ import { decideFraud } from '../shared/rules/fraud.js'
 import { readFraudSignals } from '../shared/statements/fraud.js'
 import { text } from './arguments.js'
 import { command, group, type Output } from './command.js'
-import { operator, reading, withServices } from './environment.js'
+import { operator, withDatabase } from './environment.js'
 import { answer, print } from './print.js'
 import { printTable } from './table.js'
 import { UsageError } from './usage-error.js'
@@ -33,7 +33,7 @@ function show(): Command {
   ).action(async (options: Subject) => {
     named(options)
     const network = options.ip === undefined ? null : networkNamed(options.ip)
-    await reading(['fraud', 'guests'], async ({ db, config, now }) => {
+    await withDatabase('fraud show', async ({ db, config, now }) => {
       const of = { userId: options.user ?? '', network }
       const signals = await readFraudSignals(db.pool, of, config.fraud, now())
       answer(options, { signals, ...decideFraud(signals, config.fraud) }, view)
@@ -58,7 +58,7 @@ function unblock(): Command {
     .action(async (options: Subject & { note: string }) => {
       named(options)
       const given = { userId: options.user, ipAddress: options.ip, operator: operator(), note: options.note }
-      await withServices(async services =>
+      await withDatabase('fraud unblock', async services =>
         answer(options, { subjects: await clearCustomer(services, given) }, ({ subjects }) =>
           print(`The fraud rules count from zero for ${subjects.join(' and ')}.`)
         )

@@ -7,12 +7,13 @@ import { type Posting, readPostings } from '../shared/statements/ledger.js'
 import { amountText, decimalText } from './amount.js'
 import { date, text } from './arguments.js'
 import { command, group, type Output } from './command.js'
-import { operator, reading, why, withServices } from './environment.js'
+import { operator, why, withDatabase, withStripe } from './environment.js'
 import { FAILED } from './exit-code.js'
 import { localTime } from './local-time.js'
 import { answer, print } from './print.js'
 import { showProgress } from './progress.js'
 import { printTable } from './table.js'
+import { terminal } from './terminal.js'
 import { UsageError } from './usage-error.js'
 
 const DEFAULT_DAYS = 30
@@ -31,7 +32,7 @@ function show(): Command {
   return command('show', 'What is booked for an order.', { examples: ['ledger show cmb1x2y3z'] })
     .argument('<order>', 'its id')
     .action(async (orderId: string, options: Output) => {
-      await reading([], async ({ db }) => {
+      await withDatabase('ledger show', async ({ db }) => {
         const postings = await readPostings(db.pool, orderId)
         const trail = await showTrail(db, { orderId }, 'ledger_corrected')
         const corrections = trail.map(({ metadata }) => metadata as unknown as Corrected)
@@ -81,7 +82,7 @@ function correct(): Command {
     .action(async (orderId: string, { reason: given, json, ...asked }: Asked) => {
       const reason = await why(given)
       if (!reason) throw new UsageError('--reason is missing.')
-      await withServices(async services => {
+      await withDatabase('ledger correct', async services => {
         const by = { operator: operator(), reason }
         answer({ json }, await correctLedger(services, by, { ...asked, orderId }), ({ entry, isNew, lines, of }) => {
           const shown = lines.map(({ account, amount, currency }) => `${account} ${decimalText(amount, currency)}`)
@@ -101,13 +102,13 @@ function verify(): Command {
     .option('--since <date>', `from then on; ${DEFAULT_DAYS} days when left out`, date)
     .option('--until <date>', 'before then; now when left out', date)
     .action(async (options: Output & { since?: Date; until?: Date }) => {
-      await withServices(async services => {
+      await withStripe('ledger verify', async services => {
         const until = options.until ?? services.now()
         const since = options.since ?? new Date(until.getTime() - DEFAULT_DAYS * DAY)
         const progress = showProgress()
         progress.show('reading the balance transactions of Stripe')
         const report = await verifyLedger(services, since, until).finally(progress.clear)
-        if (report.differences.length > 0) process.exitCode = FAILED
+        if (report.differences.length > 0) terminal().exitCode = FAILED
         answer(options, { since, until, ...report }, ({ compared, foreign, errors, differences }) => {
           print(
             `From ${localTime(since)} to ${localTime(until)}: ${compared} balance transactions compared, ${foreign} of other business.`

@@ -3,7 +3,7 @@ import { setMaintenance } from '../shared/runtime/set-maintenance.js'
 import { readMaintenance } from '../shared/statements/switches.js'
 import { date, text } from './arguments.js'
 import { command, group, type Output } from './command.js'
-import { operator, reading, withServices } from './environment.js'
+import { operator, withDatabase } from './environment.js'
 import { answer, print } from './print.js'
 
 const OFF = { on: false, message: '', until: null }
@@ -24,7 +24,7 @@ function on(): Command {
     .option('--until <date>', 'when it is likely to end: Retry-After', date)
     .action(async (options: Output & { message: string; until?: Date }) => {
       const value = { on: true, message: options.message, until: options.until?.toISOString() ?? null }
-      await withServices(async services => {
+      await withDatabase('maintenance on', async services => {
         await setMaintenance(services, value, { operator: operator() })
         answer(options, value, () =>
           print('Every process refuses new checkouts and orders within a second. Webhooks and workers go on.')
@@ -35,7 +35,7 @@ function on(): Command {
 
 function off(): Command {
   return command('off', 'Take checkouts again.', { examples: ['maintenance off'] }).action(async (options: Output) => {
-    await withServices(async services => {
+    await withDatabase('maintenance off', async services => {
       await setMaintenance(services, OFF, { operator: operator() })
       answer(options, OFF, () => print('Checkouts are open.'))
     })
@@ -45,7 +45,7 @@ function off(): Command {
 function status(): Command {
   return command('status', 'Whether checkouts are refused.', { examples: ['maintenance status'] }).action(
     async (options: Output) => {
-      await reading([], async ({ db }) =>
+      await withDatabase('maintenance status', async ({ db }) =>
         answer(options, (await readMaintenance(db.pool)) ?? OFF, now =>
           print(now.on ? `On: ${now.message}${now.until === null ? '' : ` (until ${now.until})`}` : 'Off.')
         )

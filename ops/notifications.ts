@@ -4,7 +4,7 @@ import { resendNotification } from '../shared/orders/resend-notification.js'
 import { listNotifications } from '../shared/statements/notifications.js'
 import { choice, rows } from './arguments.js'
 import { command, group, type Output } from './command.js'
-import { operator, reading, why, withServices } from './environment.js'
+import { operator, why, withDatabase, withQueues } from './environment.js'
 import { localTime } from './local-time.js'
 import { answer, print } from './print.js'
 import { printTable } from './table.js'
@@ -22,7 +22,7 @@ function list(): Command {
     .option('--limit <rows>', 'how many', rows, 20)
     .action(async (options: Output & { status?: NotificationStatus; order?: string; limit: number }) => {
       const { status, order, limit } = options
-      await reading([], async ({ db }) =>
+      await withDatabase('notifications list', async ({ db }) =>
         answer(options, await listNotifications(db, { status, orderId: order }, limit), found =>
           printTable(
             [
@@ -52,7 +52,7 @@ function replay(): Command {
     .argument('<notification>', 'its id')
     .option('--note <text>', 'why, for the audit trail; asked for at a terminal')
     .action(async (id: string, options: Output & { note?: string }) => {
-      await withServices(async services => {
+      await withQueues('notifications replay', async services => {
         await resendNotification(services, id, { operator: operator(), note: await why(options.note) })
         answer(options, { notificationId: id, status: 'PENDING' }, () =>
           print(`Notification ${id} will be sent again.`)

@@ -12,10 +12,11 @@ import type { Services } from '../shared/runtime/services.js'
 import { type OrderRow, readOrder } from '../shared/statements/orders.js'
 import type { RefundRow } from '../shared/statements/refunds.js'
 import { command, group, type Output } from './command.js'
-import { operator, reading, why, withServices } from './environment.js'
+import { operator, why, withDatabase, withQueues, withServices } from './environment.js'
 import { FAILED } from './exit-code.js'
 import { viewStory } from './order-view.js'
 import { answer, print } from './print.js'
+import { terminal } from './terminal.js'
 import { UsageError } from './usage-error.js'
 
 const REFUND_WAIT_MS = 20_000
@@ -41,7 +42,7 @@ function show(): Command {
   )
     .argument('<order>', 'its id')
     .action(async (id: string, options: Output) => {
-      await reading([], async ({ db }) => answer(options, await tellStory({ db }, id), viewStory))
+      await withDatabase('order show', async ({ db }) => answer(options, await tellStory({ db }, id), viewStory))
     })
 }
 
@@ -59,7 +60,7 @@ function refund(): Command {
     .option('--key <key>', 'the same key is the same refund')
     .option('--reason <text>', REASON)
     .action(async (id: string, options: Act & { amount?: string; restock?: string; key?: string }) => {
-      await withServices(async services => {
+      await withQueues('order refund', async services => {
         const { currency } = await orderOf(services, id)
         const refunds = await requestRefunds(services, {
           orderId: id,
@@ -73,7 +74,7 @@ function refund(): Command {
         const answered: RefundRow[] = []
         for (const each of refunds) answered.push(await answeredRefund(services, each, REFUND_WAIT_MS))
         answer(options, answered, viewRefunds)
-        if (answered.some(({ status }) => status === 'REFUSED')) process.exitCode = FAILED
+        if (answered.some(({ status }) => status === 'REFUSED')) terminal().exitCode = FAILED
       })
     })
 }
@@ -81,7 +82,7 @@ function refund(): Command {
 function viewRefunds(refunds: RefundRow[]): void {
   for (const refund of refunds) {
     const what = `Refund ${refund.id} of ${refund.paymentIntentId}`
-    if (refund.status === 'REFUSED') process.stderr.write(`${what} was refused: ${refund.failureReason}\n`)
+    if (refund.status === 'REFUSED') terminal().stderr.write(`${what} was refused: ${refund.failureReason}\n`)
     else if (refund.status === 'REQUESTED') print(`${what} is recorded; the workers will request it from Stripe.`)
     else print(`${what} is ${refund.status} (${refund.stripeId}).`)
   }
@@ -96,7 +97,7 @@ function capture(): Command {
     .option('--payment <id>', 'which authorization (pi_…), when there are several')
     .option('--reason <text>', REASON)
     .action(async (id: string, options: Act & { amount?: string }) => {
-      await withServices(async services => {
+      await withServices('order capture', async services => {
         const { currency } = await orderOf(services, id)
         const amount = amountIn(options.amount, currency)
         const paymentIntentId = await capturePayment(services, { ...(await inputOf(id, options)), amount })
@@ -113,7 +114,7 @@ function cancel(): Command {
     .option('--payment <id>', 'which authorization (pi_…), when there are several')
     .option('--reason <text>', REASON)
     .action(async (id: string, options: Act) => {
-      await withServices(async services => {
+      await withServices('order cancel', async services => {
         await orderOf(services, id)
         const cancelled = await cancelWhatIsOpen(services, await inputOf(id, options))
         answer(options, { orderId: id, ...cancelled }, () => {
@@ -132,7 +133,7 @@ function accept(): Command {
     .option('--payment <id>', 'which payment (pi_…), when several are in review')
     .option('--note <text>', REASON)
     .action(async (id: string, { note, ...options }: Output & { payment?: string; note?: string }) => {
-      await withServices(async services => {
+      await withServices('order accept', async services => {
         await orderOf(services, id)
         const accepted = await acceptReviewed(services, await inputOf(id, { ...options, reason: note }))
         answer(options, { orderId: id, ...accepted }, ({ paymentIntentId, status }) =>
@@ -146,7 +147,7 @@ async function inputOf(orderId: string, { payment, reason }: Act) {
   return { orderId, paymentIntentId: payment, reason: await why(reason), operator: operator() }
 }
 
-async function orderOf({ db }: Services, id: string): Promise<OrderRow> {
+async function orderOf({ db }: Pick<Services, 'db'>, id: string): Promise<OrderRow> {
   const order = await readOrder(db.pool, id)
   if (order === undefined) throw new Refused('order_not_found', `There is no order ${id}.`)
   return order
@@ -159,7 +160,7 @@ function amountIn(text: string | undefined, currency: string): number | undefine
   return amount
 }
 
-function restockIn(text: string | undefined, { config }: Services) {
+function restockIn(text: string | undefined, { config }: Pick<Services<'catalogue'>, 'config'>) {
   if (text === undefined) return undefined
   const restock = parseRestock(text, config.catalogue.productIdFormat)
   if (restock === null)

@@ -1,23 +1,21 @@
 import { once } from 'node:events'
+import { plainText } from '../shared/plain-text.js'
 import type { Output } from './command.js'
+import { terminal } from './terminal.js'
 
-/** A line for a person. What others have typed cannot move the cursor, or turn the text around. */
+/** A line for a person. */
 export function print(line = ''): void {
-  process.stdout.write(`${line.replace(/[\p{Cc}\u202a-\u202e\u2066-\u2069]/gu, harmless)}\n`)
-}
-
-function harmless(character: string): string {
-  return character === '\n' || character === '\t' ? character : '\ufffd'
+  terminal().stdout.write(`${plainText(line)}\n`)
 }
 
 /** Resolves once the reader has taken what was printed, so that a long output does not gather in memory. */
 export async function printed(): Promise<void> {
-  if (process.stdout.writableNeedDrain) await once(process.stdout, 'drain')
+  if (terminal().stdout.writableNeedDrain) await once(terminal().stdout, 'drain')
 }
 
 /** Indented JSON; bigint amounts as numbers. */
 export function printJson(value: unknown): void {
-  process.stdout.write(
+  terminal().stdout.write(
     `${JSON.stringify(value, (_key, inner) => (typeof inner === 'bigint' ? Number(inner) : inner), 2)}\n`
   )
 }

@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import { erasePersonalData } from '../shared/orders/erasure.js'
 import { text } from './arguments.js'
 import { command, group, type Output } from './command.js'
-import { operator, withServices } from './environment.js'
+import { operator, withDatabase } from './environment.js'
 import { answer, print } from './print.js'
 
 export function privacy(): Command {
@@ -18,7 +18,7 @@ function erase(): Command {
     .requiredOption('--reason <text>', 'why, for the audit trail', text)
     .action(async (options: Output & { user: string; reason: string }) => {
       const request = { userId: options.user, operator: operator(), reason: options.reason }
-      await withServices(async ({ db }) =>
+      await withDatabase('privacy erase', async ({ db }) =>
         answer(options, await erasePersonalData(db.pool, request), erased =>
           print(
             `Erased from ${erased.orders} orders, ${erased.checkouts} checkouts, ${erased.events} events, ${erased.texts} alerts and reasons, and ${erased.auditRows} audit rows. What is still open is erased by a later run.`

@@ -9,16 +9,16 @@ import { readStripeProducts } from '../shared/catalogue/stripe-products.js'
 import { messageOf } from '../shared/errors.js'
 import { Refused } from '../shared/refused.js'
 import type { Services } from '../shared/runtime/services.js'
-import { createStripe } from '../shared/runtime/stripe-client.js'
 import { furtherCurrencies } from '../shared/statements/catalogue.js'
 import { command, type Output, plainCommand } from './command.js'
-import { operator, reading, why, withDatabase } from './environment.js'
+import { operator, why, withDatabase, withStripe } from './environment.js'
 import { printed, printJson } from './print.js'
 import { viewChanges } from './product-changes.js'
 import { bar, showProgress } from './progress.js'
+import { terminal } from './terminal.js'
 import { UsageError } from './usage-error.js'
 
-type Opened = Pick<Services, 'config' | 'db' | 'now'>
+type Opened = Pick<Services<'catalogue' | 'payment'>, 'config' | 'db' | 'now'>
 
 interface Import extends Output {
   from?: string
@@ -49,28 +49,37 @@ export function importFile(): Command {
     .option('--deactivate-missing', 'what the file does not name is sold no more', false)
     .option('--reason <text>', 'why, for the audit trail; asked for at a terminal')
     .action(async (name: string | undefined, options: Import) => {
-      const { dryRun, deactivateMissing } = options
       if ((name === undefined) === (options.from === undefined))
         throw new UsageError('product import takes one FILE, - or --from stripe.')
-      await withDatabase(async opened => {
-        const given = name === undefined ? await readStripe(opened) : await readGiven(name, options.format)
-        const reason = dryRun || name === '-' ? options.reason : await why(options.reason)
-        const progress = showProgress()
-        const done = await importProducts(opened, given, {
-          operator: operator(),
-          reason,
-          dryRun,
-          deactivateMissing,
-          onProgress: (ready, all) => progress.show(bar(ready, all, 'products'))
-        }).finally(progress.clear)
-        if (options.json) printJson({ ...done, dryRun })
-        else await viewChanges(done, dryRun)
+      if (name === undefined) {
+        return await withStripe('product import --from stripe', async opened => {
+          await bring(opened, await readStripe(opened), options)
+        })
+      }
+      await withDatabase('product import', async opened => {
+        await bring(opened, await readGiven(name, options.format), options, name === '-')
       })
     })
 }
 
+/** `isPiped`: nobody can be asked for the reason. */
+async function bring(opened: Opened, given: GivenCatalogue, options: Import, isPiped = false): Promise<void> {
+  const { dryRun, deactivateMissing } = options
+  const reason = dryRun || isPiped ? options.reason : await why(options.reason)
+  const progress = showProgress()
+  const done = await importProducts(opened, given, {
+    operator: operator(),
+    reason,
+    dryRun,
+    deactivateMissing,
+    onProgress: (ready, all) => progress.show(bar(ready, all, 'products'))
+  }).finally(progress.clear)
+  if (options.json) printJson({ ...done, dryRun })
+  else await viewChanges(done, dryRun)
+}
+
 async function readGiven(name: string, given: FileFormat | undefined): Promise<GivenCatalogue> {
-  const file = name === '-' ? await buffer(process.stdin) : readGivenFile(name)
+  const file = name === '-' ? await buffer(terminal().stdin) : readGivenFile(name)
   return readProductFile(file, given ?? formatOf(name, file))
 }
 
@@ -82,10 +91,10 @@ function readGivenFile(name: string): Buffer {
   }
 }
 
-async function readStripe({ config }: Opened): Promise<GivenCatalogue> {
+async function readStripe({ config, stripe }: Opened & Pick<Services, 'stripe'>): Promise<GivenCatalogue> {
   const rules = { shopCurrency: config.payment.currency, idFormat: config.catalogue.productIdFormat }
-  const { products, notes } = await readStripeProducts(createStripe(config), rules)
-  for (const note of notes) process.stderr.write(`${note}\n`)
+  const { products, notes } = await readStripeProducts(stripe, rules)
+  for (const note of notes) terminal().stderr.write(`${note}\n`)
   return { products, problems: [] }
 }
 
@@ -98,7 +107,7 @@ export function exportFile(): Command {
     .addOption(new Option('--json', 'the same as --format jsonl').conflicts('format'))
     .action(async (name: string, options: Output & { format?: FileFormat }) => {
       const wanted = options.json ? 'jsonl' : (options.format ?? formatOf(name, Buffer.alloc(0)))
-      await reading([], async ({ db }) => {
+      await withDatabase('product export', async ({ db }) => {
         const pieces = exportProducts(db.pool, wanted, await furtherCurrencies(db.pool))
         if (name === '-') await writeOut(pieces)
         else await writeWhole(name, pieces)
@@ -108,7 +117,7 @@ export function exportFile(): Command {
 
 async function writeOut(pieces: AsyncIterable<string>): Promise<void> {
   for await (const piece of pieces) {
-    process.stdout.write(piece)
+    terminal().stdout.write(piece)
     await printed()
   }
 }
@@ -126,5 +135,5 @@ async function writeWhole(name: string, pieces: AsyncIterable<string>): Promise<
     progress.clear()
   }
   writeFileSync(name, whole.join(''))
-  process.stderr.write(`Wrote ${name}.\n`)
+  terminal().stderr.write(`Wrote ${name}.\n`)
 }

@@ -9,7 +9,7 @@ import type { Services } from '../shared/runtime/services.js'
 import { findProduct, listProducts, readProductTrail } from '../shared/statements/catalogue.js'
 import { rows } from './arguments.js'
 import { command, group, type Output } from './command.js'
-import { operator, reading, why, withDatabase } from './environment.js'
+import { operator, why, withDatabase } from './environment.js'
 import { answer, print } from './print.js'
 import { describeChange } from './product-changes.js'
 import { exportFile, importFile } from './product-files.js'
@@ -35,7 +35,7 @@ function list(): Command {
     .option('--limit <rows>', 'how many', rows, 50)
     .action(async (options: Output & { search?: string; inactive: boolean; after: string; limit: number }) => {
       const { search, after, limit } = options
-      await reading([], async ({ db }) => {
+      await withDatabase('product list', async ({ db }) => {
         const found = await listProducts(db.pool, { search, after, limit, active: !options.inactive })
         const listed = found.map(each => ({ ...asObject(each), reserved: each.reserved }))
         answer(options, listed, () => viewProducts(found, limit))
@@ -47,7 +47,7 @@ function show(): Command {
   return command('show', 'A product with every change of it.', { examples: ['product show stoneware-mug'] })
     .argument('<product>', PRODUCT)
     .action(async (given: string, options: Output) => {
-      await reading([], async ({ db }) => {
+      await withDatabase('product show', async ({ db }) => {
         const found = await productOf(db, given)
         const trail = await readProductTrail(db.pool, found.id)
         answer(options, { ...asObject(found), reserved: found.reserved, trail }, () => viewProduct(found, trail))
@@ -64,7 +64,10 @@ function set(): Command {
     .option('--reason <text>', REASON)
     .action(async (given: string, pairs: string[], options: Edit) => {
       const cells = new Map(pairs.map(cellOf))
-      await withDatabase(async opened => await edit(opened, [await productOf(opened.db, given)], cells, options))
+      await withDatabase(
+        'product set',
+        async opened => await edit(opened, [await productOf(opened.db, given)], cells, options)
+      )
     })
 }
 
@@ -86,7 +89,10 @@ function stock(): Command {
     .option('--reason <text>', REASON)
     .action(async (given: string, options: Edit & { set?: string; add?: string }) => {
       const cells = stockCells(options)
-      await withDatabase(async opened => await edit(opened, [await productOf(opened.db, given)], cells, options))
+      await withDatabase(
+        'product stock',
+        async opened => await edit(opened, [await productOf(opened.db, given)], cells, options)
+      )
     })
 }
 
@@ -103,7 +109,7 @@ function deactivate(): Command {
     .argument('<products...>', 'their ids or slugs')
     .option('--reason <text>', REASON)
     .action(async (given: string[], options: Edit) => {
-      await withDatabase(async opened => {
+      await withDatabase('product deactivate', async opened => {
         const found: StoredProduct[] = []
         for (const each of given) found.push(await productOf(opened.db, each))
         await edit(opened, found, new Map([['active', { column: 'active', text: 'false' }]]), options)
@@ -112,7 +118,7 @@ function deactivate(): Command {
 }
 
 async function edit(
-  opened: Pick<Services, 'config' | 'db' | 'now'>,
+  opened: Pick<Services<'catalogue' | 'payment'>, 'config' | 'db' | 'now'>,
   products: StoredProduct[],
   cells: Map<string, Cell>,
   options: Edit

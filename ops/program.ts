@@ -3,6 +3,7 @@ import { attention, resolve } from './alerts.js'
 import { audit } from './audit.js'
 import { checkout } from './checkout.js'
 import { completion } from './completion.js'
+import { customer } from './customer.js'
 import { doctor } from './doctor.js'
 import { drain } from './drain.js'
 import { events } from './events.js'
@@ -15,7 +16,9 @@ import { order } from './order.js'
 import { privacy } from './privacy.js'
 import { product } from './product.js'
 import { reconcile } from './reconcile.js'
+import { report } from './report.js'
 import { shop } from './shop.js'
+import { terminal } from './terminal.js'
 import { token } from './token.js'
 
 const END = `
@@ -33,8 +36,8 @@ export function createProgram(): Command {
   const program = new Command('ops').description('Look at payments, repair them, run the shop.')
   program.helpCommand('help [command]', 'show the help of a command')
   const parts: [string, Command[]][] = [
-    ['Look:', [attention(), order(), checkout(), events(), notifications(), fraud()]],
-    ['Repair:', [resolve(), reconcile(), ledger(), audit(), privacy()]],
+    ['Look:', [attention(), order(), checkout(), events(), notifications(), fraud(), report()]],
+    ['Repair:', [resolve(), reconcile(), ledger(), audit(), customer(), privacy()]],
     ['Sell:', [product()]],
     ['Run:', [doctor(), maintenance(), drain(), shop(), token(), completion(() => program)]]
   ]
@@ -62,4 +65,8 @@ function prepare(command: Command): void {
   const path = pathOf(command)
   command.exitOverride().showHelpAfterError(`See: npm run ops -- ${path === '' ? 'help' : `${path} --help`}`)
   command.helpOption('-h, --help', 'show this')
+  command.configureOutput({
+    writeOut: text => terminal().stdout.write(text),
+    writeErr: text => terminal().stderr.write(text)
+  })
 }

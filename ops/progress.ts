@@ -1,3 +1,5 @@
+import { terminal } from './terminal.js'
+
 export interface Progress {
   show(line: string): void
   clear(): void
@@ -6,7 +8,8 @@ export interface Progress {
 /** One line at a terminal that is written over; nothing elsewhere. */
 export function showProgress(): Progress {
   const write = (line: string) => {
-    if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${line}`)
+    const { stderr } = terminal()
+    if (stderr.isTTY) stderr.write(`\r\u001b[K${line}`)
   }
   return { show: write, clear: () => write('') }
 }

@@ -10,6 +10,7 @@ import { FAILED, UNFINISHED } from './exit-code.js'
 import { localTime } from './local-time.js'
 import { answer, print } from './print.js'
 import { showProgress } from './progress.js'
+import { terminal } from './terminal.js'
 import { UsageError } from './usage-error.js'
 
 interface Options extends Output {
@@ -37,7 +38,7 @@ export function reconcile(): Command {
     .option('--from <date>', 'with --objects: where an earlier run ended', date)
     .action(async (options: Options) => {
       const { since, from } = checked(options)
-      await withServices(async services => {
+      await withServices('reconcile', async services => {
         for (const each of [since, from]) {
           if (each !== undefined && each > services.now())
             throw new UsageError(`${each.toISOString()} is still to come.`)
@@ -63,7 +64,7 @@ async function ofEvents(services: Services, since: Date | undefined, { json }: O
   const { outages: _, ...report } = await run(services, { since, requestId: `ops-${operator()}` }).finally(
     progress.clear
   )
-  if (report.errors.length > 0) process.exitCode = FAILED
+  if (report.errors.length > 0) terminal().exitCode = FAILED
   if (!json) viewEvents(report)
   return report
 }
@@ -98,8 +99,8 @@ async function ofObjects(services: Services, since: Date, from: Date | undefined
     },
     onProgress: ({ compared, different }, what) => progress.show(`${what}: ${compared} compared, ${different} differed`)
   }).finally(progress.clear)
-  if (report.errors.length > 0 || report.remaining > 0) process.exitCode = FAILED
-  else if (report.goOnFrom !== undefined) process.exitCode = UNFINISHED
+  if (report.errors.length > 0 || report.remaining > 0) terminal().exitCode = FAILED
+  else if (report.goOnFrom !== undefined) terminal().exitCode = UNFINISHED
   if (!json) viewObjects(report, since)
   return { ...report, found }
 }

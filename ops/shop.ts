@@ -3,7 +3,7 @@ import type { Database } from '../shared/database/database.js'
 import { renameInstallation } from '../shared/orders/rename-installation.js'
 import { readInstallation } from '../shared/statements/installation.js'
 import { command, type Output } from './command.js'
-import { operator, reading, withDatabase } from './environment.js'
+import { operator, withDatabase } from './environment.js'
 import { answer, print } from './print.js'
 import { UsageError } from './usage-error.js'
 
@@ -16,9 +16,9 @@ export function shop(): Command {
     .action(async ({ name, copy, ...options }: Output & { name?: string; copy: boolean }) => {
       if (name === undefined) {
         if (copy) throw new UsageError('--copy goes with --name: what the copy is called.')
-        return await reading([], async ({ db }) => await show(db, options))
+        return await withDatabase('shop', async ({ db }) => await show(db, options))
       }
-      await withDatabase(async services => {
+      await withDatabase('shop', async services => {
         await renameInstallation(services, name, { operator: operator(), isCopy: copy })
         await show(services.db, options)
       })

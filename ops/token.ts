@@ -4,6 +4,7 @@ import { positive, text } from './arguments.js'
 import { command, type Output } from './command.js'
 import { environment } from './environment.js'
 import { answer, print } from './print.js'
+import { terminal } from './terminal.js'
 
 /** For local use: a shop's own sign-in makes the tokens in production. */
 export function token(): Command {
@@ -14,7 +15,7 @@ export function token(): Command {
     .option('--email <address>', 'their e-mail')
     .option('--hours <hours>', 'how long it is good', positive('hours'), 24)
     .action(async (options: Output & { userId: string; email?: string; hours: number }) => {
-      if (process.env.NODE_ENV === 'production')
+      if (terminal().env.NODE_ENV === 'production')
         throw new Error('Tokens are made by your sign-in in production; this command refuses there.')
       const secret = environment().AUTH_SECRET
       if (!secret) throw new Error('AUTH_SECRET is not set and no `npm start` is running here.')

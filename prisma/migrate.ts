@@ -4,6 +4,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { messageOf } from '../shared/errors.js'
 import { projectRoot } from '../shared/project-root.js'
+import { lockingProblems } from './migration-rules.js'
 import { missingMigration } from './schema-engine.js'
 
 const [command, name] = process.argv.slice(2)
@@ -44,6 +45,7 @@ async function create(): Promise<number> {
   mkdirSync(folder)
   writeFileSync(join(folder, 'migration.sql'), `${sql}\n`)
   say(`Wrote ${folder}/migration.sql. Read it before you commit it.`)
+  for (const problem of lockingProblems(sql)) say(`Would hold back a live shop: ${problem}`)
   return 0
 }
 

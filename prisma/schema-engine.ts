@@ -13,32 +13,53 @@ import {
 } from '@prisma/driver-adapter-utils'
 import type { MigrationList, SchemaEngine } from '@prisma/schema-engine-wasm'
 import pg from 'pg'
-import { connectBounded } from '../shared/database/bounded-client.js'
+import { type Access, accessConfig } from '../shared/database/access.js'
+import { BoundedClient, type BoundedConfig, connectBounded } from '../shared/database/bounded-client.js'
 import { migrationNames, migrationsDir } from '../shared/database/migration-names.js'
 import { SECOND } from '../shared/duration.js'
 import { projectRoot } from '../shared/project-root.js'
+import { type RoleUse, roleUse, withoutRole } from './app-role.js'
+import { isLockTimeout, runScript } from './run-script.js'
 
 declare const WebAssembly: {
   instantiate(bytes: Uint8Array, imports: object): Promise<{ instance: { exports: Record<string, unknown> } }>
 }
 
 const SCHEMA_PATH = join(projectRoot, 'prisma/schema.prisma')
-const BOUNDS = { connectionTimeoutMillis: 5 * SECOND, keepAlive: true, keepAliveInitialDelayMillis: 10 * SECOND }
 const ANSWER_WITHIN = 30 * SECOND
 const NO_FILTERS = { externalTables: [], externalEnums: [] }
 
-/** Applies the migrations that the database has not had yet and returns their names. */
-export async function applyMigrations(connectionString: string): Promise<string[]> {
-  if (await isUpToDate(connectionString)) return []
-  return await withEngine(connectionString, async engine => {
-    const result = await engine.applyMigrations({ migrationsList: migrationList(), filters: NO_FILTERS })
-    return result.appliedMigrationNames
+export interface AppliedMigrations {
+  names: string[]
+  role: RoleUse
+}
+
+/**
+ * Applies the migrations that the database has not had yet. `isRoleDispensable` when the application acts as its login
+ * (DATABASE_ROLE=none): see roleUse().
+ */
+export async function applyMigrations(
+  access: Access | string,
+  { isRoleDispensable = false } = {}
+): Promise<AppliedMigrations> {
+  const role = await roleUse(access, isRoleDispensable)
+  if (await isUpToDate(access)) return { names: [], role }
+  const change = role === 'made' ? undefined : withoutRole
+  const names = await withEngine({ access, change }, async engine => {
+    try {
+      const result = await engine.applyMigrations({ migrationsList: migrationList(), filters: NO_FILTERS })
+      return result.appliedMigrationNames
+    } catch (error) {
+      if (isLockTimeout(error)) await forgetFailure(access)
+      throw error
+    }
   })
+  return { names, role }
 }
 
 /** Spares the engine, which leaves a timer of ten seconds behind, when there is nothing to do. */
-async function isUpToDate(connectionString: string): Promise<boolean> {
-  const client = await connectBounded(connectionString, ANSWER_WITHIN)
+async function isUpToDate(access: Access | string): Promise<boolean> {
+  const client = await connectBounded(access, ANSWER_WITHIN)
   try {
     const { rows } = await client.query<{ name: string }>(
       `SELECT "migration_name" AS name FROM "_prisma_migrations" WHERE "finished_at" IS NOT NULL AND "rolled_back_at" IS NULL`
@@ -54,9 +75,21 @@ async function isUpToDate(connectionString: string): Promise<boolean> {
   }
 }
 
+/** A script that had no lock has changed nothing: the next run may try it again. */
+async function forgetFailure(access: Access | string): Promise<void> {
+  const client = await connectBounded(access, ANSWER_WITHIN)
+  try {
+    await client.query(
+      `UPDATE "_prisma_migrations" SET "rolled_back_at" = now() WHERE "finished_at" IS NULL AND "rolled_back_at" IS NULL`
+    )
+  } finally {
+    await client.end()
+  }
+}
+
 /** The SQL that would bring what the migrations make up to the schema; empty when they agree. Needs CREATEDB. */
-export async function missingMigration(connectionString: string): Promise<string> {
-  return await withEngine(connectionString, async engine => {
+export async function missingMigration(access: Access | string): Promise<string> {
+  return await withEngine({ access }, async engine => {
     const result = await engine.diff({
       from: { tag: 'migrations', ...migrationList() },
       to: { tag: 'schemaDatamodel', files: [{ path: SCHEMA_PATH, content: readFileSync(SCHEMA_PATH, 'utf8') }] },
@@ -87,14 +120,31 @@ function migrationList(): MigrationList {
   }
 }
 
-async function withEngine<T>(connectionString: string, work: (engine: SchemaEngine) => Promise<T>): Promise<T> {
+function poolConfig(access: Access | string): pg.PoolConfig {
+  const config: pg.PoolConfig & BoundedConfig = {
+    ...accessConfig(typeof access === 'string' ? { url: access } : access, 'tillworks-migrate'),
+    Client: BoundedClient,
+    connectionTimeoutMillis: 5 * SECOND,
+    // The shadow database is dropped while its pool is open, which nobody else may be connected to then.
+    idleTimeoutMillis: 1
+  }
+  return config
+}
+
+/** `change` makes of the script of a migration what is run. */
+async function withEngine<T>(
+  { access, change = script => script }: { access: Access | string; change?: (script: string) => string },
+  work: (engine: SchemaEngine) => Promise<T>
+): Promise<T> {
   const { SchemaEngine } = await loadEngine()
   const datamodels: [string, string][] = [[SCHEMA_PATH, readFileSync(SCHEMA_PATH, 'utf8')]]
   // A pool of our own, so that its connections end with the work.
-  const pool = new pg.Pool({ connectionString, ...BOUNDS })
+  const pool = new pg.Pool(poolConfig(access))
+  // The pool hides its password, and the adapter copies its options for the shadow database.
+  Object.defineProperty(pool.options, 'password', { enumerable: true })
   // As in connectBounded(). A migration takes as long as it takes.
   pool.on('error', () => undefined)
-  const adapter = bindMigrationAwareSqlAdapterFactory(new CatalogueReadingPrismaPg(pool))
+  const adapter = bindMigrationAwareSqlAdapterFactory(new CatalogueReadingPrismaPg(pool, change))
   const engine = await SchemaEngine.new({ datamodels }, () => undefined, adapter)
   try {
     return await work(engine)
@@ -109,20 +159,30 @@ async function withEngine<T>(connectionString: string, work: (engine: SchemaEngi
  * every semicolon, also at those inside a function's body.
  */
 class CatalogueReadingPrismaPg extends PrismaPg {
+  readonly #change: (script: string) => string
+
+  constructor(pool: pg.Pool, change: (script: string) => string) {
+    super(pool)
+    this.#change = change
+  }
+
   override async connect() {
-    return runningWholeScripts(readingChar(await super.connect()))
+    return runningWholeScripts(readingChar(await super.connect()), this.#change)
   }
 
   override async connectToShadowDb() {
-    return runningWholeScripts(readingChar(await super.connectToShadowDb()))
+    const adapter = await super.connectToShadowDb()
+    // It ends with its server, if not before.
+    ;(adapter as unknown as { client: pg.Pool }).client.on('error', () => undefined)
+    return runningWholeScripts(readingChar(adapter), this.#change)
   }
 }
 
-function runningWholeScripts<T extends SqlQueryable>(adapter: T): T {
+function runningWholeScripts<T extends SqlQueryable>(adapter: T, change: (script: string) => string): T {
   const own = adapter as unknown as { client: pg.Pool; onError(error: unknown): never }
   return Object.assign(adapter, {
     executeScript: async (script: string) => {
-      await own.client.query(script).catch(error => own.onError(error))
+      await runScript(own.client, change(script)).catch(error => own.onError(error))
     }
   })
 }

@@ -73,6 +73,8 @@ export interface ProblemBody extends ProblemExtras {
   success: false
   error: string
   requestId: string
+  /** While traces are recorded: docs/operations.md. */
+  traceId?: string
 }
 
 const PROBLEM = 'urn:tillworks:problem:'
@@ -82,9 +84,23 @@ export function codeOf(type: string): ProblemCode {
 }
 
 /** The document of RFC 9457, with the members `success`, `error` and `requestId` beside its own. */
-export function problemBody(code: ProblemCode, extras: ProblemExtras, requestId: string): ProblemBody {
+export function problemBody(
+  code: ProblemCode,
+  extras: ProblemExtras,
+  requestId: string,
+  traceId?: string
+): ProblemBody {
   const { status, error } = problems[code]
-  return { type: `${PROBLEM}${code}`, title: error, status, ...extras, success: false, error, requestId }
+  return {
+    type: `${PROBLEM}${code}`,
+    title: error,
+    status,
+    ...extras,
+    success: false,
+    error,
+    requestId,
+    ...(traceId === undefined ? {} : { traceId })
+  }
 }
 
 /** A failure that no retry can mend: recorded on the row, then the job ends. */
@@ -93,5 +109,8 @@ export class TerminalError extends Error {
 }
 
 export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
+  if (!(error instanceof Error)) return String(error)
+  // The stripe package says that there is no connection, and has beside it why.
+  const { detail } = error as { detail?: unknown }
+  return detail instanceof Error ? `${error.message} (${detail.message})` : error.message
 }

@@ -11,6 +11,8 @@ export const refusals = {
   notification_not_found: 404,
   alert_not_found: 404,
   product_not_found: 404,
+  customer_not_found: 404,
+  runbook_not_found: 404,
   entry_not_found: 404,
   /** It was done otherwise, or by somebody else, since it was looked at. */
   changed_meanwhile: 409,

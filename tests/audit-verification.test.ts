@@ -14,7 +14,7 @@ import {
 } from '../shared/statements/ledger.js'
 import { retention } from '../workers/retention.js'
 import { countRows, olderThan, verify, writeChain } from './support/audit-chain.js'
-import { runOps } from './support/ops.js'
+import { runOps, runOpsProgram } from './support/ops.js'
 import { asOwner, openShop, type Shop } from './support/shop.js'
 
 let shop: Shop
@@ -140,7 +140,7 @@ describe('what an operator reads', () => {
   const forged = `SET session_replication_role = replica; UPDATE "PaymentAuditLog" SET "amount" = 7 WHERE "chain" = 'read' AND "sequence" = 2`
   const restored = `SET session_replication_role = replica; UPDATE "PaymentAuditLog" SET "amount" = NULL WHERE "chain" = 'read'`
   const withEnv = (env: Record<string, string>, ...args: string[]) =>
-    runOps({ ...shop, stack: { ...shop.stack, env: { ...shop.stack.env, ...env } } }, ...args)
+    runOpsProgram({ ...shop, stack: { ...shop.stack, env: { ...shop.stack.env, ...env } } }, ...args)
 
   beforeAll(async () => {
     await writeChain(shop, 'read', 3)

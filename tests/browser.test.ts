@@ -5,6 +5,10 @@ import { openShop, withShop } from './support/shop.js'
 
 const SCREENSHOTS = process.env.SCREENSHOTS
 
+/** As behind a proxy that shows them so. */
+const BASE = '/payments'
+const OPS_BASE = '/internal/payments'
+
 const inBrowser = isWithoutChromium ? it.skip : it
 
 inBrowser('buys something in a browser and sees it become paid', async () => {
@@ -15,10 +19,12 @@ inBrowser('buys something in a browser and sees it become paid', async () => {
       'postgres',
       {
         PORT: String(port),
-        ORDER_WEBHOOK_URL: `http://127.0.0.1:${port}/demo/notifications`,
+        BASE_PATH: BASE,
+        OPS_BASE_PATH: OPS_BASE,
+        ORDER_WEBHOOK_URL: `http://127.0.0.1:${port}${BASE}/demo/notifications`,
         ORDER_WEBHOOK_SECRET: notificationSecret
       },
-      { pages: secret => storefront({ authSecret: secret, notificationSecret, instance: 'test' }) }
+      { pages: secret => storefront({ authSecret: secret, notificationSecret, instance: 'test', basePath: BASE }) }
     ),
     async shop => {
       const browser = await launchChromium()
@@ -34,7 +40,7 @@ inBrowser('buys something in a browser and sees it become paid', async () => {
         const page = await browser.newPage({ viewport: { width: 1200, height: 800 } })
         const failures: string[] = []
         page.on('pageerror', error => failures.push(String(error)))
-        await page.goto(`http://localhost:${shop.stack.api.port}/`)
+        await page.goto(`http://localhost:${shop.stack.api.port}${BASE}/`)
         await page.click('[data-slug="stoneware-mug"] button')
         await page.click('[data-slug="linen-notebook"] button')
         expect(await page.textContent('#total')).toBe('€34.49')
@@ -63,7 +69,7 @@ inBrowser('buys something in a browser and sees it become paid', async () => {
         ])
         expect(bought.slice(3)).toEqual(['Shipping€0.00', 'Total€39.49'])
         await shoot('paid')
-        await page.goto(`http://localhost:${port}/orders`)
+        await page.goto(`http://localhost:${port}${BASE}/orders`)
         await page.waitForSelector('text=order.paid')
         await shoot('orders')
         await page.close()
@@ -73,7 +79,7 @@ inBrowser('buys something in a browser and sees it become paid', async () => {
         })
         const board = await operator.newPage()
         await board.goto(
-          `http://localhost:${shop.stack.api.opsPort}/ops/board/queue/webhook-processing?status=completed`
+          `http://localhost:${shop.stack.api.opsPort}${OPS_BASE}/ops/board/queue/webhook-processing?status=completed`
         )
         await board.waitForSelector('text=webhook-processing')
         if (SCREENSHOTS) {

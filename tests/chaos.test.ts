@@ -4,14 +4,14 @@ import { reconcile } from '../shared/reconcile/reconcile.js'
 import { countUnderWay } from '../shared/statements/switches.js'
 import { findWrongs } from './support/invariants.js'
 import { randomFrom } from './support/random.js'
-import { engines, openShop, type Shop, withShop } from './support/shop.js'
+import { openShop, plainEngines, type Shop, withShop } from './support/shop.js'
 import { goShopping, makeTrouble } from './support/trouble.js'
 import { killWorkers } from './support/worker-process.js'
 
 /** It repeats the choices, not their moments. */
 const CHAOS_SEED = Number(process.env.CHAOS_SEED ?? Math.floor(Math.random() * 2 ** 31))
 /** Fewer for a person who waits. */
-const CHAOS_SECONDS = Number(process.env.CHAOS_SECONDS ?? (process.env.CI === 'true' ? 15 : 6))
+const CHAOS_SECONDS = Number(process.env.CHAOS_SECONDS ?? (process.env.CI === 'true' ? 10 : 6))
 const CUSTOMERS = 8
 /** The jobs of a killed worker are taken over after half a minute. */
 const PATIENCE = 180 * SECOND
@@ -29,7 +29,7 @@ async function calmDown(shop: Shop): Promise<void> {
   expect(left).toBe(0)
 }
 
-it.each(engines)(
+it.each(plainEngines)(
   'keeps every promise while everything fails, on %s',
   async engine => {
     await withShop(

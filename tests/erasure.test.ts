@@ -190,11 +190,27 @@ describe('a customer who is forgotten', () => {
        UPDATE "Alert" SET "context" = jsonb_set("context", '{reason}', to_jsonb(${old}::text)), "note" = ${old};
        UPDATE "IdempotencyKey" SET "response" = '{"detail":"${EMAIL}"}' WHERE "status" >= 400`
     )
-    expect(linesWith(await everything()).length).toBeGreaterThan(20)
+    const held = linesWith(await everything())
+    expect(held.length).toBeGreaterThan(20)
+    const exported = await runOps(shop, 'customer', 'export', EMAIL.toUpperCase(), '--reason', 'GDPR 15')
+    expect(exported.code).toBe(0)
+    const { customer, data: tables } = JSON.parse(exported.output)
+    expect(customer).toBe('z')
+    for (const trace of traces) expect(exported.output).toContain(trace)
+    const holding = new Set(held.flatMap(line => /^public\.(\w+)/.exec(line)?.[1] ?? []))
+    holding.delete('IdempotencyKey') // Its answer, which is not handed out, has them.
+    for (const table of holding) expect([table, linesWith(JSON.stringify(tables[table]))]).not.toEqual([table, []])
+    expect(exported.output).not.toMatch(/client_secret|"operator"|cs_test_\w+#|sessionUrl|personalSalt/)
     const erased = await runOps(shop, 'privacy', 'erase', '--user', 'z', '--reason', `${EMAIL} wants it`)
     expect(erased).toMatchObject({ code: 0, output: expect.stringContaining('Erased from 4 orders') })
     expect(linesWith(await everything())).toEqual([])
+    const left = await runOps(shop, 'customer', 'export', 'z', '--reason', 'GDPR 15')
+    expect([left.code, linesWith(left.output)]).toEqual([0, []])
     const { prisma } = shop.stack.services.db
+    const asked = await prisma.paymentAuditLog.findMany({ where: { action: 'personal_data_exported', userId: 'z' } })
+    expect(asked.map(({ metadata }) => metadata)).toEqual(Array(2).fill({ operator: 'olga', reason: 'GDPR 15' }))
+    const nobody = await runOps(shop, 'customer', 'export', EMAIL, '--reason', 'GDPR 15')
+    expect(nobody).toMatchObject({ code: 1, output: expect.stringContaining('Nothing is held about a customer') })
     expect(await prisma.checkout.findFirstOrThrow({ where: { userId: 'z', status: 'PAID' } })).toMatchObject({
       sessionParams: { mode: 'payment' }
     })

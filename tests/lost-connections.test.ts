@@ -227,7 +227,7 @@ describe('a connection that is gone without a word', () => {
     try {
       silent.silence()
       await Promise.all([
-        expect(openQueues({ ...queue, databaseUrl: deaf.url(database.url) }, log)).rejects.toThrow(
+        expect(openQueues({ ...queue, database: { url: deaf.url(database.url) } }, log)).rejects.toThrow(
           'Query read timeout'
         ),
         expect(setAuditPolicy(silent.url(database.url), {})).rejects.toThrow('timeout expired')
@@ -261,7 +261,7 @@ it('believes a listener for as long as a busy pool lets no proof out', async () 
   const own = openDatabase({ ...shop.stack.config.database, poolSize: 1, log, name: 'busy' })
   const changes: boolean[] = []
   const listener = createProvenListener({
-    connectionString: shop.stack.config.database.url,
+    access: { url: shop.stack.config.database.url },
     channel: 'a_channel',
     db: own.pool,
     log,

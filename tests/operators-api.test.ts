@@ -2,6 +2,7 @@ import { acts, pathOf } from '../api/ops/acts/acts.js'
 import { eventually } from '../local/eventually.js'
 import type { Shopper } from '../local/shopper.js'
 import { newId } from '../shared/ids.js'
+import { describedRoutes, type Held, holdAnswers } from './support/api-reference.js'
 import { allApplied, buy, intentOf, paymentRow } from './support/purchase.js'
 import { QUIET } from './support/settings.js'
 import { openShop, type Shop } from './support/shop.js'
@@ -9,6 +10,7 @@ import { openShop, type Shop } from './support/shop.js'
 let shop: Shop
 let ada: Shopper
 let base: string
+let held: Held
 beforeAll(async () => {
   shop = await openShop('postgres', {
     ...QUIET,
@@ -17,8 +19,15 @@ beforeAll(async () => {
   })
   ada = await shop.customer('ada')
   base = `http://127.0.0.1:${shop.stack.api.opsPort}/ops/api`
+  held = holdAnswers(base)
 })
-afterAll(() => shop.close())
+afterAll(async () => {
+  held.stop()
+  await shop.close()
+})
+afterEach(() => {
+  expect(held.faults.splice(0)).toEqual([])
+})
 
 const login = (name: string, password: string) => ({
   authorization: `Basic ${Buffer.from(`${name}:${password}`).toString('base64')}`
@@ -224,6 +233,14 @@ it('replays and resolves events, notifications and alerts, clears a customer, an
     metadata: { operator: 'ops', ...because }
   })
 
+  const alertId = newId()
+  await prisma.alert.create({ data: { id: alertId, name: 'dead_event', context: { eventId: done, reason: 'a test' } } })
+  expect((await ask(`/alerts/${alertId}/resolve`, because)).body.data).toEqual({ id: alertId, resolvedBy: 'ops' })
+
+  for (const path of ['daily', 'weekly?timezone=Europe/Berlin', 'monthly?for=2026-11-01'])
+    expect((await ask(`/reports/${path}`, undefined, VIEWER)).status).toBe(200)
+  for (const path of ['hourly', 'daily?timezone=Mars']) expect((await ask(`/reports/${path}`)).body.success).toBe(false)
+
   const cleared = await ask('/fraud/clearances', { ...because, userId: 'ada', ipAddress: '2001:db8::1' })
   expect(cleared.body.data.cleared).toEqual(['user:ada', 'ip:2001:db8::/64'])
   expect((await ask('/fraud/clearances', { ...because, ipAddress: 'home' })).status).toBe(400)
@@ -237,4 +254,13 @@ it('replays and resolves events, notifications and alerts, clears a customer, an
   expect((await ask('/maintenance')).body.data).toMatchObject({ on: true })
   expect((await ask('/maintenance/off', why)).status).toBe(200)
   expect((await trail('maintenance_off'))[0]?.metadata).toMatchObject({ operator: 'ops', ...why })
+})
+
+it('has answered every act, and all that operators read, as the API reference says', () => {
+  const done = new Set([...held.seen].filter(name => / 200$/.test(name)).map(name => name.replace(/ 200$/, '')))
+  const operators = describedRoutes()
+    .map(route => route.replace(/:(\w+)/g, '{$1}'))
+    .filter(route => /^(GET|POST) \/ops\/api\/(?!products|events\/dead|attention$)/.test(route))
+  expect(operators.filter(route => !done.has(route))).toEqual([])
+  expect(operators.length).toBeGreaterThan(acts.length)
 })

@@ -16,6 +16,8 @@ import { openShop, type Shop } from './support/shop.js'
 
 const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 const SCREENSHOTS = process.env.SCREENSHOTS
+/** As behind a proxy that shows it so. */
+const OPS_BASE = '/internal/payments'
 const MUG = 'ctillworksmug00000000001'
 
 let shop: Shop
@@ -32,11 +34,12 @@ beforeAll(async () => {
   if (isWithoutChromium) return
   shop = await openShop('postgres', {
     ...QUIET,
+    OPS_BASE_PATH: OPS_BASE,
     PAYMENT_CAPTURE_METHOD: 'manual',
     OPS_VIEWER_PASSWORD: 'password of a viewer'
   })
   ada = await shop.customer('ada')
-  base = `http://127.0.0.1:${shop.stack.api.opsPort}`
+  base = `http://127.0.0.1:${shop.stack.api.opsPort}${OPS_BASE}`
   browser = await launchChromium()
   // Nothing of it needs a script.
   operator = await signIn('ops', 'password of the tests', { javaScriptEnabled: false })
@@ -108,7 +111,7 @@ inBrowser('finds a payment by what a customer says, refunds a part with its good
   told = orderId
   const { stock } = await ada.product('stoneware-mug')
   await go('/')
-  expect(new URL(page.url()).pathname).toBe('/ops')
+  expect(new URL(page.url()).pathname).toBe(`${OPS_BASE}/ops`)
   await page.fill('#q', 'Ada@Shop.example')
   await page.keyboard.press('Enter')
   await page.waitForURL(`**/ops/orders/${orderId}`)
@@ -138,7 +141,7 @@ inBrowser('finds a payment by what a customer says, refunds a part with its good
   const first = await fetch(page.url(), { method: 'POST', body, headers: { authorization }, redirect: 'manual' })
   expect(first.status).toBe(303)
   await page.click('main button')
-  expect(new URL(page.url()).pathname).toBe(`/ops/orders/${orderId}`)
+  expect(new URL(page.url()).pathname).toBe(`${OPS_BASE}/ops/orders/${orderId}`)
   await ada.orderBecomes(orderId, 'PARTIALLY_REFUNDED')
   await allApplied(shop)
   expect((await ada.product('stoneware-mug')).stock).toBe(stock + 1)
@@ -194,7 +197,7 @@ inBrowser('shows what needs attention first, and lets each be dealt with', async
   await alert(db.pool, log, 'stuck_checkout', { orderId, reason: 'a <i>reason</i>' })
   await go('/ops')
   expect(await text()).toContain('a <i>reason</i>')
-  await page.click(`a[href="/ops/events/${again}"]`)
+  await page.click(`a[href="${OPS_BASE}/ops/events/${again}"]`)
   expect(await text('pre')).toContain('<script>alert(1)</script>')
   await act('Replay', 'Apply it again')
   expect(await text('[role=status]')).toContain('applied again')
@@ -225,6 +228,8 @@ inBrowser('shows what needs attention first, and lets each be dealt with', async
 })
 
 inBrowser('changes a product, says so when somebody else was faster, and imports a file', async () => {
+  const francs = { productId: MUG, currency: 'CHF', amount: 2150n }
+  await shop.stack.services.db.prisma.productPrice.create({ data: francs })
   await go('/ops/products?q=mug')
   await page.click('main table a')
   await page.fill('[name=price]', '20,5')
@@ -233,7 +238,11 @@ inBrowser('changes a product, says so when somebody else was faster, and imports
   expect(await text('[role=alert]')).toContain('no price')
   await page.fill('[name=price]', '20.50')
   await page.click('main button')
-  expect(await text('dl')).toContain('€20.50')
+  expect(await text('dl')).toContain('€20.50, CHF 21.50')
+  await page.fill('[name="price.CHF"]', '22.00')
+  await page.fill('textarea', 'the franc')
+  await page.click('main button')
+  expect(await text('dl')).toContain('€20.50, CHF 22.00')
   const { pool } = shop.stack.services.db
   await pool.query('UPDATE "Product" SET "price" = 1999 WHERE "id" = $1', [MUG])
   await page.fill('[name=stock]', '7')
@@ -318,9 +327,14 @@ inBrowser(
       ...(told === undefined ? [] : [`/ops/orders/${told}`]),
       `/ops/events/${dead}`,
       '/ops/money',
+      '/ops/reports',
+      '/ops/reports?kind=range&since=2026-11-01&timezone=Europe/Berlin&currency=EUR',
+      '/ops/reports?kind=range&since=2999-01-01',
       '/ops/products',
       `/ops/products/${MUG}`,
       '/ops/products/import',
+      '/ops/runbooks',
+      '/ops/runbooks/DeadLetters',
       '/ops/orders/cnobody',
       ...acts.map(each => `/ops${pathOf(each, ids[each.path.split('/')[1] ?? ''] ?? '')}`)
     ]

@@ -76,7 +76,7 @@ it('ends with 2 and names what was meant, whatever letter is missing', async () 
         expect.stringMatching(new RegExp(`unknown command '${typo}'[\\s\\S]*${name}`))
       ])
     }),
-    { numRuns: process.env.CI === 'true' ? 100 : 20 }
+    { numRuns: process.env.CI === 'true' ? 40 : 20 }
   )
 })
 

@@ -7,7 +7,7 @@ import { orderNotification } from '../workers/order-notification.js'
 import { alertsOf, reasonsOf } from './support/alerts.js'
 import { runOps } from './support/ops.js'
 import { NO_SCHEDULES as QUIET } from './support/settings.js'
-import { engines, openShop, type Shop, withShop } from './support/shop.js'
+import { openShop, plainEngines, type Shop, withShop } from './support/shop.js'
 
 const NOTIFIED = {
   ORDER_WEBHOOK_URL: 'http://127.0.0.1:9/hook',
@@ -105,7 +105,7 @@ describe('a shop that is told of its orders', () => {
   })
 })
 
-describe.each(engines)('on %s', engine => {
+describe.each(plainEngines)('on %s', engine => {
   it('tells the shop about each change of an order once, in order, signed, and again after a failure', async () => {
     const secret = `whsec_${Buffer.alloc(32, 7).toString('base64')}`
     const heard: { id: string; type: string; data: { orderId: string; sequence: number; status: string } }[] = []

@@ -250,7 +250,7 @@ it.each(engines)('gives up a try that hangs, so that its job has another one, on
   await withShop(openShop(engine), async shop => {
     await shop.stack.stopWorkers()
     const { services, config } = shop.stack
-    const workers = await openWorkers({ ...config.queue, databaseUrl: config.database.url }, services.log)
+    const workers = await openWorkers({ ...config.queue, database: { url: config.database.url } }, services.log)
     const tries: number[] = []
     const hang = async (_payload: object, { attempt }: { attempt: number }) => {
       tries.push(attempt)
@@ -272,7 +272,7 @@ it('does not run a worker or a queue whose first connection failed', async () =>
     const { services, config } = shop.stack
     const nowhere = {
       ...config.queue,
-      databaseUrl: config.database.url.replace(/\/[^/]*$/, '/there_is_no_such_database')
+      database: { url: config.database.url.replace(/\/[^/]*$/, '/there_is_no_such_database') }
     }
     await expect(openQueues(nowhere, services.log)).rejects.toThrow('does not exist')
     const workers = await openWorkers(nowhere, services.log)

@@ -50,7 +50,7 @@ describe('what was captured, and by which charge', () => {
     await allApplied(shop)
     expect([Number((await orderRow(shop, orderId)).captured), await heldByStripe(shop, orderId)]).toEqual([500, 500])
     expect(await ledgerDifferences(shop)).toEqual([])
-  }, 60_000)
+  })
 
   it('is asked for when the Session is all that is told', async () => {
     const { shop, customer } = await open()
@@ -192,7 +192,7 @@ describe('a refund whose answer was lost', () => {
     shop.simulator.faults.set({})
     for (const orderId of orders) await customer.orderBecomes(orderId, 'PARTIALLY_REFUNDED')
     expect(await services.db.prisma.alert.count({ where: { name: 'stripe_key_refused' } })).toBe(1)
-  }, 60_000)
+  })
 
   it('that Stripe refused follows what Stripe says of it later', async () => {
     const { shop, customer } = await open({ STRIPE_MAX_RETRIES: '0' })
@@ -212,7 +212,7 @@ describe('a refund whose answer was lost', () => {
       { id: refund?.id, status: 'SUCCEEDED' }
     ])
     expect(await services.db.prisma.alert.count({ where: { name: 'refund_made_late' } })).toBe(1)
-  }, 60_000)
+  })
 })
 
 it('gives a refund another idempotency key only ten quiet minutes after the last error', async () => {
@@ -324,7 +324,7 @@ describe('a stray Session', () => {
     expect([Number(order.captured), Number(order.refunded)]).toEqual([Number(order.total), 0])
     expect(sessionOf(shop, sessionId).payment_status).toBe('paid')
     expect(await ledgerDifferences(shop)).toEqual([])
-  }, 60_000)
+  })
 })
 
 it('makes two equal partial refunds of an order in review', async () => {
@@ -340,7 +340,7 @@ it('makes two equal partial refunds of an order in review', async () => {
     expect(await runOps(shop, 'order', 'refund', orderId, '--amount', '5.00')).toMatchObject({ code: 0 })
     expect((await services.stripe.refunds.list()).data.map(each => each.amount)).toEqual(Array(count).fill(500))
   }
-}, 60_000)
+})
 
 describe('what a Session was made with is what it is judged by', () => {
   const changes = [
@@ -417,7 +417,7 @@ describe('an order has one currency', () => {
       await api.close()
       await workers.stop()
     }
-  }, 60_000)
+  })
 })
 
 it('cancels the authorization that is meant, not the first, of an order with two', async () => {
@@ -439,4 +439,4 @@ it('cancels the authorization that is meant, not the first, of an order with two
   await customer.orderBecomes(orderId, 'PAID')
   const intent = intentOf(shop, sessionId)
   expect((await services.stripe.paymentIntents.retrieve(intent)).status).toBe('succeeded')
-}, 60_000)
+})

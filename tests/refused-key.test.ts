@@ -91,7 +91,7 @@ describe.each(statuses)('a key that Stripe refuses with %i', status => {
     const minutes = ((checkout.sessionExpiresAt?.getTime() ?? 0) - now) / 60_000
     expect(Math.round(minutes)).toBe(60)
     expect(sessionOf(shop, checkout.sessionId ?? '').expires_at * 1_000).toBe(checkout.sessionExpiresAt?.getTime())
-  }, 60_000)
+  })
 
   it('ends no refund', async () => {
     const { shop, customer } = await open(FAST)
@@ -102,7 +102,7 @@ describe.each(statuses)('a key that Stripe refuses with %i', status => {
     expect(await db(shop).refund.findMany()).toMatchObject([{ status: 'REQUESTED' }])
     mend(shop)
     await customer.orderBecomes(orderId, 'PARTIALLY_REFUNDED')
-  }, 60_000)
+  })
 
   it('keeps the open Session of an order that another checkout would replace', async () => {
     const { shop, customer } = await open(FAST)
@@ -117,7 +117,7 @@ describe.each(statuses)('a key that Stripe refuses with %i', status => {
     mend(shop)
     await customer.checkoutBecomes(first.checkoutId, 'EXPIRED')
     await customer.checkoutBecomes(rows[1]?.id ?? '', 'OPEN')
-  }, 60_000)
+  })
 
   it('ends nothing of what an operator asks for, and tells why', async () => {
     const { shop, customer } = await open({ ...FAST, PAYMENT_CAPTURE_METHOD: 'manual' })
@@ -147,7 +147,7 @@ describe.each(statuses)('a key that Stripe refuses with %i', status => {
     for (const command of commands.slice(0, 3)) expect(await runOps(shop, ...command)).toMatchObject({ code: 0 })
     await customer.orderBecomes(captured, 'PAID')
     await customer.orderBecomes(cancelled, 'CANCELLED')
-  }, 240_000)
+  })
 
   it('keeps an event that has to ask Stripe, however often it is tried', async () => {
     const { shop, customer } = await open(FAST)
@@ -178,7 +178,7 @@ describe.each(statuses)('a key that Stripe refuses with %i', status => {
     )
     expect(applied.status).toBe('PROCESSED')
     expect(await db(shop).refund.findMany()).toMatchObject([{ orderId, status: 'SUCCEEDED' }])
-  }, 90_000)
+  })
 
   it('stops reconcile of events, objects and balance, which change nothing and go on later', async () => {
     const { shop, customer } = await open(FAST)
@@ -198,7 +198,7 @@ describe.each(statuses)('a key that Stripe refuses with %i', status => {
     await customer.orderBecomes(orderId, 'PAID')
     expect(await ledgerDifferences(shop)).toEqual([])
     expect(await db(shop).alert.count()).toBe(1)
-  }, 90_000)
+  })
 })
 
 describe('a restricted key that lacks one permission', () => {
@@ -222,7 +222,7 @@ describe('a restricted key that lacks one permission', () => {
     mend(shop)
     expect((await reconcile(services, { requestId: 'test' })).errors).toEqual([])
     expect((await orderRow(shop, orderId)).status).toBe('PAID')
-  }, 60_000)
+  })
 
   it('is named beside what Stripe refuses for another reason', async () => {
     const { shop, customer } = await open(FAST)
@@ -237,5 +237,5 @@ describe('a restricted key that lacks one permission', () => {
     await expect(reconcileJob.handle(services, {}, JOB)).rejects.toThrow('rak_event_read')
     const names = (await db(shop).alert.findMany()).map(each => each.name).sort()
     expect(names).toEqual(['session_unknown', 'stripe_key_refused'])
-  }, 60_000)
+  })
 })

@@ -177,6 +177,7 @@ it('asks for a password at the board and lists the queues behind it', async () =
     'price-verification',
     'reconcile',
     'refund-creation',
+    'reports',
     'retention',
     'session-creation',
     'session-expiry',

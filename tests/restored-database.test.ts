@@ -269,7 +269,7 @@ describe.each([
        UPDATE backup."Refund" SET "status" = 'REQUESTED', "stripeId" = NULL WHERE "orderId" = '${asked}'`
     )
     await restore(shop)
-  }, 180_000)
+  })
   afterAll(() => shop.close())
 
   it('does not find by events what was delivered', async () => {

@@ -6,6 +6,7 @@ import { envExample } from '../docs/env-example.js'
 import { settingsPage } from '../docs/settings-page.js'
 import { type ConfigError, loadConfig, settingNames } from '../shared/config/config.js'
 import { allSettings } from '../shared/config/groups.js'
+import { ENOUGH } from './support/settings.js'
 
 const read = (path: string) => readFileSync(new URL(`../${path}`, import.meta.url), 'utf8')
 
@@ -19,17 +20,7 @@ const errorOf = (env: NodeJS.ProcessEnv): ConfigError | undefined => {
 }
 const problemsOf = (env: NodeJS.ProcessEnv): string[] => errorOf(env)?.problems ?? []
 
-/** What has no default. */
-const enough = {
-  DATABASE_URL: 'postgresql://user:password@localhost/shop',
-  QUEUE_ENGINE: 'postgres',
-  STRIPE_SECRET_KEY: 'sk_test_x',
-  STRIPE_WEBHOOK_SECRET: 'whsec_x',
-  AUTH_SECRET: 'x'.repeat(32),
-  OPS_PASSWORD: 'y'.repeat(12),
-  PAYMENT_SUCCESS_URL: 'https://shop.example/success',
-  PAYMENT_CANCEL_URL: 'https://shop.example/cart'
-}
+const enough = { ...ENOUGH, QUEUE_ENGINE: 'postgres' }
 
 describe('what is written of the settings', () => {
   it('has docs/settings.md as they are declared (npm run docs:settings)', () => {
@@ -62,7 +53,10 @@ describe('docker-compose.yml', () => {
     Object.fromEntries(
       Object.entries(environmentOf(service)).map(([name, value]) => [
         name,
-        String(value).replace(/\$\{(\w+):[-?][^}]*\}/g, (_all, variable: string) => env[variable] ?? '')
+        String(value).replace(
+          /\$\{(\w+):(?:-([^}]*)|\?[^}]*)\}/g,
+          (_all, variable: string, usual: string = '') => env[variable] || usual
+        )
       ])
     )
 

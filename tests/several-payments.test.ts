@@ -103,7 +103,7 @@ describe('a payment in review is not accepted', () => {
     const captured = await order('capture')
     expect([captured.code, captured.output]).toEqual([1, expect.stringContaining('no authorization')])
     await isPaidOnce(shop, customer, orderId, stock)
-  }, 60_000)
+  })
 
   it('that is only authorized, while the order’s own is AUTHORIZED: it is cancelled', async () => {
     const { shop, customer, stock, orderId, ownIntent, strayIntent, accept, order } = await twice(MANUAL)
@@ -113,7 +113,7 @@ describe('a payment in review is not accepted', () => {
     expect(await runOps(shop, ...commandIn(first.output))).toMatchObject({ code: 0 })
     expect(await order('capture')).toMatchObject({ code: 0 })
     await isPaidOnce(shop, customer, orderId, stock)
-  }, 60_000)
+  })
 
   it('that is only authorized, while the order’s own has SUCCEEDED: it is cancelled', async () => {
     const { shop, customer, stock, orderId, ownIntent, accept, order } = await twice(MANUAL)
@@ -123,7 +123,7 @@ describe('a payment in review is not accepted', () => {
     expect(commandIn(first.output)).toEqual(['order', 'cancel', orderId])
     expect(await runOps(shop, ...commandIn(first.output))).toMatchObject({ code: 0 })
     await isPaidOnce(shop, customer, orderId, stock)
-  }, 60_000)
+  })
 
   it('while the order’s own debit is on its way: it counts once the debit has failed', async () => {
     const { shop, customer, stock, orderId, checkoutId, ownIntent, accept } = await twice({}, FAILING_DEBIT)
@@ -134,7 +134,7 @@ describe('a payment in review is not accepted', () => {
     await customer.checkoutBecomes(checkoutId, 'FAILED')
     expect(await accept()).toMatchObject({ code: 0 })
     await isPaidOnce(shop, customer, orderId, stock)
-  }, 60_000)
+  })
 
   it('while the order’s own debit is on its way: it is refunded once the debit has paid', async () => {
     const { shop, customer, stock, orderId, checkoutId, ownIntent, strayIntent, accept, order } = await twice({}, DEBIT)
@@ -145,7 +145,7 @@ describe('a payment in review is not accepted', () => {
     expect([second.code, second.output]).toEqual([1, refused('SUCCEEDED', ownIntent)])
     expect(await order('refund', '--payment', strayIntent)).toMatchObject({ code: 0 })
     await isPaidOnce(shop, customer, orderId, stock)
-  }, 60_000)
+  })
 
   it('while the order’s own has SUCCEEDED: it counts once that one is refunded', async () => {
     const { shop, customer, stock, orderId, ownIntent, accept, order } = await twice({})
@@ -160,7 +160,7 @@ describe('a payment in review is not accepted', () => {
     await isPaidOnce(shop, customer, orderId, stock)
     // Only the stray was ever a case: what went back whole calls nobody.
     expect(await alertsOf(shop, 'payment_unexpected')).toHaveLength(1)
-  }, 60_000)
+  })
 })
 
 describe('order accept finds no payment in review', () => {
@@ -177,7 +177,7 @@ describe('order accept finds no payment in review', () => {
     const named = await accept()
     expect([named.code, named.output]).toEqual([1, expect.stringContaining(`${strayIntent} is not in review`)])
     await isPaidOnce(shop, customer, orderId, stock)
-  }, 60_000)
+  })
 
   it('once the stray is cancelled', async () => {
     const { shop, customer, stock, orderId, strayIntent, order } = await twice(MANUAL)
@@ -186,7 +186,7 @@ describe('order accept finds no payment in review', () => {
     expect(await order('accept', '--note', 'again')).toMatchObject(noneInReview(orderId))
     expect(await order('capture')).toMatchObject({ code: 0 })
     await isPaidOnce(shop, customer, orderId, stock)
-  }, 60_000)
+  })
 
   it('once the dispute of the stray is lost, and the order is paid by its own', async () => {
     const { shop, customer } = await open()
@@ -205,7 +205,7 @@ describe('order accept finds no payment in review', () => {
     expect(await runOps(shop, 'order', 'accept', orderId, '--note', 'again')).toMatchObject(noneInReview(orderId))
     await customer.pay(url)
     await isPaidOnce(shop, customer, orderId, stock)
-  }, 60_000)
+  })
 
   it('when the lost dispute is known before the money, and nobody is called for it', async () => {
     const { shop, customer } = await open()
@@ -225,7 +225,7 @@ describe('order accept finds no payment in review', () => {
     await customer.pay(url)
     await isPaidOnce(shop, customer, orderId, stock)
     expect(await alertsOf(shop, 'payment_unexpected')).toEqual([])
-  }, 60_000)
+  })
 })
 
 it('takes the same wish for the same refund until Stripe has answered it, whatever is refunded meanwhile', async () => {
@@ -256,7 +256,7 @@ it('takes the same wish for the same refund until Stripe has answered it, whatev
   await refundCreation.handle(services, { refundId: again }, JOB)
   expect(await atStripe()).toEqual([100, 500, 500])
   expect(await ledgerDifferences(shop)).toEqual([])
-}, 60_000)
+})
 
 it('puts no goods back for a payment that took none', async () => {
   const { shop, customer, stock, orderId, strayIntent, ownIntent, order } = await twice({})
@@ -265,7 +265,7 @@ it('puts no goods back for a payment that took none', async () => {
   expect(await order('refund', '--payment', ownIntent, '--restock', 'all')).toMatchObject({ code: 0 })
   await customer.orderBecomes(orderId, 'REFUNDED')
   expect(await stockOf(customer)).toBe(stock)
-}, 60_000)
+})
 
 it('does not lose the money of a debit that failed and is paid after all', async () => {
   const { shop, customer } = await open({}, SLOW)
@@ -288,7 +288,7 @@ it('does not lose the money of a debit that failed and is paid after all', async
   expect(await runOps(shop, 'order', 'accept', orderId, '--note', 'the bank was late')).toMatchObject({ code: 0 })
   expect(await orderRow(shop, orderId)).toMatchObject({ status: 'PAID', captured: total })
   expect(await stockOf(customer)).toBe(stock)
-}, 60_000)
+})
 
 describe('a Session with nothing to pay', () => {
   const PROMOTED = { PAYMENT_PROMOTION_CODES: 'true' }
@@ -308,7 +308,7 @@ describe('a Session with nothing to pay', () => {
     expect((await orderRow(shop, orderId)).status).toBe('CANCELLED')
     expect(await shop.stack.services.db.prisma.alert.findMany()).toEqual([])
     expect(await stockOf(customer)).toBe(stock)
-  }, 60_000)
+  })
 
   it('that does not fit is given up with its order', async () => {
     const { shop, customer } = await open(PROMOTED)
@@ -330,7 +330,7 @@ describe('a Session with nothing to pay', () => {
     } finally {
       await workers.stop()
     }
-  }, 60_000)
+  })
 })
 
 describe('the migration to this release', () => {
@@ -406,5 +406,5 @@ describe('the migration to this release', () => {
     await deliver(services, 'refund.failed', returned)
     expect(await refundOf(shop, orderId)).toMatchObject({ status: 'FAILED' })
     expect(await heldByStripe(shop, orderId)).toBe(total)
-  }, 60_000)
+  })
 })

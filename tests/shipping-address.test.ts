@@ -8,6 +8,7 @@ import { erasePersonalData } from '../shared/orders/erasure.js'
 import { checkoutCountries, needsPostalCode } from '../shared/rules/countries.js'
 import { type PostalAddress, stripeShipping } from '../shared/rules/postal-address.js'
 import { intentOf, sessionOf } from './support/purchase.js'
+import { ENOUGH } from './support/settings.js'
 import { openShop, type Shop } from './support/shop.js'
 
 describe('an address at Stripe', () => {
@@ -46,16 +47,7 @@ describe('an address at Stripe', () => {
 })
 
 describe('SHIPPING_COUNTRIES', () => {
-  const enough = {
-    DATABASE_URL: 'postgresql://user:password@localhost/shop',
-    QUEUE_ENGINE: 'postgres',
-    STRIPE_SECRET_KEY: 'sk_test_x',
-    STRIPE_WEBHOOK_SECRET: 'whsec_x',
-    AUTH_SECRET: 'x'.repeat(32),
-    OPS_PASSWORD: 'y'.repeat(12),
-    PAYMENT_SUCCESS_URL: 'https://shop.example/success',
-    PAYMENT_CANCEL_URL: 'https://shop.example/cart'
-  }
+  const enough = { ...ENOUGH, QUEUE_ENGINE: 'postgres' }
   const countriesOf = (SHIPPING_COUNTRIES?: string) => {
     try {
       return loadConfig({ ...enough, SHIPPING_COUNTRIES }).shipping.countries

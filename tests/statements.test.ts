@@ -59,8 +59,12 @@ const OF_NO_TABLE = {
     'BEGIN READ ONLY; SET LOCAL search_path = pg_catalog, pg_temp',
     'COMMIT',
     'ROLLBACK',
-    '…; SET LOCAL statement_timeout = …'
-  ]
+    'SELECT current_user AS role',
+    'SET LOCAL lock_timeout = …',
+    'SET LOCAL statement_timeout = …'
+  ],
+  'shared/database/replica.ts': [expect.stringMatching(/^SELECT pg_is_in_recovery\(\)(?!.*\bFROM ")/s)],
+  'shared/database/scope.ts': ['SELECT …', 'SET LOCAL … = …']
 }
 
 it('has SQL in shared/statements alone, but for what is no table’s', () => {

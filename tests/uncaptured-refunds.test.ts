@@ -89,7 +89,7 @@ describe('what was held and never captured', () => {
     }
     expect(await ledgerDifferences(shop)).toEqual([])
     expect(await db.prisma.alert.count()).toBe(0)
-  }, 180_000)
+  })
 
   it.each(['cancelled', 'expired'])(
     'is no refund of an authorization that is %s',
@@ -147,7 +147,7 @@ describe('what was held and never captured', () => {
       ])
     }
     expect(await ledgerDifferences(shop)).toEqual([])
-  }, 60_000)
+  })
 
   it('is found by reconcile --objects, and what an earlier release took for a refund is corrected', async () => {
     const { shop, customer } = await open(MANUAL, OLDER)
@@ -171,7 +171,7 @@ describe('what was held and never captured', () => {
     expect(await run()).toMatchObject({ different: 1, remaining: 0, errors: [] })
     expect(await outcome(shop, order)).toEqual(PAID)
     expect(await ledgerDifferences(shop)).toEqual([])
-  }, 60_000)
+  })
 
   it('balances on an account that is paid out in another currency, and before its time', async () => {
     const { shop, customer } = await open(MANUAL, { ...OLDER, settlementCurrency: 'usd' })
@@ -186,7 +186,7 @@ describe('what was held and never captured', () => {
     const inEuro = postings.filter(each => each.currency === 'EUR' && each.account === 'STRIPE')
     expect(inEuro.reduce((sum, each) => sum + Number(each.amount), 0)).toBe(0)
     expect(await runOps(shop, 'order', 'refund', order.orderId, '--amount', '6.00')).toMatchObject({ code: 1 })
-  }, 60_000)
+  })
 })
 
 describe('an API version of today', () => {
@@ -211,7 +211,7 @@ describe('an API version of today', () => {
     }
     expect(await ledgerDifferences(shop)).toEqual([])
     expect(await db.prisma.alert.count()).toBe(0)
-  }, 60_000)
+  })
 
   it('cancels an authorization without a refund', async () => {
     const { shop, customer } = await open(MANUAL)

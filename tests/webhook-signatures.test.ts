@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { openShop, type Shop, WEBHOOK_SECRET } from './support/shop.js'
 
 const SEED = Number(process.env.SIGNATURE_SEED ?? Math.floor(Math.random() * 2 ** 31))
-const HEADERS = process.env.CI === 'true' ? 1_500 : 400
+const HEADERS = process.env.CI === 'true' ? 800 : 400
 
 const agent = new Agent({ keepAlive: true, maxSockets: 8 })
 let shop: Shop
@@ -135,7 +135,7 @@ it(`answers ${HEADERS} generated signatures with 200 when one time and one right
   const stored = await prisma.webhookEvent.count({ where: { id: { startsWith: 'evt_signed_' } } })
   expect(stored).toBeGreaterThan(HEADERS / 10)
   expect(stored).toBeLessThan(HEADERS / 2)
-}, 240_000)
+})
 
 it.each([
   ['an element without =', (time: number, right: string) => `t=${time},v1,v1=${right}x`],

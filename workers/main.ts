@@ -9,7 +9,7 @@ import { startWorkers } from './start.js'
 
 try {
   const config = loadConfig(process.env)
-  const services = await openServices(config, { name: 'tillworks-workers' })
+  const services = await openServices(config, { name: 'tillworks-workers', isServer: true })
   // A worker that has ended by itself takes the process with it (docs/decisions/0017).
   let leave: ((reason: string) => void) | undefined
   const workers = await startWorkers(services, reason => leave?.(reason))
@@ -20,7 +20,8 @@ try {
       { name: 'finish jobs', capMs: 25 * SECOND, run: () => workers.stop() },
       { name: 'close metrics', capMs: CLOSE_CAP, run: () => metrics?.close() },
       { name: 'close queues', capMs: CLOSE_CAP, run: () => services.queues.close() },
-      { name: 'close database', capMs: CLOSE_CAP, run: () => services.db.close() }
+      { name: 'close database', capMs: CLOSE_CAP, run: () => services.db.close() },
+      services.telemetry
     ],
     services.log
   )

@@ -2,6 +2,7 @@ import { createServer } from 'node:http'
 import express from 'express'
 import helmet from 'helmet'
 import { SECOND } from '../shared/duration.js'
+import { behindBasePath } from '../shared/runtime/base-path.js'
 import { listen, portOf, stopAccepting } from '../shared/runtime/http-server.js'
 import { collectMetrics } from '../shared/runtime/metrics.js'
 import { admit } from '../shared/runtime/operator-access.js'
@@ -37,7 +38,10 @@ export async function startMetricsListener(
     const { contentType, text } = await collectMetrics(services)
     response.type(contentType).send(text)
   })
-  const server = createServer({ requestTimeout: 30 * SECOND, headersTimeout: 10 * SECOND }, app)
+  const server = createServer(
+    { requestTimeout: 30 * SECOND, headersTimeout: 10 * SECOND },
+    behindBasePath(config.ops.basePath, app)
+  )
   await listen(server, config.ops.workersPort, config.ops.host, 'WORKERS_PORT')
   return {
     port: portOf(server),

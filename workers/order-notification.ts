@@ -3,7 +3,7 @@ import { SECOND } from '../shared/duration.js'
 import { messageOf } from '../shared/errors.js'
 import { NOTIFICATION_ATTEMPTS, NOTIFICATION_BACKOFF } from '../shared/queue/jobs.js'
 import type { Services } from '../shared/runtime/services.js'
-import { postToShop, type ShopEndpoint } from '../shared/runtime/shop-endpoint.js'
+import { postToShop, type ShopEndpoint, shopEndpointOf } from '../shared/runtime/shop-endpoint.js'
 import {
   failNotification,
   findNotifiedOrder,
@@ -26,7 +26,7 @@ const AWAY_AFTER_ATTEMPTS = 8
 export const orderNotification: Job<'order-notification'> = {
   name: 'order-notification',
   async handle(services, { notificationId }) {
-    const target = services.config.notifications
+    const target = shopEndpointOf(services.config)
     if (target === undefined) return
     const orderId = await findNotifiedOrder(services.db.pool, notificationId)
     if (orderId === undefined) return

@@ -3,6 +3,7 @@ import { orderNotification } from './order-notification.js'
 import { priceVerification } from './price-verification.js'
 import { reconcileJob } from './reconcile.js'
 import { refundCreation } from './refund-creation.js'
+import { reports } from './reports.js'
 import { retention } from './retention.js'
 import { sessionCreation } from './session-creation.js'
 import { sessionExpiry } from './session-expiry.js'
@@ -22,5 +23,6 @@ export const jobs = [
   sweep,
   reconcileJob,
   retention,
-  verification
+  verification,
+  reports
 ] as const

@@ -1,5 +1,6 @@
 import { MINUTE } from '../shared/duration.js'
 import { messageOf } from '../shared/errors.js'
+import { isRowJob, type JobName, jobNames } from '../shared/queue/jobs.js'
 import { watchSchedules } from '../shared/queue/schedule-watch.js'
 import { repeatsOf, schedulesOf } from '../shared/queue/schedules.js'
 import type { Services } from '../shared/runtime/services.js'
@@ -16,7 +17,12 @@ export interface Schedules {
 
 /** Creates the repeating jobs, and again every minute, so that a flushed queue store gets them back. */
 export async function startSchedules(services: Services): Promise<Schedules> {
-  await upsertSchedules(services)
+  // A store that is busy while all its clients start answers the second time.
+  const prepare = async () => {
+    await upsertSchedules(services)
+    await removeUnwanted(services)
+  }
+  await prepare().catch(prepare)
   let last = services.now()
   const timer = setInterval(() => {
     last = services.now()
@@ -35,6 +41,13 @@ export async function startSchedules(services: Services): Promise<Schedules> {
       watch.stop()
     }
   }
+}
+
+/** Once: another worker that still wants it schedules it again within a minute. */
+async function removeUnwanted({ queues, config }: Services): Promise<void> {
+  const wanted = new Set<JobName>(schedulesOf(config).map(({ name }) => name))
+  const unwanted = jobNames.filter(name => !isRowJob(name) && !wanted.has(name))
+  for (const name of unwanted) await queues.unschedule(name)
 }
 
 /** In the queue, and, for those who watch whether they run, in the database. */

@@ -3,7 +3,9 @@ import { transaction } from '../shared/database/database.js'
 import { MINUTE } from '../shared/duration.js'
 import { isRowJob, type JobName, type JobPayloads, type RowJobName } from '../shared/queue/jobs.js'
 import { type JobContext, openWorkers, type WorkerTuning } from '../shared/queue/queues.js'
-import { SCHEDULED_LIMIT, type ScheduledJobName } from '../shared/queue/schedules.js'
+import { SCHEDULED_LIMIT, type ScheduledJobName, schedulesOf } from '../shared/queue/schedules.js'
+import { prepareFolder } from '../shared/reports/folder.js'
+import { directAccess } from '../shared/runtime/pooling.js'
 import type { Services } from '../shared/runtime/services.js'
 import { switchNotifications } from '../shared/statements/switches.js'
 import type { Job } from './job.js'
@@ -26,10 +28,11 @@ export interface RunningWorkers {
 export async function startWorkers(services: Services, onEnded?: (reason: string) => void): Promise<RunningWorkers> {
   const { config, log } = services
   await tellWhetherShopIsNotified(services)
-  const workers = await openWorkers({ ...config.queue, databaseUrl: config.database.url }, log, onEnded)
+  if (config.reports.folder !== undefined) await prepareFolder(config.reports.folder)
+  const workers = await openWorkers({ ...config.queue, database: directAccess(config.database) }, log, onEnded)
   try {
     await Promise.all(
-      (jobs as readonly Job<JobName>[]).map(job => {
+      wantedJobs(services).map(job => {
         const { handler, tuning } = isRowJob(job.name) ? rowJob(services, job) : scheduledJob(services, job)
         return workers.start(job.name, handler, tuning)
       })
@@ -56,6 +59,12 @@ async function tellWhetherShopIsNotified({ config, db, now }: Services): Promise
     const action = on ? 'notifications_on' : 'notifications_off'
     await writeAudit(client, { action, status: 'SUCCESS', metadata: { by: 'the settings of the workers' } })
   })
+}
+
+/** What a setting has switched off has no worker. */
+function wantedJobs({ config }: Services): Job<JobName>[] {
+  const scheduled = new Set<JobName>(schedulesOf(config).map(({ name }) => name))
+  return (jobs as readonly Job<JobName>[]).filter(({ name }) => isRowJob(name) || scheduled.has(name))
 }
 
 interface Started {

@@ -19,8 +19,15 @@ export const sweep: Job<'sweep'> = {
   async handle(services) {
     const before = new Date(services.now().getTime() - services.config.schedules.sweepAfterSeconds * SECOND)
     const rows = await findDueRows(services.db.pool, before, LIMIT)
-    // Without an address notifications wait for one.
-    const due = rows.filter(row => row.job !== 'order-notification' || services.config.notifications !== undefined)
+    const hasEvents = rows.some(({ job }) => job === 'webhook-processing')
+    const next = hasEvents ? await services.queues.nextSince('webhook-processing') : undefined
+    const waitsInTurn = next !== undefined && next < before
+    const due = rows.filter(({ job }) => {
+      // Those that were stored together share a job, by whose id they are not found: in a backlog each would get a second one.
+      if (job === 'webhook-processing') return !waitsInTurn
+      // Without an address they wait for one.
+      return job !== 'order-notification' || services.config.notifications !== undefined
+    })
     let requeued = 0
     for (let start = 0; start < due.length; start += AT_ONCE) {
       const results = await Promise.all(due.slice(start, start + AT_ONCE).map(row => requeue(services, row)))

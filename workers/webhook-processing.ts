@@ -1,5 +1,5 @@
 import { alert, alertUnlessOpen } from '../shared/audit/alerts.js'
-import { isDatabaseUnavailable, transaction } from '../shared/database/database.js'
+import { isDatabaseUnavailable, isOfOneTransaction, transaction } from '../shared/database/database.js'
 import { onCommit } from '../shared/database/on-commit.js'
 import { messageOf, TerminalError } from '../shared/errors.js'
 import { countDeadEvent } from '../shared/metrics/events.js'
@@ -13,14 +13,37 @@ import type { Job } from './job.js'
 
 const STUCK_AFTER_ATTEMPTS = 40
 
-/** Applies one stored event; after its last try it is DEAD. */
+/** Applies one stored event; after its last try it is DEAD. Or several that came at the same time. */
 export const webhookProcessing: Job<'webhook-processing'> = {
   name: 'webhook-processing',
-  async handle(services, { eventId }, job) {
+  async handle(services, payload, job) {
+    if ('eventIds' in payload) await applyGathered(services, payload.eventIds)
+    else await applyOne(services, payload.eventId, job)
+  }
+}
+
+async function applyOne(services: Services, eventId: string, job: JobContext): Promise<void> {
+  try {
+    await applyEvent(services, eventId)
+  } catch (error) {
+    await recordFailure(services, eventId, error, job)
+  }
+}
+
+/**
+ * One that fails, for which Stripe has to be asked, or whose order somebody else has locked, gets a job of its own: the others do
+ * not wait for it.
+ */
+async function applyGathered(services: Services, eventIds: string[]): Promise<void> {
+  const done = new Set<string>()
+  for (const eventId of eventIds) {
+    if (done.has(eventId)) continue
     try {
-      await applyEvent(services, eventId)
+      for (const id of await applyEvent(services, eventId, { isHurried: true })) done.add(id)
     } catch (error) {
-      await recordFailure(services, eventId, error, job)
+      if (isDatabaseUnavailable(error) && !isOfOneTransaction(error)) throw error
+      services.log.info({ eventId, reason: messageOf(error) }, 'an event gets a job of its own')
+      await services.queues.offer('webhook-processing', eventId)
     }
   }
 }

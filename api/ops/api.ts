@@ -1,11 +1,12 @@
 import { type Response, Router } from 'express'
 import { z } from 'zod'
+import { findOrders } from '../../shared/orders/find-orders.js'
 import { tellStory } from '../../shared/orders/story.js'
 import { Refused } from '../../shared/refused.js'
+import { makeReport } from '../../shared/reports/report.js'
 import { operatorOf } from '../../shared/runtime/operator-access.js'
 import type { Services } from '../../shared/runtime/services.js'
 import { listOpenAlerts } from '../../shared/statements/alerts.js'
-import { searchOrders } from '../../shared/statements/search.js'
 import { readMaintenance } from '../../shared/statements/switches.js'
 import { listDeadEvents, showEvent } from '../../shared/statements/webhook-events.js'
 import { jsonBytes, readJson } from '../json-body.js'
@@ -14,6 +15,7 @@ import { requestId } from '../request-context.js'
 import { acts } from './acts/acts.js'
 import { perform } from './acts/perform.js'
 import { needsAttention } from './attention.js'
+import { readReportRequest } from './report-query.js'
 import { subjectOf } from './subject.js'
 
 const MAX_ROWS = 200
@@ -41,11 +43,17 @@ export function operatorsApi(services: Services): Router {
   )
   router.get('/ops/api/search', async (request, response) => {
     const { q } = readQuery(request, searched)
-    answer(response, { orders: await searchOrders(db.pool, q, MAX_FOUND), event: await findEvent(services, q) })
+    answer(response, { orders: await findOrders(db, q, MAX_FOUND), event: await findEvent(services, q) })
   })
   router.get('/ops/api/orders/:id', async (request, response) =>
     answer(response, await tellStory(services, subjectOf(request)))
   )
+
+  router.get('/ops/api/reports/:kind', async (request, response) => {
+    const asked = readReportRequest(request, request.params.kind)
+    const context = { now: services.now(), stockLowAt: services.config.catalogue.stockLowAt }
+    answer(response, await makeReport(db, asked, context))
+  })
 
   for (const act of acts) {
     router.post(`/ops/api${act.path}`, jsonBytes, async (request, response) => {

@@ -1,13 +1,15 @@
 import express, { type Express, type RequestHandler } from 'express'
 import helmet from 'helmet'
 import { writeAudit } from '../../shared/audit/audit.js'
+import { publicPath } from '../../shared/runtime/base-path.js'
 import { collectMetrics } from '../../shared/runtime/metrics.js'
 import { admit, guardChanges, operatorOf } from '../../shared/runtime/operator-access.js'
 import type { Services } from '../../shared/runtime/services.js'
 import { notFound, renderProblems } from '../problem.js'
 import { requestContext, requestId } from '../request-context.js'
+import { traceRequests } from '../trace-requests.js'
 import { operatorsApi } from './api.js'
-import { BOARD_PATH, boardRouter } from './board.js'
+import { BOARD_PATH, boardRouter, withoutForeignFonts } from './board.js'
 import { operatorsPage } from './page/page.js'
 import { productRoutes } from './products.js'
 import { renderRefusals } from './refused-acts.js'
@@ -17,19 +19,19 @@ export function createOpsApp(services: Services): Express {
   const app = express()
   app.disable('x-powered-by')
   app.set('query parser', 'simple')
-  app.use(requestContext(services.log))
+  app.use(traceRequests, requestContext(services.log))
   app.use(securityHeaders())
   app.use(admit(services), guardChanges)
-  app.get('/', (_request, response) => response.redirect('/ops'))
+  app.get('/', (_request, response) => response.redirect(publicPath(services.config.ops.basePath, '/ops')))
   app.get('/metrics', async (_request, response) => {
     const { contentType, text } = await collectMetrics(services)
     response.type(contentType).send(text)
   })
   const viewers = express.Router()
   viewers.use((_request, response, next) => next(operatorOf(response).role === 'viewer' ? undefined : 'router'))
-  viewers.use(boardRouter(services.queues, { readOnly: true }))
-  app.use(BOARD_PATH, viewers)
-  app.use(BOARD_PATH, auditBoard(services), boardRouter(services.queues, { readOnly: false }))
+  viewers.use(boardRouter(services, { readOnly: true }))
+  app.use(BOARD_PATH, withoutForeignFonts, viewers)
+  app.use(BOARD_PATH, auditBoard(services), boardRouter(services, { readOnly: false }))
   app.use(operatorsApi(services))
   app.use(productRoutes(services))
   app.use(operatorsPage(services))

@@ -1,5 +1,6 @@
 import { type ProblemCode, problems } from '../../shared/errors.js'
 import { type RefusalCode, refusals } from '../../shared/refused.js'
+import { actOperations } from './act-operations.js'
 import { catalogueOperations } from './catalogue-operations.js'
 import { checkoutOperations } from './checkout-operations.js'
 import { namedSchemas, reference } from './components.js'
@@ -12,6 +13,7 @@ import { orderOperations } from './order-operations.js'
 import { problemSchemas, refusedProblem } from './problem-schemas.js'
 import { productOperations } from './product-operations.js'
 import { referenceOperations } from './reference-operations.js'
+import { reportOperations } from './report-operations.js'
 import { webhookOperations } from './webhook-operations.js'
 
 /** Every route of both listeners, but for pages. A new route is described in one of these; tests/openapi.test.ts says which is missing. */
@@ -24,6 +26,8 @@ export const operations: Operations = {
   ...healthOperations,
   ...referenceOperations,
   ...operatorOperations,
+  ...actOperations,
+  ...reportOperations,
   ...catalogueOperations
 }
 
@@ -42,7 +46,17 @@ const OF_ACCESS: Record<Access, ProblemCode[]> = {
 
 const OF_A_BODY: ProblemCode[] = ['invalid_request', 'invalid_json', 'too_large', 'unsupported_media_type']
 
-const OPERATORS_SERVERS = [{ url: 'http://localhost:3001', description: 'The listener of operations: OPS_PORT' }]
+/** The prefixes under which proxies show the two listeners. */
+export interface Places {
+  basePath: string
+  opsBasePath: string
+}
+
+const AT_THE_ROOT: Places = { basePath: '', opsBasePath: '' }
+
+const operatorsServers = ({ opsBasePath }: Places) => [
+  { url: `http://localhost:3001${opsBasePath}`, description: 'The listener of operations: OPS_PORT' }
+]
 
 const SECURITY: Record<Access, object[]> = {
   open: [],
@@ -88,7 +102,7 @@ export function problemsOf({ access, body, problems: own = [] }: Operation): Pro
 }
 
 /** The reference of this API: https://spec.openapis.org/oas/v3.1.1 */
-export function apiReference(version: string): object {
+export function apiReference(version: string, places = AT_THE_ROOT): object {
   return {
     openapi: '3.1.1',
     info: {
@@ -98,9 +112,9 @@ export function apiReference(version: string): object {
         'The payment pipeline for a shop on Stripe. Amounts are in major units (19.99), in notifications in minor units. A path has the methods that stand here; for others the answer is 405 (`MethodNotAllowedProblem`). Currencies, countries and limits are those of the settings.',
       license: { name: 'MIT', identifier: 'MIT' }
     },
-    servers: [{ url: '/', description: 'The ingress: PORT' }],
+    servers: [{ url: places.basePath || '/', description: 'The ingress: PORT' }],
     tags: [...new Set(Object.values(operations).map(({ tag }) => tag))].map(name => ({ name })),
-    paths: paths(),
+    paths: paths(places),
     webhooks: webhooks(),
     components: {
       securitySchemes: {
@@ -119,13 +133,13 @@ export function apiReference(version: string): object {
   }
 }
 
-function paths(): Record<string, Record<string, object>> {
+function paths(places: Places): Record<string, Record<string, object>> {
   const found: Record<string, Record<string, object>> = {}
   for (const [route, operation] of Object.entries(operations)) {
     const [method = '', path = ''] = route.split(' ')
     const isOperators = operation.access === 'operator' || operation.access === 'catalogue'
     const name = path.replace(/:(\w+)/g, '{$1}')
-    const item = found[name] ?? (isOperators ? { servers: OPERATORS_SERVERS } : {})
+    const item = found[name] ?? (isOperators ? { servers: operatorsServers(places) } : {})
     found[name] = { ...item, [method.toLowerCase()]: operationObject(operation) }
   }
   return found

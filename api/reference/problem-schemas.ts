@@ -6,6 +6,10 @@ import { examples } from './values.js'
 
 const cartError = named('CartError', z.object({ productId: z.string(), error: z.string() }))
 
+const traceId = z
+  .string()
+  .meta({ description: 'The trace of the request, while OpenTelemetry is on: 32 hexadecimal digits' })
+
 const byPath = z.record(z.string(), z.string()).meta({ description: 'A sentence for each path that is not valid' })
 
 /** What an outcome of a checkout, or an answer about one, can be. */
@@ -55,7 +59,8 @@ function schemaOf(code: ProblemCode): z.ZodType {
       ...membersOf(code),
       success: z.literal(false),
       error: z.literal(error),
-      requestId: z.string()
+      requestId: z.string(),
+      traceId: traceId.optional()
     })
     .meta({ examples: [problemBody(code, EXAMPLES[code] ?? {}, examples.requestId)] })
 }

@@ -42,7 +42,7 @@ async function answer(ingress: Ingress, response: Response, checkout: CheckoutRo
   const { id: checkoutId, status } = checkout
   response.setHeader('Cache-Control', 'no-store')
   if (isUnderWay(ingress, checkout)) {
-    response.status(202).setHeader('Location', statusPath(checkoutId))
+    response.status(202).setHeader('Location', statusPath(ingress, checkoutId))
     response.json({ success: true, data: { checkoutId, status } })
     return
   }

@@ -16,6 +16,9 @@ const MAX_STREAM = 15 * MINUTE
 /** Of one customer in one process: each holds a connection. */
 const MAX_STREAMS = 10
 
+/** How soon a browser connects again, to a process that stays: https://html.spec.whatwg.org/multipage/server-sent-events.html */
+const COME_BACK = `retry: ${SECOND}\n\n`
+
 interface StatusData extends CheckoutData, Pick<ProblemExtras, 'detail' | 'details'> {
   orderStatus?: OrderStatus
   metadata: ShopMetadata
@@ -64,6 +67,7 @@ export function checkoutStatusRoutes(ingress: Ingress): Router {
 async function streamStatus(ingress: Ingress, response: Response, id: string): Promise<void> {
   const watch = ingress.watcher.watch(id)
   whenGone(response, () => watch.stop())
+  const forget = ingress.drain.onBegin(() => watch.stop())
   try {
     response.writeHead(200, {
       'Content-Type': 'text/event-stream',
@@ -89,10 +93,15 @@ async function streamStatus(ingress: Ingress, response: Response, id: string): P
         last = data
       }
       if (isEnded(checkout.status)) break
+      if (ingress.drain.hasBegun) {
+        response.write(COME_BACK)
+        break
+      }
       await watch.changed(Math.max(heartbeat - performance.now(), 1))
     }
     response.end()
   } finally {
+    forget()
     watch.stop()
   }
 }

@@ -27,23 +27,20 @@ import { refuseInMaintenance } from '../maintenance.js'
 import { noteProblem } from '../problem.js'
 import { clientOf, origin, requestId } from '../request-context.js'
 import { saleTermsOf } from '../sale-currency.js'
-import { cartRules, checkoutRequestSchema } from '../schemas.js'
+import { requestSchemas } from '../schemas.js'
 
 const ATTEMPT_WINDOW = HOUR
 /** POST /api/stripe/checkout: writes the checkout down, enqueues it, and answers with what the workers made of it. */
 export function checkoutRoute(ingress: Ingress): Router {
   const { payment } = ingress.config
   const inTurn = createKeyedMutex()
+  const schemasIn = requestSchemas(ingress.config)
   const handle: RequestHandler = async (request, response) => {
     const customer = await ingress.authenticate(request, response)
     const body = readBody(request)
     const terms = await saleTermsOf(ingress, customer.userId, body)
     // The currency is the checkout's, whoever said it.
-    const {
-      currency: _said,
-      metadata,
-      ...cart
-    } = inShape(body, checkoutRequestSchema(cartRules(ingress.config, terms)))
+    const { currency: _said, metadata, ...cart } = inShape(body, schemasIn(terms).checkout)
     await refuseCardNumbers(ingress, cart.items)
     const of = { currency: terms.currency, usual: payment.currency }
     const key = requestKey(request, customer.userId, { cart, metadata }, of)
@@ -146,13 +143,13 @@ async function answerClaimed(
   const { checkout } = holder
   if (holder.response !== null && holder.status !== null) {
     response.setHeader('Idempotent-Replayed', 'true')
-    return send(response, { status: holder.status, body: holder.response }, checkout.id)
+    return send(ingress, response, { status: holder.status, body: holder.response }, checkout.id)
   }
   if (!holder.derived && isInFlight(checkout.status) && checkout.keyRefusedAt === null) {
     throw new Problem(
       'key_in_flight',
       { detail: 'Wait for its answer, or ask at the address in Location.', checkoutId: checkout.id },
-      { Location: statusPath(checkout.id), 'Retry-After': '1' }
+      { Location: statusPath(ingress, checkout.id), 'Retry-After': '1' }
     )
   }
   const watch = ingress.watcher.watch(checkout.id)
@@ -176,17 +173,17 @@ async function answerWithOutcome(
   whenGone(response, () => watch.stop())
   const until = (checkout: CheckoutRow) => !isInFlight(checkout.status)
   const ended = await waitForCheckout(ingress, response, { watch, id, waitMs, until, lookFirst })
-  send(response, ended === undefined ? accepted(id) : checkoutOutcome(ended), id)
+  send(ingress, response, ended === undefined ? accepted(id) : checkoutOutcome(ended), id)
 }
 
 function accepted(checkoutId: string): CheckoutOutcome {
   return { status: 202, body: { success: true, data: { checkoutId, status: 'RECEIVED' } } }
 }
 
-function send(response: Response, outcome: CheckoutOutcome, checkoutId: string): void {
+function send(ingress: Ingress, response: Response, outcome: CheckoutOutcome, checkoutId: string): void {
   response.status(outcome.status)
   if (!outcome.body.success) noteProblem(response, outcome.body)
-  if (outcome.status === 202) response.setHeader('Location', statusPath(checkoutId))
+  if (outcome.status === 202) response.setHeader('Location', statusPath(ingress, checkoutId))
   response
     .type(outcome.body.success ? 'application/json' : 'application/problem+json')
     .send(JSON.stringify(outcome.body))

@@ -10,6 +10,7 @@ import {
 } from '../../shared/identity/guests.js'
 import { isGuest } from '../../shared/identity/user-ids.js'
 import { claimGuest } from '../../shared/orders/claim-guest.js'
+import { cookiePath } from '../../shared/runtime/base-path.js'
 import { findClaimant } from '../../shared/statements/guests.js'
 import { findGuestToken } from '../guest-token.js'
 import type { Ingress } from '../ingress.js'
@@ -61,7 +62,7 @@ export function guestRoutes(ingress: Ingress): Router {
       requestId: requestId(request),
       ...origin(request)
     })
-    clearCookies(response)
+    clearCookies(ingress, response)
     response.setHeader('Cache-Control', 'no-store')
     response.json({ success: true, data: { orderIds: moved.orders, checkoutIds: moved.checkouts } })
   })
@@ -98,13 +99,13 @@ function setCookie({ config }: Ingress, request: Request, response: Response, to
     httpOnly: true,
     sameSite: 'lax',
     secure,
-    path: '/',
+    path: cookiePath(config.basePath),
     maxAge: config.guests.sessionMs
   })
 }
 
-function clearCookies(response: Response): void {
-  const options = { httpOnly: true, sameSite: 'lax', path: '/' } as const
+function clearCookies({ config }: Ingress, response: Response): void {
+  const options = { httpOnly: true, sameSite: 'lax', path: cookiePath(config.basePath) } as const
   response.clearCookie(GUEST_COOKIE, options)
   response.clearCookie(SECURE_GUEST_COOKIE, { ...options, secure: true })
 }

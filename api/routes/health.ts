@@ -36,8 +36,12 @@ export function healthRoutes(ingress: Ingress): Router {
     response.json({ status: 'ok' })
   })
   router.get('/readyz', async (_request, response) => {
-    const { status, checks } = await readiness()
     response.setHeader('Cache-Control', 'no-store')
+    if (ingress.drain.hasBegun) {
+      response.status(503).json({ status: 'not ready', reason: 'the process is stopping' })
+      return
+    }
+    const { status, checks } = await readiness()
     response.status(status === 'not ready' ? 503 : 200).json({ status, checks })
   })
   return router

@@ -27,7 +27,7 @@ export function orderListRoute(ingress: Ingress): Router {
       ingress,
       rows.map(({ id }) => id)
     )
-    linkNext(request, response, next)
+    linkNext(ingress.config.basePath, request, response, next)
     response.setHeader('Cache-Control', 'no-store')
     response.json({ success: true, data: orders, next })
   })

@@ -12,6 +12,7 @@ import type { LineOptions } from '../../shared/rules/line-options.js'
 import { linesOf } from '../../shared/rules/order-item.js'
 import { type PricedCart, priceCart } from '../../shared/rules/price-cart.js'
 import type { SaleTerms } from '../../shared/rules/sale-terms.js'
+import { publicPath } from '../../shared/runtime/base-path.js'
 import { latestCheckouts } from '../../shared/statements/checkouts.js'
 import { claimOrderKey, findOrderKey, type OrderKeyHolder } from '../../shared/statements/order-keys.js'
 import { createOrder, findOwner, showOrdersWithItems } from '../../shared/statements/orders.js'
@@ -24,13 +25,15 @@ import { refuseInMaintenance } from '../maintenance.js'
 import { reportStranger } from '../ownership.js'
 import { origin, requestId } from '../request-context.js'
 import { saleTermsOf } from '../sale-currency.js'
-import { cartRules, isId, orderRequestSchema } from '../schemas.js'
+import { isId, requestSchemas } from '../schemas.js'
 
-type OrderTotals = Pick<z.output<ReturnType<typeof orderRequestSchema>>, 'subtotal' | 'shipping'>
+type OrderRequest = z.output<ReturnType<ReturnType<typeof requestSchemas>>['order']>
+type OrderTotals = Pick<OrderRequest, 'subtotal' | 'shipping'>
 
 /** POST /api/orders creates an order with totals from the database; GET /api/orders/:id shows it to its owner. */
 export function orderRoutes(ingress: Ingress): Router {
   const { payment } = ingress.config
+  const schemasIn = requestSchemas(ingress.config)
   const router = Router()
 
   router.post('/api/orders', refuseInMaintenance(ingress), jsonBytes, async (request, response) => {
@@ -38,7 +41,7 @@ export function orderRoutes(ingress: Ingress): Router {
     const body = readBody(request)
     const terms = await saleTermsOf(ingress, customer.userId, body)
     const { currency } = terms
-    const { currency: _said, ...wanted } = inShape(body, orderRequestSchema(cartRules(ingress.config, terms)))
+    const { currency: _said, ...wanted } = inShape(body, schemasIn(terms).order)
     await refuseCardNumbers(ingress, wanted.items)
     const key = orderKey(request, customer.userId, wanted, { currency, usual: payment.currency })
     const known = key && (await findOrderKey(ingress.db.pool, key.key, ingress.now()))
@@ -79,7 +82,7 @@ export function orderRoutes(ingress: Ingress): Router {
     })
     // The same request at the same time was faster.
     if (holder !== undefined) return await replay(ingress, response, key, holder)
-    response.status(201).setHeader('Location', `/api/orders/${id}`)
+    response.status(201).setHeader('Location', orderPath(ingress, id))
     response.json({ success: true, data: await orderData(ingress, id) })
   })
 
@@ -98,6 +101,10 @@ export function orderRoutes(ingress: Ingress): Router {
   return router
 }
 
+function orderPath({ config }: Ingress, id: string): string {
+  return publicPath(config.basePath, `/api/orders/${id}`)
+}
+
 /** The order that an earlier request with this key has made, as it is now. Refusals are not kept: they are decided again. */
 async function replay(
   ingress: Ingress,
@@ -108,7 +115,7 @@ async function replay(
   if (holder.fingerprint !== key?.fingerprint) {
     throw new Problem('key_reused', { detail: 'Send a new Idempotency-Key with a new request.' })
   }
-  response.status(201).setHeader('Location', `/api/orders/${holder.orderId}`)
+  response.status(201).setHeader('Location', orderPath(ingress, holder.orderId))
   response.setHeader('Idempotent-Replayed', 'true')
   response.json({ success: true, data: await orderData(ingress, holder.orderId) })
 }

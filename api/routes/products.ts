@@ -31,7 +31,7 @@ export function productsRoute(ingress: Ingress): Router {
       data: rows.map(row => productData(row, currency === undefined ? [] : payment.currencies)),
       next
     })
-    linkNext(request, response, next)
+    linkNext(ingress.config.basePath, request, response, next)
     // The same for everybody; whoever keeps it asks before each use whether it still holds, since the stock changes.
     response.setHeader('Cache-Control', 'public, no-cache')
     // Also where no Origin was sent: what is kept of that answer must not be given to another site's page.

@@ -2,34 +2,53 @@ import express, { type RequestHandler, Router } from 'express'
 import { SECOND } from '../../shared/duration.js'
 import { Problem } from '../../shared/errors.js'
 import { countDelivery, type DeliveryOutcome } from '../../shared/metrics/deliveries.js'
+import { waitsWith } from '../../shared/rules/applied-together.js'
 import { elsewhere } from '../../shared/rules/event-origin.js'
 import { PINNED_API_VERSION } from '../../shared/runtime/stripe-version.js'
 import type { NewWebhookEvent } from '../../shared/statements/webhook-events.js'
-import type { Ingress } from '../ingress.js'
+import { throwFailure } from '../failed-delivery.js'
+import type { Delivery, Ingress, Receive } from '../ingress.js'
 import { type RefusedSignatures, watchRefusedSignatures } from '../refused-signatures.js'
 import { requestId } from '../request-context.js'
 import { type SignatureFault, verifySignature } from '../webhook-signature.js'
 
-const BODY_LIMIT = 1024 * 1024
+export const WEBHOOK_PATH = '/api/stripe/webhook'
+export const BODY_LIMIT = 1024 * 1024
 /** Past the year 5000. */
 const LATEST = 1e14
 
-/** POST /api/stripe/webhook: checks the signature, stores the event, and acknowledges it after the commit. */
-export function webhookRoute(ingress: Ingress): Router {
+/** Checks the signature of a delivery and stores its event. */
+export function createReceiver(ingress: Omit<Ingress, 'receive'>): Receive {
   const signatures = watchRefusedSignatures(ingress)
-  const readBody = express.raw({ type: () => true, limit: BODY_LIMIT, inflate: false })
-  const handle: RequestHandler = async (request, response) => {
-    const id = requestId(request)
-    const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0)
-    const payload = verify(ingress, signatures, id, body, request.get('stripe-signature'))
-    const event = readCounted(ingress, payload, id)
+  return async delivery => {
+    const payload = verify(ingress, signatures, delivery)
+    const event = readCounted(ingress, payload, delivery.requestId)
     const isNew = await ingress.storeEvent(event)
     countDelivery(isNew ? 'stored' : 'duplicate')
-    response.json(isNew ? { received: true } : { received: true, duplicate: true })
-    // After the answer: the event is durable, so a queue store that is away costs time, not the event.
-    if (isNew) await ingress.queues.offer('webhook-processing', event.id)
+    return { event, isNew }
   }
-  return Router().post('/api/stripe/webhook', readBody, handle)
+}
+
+export function acknowledgement(isNew: boolean) {
+  return isNew ? { received: true } : { received: true, duplicate: true }
+}
+
+/** After the answer: the event is durable, so a queue store that is away costs time, not the event. */
+export async function offerEvent({ queues }: Ingress, event: NewWebhookEvent): Promise<void> {
+  await queues.offerStored(event)
+}
+
+/** POST /api/stripe/webhook, of the deliveries that do not come by `api/plain-deliveries.ts`. */
+export function webhookRoute(ingress: Ingress): Router {
+  const readBody = express.raw({ type: () => true, limit: BODY_LIMIT, inflate: false })
+  const handle: RequestHandler = async (request, response) => {
+    const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0)
+    const signature = request.get('stripe-signature')
+    const { event, isNew } = await ingress.receive({ requestId: requestId(request), body, signature })
+    response.json(acknowledgement(isNew))
+    if (isNew) await offerEvent(ingress, event)
+  }
+  return Router().post(WEBHOOK_PATH, throwFailure, readBody, handle)
 }
 
 /** As the metrics have it. */
@@ -42,11 +61,9 @@ const REFUSED: Record<SignatureFault['kind'], DeliveryOutcome> = {
 }
 
 function verify(
-  ingress: Ingress,
+  ingress: Omit<Ingress, 'receive'>,
   signatures: RefusedSignatures,
-  id: string,
-  body: Buffer,
-  signature: string | undefined
+  { requestId: id, body, signature }: Delivery
 ): string {
   const verified = verifySignature(body, signature, ingress.config.stripe.webhookSecrets, ingress.now())
   if (verified.valid) {
@@ -59,7 +76,7 @@ function verify(
   throw new Problem('invalid_signature', { detail: `${verified.reason} Nothing was stored.` })
 }
 
-function readCounted(ingress: Ingress, payload: string, id: string): NewWebhookEvent {
+function readCounted(ingress: Omit<Ingress, 'receive'>, payload: string, id: string): NewWebhookEvent {
   try {
     return readEvent(ingress, payload, id)
   } catch (error) {
@@ -69,7 +86,7 @@ function readCounted(ingress: Ingress, payload: string, id: string): NewWebhookE
 }
 
 /** The envelope of an event; what is in it is the worker's business. https://docs.stripe.com/api/events/object */
-function readEvent(ingress: Ingress, payload: string, id: string): NewWebhookEvent {
+function readEvent(ingress: Omit<Ingress, 'receive'>, payload: string, id: string): NewWebhookEvent {
   let event: Record<string, unknown>
   try {
     event = JSON.parse(payload)
@@ -101,11 +118,12 @@ function readEvent(ingress: Ingress, payload: string, id: string): NewWebhookEve
     created,
     payload,
     requestId: id,
-    receivedAt: ingress.now()
+    receivedAt: ingress.now(),
+    paymentIntentId: waitsWith(type, (event.data as { object?: unknown } | null | undefined)?.object)
   }
 }
 
-function checkMode({ config }: Ingress, livemode: boolean): void {
+function checkMode({ config }: Omit<Ingress, 'receive'>, livemode: boolean): void {
   if (livemode === config.stripe.livemode) return
   const [theirs, ours] = livemode ? ['live', 'test'] : ['test', 'live']
   throw new Problem('invalid_event', {

@@ -259,23 +259,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/ops/api/alerts/{id}/resolve": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Resolves an alert */
-        post: operations["resolveAlert"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/ops/api/events/dead": {
         parameters: {
             query?: never;
@@ -293,6 +276,176 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/ops/api/attention/all": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** All that waits for a person, the most urgent of each kind first */
+        get: operations["readAttention"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/ops/api/search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The orders that are called so, or have what is */
+        get: operations["searchOrders"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/ops/api/orders/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** An order with all that belongs to it, and what happened to it as one timeline */
+        get: operations["readStory"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/ops/api/events/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** An event with its payload */
+        get: operations["readEvent"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/ops/api/maintenance": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Whether checkouts are closed */
+        get: operations["readMaintenance"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/ops/api/orders/{id}/refund": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Refunds an order, whole or in part, and says what Stripe has answered within five seconds */
+        post: operations["refundOrder"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/ops/api/orders/{id}/capture": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Captures an authorization, whole or a part of it */
+        post: operations["captureOrder"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/ops/api/orders/{id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Gives an authorization up, or an order that nobody has paid */
+        post: operations["cancelOrder"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/ops/api/orders/{id}/accept": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Lets a payment in review count */
+        post: operations["acceptOrder"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/ops/api/orders/{id}/reconcile": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Compares an order with what Stripe has, and applies what nobody has told */
+        post: operations["reconcileOrder"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/ops/api/events/{id}/replay": {
         parameters: {
             query?: never;
@@ -304,6 +457,142 @@ export interface paths {
         put?: never;
         /** Applies a dead event again */
         post: operations["replayEvent"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/ops/api/events/{id}/resolve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Says that a dead event was dealt with by other means */
+        post: operations["resolveEvent"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/ops/api/checkouts/{id}/expire": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Ends an open checkout at Stripe */
+        post: operations["expireCheckout"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/ops/api/notifications/{id}/replay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Tells the shop again, under the same id */
+        post: operations["resendNotification"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/ops/api/alerts/{id}/resolve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Resolves an alert */
+        post: operations["resolveAlert"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/ops/api/fraud/clearances": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Lets the fraud rules count from zero for a customer, an IP address, or both */
+        post: operations["clearCustomer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/ops/api/maintenance/on": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Refuses new checkouts and orders on every process */
+        post: operations["closeCheckouts"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/ops/api/maintenance/off": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Takes new checkouts and orders again */
+        post: operations["openCheckouts"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/ops/api/reports/{kind}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What happened in a day, week, month or other range, and in the one before it */
+        get: operations["readReport"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -394,6 +683,19 @@ export interface webhooks {
 }
 export interface components {
     schemas: {
+        AcceptAnswer: {
+            /** @constant */
+            success: true;
+            data: {
+                paymentIntentId: string;
+                /** @enum {string} */
+                status: "PENDING" | "PROCESSING" | "AUTHORIZED" | "PAID" | "PARTIALLY_REFUNDED" | "REFUNDED" | "DISPUTED" | "CANCELLED" | "NEEDS_REVIEW";
+            };
+        };
+        AcceptRequest: {
+            reason: string;
+            payment?: string;
+        };
         AcceptedCheckoutAnswer: {
             /** @constant */
             success: true;
@@ -449,11 +751,96 @@ export interface components {
             /** @constant */
             error: "Amount not allowed";
             requestId: string;
+            /** @description The trace of the request, while OpenTelemetry is on: 32 hexadecimal digits */
+            traceId?: string;
         };
         ApiReference: {
             openapi: string;
         } & {
             [key: string]: unknown;
+        };
+        AttentionAnswer: {
+            /** @constant */
+            success: true;
+            data: {
+                alerts: components["schemas"]["Alert"][];
+                deadEvents: components["schemas"]["WebhookEvent"][];
+                failedNotifications: ({
+                    id: string;
+                    orderId: string;
+                    type: string;
+                    error: string | null;
+                } & {
+                    [key: string]: unknown;
+                })[];
+                ordersInReview: {
+                    id: string;
+                    status: components["schemas"]["OrderStatus"];
+                    currency: string;
+                    total: number | null;
+                    /** Format: date-time */
+                    updatedAt: string;
+                    reviewReason: string | null;
+                    reviewAction: string | null;
+                }[];
+                authorizations: {
+                    orderId: string;
+                    paymentIntentId: string;
+                    /** @description In minor units of the currency */
+                    amount: number;
+                    currency: string;
+                    /** Format: date-time */
+                    captureBefore: string;
+                }[];
+                disputes: {
+                    id: string;
+                    orderId: string;
+                    status: string;
+                    reason: string;
+                    /** @description In minor units of the currency */
+                    amount: number;
+                    currency: string;
+                    evidenceDueBy: string | null;
+                }[];
+                lowStock: {
+                    id: string;
+                    slug: string;
+                    name: string;
+                    left: number;
+                }[];
+                maintenance: {
+                    on: boolean;
+                    message: string;
+                    until: string | null;
+                } | null;
+            };
+        };
+        CancelAnswer: {
+            /** @constant */
+            success: true;
+            data: {
+                paymentIntentId?: string;
+                /** @enum {string} */
+                status: "PENDING" | "PROCESSING" | "AUTHORIZED" | "PAID" | "PARTIALLY_REFUNDED" | "REFUNDED" | "DISPUTED" | "CANCELLED" | "NEEDS_REVIEW";
+            };
+        };
+        CancelRequest: {
+            reason: string;
+            payment?: string;
+        };
+        CaptureAnswer: {
+            /** @constant */
+            success: true;
+            data: {
+                paymentIntentId: string;
+                /** @enum {string} */
+                status: "PENDING" | "PROCESSING" | "AUTHORIZED" | "PAID" | "PARTIALLY_REFUNDED" | "REFUNDED" | "DISPUTED" | "CANCELLED" | "NEEDS_REVIEW";
+            };
+        };
+        CaptureRequest: {
+            reason: string;
+            amount?: string | number;
+            payment?: string;
         };
         CartError: {
             productId: string;
@@ -492,6 +879,8 @@ export interface components {
             /** @constant */
             error: "Cart verification failed";
             requestId: string;
+            /** @description The trace of the request, while OpenTelemetry is on: 32 hexadecimal digits */
+            traceId?: string;
         };
         CatalogueProduct: {
             id: string;
@@ -547,6 +936,8 @@ export interface components {
             /** @constant */
             error: "Products refused";
             requestId: string;
+            /** @description The trace of the request, while OpenTelemetry is on: 32 hexadecimal digits */
+            traceId?: string;
         };
         Checkout: {
             checkoutId: string;
@@ -590,6 +981,8 @@ export interface components {
             /** @constant */
             error: "Checkout was given up";
             requestId: string;
+            /** @description The trace of the request, while OpenTelemetry is on: 32 hexadecimal digits */
+            traceId?: string;
         };
         /**
          * @example {
@@ -616,6 +1009,8 @@ export interface components {
             /** @constant */
             error: "Checkout cannot be given up in current state";
             requestId: string;
+            /** @description The trace of the request, while OpenTelemetry is on: 32 hexadecimal digits */
+            traceId?: string;
         };
         /**
          * @example {
@@ -641,6 +1036,8 @@ export interface components {
             /** @constant */
             error: "Checkout not found";
             requestId: string;
+            /** @description The trace of the request, while OpenTelemetry is on: 32 hexadecimal digits */
+            traceId?: string;
         };
         CheckoutRequest: {
             items: {
@@ -697,11 +1094,45 @@ export interface components {
         ClaimRequest: {
             token?: string;
         };
+        ClearanceAnswer: {
+            /** @constant */
+            success: true;
+            data: {
+                cleared: string[];
+            };
+        };
+        ClearanceRequest: {
+            note: string;
+            userId?: string;
+            ipAddress?: string;
+        };
         /** @description What the customer gave at Stripe's page */
         Contact: {
             email: string | null;
             name: string | null;
             phone: string | null;
+        };
+        EventResolvedAnswer: {
+            /** @constant */
+            success: true;
+            data: {
+                id: string;
+                status: string;
+            };
+        };
+        ExpireAnswer: {
+            /** @constant */
+            success: true;
+            data: {
+                id: string;
+                /** @enum {string} */
+                status: "RECEIVED" | "VERIFIED" | "OPEN" | "PROCESSING" | "PAID" | "EXPIRED" | "REJECTED" | "FAILED";
+            };
+        };
+        ExpireRequest: {
+            reason: string;
+            /** @default false */
+            unknownToStripe: boolean;
         };
         GuestAnswer: {
             /** @constant */
@@ -737,6 +1168,8 @@ export interface components {
             /** @constant */
             error: "Guest session was claimed by another customer";
             requestId: string;
+            /** @description The trace of the request, while OpenTelemetry is on: 32 hexadecimal digits */
+            traceId?: string;
         };
         ImportAnswer: {
             /** @constant */
@@ -772,6 +1205,8 @@ export interface components {
             /** @constant */
             error: "Checkout failed";
             requestId: string;
+            /** @description The trace of the request, while OpenTelemetry is on: 32 hexadecimal digits */
+            traceId?: string;
         };
         /**
          * @example {
@@ -797,6 +1232,8 @@ export interface components {
             /** @constant */
             error: "Not a Stripe event";
             requestId: string;
+            /** @description The trace of the request, while OpenTelemetry is on: 32 hexadecimal digits */
+            traceId?: string;
         };
         /**
          * @example {
@@ -822,6 +1259,8 @@ export interface components {
             /** @constant */
             error: "Invalid JSON";
             requestId: string;
+            /** @description The trace of the request, while OpenTelemetry is on: 32 hexadecimal digits */
+            traceId?: string;
         };
         /**
          * @example {
@@ -855,6 +1294,8 @@ export interface components {
             /** @constant */
             error: "Invalid request";
             requestId: string;
+            /** @description The trace of the request, while OpenTelemetry is on: 32 hexadecimal digits */
+            traceId?: string;
         };
         /**
          * @example {
@@ -880,6 +1321,8 @@ export interface components {
             /** @constant */
             error: "Webhook signature verification failed";
             requestId: string;
+            /** @description The trace of the request, while OpenTelemetry is on: 32 hexadecimal digits */
+            traceId?: string;
         };
         /**
          * @example {
@@ -906,6 +1349,8 @@ export interface components {
             /** @constant */
             error: "A request with this Idempotency-Key is in progress";
             requestId: string;
+            /** @description The trace of the request, while OpenTelemetry is on: 32 hexadecimal digits */
+            traceId?: string;
         };
         /**
          * @example {
@@ -931,6 +1376,20 @@ export interface components {
             /** @constant */
             error: "Idempotency-Key was used with another request";
             requestId: string;
+            /** @description The trace of the request, while OpenTelemetry is on: 32 hexadecimal digits */
+            traceId?: string;
+        };
+        MaintenanceAnswer: {
+            /** @constant */
+            success: true;
+            data: {
+                on: boolean;
+                message: string;
+                until: string | null;
+            };
+        };
+        MaintenanceEndRequest: {
+            reason?: string;
         };
         /**
          * @example {
@@ -956,6 +1415,14 @@ export interface components {
             /** @constant */
             error: "Maintenance in progress";
             requestId: string;
+            /** @description The trace of the request, while OpenTelemetry is on: 32 hexadecimal digits */
+            traceId?: string;
+        };
+        MaintenanceRequest: {
+            message: string;
+            /** Format: date-time */
+            until?: string;
+            reason?: string;
         };
         /** @description The shop's own, never read by us */
         Metadata: {
@@ -985,8 +1452,29 @@ export interface components {
             /** @constant */
             error: "Method not allowed";
             requestId: string;
+            /** @description The trace of the request, while OpenTelemetry is on: 32 hexadecimal digits */
+            traceId?: string;
         };
         Metrics: string;
+        Moment: {
+            /** Format: date-time */
+            at: string;
+            /** @enum {string} */
+            kind: "audit" | "event" | "ledger" | "notification" | "signal";
+            what: string;
+            id: string;
+            status: string | null;
+            before: string | null;
+            after: string | null;
+            amount: number | null;
+            currency: string | null;
+            by: string | null;
+            why: string | null;
+            error: string | null;
+            found: string[];
+            requestId: string | null;
+            eventId: string | null;
+        };
         /**
          * @example {
          *       "type": "urn:tillworks:problem:not_found",
@@ -1011,6 +1499,8 @@ export interface components {
             /** @constant */
             error: "Not found";
             requestId: string;
+            /** @description The trace of the request, while OpenTelemetry is on: 32 hexadecimal digits */
+            traceId?: string;
         };
         /**
          * @example {
@@ -1037,6 +1527,8 @@ export interface components {
             /** @constant */
             error: "Unauthorized";
             requestId: string;
+            /** @description The trace of the request, while OpenTelemetry is on: 32 hexadecimal digits */
+            traceId?: string;
         };
         Note: {
             note: string;
@@ -1110,6 +1602,8 @@ export interface components {
             /** @constant */
             error: "Order not found";
             requestId: string;
+            /** @description The trace of the request, while OpenTelemetry is on: 32 hexadecimal digits */
+            traceId?: string;
         };
         /**
          * @example {
@@ -1136,6 +1630,8 @@ export interface components {
             /** @constant */
             error: "Order cannot be paid in current state";
             requestId: string;
+            /** @description The trace of the request, while OpenTelemetry is on: 32 hexadecimal digits */
+            traceId?: string;
         };
         OrderNotification: {
             /** @description `order.` and the status in lower case */
@@ -1243,6 +1739,8 @@ export interface components {
             /** @constant */
             error: "Invalid request origin";
             requestId: string;
+            /** @description The trace of the request, while OpenTelemetry is on: 32 hexadecimal digits */
+            traceId?: string;
         };
         /**
          * @example {
@@ -1269,6 +1767,8 @@ export interface components {
             /** @constant */
             error: "Checkout not possible";
             requestId: string;
+            /** @description The trace of the request, while OpenTelemetry is on: 32 hexadecimal digits */
+            traceId?: string;
         };
         /**
          * @example {
@@ -1295,6 +1795,8 @@ export interface components {
             /** @constant */
             error: "Payment service unavailable";
             requestId: string;
+            /** @description The trace of the request, while OpenTelemetry is on: 32 hexadecimal digits */
+            traceId?: string;
         };
         /**
          * @example {
@@ -1321,6 +1823,8 @@ export interface components {
             /** @constant */
             error: "Payment service error";
             requestId: string;
+            /** @description The trace of the request, while OpenTelemetry is on: 32 hexadecimal digits */
+            traceId?: string;
         };
         Ping: {
             /** @constant */
@@ -1353,6 +1857,8 @@ export interface components {
             /** @constant */
             error: "Changed meanwhile";
             requestId: string;
+            /** @description The trace of the request, while OpenTelemetry is on: 32 hexadecimal digits */
+            traceId?: string;
         };
         /**
          * @example {
@@ -1378,6 +1884,8 @@ export interface components {
             /** @constant */
             error: "Precondition required";
             requestId: string;
+            /** @description The trace of the request, while OpenTelemetry is on: 32 hexadecimal digits */
+            traceId?: string;
         };
         Product: {
             id: string;
@@ -1429,9 +1937,53 @@ export interface components {
             /** @constant */
             duplicate?: true;
         };
+        ReconcileAnswer: {
+            /** @constant */
+            success: true;
+            data: {
+                compared: number;
+                differences: string[];
+                remaining: string[];
+                errors: string[];
+            };
+        };
+        ReconcileRequest: {
+            reason: string;
+        };
+        Refund: {
+            id: string;
+            stripeId: string | null;
+            paymentIntentId: string;
+            orderId: string;
+            /** @enum {string} */
+            status: "REQUESTED" | "REFUSED" | "PENDING" | "SUCCEEDED" | "FAILED" | "CANCELLED" | "RELEASED";
+            /** @description In minor units of the currency */
+            amount: number;
+            currency: string;
+            reason: string | null;
+            failureReason: string | null;
+            requestedBy: string | null;
+        } & {
+            [key: string]: unknown;
+        };
+        RefundRequest: {
+            reason: string;
+            amount?: string | number;
+            restock?: "all" | {
+                [key: string]: number;
+            };
+            payment?: string;
+        };
+        RefundsAnswer: {
+            /** @constant */
+            success: true;
+            data: {
+                refunds: components["schemas"]["Refund"][];
+            };
+        };
         RefusedProblem: {
             /** @enum {string} */
-            type: "urn:tillworks:problem:unclear_input" | "urn:tillworks:problem:invalid_input" | "urn:tillworks:problem:unreadable_file" | "urn:tillworks:problem:order_not_found" | "urn:tillworks:problem:checkout_not_found" | "urn:tillworks:problem:event_not_found" | "urn:tillworks:problem:notification_not_found" | "urn:tillworks:problem:alert_not_found" | "urn:tillworks:problem:product_not_found" | "urn:tillworks:problem:entry_not_found" | "urn:tillworks:problem:changed_meanwhile" | "urn:tillworks:problem:customer_was_faster" | "urn:tillworks:problem:nothing_in_review" | "urn:tillworks:problem:payment_in_review" | "urn:tillworks:problem:another_payment_counts" | "urn:tillworks:problem:payment_disputed" | "urn:tillworks:problem:payment_known_at_stripe" | "urn:tillworks:problem:not_paid" | "urn:tillworks:problem:not_capturable" | "urn:tillworks:problem:not_cancellable" | "urn:tillworks:problem:not_expirable" | "urn:tillworks:problem:event_not_dead" | "urn:tillworks:problem:notification_waiting" | "urn:tillworks:problem:nothing_captured" | "urn:tillworks:problem:nothing_left" | "urn:tillworks:problem:more_than_left" | "urn:tillworks:problem:goods_gone" | "urn:tillworks:problem:session_unknown_at_stripe" | "urn:tillworks:problem:session_known_at_stripe" | "urn:tillworks:problem:session_not_created_yet" | "urn:tillworks:problem:entry_exists" | "urn:tillworks:problem:entry_of_another_order" | "urn:tillworks:problem:entry_is_a_correction" | "urn:tillworks:problem:key_reused" | "urn:tillworks:problem:catalogue_refused";
+            type: "urn:tillworks:problem:unclear_input" | "urn:tillworks:problem:invalid_input" | "urn:tillworks:problem:unreadable_file" | "urn:tillworks:problem:order_not_found" | "urn:tillworks:problem:checkout_not_found" | "urn:tillworks:problem:event_not_found" | "urn:tillworks:problem:notification_not_found" | "urn:tillworks:problem:alert_not_found" | "urn:tillworks:problem:product_not_found" | "urn:tillworks:problem:customer_not_found" | "urn:tillworks:problem:runbook_not_found" | "urn:tillworks:problem:entry_not_found" | "urn:tillworks:problem:changed_meanwhile" | "urn:tillworks:problem:customer_was_faster" | "urn:tillworks:problem:nothing_in_review" | "urn:tillworks:problem:payment_in_review" | "urn:tillworks:problem:another_payment_counts" | "urn:tillworks:problem:payment_disputed" | "urn:tillworks:problem:payment_known_at_stripe" | "urn:tillworks:problem:not_paid" | "urn:tillworks:problem:not_capturable" | "urn:tillworks:problem:not_cancellable" | "urn:tillworks:problem:not_expirable" | "urn:tillworks:problem:event_not_dead" | "urn:tillworks:problem:notification_waiting" | "urn:tillworks:problem:nothing_captured" | "urn:tillworks:problem:nothing_left" | "urn:tillworks:problem:more_than_left" | "urn:tillworks:problem:goods_gone" | "urn:tillworks:problem:session_unknown_at_stripe" | "urn:tillworks:problem:session_known_at_stripe" | "urn:tillworks:problem:session_not_created_yet" | "urn:tillworks:problem:entry_exists" | "urn:tillworks:problem:entry_of_another_order" | "urn:tillworks:problem:entry_is_a_correction" | "urn:tillworks:problem:key_reused" | "urn:tillworks:problem:catalogue_refused";
             /** @constant */
             title: "Refused";
             status: number;
@@ -1447,8 +1999,109 @@ export interface components {
             success: true;
             data: {
                 id: string;
-                /** @constant */
-                status: "RECEIVED";
+                status: string;
+            };
+        };
+        Report: {
+            /** @enum {string} */
+            kind: "daily" | "weekly" | "monthly" | "range";
+            timeZone: string;
+            /** @description That of all money and checkouts that are counted; null for all */
+            currency: string | null;
+            /** Format: date-time */
+            madeAt: string;
+            period: components["schemas"]["ReportFigures"];
+            before: components["schemas"]["ReportFigures"];
+            ledgerDifferences: {
+                orderId: string;
+                currency: string;
+                /** @description In minor units of the currency */
+                captured: number;
+                /** @description In minor units of the currency */
+                booked: number;
+            }[];
+            now: {
+                rows: {
+                    [key: string]: number;
+                };
+                soldOut: ({
+                    slug: string;
+                    name: string;
+                } & {
+                    [key: string]: unknown;
+                })[];
+                lowStock: {
+                    id: string;
+                    slug: string;
+                    name: string;
+                    left: number;
+                }[];
+                expiredKeys: number;
+            };
+        };
+        ReportAnswer: {
+            /** @constant */
+            success: true;
+            data: components["schemas"]["Report"];
+        };
+        ReportFigures: {
+            /** Format: date-time */
+            since: string;
+            /** Format: date-time */
+            until: string;
+            money: {
+                currency: string;
+                payments: number;
+                /** @description In minor units of the currency */
+                captured: number;
+                /** @description In minor units of the currency */
+                refunded: number;
+                /** @description In minor units of the currency */
+                disputed: number;
+                /** @description In minor units of the currency */
+                fees: number;
+                /** @description In minor units of the currency */
+                net: number;
+            }[];
+            checkouts: {
+                byStatus: {
+                    [key: string]: number;
+                };
+                customers: number;
+                customersWhoPaid: number;
+            };
+            declines: {
+                name: string;
+                count: number;
+            }[];
+            refusals: {
+                name: string;
+                count: number;
+            }[];
+            fraud: {
+                [key: string]: number;
+            };
+            deliveries: {
+                received: number;
+                applied: number;
+                dead: number;
+                waiting: number;
+                medianSeconds: number | null;
+                p99Seconds: number | null;
+            };
+            notifications: {
+                [key: string]: unknown;
+            };
+            alerts: {
+                [key: string]: unknown;
+            }[];
+        };
+        ResentAnswer: {
+            /** @constant */
+            success: true;
+            data: {
+                id: string;
+                status: string;
             };
         };
         ResolvedAnswer: {
@@ -1458,6 +2111,109 @@ export interface components {
                 id: string;
                 resolvedBy: string;
             };
+        };
+        SearchAnswer: {
+            /** @constant */
+            success: true;
+            data: {
+                orders: {
+                    id: string;
+                    userId: string;
+                    email: string | null;
+                    status: components["schemas"]["OrderStatus"];
+                    currency: string;
+                    total: number | null;
+                    /** Format: date-time */
+                    createdAt: string;
+                    /** @description What of it bears the name */
+                    by: string[];
+                }[];
+                event: components["schemas"]["WebhookEvent"] | null;
+            };
+        };
+        Story: {
+            id: string;
+            userId: string;
+            email: string | null;
+            status: components["schemas"]["OrderStatus"];
+            currency: string;
+            total: number | null;
+            /** @description In minor units of the currency */
+            captured: number;
+            /** @description In minor units of the currency */
+            refunded: number;
+            /** Format: date-time */
+            createdAt: string;
+            items: ({
+                productId: string;
+                name: string;
+                quantity: number;
+                /** @description In minor units of the currency */
+                unitPrice: number;
+            } & {
+                [key: string]: unknown;
+            })[];
+            checkouts: ({
+                id: string;
+                status: components["schemas"]["CheckoutStatus"];
+                sessionId: string | null;
+            } & {
+                [key: string]: unknown;
+            })[];
+            payments: ({
+                paymentIntentId: string;
+                status: string;
+                /** @description In minor units of the currency */
+                amount: number;
+                /** @description In minor units of the currency */
+                captured: number;
+                currency: string;
+                chargeId: string | null;
+            } & {
+                [key: string]: unknown;
+            })[];
+            refunds: ({
+                id: string;
+                status: string;
+                /** @description In minor units of the currency */
+                amount: number;
+                stripeId: string | null;
+            } & {
+                [key: string]: unknown;
+            })[];
+            disputes: ({
+                id: string;
+                status: string;
+                /** @description In minor units of the currency */
+                amount: number;
+                reason: string;
+            } & {
+                [key: string]: unknown;
+            })[];
+            notifications: ({
+                id: string;
+                type: string;
+                status: string;
+                sequence: number;
+            } & {
+                [key: string]: unknown;
+            })[];
+            events: ({
+                id: string;
+                type: string;
+                status: string;
+                payload: unknown;
+            } & {
+                [key: string]: unknown;
+            })[];
+            timeline: components["schemas"]["Moment"][];
+        } & {
+            [key: string]: unknown;
+        };
+        StoryAnswer: {
+            /** @constant */
+            success: true;
+            data: components["schemas"]["Story"];
         };
         StripeEvent: {
             id: string;
@@ -1489,6 +2245,8 @@ export interface components {
             /** @constant */
             error: "Request body too large";
             requestId: string;
+            /** @description The trace of the request, while OpenTelemetry is on: 32 hexadecimal digits */
+            traceId?: string;
         };
         /**
          * @example {
@@ -1514,6 +2272,8 @@ export interface components {
             /** @constant */
             error: "Too many requests";
             requestId: string;
+            /** @description The trace of the request, while OpenTelemetry is on: 32 hexadecimal digits */
+            traceId?: string;
         };
         /**
          * @example {
@@ -1539,6 +2299,8 @@ export interface components {
             /** @constant */
             error: "Too many requests";
             requestId: string;
+            /** @description The trace of the request, while OpenTelemetry is on: 32 hexadecimal digits */
+            traceId?: string;
         };
         /**
          * @example {
@@ -1564,6 +2326,8 @@ export interface components {
             /** @constant */
             error: "Authentication required";
             requestId: string;
+            /** @description The trace of the request, while OpenTelemetry is on: 32 hexadecimal digits */
+            traceId?: string;
         };
         /**
          * @example {
@@ -1590,6 +2354,8 @@ export interface components {
             /** @constant */
             error: "Service unavailable";
             requestId: string;
+            /** @description The trace of the request, while OpenTelemetry is on: 32 hexadecimal digits */
+            traceId?: string;
         };
         /**
          * @example {
@@ -1615,6 +2381,8 @@ export interface components {
             /** @constant */
             error: "Unsupported media type";
             requestId: string;
+            /** @description The trace of the request, while OpenTelemetry is on: 32 hexadecimal digits */
+            traceId?: string;
         };
         WebhookEvent: {
             id: string;
@@ -1635,6 +2403,33 @@ export interface components {
             resolvedBy: string | null;
             note: string | null;
             stripeAwaySince: string | null;
+            paymentIntentId: string | null;
+        };
+        WebhookEventAnswer: {
+            /** @constant */
+            success: true;
+            data: {
+                id: string;
+                type: string;
+                apiVersion: string | null;
+                livemode: boolean;
+                /** Format: date-time */
+                created: string;
+                /** @enum {string} */
+                status: "RECEIVED" | "PROCESSED" | "IGNORED" | "DEAD" | "RESOLVED";
+                attempts: number;
+                error: string | null;
+                requestId: string;
+                checkoutId: string | null;
+                /** Format: date-time */
+                receivedAt: string;
+                processedAt: string | null;
+                resolvedBy: string | null;
+                note: string | null;
+                stripeAwaySince: string | null;
+                paymentIntentId: string | null;
+                payload: unknown;
+            };
         };
         WebhookEventsAnswer: {
             /** @constant */
@@ -3575,152 +4370,6 @@ export interface operations {
             };
         };
     };
-    resolveAlert: {
-        parameters: {
-            query?: never;
-            header?: {
-                /** @description Finds the log lines and the audit trail of the request */
-                "X-Request-Id"?: string;
-            };
-            path: {
-                /**
-                 * @description Its id
-                 * @example cmwvwdoohsgc8bg34kz8s5nya
-                 */
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                /**
-                 * @example {
-                 *       "note": "Looked at it with the customer"
-                 *     }
-                 */
-                "application/json": components["schemas"]["Note"];
-            };
-        };
-        responses: {
-            /** @description It is resolved */
-            200: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    "Cache-Control": components["headers"]["Cache-Control"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "success": true,
-                     *       "data": {
-                     *         "id": "cmwvwdoohsgc8bg34kz8s5nya",
-                     *         "resolvedBy": "ops"
-                     *       }
-                     *     }
-                     */
-                    "application/json": components["schemas"]["ResolvedAnswer"];
-                };
-            };
-            /** @description `invalid_request`: Invalid request; `invalid_json`: Invalid JSON */
-            400: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["InvalidRequestProblem"] | components["schemas"]["InvalidJsonProblem"];
-                };
-            };
-            /** @description The operations pages need OPS_USER and OPS_PASSWORD. */
-            401: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /** @example The operations pages need OPS_USER and OPS_PASSWORD. */
-                    "text/plain": string;
-                };
-            };
-            /** @description This login may not do this (resolveAlert), or the request comes from another site. */
-            403: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /** @example This login may not do this (resolveAlert), or the request comes from another site. */
-                    "text/plain": string;
-                };
-            };
-            /** @description `alert_not_found`: Refused */
-            404: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["RefusedProblem"];
-                };
-            };
-            /** @description `too_large`: Request body too large */
-            413: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["TooLargeProblem"];
-                };
-            };
-            /** @description `unsupported_media_type`: Unsupported media type */
-            415: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["UnsupportedMediaTypeProblem"];
-                };
-            };
-            /** @description Too many passwords from this address wait to be looked at. Try again. */
-            429: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /** @example Too many passwords from this address wait to be looked at. Try again. */
-                    "text/plain": string;
-                };
-            };
-            /** @description `internal`: Checkout failed */
-            500: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["InternalProblem"];
-                };
-            };
-            /** @description `unavailable`: Service unavailable */
-            503: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    Location: components["headers"]["Location"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["UnavailableProblem"];
-                };
-            };
-        };
-    };
     listDeadEvents: {
         parameters: {
             query?: never;
@@ -3809,10 +4458,1473 @@ export interface operations {
             };
         };
     };
+    readAttention: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Finds the log lines and the audit trail of the request */
+                "X-Request-Id"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What waits, at most 200 of each kind */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "success": true,
+                     *       "data": {
+                     *         "alerts": [],
+                     *         "deadEvents": [],
+                     *         "failedNotifications": [],
+                     *         "ordersInReview": [],
+                     *         "authorizations": [],
+                     *         "disputes": [],
+                     *         "lowStock": [],
+                     *         "maintenance": null
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["AttentionAnswer"];
+                };
+            };
+            /** @description The operations pages need OPS_USER and OPS_PASSWORD. */
+            401: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /** @example The operations pages need OPS_USER and OPS_PASSWORD. */
+                    "text/plain": string;
+                };
+            };
+            /** @description This login may not do this (readAttention), or the request comes from another site. */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /** @example This login may not do this (readAttention), or the request comes from another site. */
+                    "text/plain": string;
+                };
+            };
+            /** @description Too many passwords from this address wait to be looked at. Try again. */
+            429: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /** @example Too many passwords from this address wait to be looked at. Try again. */
+                    "text/plain": string;
+                };
+            };
+            /** @description `internal`: Checkout failed */
+            500: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["InternalProblem"];
+                };
+            };
+            /** @description `unavailable`: Service unavailable */
+            503: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    Location: components["headers"]["Location"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["UnavailableProblem"];
+                };
+            };
+        };
+    };
+    searchOrders: {
+        parameters: {
+            query: {
+                /**
+                 * @description An order, customer, e-mail, checkout, Session, PaymentIntent, charge, refund, dispute, event or notification
+                 * @example ada@shop.example
+                 */
+                q: string;
+            };
+            header?: {
+                /** @description Finds the log lines and the audit trail of the request */
+                "X-Request-Id"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The newest 50 */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "success": true,
+                     *       "data": {
+                     *         "orders": [],
+                     *         "event": null
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["SearchAnswer"];
+                };
+            };
+            /** @description `invalid_request`: Invalid request */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["InvalidRequestProblem"];
+                };
+            };
+            /** @description The operations pages need OPS_USER and OPS_PASSWORD. */
+            401: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /** @example The operations pages need OPS_USER and OPS_PASSWORD. */
+                    "text/plain": string;
+                };
+            };
+            /** @description This login may not do this (searchOrders), or the request comes from another site. */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /** @example This login may not do this (searchOrders), or the request comes from another site. */
+                    "text/plain": string;
+                };
+            };
+            /** @description Too many passwords from this address wait to be looked at. Try again. */
+            429: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /** @example Too many passwords from this address wait to be looked at. Try again. */
+                    "text/plain": string;
+                };
+            };
+            /** @description `internal`: Checkout failed */
+            500: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["InternalProblem"];
+                };
+            };
+            /** @description `unavailable`: Service unavailable */
+            503: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    Location: components["headers"]["Location"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["UnavailableProblem"];
+                };
+            };
+        };
+    };
+    readStory: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Finds the log lines and the audit trail of the request */
+                "X-Request-Id"?: string;
+            };
+            path: {
+                /**
+                 * @description Its id
+                 * @example cmwvwdof0mvw2plh6eb0j3ual
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Its story */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "success": true,
+                     *       "data": {
+                     *         "id": "cmwvwdof0mvw2plh6eb0j3ual",
+                     *         "userId": "ada",
+                     *         "email": "ada@shop.example",
+                     *         "status": "PAID",
+                     *         "currency": "EUR",
+                     *         "total": 1999,
+                     *         "captured": 1999,
+                     *         "refunded": 0,
+                     *         "createdAt": "2026-11-25T10:04:42.000Z",
+                     *         "items": [],
+                     *         "checkouts": [],
+                     *         "payments": [],
+                     *         "refunds": [],
+                     *         "disputes": [],
+                     *         "notifications": [],
+                     *         "events": [],
+                     *         "timeline": []
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["StoryAnswer"];
+                };
+            };
+            /** @description The operations pages need OPS_USER and OPS_PASSWORD. */
+            401: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /** @example The operations pages need OPS_USER and OPS_PASSWORD. */
+                    "text/plain": string;
+                };
+            };
+            /** @description This login may not do this (readStory), or the request comes from another site. */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /** @example This login may not do this (readStory), or the request comes from another site. */
+                    "text/plain": string;
+                };
+            };
+            /** @description `not_found`: Not found; `order_not_found`: Refused */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["NotFoundProblem"] | components["schemas"]["RefusedProblem"];
+                };
+            };
+            /** @description Too many passwords from this address wait to be looked at. Try again. */
+            429: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /** @example Too many passwords from this address wait to be looked at. Try again. */
+                    "text/plain": string;
+                };
+            };
+            /** @description `internal`: Checkout failed */
+            500: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["InternalProblem"];
+                };
+            };
+            /** @description `unavailable`: Service unavailable */
+            503: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    Location: components["headers"]["Location"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["UnavailableProblem"];
+                };
+            };
+        };
+    };
+    readEvent: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Finds the log lines and the audit trail of the request */
+                "X-Request-Id"?: string;
+            };
+            path: {
+                /**
+                 * @description Its id
+                 * @example evt_1
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The event */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "success": true,
+                     *       "data": {
+                     *         "id": "evt_1",
+                     *         "type": "plan.created",
+                     *         "apiVersion": null,
+                     *         "livemode": false,
+                     *         "created": "2026-11-25T10:04:42.000Z",
+                     *         "status": "IGNORED",
+                     *         "attempts": 1,
+                     *         "error": null,
+                     *         "requestId": "b5130f51-2c04-4055-80ee-94a59ac60679",
+                     *         "checkoutId": null,
+                     *         "receivedAt": "2026-11-25T10:04:42.000Z",
+                     *         "processedAt": "2026-11-25T10:04:42.000Z",
+                     *         "resolvedBy": null,
+                     *         "note": null,
+                     *         "stripeAwaySince": null,
+                     *         "paymentIntentId": null,
+                     *         "payload": {
+                     *           "id": "evt_1",
+                     *           "object": "event"
+                     *         }
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["WebhookEventAnswer"];
+                };
+            };
+            /** @description The operations pages need OPS_USER and OPS_PASSWORD. */
+            401: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /** @example The operations pages need OPS_USER and OPS_PASSWORD. */
+                    "text/plain": string;
+                };
+            };
+            /** @description This login may not do this (readEvent), or the request comes from another site. */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /** @example This login may not do this (readEvent), or the request comes from another site. */
+                    "text/plain": string;
+                };
+            };
+            /** @description `not_found`: Not found; `event_not_found`: Refused */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["NotFoundProblem"] | components["schemas"]["RefusedProblem"];
+                };
+            };
+            /** @description Too many passwords from this address wait to be looked at. Try again. */
+            429: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /** @example Too many passwords from this address wait to be looked at. Try again. */
+                    "text/plain": string;
+                };
+            };
+            /** @description `internal`: Checkout failed */
+            500: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["InternalProblem"];
+                };
+            };
+            /** @description `unavailable`: Service unavailable */
+            503: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    Location: components["headers"]["Location"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["UnavailableProblem"];
+                };
+            };
+        };
+    };
+    readMaintenance: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Finds the log lines and the audit trail of the request */
+                "X-Request-Id"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The switch */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "success": true,
+                     *       "data": {
+                     *         "on": false,
+                     *         "message": "",
+                     *         "until": null
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["MaintenanceAnswer"];
+                };
+            };
+            /** @description The operations pages need OPS_USER and OPS_PASSWORD. */
+            401: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /** @example The operations pages need OPS_USER and OPS_PASSWORD. */
+                    "text/plain": string;
+                };
+            };
+            /** @description This login may not do this (readMaintenance), or the request comes from another site. */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /** @example This login may not do this (readMaintenance), or the request comes from another site. */
+                    "text/plain": string;
+                };
+            };
+            /** @description Too many passwords from this address wait to be looked at. Try again. */
+            429: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /** @example Too many passwords from this address wait to be looked at. Try again. */
+                    "text/plain": string;
+                };
+            };
+            /** @description `internal`: Checkout failed */
+            500: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["InternalProblem"];
+                };
+            };
+            /** @description `unavailable`: Service unavailable */
+            503: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    Location: components["headers"]["Location"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["UnavailableProblem"];
+                };
+            };
+        };
+    };
+    refundOrder: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key of the same operator is the same act, for a day */
+                "Idempotency-Key"?: string;
+                /** @description Finds the log lines and the audit trail of the request */
+                "X-Request-Id"?: string;
+            };
+            path: {
+                /**
+                 * @description Its id
+                 * @example cmwvwdof0mvw2plh6eb0j3ual
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "reason": "The customer asked for it",
+                 *       "amount": "5.00",
+                 *       "restock": {
+                 *         "ctillworksmug00000000001": 1
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["RefundRequest"];
+            };
+        };
+        responses: {
+            /** @description It is done */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "success": true,
+                     *       "data": {
+                     *         "refunds": [
+                     *           {
+                     *             "id": "cmwvwdoohsgc8bg34kz8s5nyb",
+                     *             "stripeId": "re_3Q1",
+                     *             "paymentIntentId": "pi_3Q1",
+                     *             "orderId": "cmwvwdof0mvw2plh6eb0j3ual",
+                     *             "status": "SUCCEEDED",
+                     *             "amount": 500,
+                     *             "currency": "EUR",
+                     *             "reason": "The customer asked for it",
+                     *             "failureReason": null,
+                     *             "requestedBy": "ops"
+                     *           }
+                     *         ]
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefundsAnswer"];
+                };
+            };
+            /** @description `invalid_request`: Invalid request; `invalid_json`: Invalid JSON; `unclear_input`: Refused; `invalid_input`: Refused */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["InvalidRequestProblem"] | components["schemas"]["InvalidJsonProblem"] | components["schemas"]["RefusedProblem"];
+                };
+            };
+            /** @description The operations pages need OPS_USER and OPS_PASSWORD. */
+            401: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /** @example The operations pages need OPS_USER and OPS_PASSWORD. */
+                    "text/plain": string;
+                };
+            };
+            /** @description This login may not do this (refundOrder), or the request comes from another site. */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /** @example This login may not do this (refundOrder), or the request comes from another site. */
+                    "text/plain": string;
+                };
+            };
+            /** @description `not_found`: Not found; `order_not_found`: Refused */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["NotFoundProblem"] | components["schemas"]["RefusedProblem"];
+                };
+            };
+            /** @description `key_in_flight`: A request with this Idempotency-Key is in progress; `payment_disputed`: Refused; `nothing_captured`: Refused; `nothing_left`: Refused; `more_than_left`: Refused */
+            409: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    Location: components["headers"]["Location"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["KeyInFlightProblem"] | components["schemas"]["RefusedProblem"];
+                };
+            };
+            /** @description `too_large`: Request body too large */
+            413: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["TooLargeProblem"];
+                };
+            };
+            /** @description `unsupported_media_type`: Unsupported media type */
+            415: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["UnsupportedMediaTypeProblem"];
+                };
+            };
+            /** @description `key_reused`: Idempotency-Key was used with another request; `key_reused`: Refused */
+            422: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["KeyReusedProblem"] | components["schemas"]["RefusedProblem"];
+                };
+            };
+            /** @description Too many passwords from this address wait to be looked at. Try again. */
+            429: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /** @example Too many passwords from this address wait to be looked at. Try again. */
+                    "text/plain": string;
+                };
+            };
+            /** @description `internal`: Checkout failed */
+            500: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["InternalProblem"];
+                };
+            };
+            /** @description `payment_service`: Payment service error */
+            502: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["PaymentServiceProblem"];
+                };
+            };
+            /** @description `payment_service_away`: Payment service unavailable; `unavailable`: Service unavailable */
+            503: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    Location: components["headers"]["Location"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["PaymentServiceAwayProblem"] | components["schemas"]["UnavailableProblem"];
+                };
+            };
+        };
+    };
+    captureOrder: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key of the same operator is the same act, for a day */
+                "Idempotency-Key"?: string;
+                /** @description Finds the log lines and the audit trail of the request */
+                "X-Request-Id"?: string;
+            };
+            path: {
+                /**
+                 * @description Its id
+                 * @example cmwvwdof0mvw2plh6eb0j3ual
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "reason": "The customer asked for it",
+                 *       "amount": "5.00"
+                 *     }
+                 */
+                "application/json": components["schemas"]["CaptureRequest"];
+            };
+        };
+        responses: {
+            /** @description It is done */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "success": true,
+                     *       "data": {
+                     *         "paymentIntentId": "pi_3Q1",
+                     *         "status": "PAID"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["CaptureAnswer"];
+                };
+            };
+            /** @description `invalid_request`: Invalid request; `invalid_json`: Invalid JSON; `unclear_input`: Refused; `invalid_input`: Refused */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["InvalidRequestProblem"] | components["schemas"]["InvalidJsonProblem"] | components["schemas"]["RefusedProblem"];
+                };
+            };
+            /** @description The operations pages need OPS_USER and OPS_PASSWORD. */
+            401: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /** @example The operations pages need OPS_USER and OPS_PASSWORD. */
+                    "text/plain": string;
+                };
+            };
+            /** @description This login may not do this (captureOrder), or the request comes from another site. */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /** @example This login may not do this (captureOrder), or the request comes from another site. */
+                    "text/plain": string;
+                };
+            };
+            /** @description `not_found`: Not found; `order_not_found`: Refused */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["NotFoundProblem"] | components["schemas"]["RefusedProblem"];
+                };
+            };
+            /** @description `key_in_flight`: A request with this Idempotency-Key is in progress; `not_capturable`: Refused; `payment_in_review`: Refused */
+            409: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    Location: components["headers"]["Location"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["KeyInFlightProblem"] | components["schemas"]["RefusedProblem"];
+                };
+            };
+            /** @description `too_large`: Request body too large */
+            413: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["TooLargeProblem"];
+                };
+            };
+            /** @description `unsupported_media_type`: Unsupported media type */
+            415: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["UnsupportedMediaTypeProblem"];
+                };
+            };
+            /** @description `key_reused`: Idempotency-Key was used with another request */
+            422: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["KeyReusedProblem"];
+                };
+            };
+            /** @description Too many passwords from this address wait to be looked at. Try again. */
+            429: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /** @example Too many passwords from this address wait to be looked at. Try again. */
+                    "text/plain": string;
+                };
+            };
+            /** @description `internal`: Checkout failed */
+            500: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["InternalProblem"];
+                };
+            };
+            /** @description `payment_service`: Payment service error */
+            502: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["PaymentServiceProblem"];
+                };
+            };
+            /** @description `payment_service_away`: Payment service unavailable; `unavailable`: Service unavailable */
+            503: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    Location: components["headers"]["Location"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["PaymentServiceAwayProblem"] | components["schemas"]["UnavailableProblem"];
+                };
+            };
+        };
+    };
+    cancelOrder: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key of the same operator is the same act, for a day */
+                "Idempotency-Key"?: string;
+                /** @description Finds the log lines and the audit trail of the request */
+                "X-Request-Id"?: string;
+            };
+            path: {
+                /**
+                 * @description Its id
+                 * @example cmwvwdof0mvw2plh6eb0j3ual
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "reason": "The customer asked for it"
+                 *     }
+                 */
+                "application/json": components["schemas"]["CancelRequest"];
+            };
+        };
+        responses: {
+            /** @description It is done */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "success": true,
+                     *       "data": {
+                     *         "status": "CANCELLED"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["CancelAnswer"];
+                };
+            };
+            /** @description `invalid_request`: Invalid request; `invalid_json`: Invalid JSON; `unclear_input`: Refused */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["InvalidRequestProblem"] | components["schemas"]["InvalidJsonProblem"] | components["schemas"]["RefusedProblem"];
+                };
+            };
+            /** @description The operations pages need OPS_USER and OPS_PASSWORD. */
+            401: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /** @example The operations pages need OPS_USER and OPS_PASSWORD. */
+                    "text/plain": string;
+                };
+            };
+            /** @description This login may not do this (cancelOrder), or the request comes from another site. */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /** @example This login may not do this (cancelOrder), or the request comes from another site. */
+                    "text/plain": string;
+                };
+            };
+            /** @description `not_found`: Not found; `order_not_found`: Refused */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["NotFoundProblem"] | components["schemas"]["RefusedProblem"];
+                };
+            };
+            /** @description `key_in_flight`: A request with this Idempotency-Key is in progress; `not_cancellable`: Refused; `customer_was_faster`: Refused; `changed_meanwhile`: Refused */
+            409: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    Location: components["headers"]["Location"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["KeyInFlightProblem"] | components["schemas"]["RefusedProblem"];
+                };
+            };
+            /** @description `too_large`: Request body too large */
+            413: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["TooLargeProblem"];
+                };
+            };
+            /** @description `unsupported_media_type`: Unsupported media type */
+            415: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["UnsupportedMediaTypeProblem"];
+                };
+            };
+            /** @description `key_reused`: Idempotency-Key was used with another request */
+            422: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["KeyReusedProblem"];
+                };
+            };
+            /** @description Too many passwords from this address wait to be looked at. Try again. */
+            429: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /** @example Too many passwords from this address wait to be looked at. Try again. */
+                    "text/plain": string;
+                };
+            };
+            /** @description `internal`: Checkout failed */
+            500: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["InternalProblem"];
+                };
+            };
+            /** @description `payment_service`: Payment service error */
+            502: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["PaymentServiceProblem"];
+                };
+            };
+            /** @description `payment_service_away`: Payment service unavailable; `unavailable`: Service unavailable */
+            503: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    Location: components["headers"]["Location"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["PaymentServiceAwayProblem"] | components["schemas"]["UnavailableProblem"];
+                };
+            };
+        };
+    };
+    acceptOrder: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key of the same operator is the same act, for a day */
+                "Idempotency-Key"?: string;
+                /** @description Finds the log lines and the audit trail of the request */
+                "X-Request-Id"?: string;
+            };
+            path: {
+                /**
+                 * @description Its id
+                 * @example cmwvwdof0mvw2plh6eb0j3ual
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "reason": "The customer asked for it"
+                 *     }
+                 */
+                "application/json": components["schemas"]["AcceptRequest"];
+            };
+        };
+        responses: {
+            /** @description It is done */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "success": true,
+                     *       "data": {
+                     *         "paymentIntentId": "pi_3Q1",
+                     *         "status": "PAID"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["AcceptAnswer"];
+                };
+            };
+            /** @description `invalid_request`: Invalid request; `invalid_json`: Invalid JSON; `unclear_input`: Refused */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["InvalidRequestProblem"] | components["schemas"]["InvalidJsonProblem"] | components["schemas"]["RefusedProblem"];
+                };
+            };
+            /** @description The operations pages need OPS_USER and OPS_PASSWORD. */
+            401: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /** @example The operations pages need OPS_USER and OPS_PASSWORD. */
+                    "text/plain": string;
+                };
+            };
+            /** @description This login may not do this (acceptOrder), or the request comes from another site. */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /** @example This login may not do this (acceptOrder), or the request comes from another site. */
+                    "text/plain": string;
+                };
+            };
+            /** @description `not_found`: Not found; `order_not_found`: Refused */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["NotFoundProblem"] | components["schemas"]["RefusedProblem"];
+                };
+            };
+            /** @description `key_in_flight`: A request with this Idempotency-Key is in progress; `nothing_in_review`: Refused; `another_payment_counts`: Refused; `not_paid`: Refused; `goods_gone`: Refused; `session_unknown_at_stripe`: Refused; `customer_was_faster`: Refused; `changed_meanwhile`: Refused */
+            409: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    Location: components["headers"]["Location"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["KeyInFlightProblem"] | components["schemas"]["RefusedProblem"];
+                };
+            };
+            /** @description `too_large`: Request body too large */
+            413: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["TooLargeProblem"];
+                };
+            };
+            /** @description `unsupported_media_type`: Unsupported media type */
+            415: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["UnsupportedMediaTypeProblem"];
+                };
+            };
+            /** @description `key_reused`: Idempotency-Key was used with another request */
+            422: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["KeyReusedProblem"];
+                };
+            };
+            /** @description Too many passwords from this address wait to be looked at. Try again. */
+            429: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /** @example Too many passwords from this address wait to be looked at. Try again. */
+                    "text/plain": string;
+                };
+            };
+            /** @description `internal`: Checkout failed */
+            500: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["InternalProblem"];
+                };
+            };
+            /** @description `payment_service`: Payment service error */
+            502: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["PaymentServiceProblem"];
+                };
+            };
+            /** @description `payment_service_away`: Payment service unavailable; `unavailable`: Service unavailable */
+            503: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    Location: components["headers"]["Location"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["PaymentServiceAwayProblem"] | components["schemas"]["UnavailableProblem"];
+                };
+            };
+        };
+    };
+    reconcileOrder: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key of the same operator is the same act, for a day */
+                "Idempotency-Key"?: string;
+                /** @description Finds the log lines and the audit trail of the request */
+                "X-Request-Id"?: string;
+            };
+            path: {
+                /**
+                 * @description Its id
+                 * @example cmwvwdof0mvw2plh6eb0j3ual
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "reason": "The customer asked for it"
+                 *     }
+                 */
+                "application/json": components["schemas"]["ReconcileRequest"];
+            };
+        };
+        responses: {
+            /** @description It is done */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "success": true,
+                     *       "data": {
+                     *         "compared": 1,
+                     *         "differences": [],
+                     *         "remaining": [],
+                     *         "errors": []
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ReconcileAnswer"];
+                };
+            };
+            /** @description `invalid_request`: Invalid request; `invalid_json`: Invalid JSON */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["InvalidRequestProblem"] | components["schemas"]["InvalidJsonProblem"];
+                };
+            };
+            /** @description The operations pages need OPS_USER and OPS_PASSWORD. */
+            401: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /** @example The operations pages need OPS_USER and OPS_PASSWORD. */
+                    "text/plain": string;
+                };
+            };
+            /** @description This login may not do this (reconcileOrder), or the request comes from another site. */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /** @example This login may not do this (reconcileOrder), or the request comes from another site. */
+                    "text/plain": string;
+                };
+            };
+            /** @description `not_found`: Not found; `order_not_found`: Refused */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["NotFoundProblem"] | components["schemas"]["RefusedProblem"];
+                };
+            };
+            /** @description `key_in_flight`: A request with this Idempotency-Key is in progress */
+            409: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    Location: components["headers"]["Location"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["KeyInFlightProblem"];
+                };
+            };
+            /** @description `too_large`: Request body too large */
+            413: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["TooLargeProblem"];
+                };
+            };
+            /** @description `unsupported_media_type`: Unsupported media type */
+            415: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["UnsupportedMediaTypeProblem"];
+                };
+            };
+            /** @description `key_reused`: Idempotency-Key was used with another request */
+            422: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["KeyReusedProblem"];
+                };
+            };
+            /** @description Too many passwords from this address wait to be looked at. Try again. */
+            429: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /** @example Too many passwords from this address wait to be looked at. Try again. */
+                    "text/plain": string;
+                };
+            };
+            /** @description `internal`: Checkout failed */
+            500: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["InternalProblem"];
+                };
+            };
+            /** @description `payment_service`: Payment service error */
+            502: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["PaymentServiceProblem"];
+                };
+            };
+            /** @description `payment_service_away`: Payment service unavailable; `unavailable`: Service unavailable */
+            503: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    Location: components["headers"]["Location"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["PaymentServiceAwayProblem"] | components["schemas"]["UnavailableProblem"];
+                };
+            };
+        };
+    };
     replayEvent: {
         parameters: {
             query?: never;
             header?: {
+                /** @description The same key of the same operator is the same act, for a day */
+                "Idempotency-Key"?: string;
                 /** @description Finds the log lines and the audit trail of the request */
                 "X-Request-Id"?: string;
             };
@@ -3836,7 +5948,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description It is due again */
+            /** @description It is done */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3889,14 +6001,26 @@ export interface operations {
                     "text/plain": string;
                 };
             };
-            /** @description `event_not_found`: Refused */
+            /** @description `not_found`: Not found; `event_not_found`: Refused */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["RefusedProblem"];
+                    "application/problem+json": components["schemas"]["NotFoundProblem"] | components["schemas"]["RefusedProblem"];
+                };
+            };
+            /** @description `key_in_flight`: A request with this Idempotency-Key is in progress; `event_not_dead`: Refused */
+            409: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    Location: components["headers"]["Location"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["KeyInFlightProblem"] | components["schemas"]["RefusedProblem"];
                 };
             };
             /** @description `too_large`: Request body too large */
@@ -3917,6 +6041,1410 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["UnsupportedMediaTypeProblem"];
+                };
+            };
+            /** @description `key_reused`: Idempotency-Key was used with another request */
+            422: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["KeyReusedProblem"];
+                };
+            };
+            /** @description Too many passwords from this address wait to be looked at. Try again. */
+            429: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /** @example Too many passwords from this address wait to be looked at. Try again. */
+                    "text/plain": string;
+                };
+            };
+            /** @description `internal`: Checkout failed */
+            500: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["InternalProblem"];
+                };
+            };
+            /** @description `unavailable`: Service unavailable */
+            503: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    Location: components["headers"]["Location"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["UnavailableProblem"];
+                };
+            };
+        };
+    };
+    resolveEvent: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key of the same operator is the same act, for a day */
+                "Idempotency-Key"?: string;
+                /** @description Finds the log lines and the audit trail of the request */
+                "X-Request-Id"?: string;
+            };
+            path: {
+                /**
+                 * @description Its id
+                 * @example evt_1
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "note": "Looked at it with the customer"
+                 *     }
+                 */
+                "application/json": components["schemas"]["Note"];
+            };
+        };
+        responses: {
+            /** @description It is done */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "success": true,
+                     *       "data": {
+                     *         "id": "evt_1",
+                     *         "status": "RESOLVED"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["EventResolvedAnswer"];
+                };
+            };
+            /** @description `invalid_request`: Invalid request; `invalid_json`: Invalid JSON */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["InvalidRequestProblem"] | components["schemas"]["InvalidJsonProblem"];
+                };
+            };
+            /** @description The operations pages need OPS_USER and OPS_PASSWORD. */
+            401: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /** @example The operations pages need OPS_USER and OPS_PASSWORD. */
+                    "text/plain": string;
+                };
+            };
+            /** @description This login may not do this (resolveEvent), or the request comes from another site. */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /** @example This login may not do this (resolveEvent), or the request comes from another site. */
+                    "text/plain": string;
+                };
+            };
+            /** @description `not_found`: Not found; `event_not_found`: Refused */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["NotFoundProblem"] | components["schemas"]["RefusedProblem"];
+                };
+            };
+            /** @description `key_in_flight`: A request with this Idempotency-Key is in progress; `event_not_dead`: Refused */
+            409: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    Location: components["headers"]["Location"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["KeyInFlightProblem"] | components["schemas"]["RefusedProblem"];
+                };
+            };
+            /** @description `too_large`: Request body too large */
+            413: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["TooLargeProblem"];
+                };
+            };
+            /** @description `unsupported_media_type`: Unsupported media type */
+            415: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["UnsupportedMediaTypeProblem"];
+                };
+            };
+            /** @description `key_reused`: Idempotency-Key was used with another request */
+            422: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["KeyReusedProblem"];
+                };
+            };
+            /** @description Too many passwords from this address wait to be looked at. Try again. */
+            429: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /** @example Too many passwords from this address wait to be looked at. Try again. */
+                    "text/plain": string;
+                };
+            };
+            /** @description `internal`: Checkout failed */
+            500: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["InternalProblem"];
+                };
+            };
+            /** @description `unavailable`: Service unavailable */
+            503: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    Location: components["headers"]["Location"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["UnavailableProblem"];
+                };
+            };
+        };
+    };
+    expireCheckout: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key of the same operator is the same act, for a day */
+                "Idempotency-Key"?: string;
+                /** @description Finds the log lines and the audit trail of the request */
+                "X-Request-Id"?: string;
+            };
+            path: {
+                /**
+                 * @description Its id
+                 * @example cmwvwdoohsgc8bg34kz8s5ny9
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "reason": "The customer asked for it"
+                 *     }
+                 */
+                "application/json": components["schemas"]["ExpireRequest"];
+            };
+        };
+        responses: {
+            /** @description It is done */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "success": true,
+                     *       "data": {
+                     *         "id": "cmwvwdoohsgc8bg34kz8s5ny9",
+                     *         "status": "EXPIRED"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ExpireAnswer"];
+                };
+            };
+            /** @description `invalid_request`: Invalid request; `invalid_json`: Invalid JSON */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["InvalidRequestProblem"] | components["schemas"]["InvalidJsonProblem"];
+                };
+            };
+            /** @description The operations pages need OPS_USER and OPS_PASSWORD. */
+            401: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /** @example The operations pages need OPS_USER and OPS_PASSWORD. */
+                    "text/plain": string;
+                };
+            };
+            /** @description This login may not do this (expireCheckout), or the request comes from another site. */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /** @example This login may not do this (expireCheckout), or the request comes from another site. */
+                    "text/plain": string;
+                };
+            };
+            /** @description `not_found`: Not found; `checkout_not_found`: Refused */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["NotFoundProblem"] | components["schemas"]["RefusedProblem"];
+                };
+            };
+            /** @description `key_in_flight`: A request with this Idempotency-Key is in progress; `not_expirable`: Refused; `session_not_created_yet`: Refused; `session_known_at_stripe`: Refused; `payment_known_at_stripe`: Refused; `changed_meanwhile`: Refused */
+            409: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    Location: components["headers"]["Location"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["KeyInFlightProblem"] | components["schemas"]["RefusedProblem"];
+                };
+            };
+            /** @description `too_large`: Request body too large */
+            413: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["TooLargeProblem"];
+                };
+            };
+            /** @description `unsupported_media_type`: Unsupported media type */
+            415: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["UnsupportedMediaTypeProblem"];
+                };
+            };
+            /** @description `key_reused`: Idempotency-Key was used with another request */
+            422: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["KeyReusedProblem"];
+                };
+            };
+            /** @description Too many passwords from this address wait to be looked at. Try again. */
+            429: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /** @example Too many passwords from this address wait to be looked at. Try again. */
+                    "text/plain": string;
+                };
+            };
+            /** @description `internal`: Checkout failed */
+            500: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["InternalProblem"];
+                };
+            };
+            /** @description `payment_service`: Payment service error */
+            502: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["PaymentServiceProblem"];
+                };
+            };
+            /** @description `payment_service_away`: Payment service unavailable; `unavailable`: Service unavailable */
+            503: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    Location: components["headers"]["Location"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["PaymentServiceAwayProblem"] | components["schemas"]["UnavailableProblem"];
+                };
+            };
+        };
+    };
+    resendNotification: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key of the same operator is the same act, for a day */
+                "Idempotency-Key"?: string;
+                /** @description Finds the log lines and the audit trail of the request */
+                "X-Request-Id"?: string;
+            };
+            path: {
+                /**
+                 * @description Its id
+                 * @example cmwvwdoohsgc8bg34kz8s5nyc
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "note": "Looked at it with the customer"
+                 *     }
+                 */
+                "application/json": components["schemas"]["Note"];
+            };
+        };
+        responses: {
+            /** @description It is done */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "success": true,
+                     *       "data": {
+                     *         "id": "cmwvwdoohsgc8bg34kz8s5nyc",
+                     *         "status": "PENDING"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ResentAnswer"];
+                };
+            };
+            /** @description `invalid_request`: Invalid request; `invalid_json`: Invalid JSON */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["InvalidRequestProblem"] | components["schemas"]["InvalidJsonProblem"];
+                };
+            };
+            /** @description The operations pages need OPS_USER and OPS_PASSWORD. */
+            401: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /** @example The operations pages need OPS_USER and OPS_PASSWORD. */
+                    "text/plain": string;
+                };
+            };
+            /** @description This login may not do this (resendNotification), or the request comes from another site. */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /** @example This login may not do this (resendNotification), or the request comes from another site. */
+                    "text/plain": string;
+                };
+            };
+            /** @description `not_found`: Not found; `notification_not_found`: Refused */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["NotFoundProblem"] | components["schemas"]["RefusedProblem"];
+                };
+            };
+            /** @description `key_in_flight`: A request with this Idempotency-Key is in progress; `notification_waiting`: Refused */
+            409: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    Location: components["headers"]["Location"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["KeyInFlightProblem"] | components["schemas"]["RefusedProblem"];
+                };
+            };
+            /** @description `too_large`: Request body too large */
+            413: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["TooLargeProblem"];
+                };
+            };
+            /** @description `unsupported_media_type`: Unsupported media type */
+            415: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["UnsupportedMediaTypeProblem"];
+                };
+            };
+            /** @description `key_reused`: Idempotency-Key was used with another request */
+            422: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["KeyReusedProblem"];
+                };
+            };
+            /** @description Too many passwords from this address wait to be looked at. Try again. */
+            429: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /** @example Too many passwords from this address wait to be looked at. Try again. */
+                    "text/plain": string;
+                };
+            };
+            /** @description `internal`: Checkout failed */
+            500: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["InternalProblem"];
+                };
+            };
+            /** @description `unavailable`: Service unavailable */
+            503: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    Location: components["headers"]["Location"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["UnavailableProblem"];
+                };
+            };
+        };
+    };
+    resolveAlert: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key of the same operator is the same act, for a day */
+                "Idempotency-Key"?: string;
+                /** @description Finds the log lines and the audit trail of the request */
+                "X-Request-Id"?: string;
+            };
+            path: {
+                /**
+                 * @description Its id
+                 * @example cmwvwdoohsgc8bg34kz8s5nya
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "note": "Looked at it with the customer"
+                 *     }
+                 */
+                "application/json": components["schemas"]["Note"];
+            };
+        };
+        responses: {
+            /** @description It is done */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "success": true,
+                     *       "data": {
+                     *         "id": "cmwvwdoohsgc8bg34kz8s5nya",
+                     *         "resolvedBy": "ops"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ResolvedAnswer"];
+                };
+            };
+            /** @description `invalid_request`: Invalid request; `invalid_json`: Invalid JSON */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["InvalidRequestProblem"] | components["schemas"]["InvalidJsonProblem"];
+                };
+            };
+            /** @description The operations pages need OPS_USER and OPS_PASSWORD. */
+            401: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /** @example The operations pages need OPS_USER and OPS_PASSWORD. */
+                    "text/plain": string;
+                };
+            };
+            /** @description This login may not do this (resolveAlert), or the request comes from another site. */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /** @example This login may not do this (resolveAlert), or the request comes from another site. */
+                    "text/plain": string;
+                };
+            };
+            /** @description `not_found`: Not found; `alert_not_found`: Refused */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["NotFoundProblem"] | components["schemas"]["RefusedProblem"];
+                };
+            };
+            /** @description `key_in_flight`: A request with this Idempotency-Key is in progress */
+            409: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    Location: components["headers"]["Location"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["KeyInFlightProblem"];
+                };
+            };
+            /** @description `too_large`: Request body too large */
+            413: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["TooLargeProblem"];
+                };
+            };
+            /** @description `unsupported_media_type`: Unsupported media type */
+            415: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["UnsupportedMediaTypeProblem"];
+                };
+            };
+            /** @description `key_reused`: Idempotency-Key was used with another request */
+            422: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["KeyReusedProblem"];
+                };
+            };
+            /** @description Too many passwords from this address wait to be looked at. Try again. */
+            429: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /** @example Too many passwords from this address wait to be looked at. Try again. */
+                    "text/plain": string;
+                };
+            };
+            /** @description `internal`: Checkout failed */
+            500: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["InternalProblem"];
+                };
+            };
+            /** @description `unavailable`: Service unavailable */
+            503: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    Location: components["headers"]["Location"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["UnavailableProblem"];
+                };
+            };
+        };
+    };
+    clearCustomer: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key of the same operator is the same act, for a day */
+                "Idempotency-Key"?: string;
+                /** @description Finds the log lines and the audit trail of the request */
+                "X-Request-Id"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "note": "Looked at it with the customer",
+                 *       "userId": "ada"
+                 *     }
+                 */
+                "application/json": components["schemas"]["ClearanceRequest"];
+            };
+        };
+        responses: {
+            /** @description It is done */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "success": true,
+                     *       "data": {
+                     *         "cleared": [
+                     *           "user:ada"
+                     *         ]
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ClearanceAnswer"];
+                };
+            };
+            /** @description `invalid_request`: Invalid request; `invalid_json`: Invalid JSON; `unclear_input`: Refused */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["InvalidRequestProblem"] | components["schemas"]["InvalidJsonProblem"] | components["schemas"]["RefusedProblem"];
+                };
+            };
+            /** @description The operations pages need OPS_USER and OPS_PASSWORD. */
+            401: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /** @example The operations pages need OPS_USER and OPS_PASSWORD. */
+                    "text/plain": string;
+                };
+            };
+            /** @description This login may not do this (clearCustomer), or the request comes from another site. */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /** @example This login may not do this (clearCustomer), or the request comes from another site. */
+                    "text/plain": string;
+                };
+            };
+            /** @description `not_found`: Not found */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["NotFoundProblem"];
+                };
+            };
+            /** @description `key_in_flight`: A request with this Idempotency-Key is in progress */
+            409: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    Location: components["headers"]["Location"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["KeyInFlightProblem"];
+                };
+            };
+            /** @description `too_large`: Request body too large */
+            413: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["TooLargeProblem"];
+                };
+            };
+            /** @description `unsupported_media_type`: Unsupported media type */
+            415: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["UnsupportedMediaTypeProblem"];
+                };
+            };
+            /** @description `key_reused`: Idempotency-Key was used with another request */
+            422: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["KeyReusedProblem"];
+                };
+            };
+            /** @description Too many passwords from this address wait to be looked at. Try again. */
+            429: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /** @example Too many passwords from this address wait to be looked at. Try again. */
+                    "text/plain": string;
+                };
+            };
+            /** @description `internal`: Checkout failed */
+            500: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["InternalProblem"];
+                };
+            };
+            /** @description `unavailable`: Service unavailable */
+            503: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    Location: components["headers"]["Location"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["UnavailableProblem"];
+                };
+            };
+        };
+    };
+    closeCheckouts: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key of the same operator is the same act, for a day */
+                "Idempotency-Key"?: string;
+                /** @description Finds the log lines and the audit trail of the request */
+                "X-Request-Id"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "message": "Back at noon",
+                 *       "until": "2030-01-01T12:00:00Z",
+                 *       "reason": "The customer asked for it"
+                 *     }
+                 */
+                "application/json": components["schemas"]["MaintenanceRequest"];
+            };
+        };
+        responses: {
+            /** @description It is done */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "success": true,
+                     *       "data": {
+                     *         "on": true,
+                     *         "message": "Back at noon",
+                     *         "until": "2030-01-01T12:00:00.000Z"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["MaintenanceAnswer"];
+                };
+            };
+            /** @description `invalid_request`: Invalid request; `invalid_json`: Invalid JSON */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["InvalidRequestProblem"] | components["schemas"]["InvalidJsonProblem"];
+                };
+            };
+            /** @description The operations pages need OPS_USER and OPS_PASSWORD. */
+            401: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /** @example The operations pages need OPS_USER and OPS_PASSWORD. */
+                    "text/plain": string;
+                };
+            };
+            /** @description This login may not do this (closeCheckouts), or the request comes from another site. */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /** @example This login may not do this (closeCheckouts), or the request comes from another site. */
+                    "text/plain": string;
+                };
+            };
+            /** @description `not_found`: Not found */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["NotFoundProblem"];
+                };
+            };
+            /** @description `key_in_flight`: A request with this Idempotency-Key is in progress */
+            409: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    Location: components["headers"]["Location"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["KeyInFlightProblem"];
+                };
+            };
+            /** @description `too_large`: Request body too large */
+            413: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["TooLargeProblem"];
+                };
+            };
+            /** @description `unsupported_media_type`: Unsupported media type */
+            415: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["UnsupportedMediaTypeProblem"];
+                };
+            };
+            /** @description `key_reused`: Idempotency-Key was used with another request */
+            422: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["KeyReusedProblem"];
+                };
+            };
+            /** @description Too many passwords from this address wait to be looked at. Try again. */
+            429: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /** @example Too many passwords from this address wait to be looked at. Try again. */
+                    "text/plain": string;
+                };
+            };
+            /** @description `internal`: Checkout failed */
+            500: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["InternalProblem"];
+                };
+            };
+            /** @description `unavailable`: Service unavailable */
+            503: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    Location: components["headers"]["Location"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["UnavailableProblem"];
+                };
+            };
+        };
+    };
+    openCheckouts: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key of the same operator is the same act, for a day */
+                "Idempotency-Key"?: string;
+                /** @description Finds the log lines and the audit trail of the request */
+                "X-Request-Id"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "reason": "The customer asked for it"
+                 *     }
+                 */
+                "application/json": components["schemas"]["MaintenanceEndRequest"];
+            };
+        };
+        responses: {
+            /** @description It is done */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "success": true,
+                     *       "data": {
+                     *         "on": false,
+                     *         "message": "",
+                     *         "until": null
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["MaintenanceAnswer"];
+                };
+            };
+            /** @description `invalid_request`: Invalid request; `invalid_json`: Invalid JSON */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["InvalidRequestProblem"] | components["schemas"]["InvalidJsonProblem"];
+                };
+            };
+            /** @description The operations pages need OPS_USER and OPS_PASSWORD. */
+            401: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /** @example The operations pages need OPS_USER and OPS_PASSWORD. */
+                    "text/plain": string;
+                };
+            };
+            /** @description This login may not do this (openCheckouts), or the request comes from another site. */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /** @example This login may not do this (openCheckouts), or the request comes from another site. */
+                    "text/plain": string;
+                };
+            };
+            /** @description `not_found`: Not found */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["NotFoundProblem"];
+                };
+            };
+            /** @description `key_in_flight`: A request with this Idempotency-Key is in progress */
+            409: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    Location: components["headers"]["Location"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["KeyInFlightProblem"];
+                };
+            };
+            /** @description `too_large`: Request body too large */
+            413: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["TooLargeProblem"];
+                };
+            };
+            /** @description `unsupported_media_type`: Unsupported media type */
+            415: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["UnsupportedMediaTypeProblem"];
+                };
+            };
+            /** @description `key_reused`: Idempotency-Key was used with another request */
+            422: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["KeyReusedProblem"];
+                };
+            };
+            /** @description Too many passwords from this address wait to be looked at. Try again. */
+            429: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /** @example Too many passwords from this address wait to be looked at. Try again. */
+                    "text/plain": string;
+                };
+            };
+            /** @description `internal`: Checkout failed */
+            500: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["InternalProblem"];
+                };
+            };
+            /** @description `unavailable`: Service unavailable */
+            503: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    Location: components["headers"]["Location"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["UnavailableProblem"];
+                };
+            };
+        };
+    };
+    readReport: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Of daily, weekly and monthly: a moment of the period; the one that ended last when left out
+                 * @example 2026-11-01
+                 */
+                for?: string;
+                /** @description Of range, and needed there: from the beginning of this day, or from a time */
+                since?: string;
+                /** @description Of range: until the end of this day, or until a time; until now when left out */
+                until?: string;
+                /**
+                 * @description What is in this currency alone; deliveries, notifications and alerts are of all
+                 * @example EUR
+                 */
+                currency?: string;
+                /**
+                 * @description Of the IANA time zone database; UTC when left out
+                 * @example Europe/Berlin
+                 */
+                timezone?: string;
+            };
+            header?: {
+                /** @description Finds the log lines and the audit trail of the request */
+                "X-Request-Id"?: string;
+            };
+            path: {
+                /**
+                 * @description Of what
+                 * @example daily
+                 */
+                kind: "daily" | "weekly" | "monthly" | "range";
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The report */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "success": true,
+                     *       "data": {
+                     *         "kind": "daily",
+                     *         "timeZone": "UTC",
+                     *         "currency": "EUR",
+                     *         "madeAt": "2026-11-25T10:04:42.000Z",
+                     *         "period": {
+                     *           "since": "2026-11-24T00:00:00.000Z",
+                     *           "until": "2026-11-25T00:00:00.000Z",
+                     *           "money": [],
+                     *           "checkouts": {
+                     *             "byStatus": {},
+                     *             "customers": 0,
+                     *             "customersWhoPaid": 0
+                     *           },
+                     *           "declines": [],
+                     *           "refusals": [],
+                     *           "fraud": {
+                     *             "challenged": 0,
+                     *             "challengedPaid": 0,
+                     *             "blocked": 0,
+                     *             "earlyWarnings": 0,
+                     *             "reviews": 0,
+                     *             "disputes": 0
+                     *           },
+                     *           "deliveries": {
+                     *             "received": 0,
+                     *             "applied": 0,
+                     *             "dead": 0,
+                     *             "waiting": 0,
+                     *             "medianSeconds": null,
+                     *             "p99Seconds": null
+                     *           },
+                     *           "notifications": {},
+                     *           "alerts": []
+                     *         },
+                     *         "before": {
+                     *           "since": "2026-11-23T00:00:00.000Z",
+                     *           "until": "2026-11-24T00:00:00.000Z",
+                     *           "money": [],
+                     *           "checkouts": {
+                     *             "byStatus": {},
+                     *             "customers": 0,
+                     *             "customersWhoPaid": 0
+                     *           },
+                     *           "declines": [],
+                     *           "refusals": [],
+                     *           "fraud": {
+                     *             "challenged": 0,
+                     *             "challengedPaid": 0,
+                     *             "blocked": 0,
+                     *             "earlyWarnings": 0,
+                     *             "reviews": 0,
+                     *             "disputes": 0
+                     *           },
+                     *           "deliveries": {
+                     *             "received": 0,
+                     *             "applied": 0,
+                     *             "dead": 0,
+                     *             "waiting": 0,
+                     *             "medianSeconds": null,
+                     *             "p99Seconds": null
+                     *           },
+                     *           "notifications": {},
+                     *           "alerts": []
+                     *         },
+                     *         "ledgerDifferences": [],
+                     *         "now": {
+                     *           "rows": {},
+                     *           "soldOut": [],
+                     *           "lowStock": [],
+                     *           "expiredKeys": 0
+                     *         }
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ReportAnswer"];
+                };
+            };
+            /** @description `invalid_request`: Invalid request */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["InvalidRequestProblem"];
+                };
+            };
+            /** @description The operations pages need OPS_USER and OPS_PASSWORD. */
+            401: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /** @example The operations pages need OPS_USER and OPS_PASSWORD. */
+                    "text/plain": string;
+                };
+            };
+            /** @description This login may not do this (readReport), or the request comes from another site. */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /** @example This login may not do this (readReport), or the request comes from another site. */
+                    "text/plain": string;
+                };
+            };
+            /** @description `not_found`: Not found */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["NotFoundProblem"];
                 };
             };
             /** @description Too many passwords from this address wait to be looked at. Try again. */

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import express, { Router } from 'express'
 import { SESSION_COOKIE, signSessionToken } from '../../shared/identity/session-token.js'
@@ -8,12 +9,14 @@ const PUBLIC = join(projectRoot, 'demo/storefront/public')
 const CUSTOMER = { userId: 'demo-ada', email: 'ada@shop.example' }
 const SESSION_SECONDS = 24 * 3_600
 const POLICY =
-  "default-src 'self'; img-src 'self' data:; style-src 'self'; script-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
+  "default-src 'self'; img-src 'self' data:; style-src 'self'; script-src 'self'; frame-ancestors 'none'; base-uri 'self'; form-action 'self'"
 
 /** The demo shop: static pages that use the same API as any storefront, and a session for its one customer. */
 export function storefront(options: {
   authSecret: string
   instance: string
+  /** BASE_PATH: the pages name everything else relative to it. */
+  basePath?: string
   /** What Tillworks signs its notifications with. */
   notificationSecret: string
 }): Router {
@@ -39,7 +42,11 @@ export function storefront(options: {
     ['/checkout/success', 'success.html'],
     ['/checkout/cancelled', 'cancelled.html']
   ] as const) {
-    router.get(path, (_request, response) => response.sendFile(join(PUBLIC, file)))
+    const page = readFileSync(join(PUBLIC, file), 'utf8').replace(
+      '<base href="/">',
+      `<base href="${options.basePath ?? ''}/">`
+    )
+    router.get(path, (_request, response) => response.type('html').send(page))
   }
   router.use(express.static(PUBLIC, { index: false, maxAge: 0 }))
   return router

@@ -1,3 +1,4 @@
+import type { Access } from '../database/access.js'
 import { connectBounded } from '../database/bounded-client.js'
 import { SECOND } from '../duration.js'
 import { type AuditPolicy, writeAuditPolicy } from '../statements/audit-trail.js'
@@ -9,10 +10,10 @@ const ANSWER_WITHIN = 10 * SECOND
  * What is not given stays as it is.
  */
 export async function setAuditPolicy(
-  connectionString: string,
+  access: Access | string,
   { dataDays, logDays }: { dataDays?: number; logDays?: number }
 ): Promise<AuditPolicy> {
-  const client = await connectBounded(connectionString, ANSWER_WITHIN)
+  const client = await connectBounded(access, ANSWER_WITHIN)
   try {
     return await writeAuditPolicy(client, { chainDays: logDays, addressDays: dataDays })
   } finally {

@@ -6,7 +6,7 @@ import { importProducts } from './import-products.js'
 
 /** Gives each of these products the same cells, all or none of them. Returns what changed; throws as importProducts() does. */
 export async function editProducts(
-  services: Pick<Services, 'config' | 'db' | 'now'>,
+  services: Pick<Services<'catalogue' | 'payment'>, 'config' | 'db' | 'now'>,
   products: Pick<StoredProduct, 'id'>[],
   cells: Map<string, Cell>,
   by: { operator: string; reason?: string }

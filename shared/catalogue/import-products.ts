@@ -47,7 +47,7 @@ export interface ImportOptions {
  * that is wrong. Products that stay as they are, are not written.
  */
 export async function importProducts(
-  services: Pick<Services, 'db' | 'config' | 'now'>,
+  services: Pick<Services<'catalogue' | 'payment'>, 'db' | 'config' | 'now'>,
   given: GivenCatalogue,
   options: ImportOptions
 ): Promise<CatalogueChange> {

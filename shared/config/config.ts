@@ -3,17 +3,21 @@ import { combinedProblems } from './cross-checks.js'
 import { type Parsed, parse, valuesOf, withoutEmpty } from './environment.js'
 import { readAudit } from './groups/audit.js'
 import { readAuth } from './groups/auth.js'
+import { readDatabase } from './groups/database.js'
 import { readFraud } from './groups/fraud.js'
 import { readGuests } from './groups/guests.js'
 import { readIngress } from './groups/ingress.js'
 import { readNotifications } from './groups/notifications.js'
 import { readOps } from './groups/ops.js'
 import { readPayment } from './groups/payment.js'
+import { readProxies, withProxyNames } from './groups/proxies.js'
 import { readQueue } from './groups/queue.js'
+import { readReports } from './groups/reports.js'
 import { readShipping } from './groups/shipping.js'
 import { readStripe } from './groups/stripe.js'
 import { allSettings, groups, settingsOf } from './groups.js'
 import { readSecretFiles } from './secret-files.js'
+import type { Setting } from './setting.js'
 
 export { ConfigError } from './config-error.js'
 
@@ -58,19 +62,30 @@ export type GroupName = keyof Config & keyof typeof groups
 
 /** The settings of these groups, for whoever needs no others. Throws a ConfigError about them alone. */
 export function loadPart<Name extends GroupName>(env: NodeJS.ProcessEnv, names: readonly Name[]): Pick<Config, Name> {
-  const needed = names.flatMap(name => settingsOf(groups[name])).map(({ variable }) => variable)
+  return loadFor(
+    env,
+    names.flatMap(name => settingsOf(groups[name]))
+  )
+}
+
+/**
+ * For whoever needs these settings and no others: what else is wrong is read as its default. Throws a ConfigError about
+ * them alone.
+ */
+export function loadFor(env: NodeJS.ProcessEnv, needed: readonly Setting[]): Config {
   const { problems, config } = readSettings(env)
-  const own = problems.filter(problem => needed.includes(variableIn(problem)))
+  const own = problems.filter(problem => needed.some(({ variable }) => variable === variableIn(problem)))
   if (own.length > 0) throw new ConfigError(own)
   return config
 }
 
 function variableIn(problem: string): string {
-  return problem.slice(0, problem.indexOf(':')).replace(/_FILE$/, '')
+  const variable = problem.slice(0, problem.indexOf(':'))
+  return settingNames.includes(variable) ? variable : variable.replace(/_FILE$/, '')
 }
 
 function look(env: NodeJS.ProcessEnv) {
-  const given = withoutEmpty(env)
+  const given = withProxyNames(withoutEmpty(env))
   const files = readSecretFiles(given)
   const present = { ...given, ...files.values }
   const { parsed, problems } = parse(allSettings, present)
@@ -101,7 +116,7 @@ function configOf(parsed: Parsed) {
   return {
     ...valuesOf(groups.general, parsed),
     ...readIngress(valuesOf(groups.ingress, parsed)),
-    database: valuesOf(groups.database, parsed),
+    database: readDatabase(valuesOf(groups.database, parsed)),
     queue: readQueue(valuesOf(groups.queue, parsed)),
     stripe: readStripe(valuesOf(groups.stripe, parsed)),
     payment: paymentConfig,
@@ -116,6 +131,9 @@ function configOf(parsed: Parsed) {
     fraud: { ...readFraud(valuesOf(groups.fraud, parsed), currencies), guestsPerIp: guestConfig.guestsPerIp },
     reservations: valuesOf(groups.reservations, parsed),
     retention: valuesOf(groups.retention, parsed),
-    schedules: valuesOf(groups.schedules, parsed)
+    schedules: valuesOf(groups.schedules, parsed),
+    reports: readReports(valuesOf(groups.reports, parsed)),
+    telemetry: valuesOf(groups.telemetry, parsed),
+    proxies: readProxies(valuesOf(groups.proxies, parsed))
   }
 }

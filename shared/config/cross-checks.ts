@@ -2,11 +2,13 @@ import { originProblem } from '../identity/origins.js'
 import { toDecimalString } from '../money.js'
 import { saleTermsIn } from '../rules/sale-terms.js'
 import { amountProblems, inCurrencies, parseAmounts } from './amounts.js'
+import { databaseProblems } from './groups/database.js'
 import { fraud } from './groups/fraud.js'
 import { currenciesOf, payment } from './groups/payment.js'
 import { retention } from './groups/retention.js'
 import { shipping } from './groups/shipping.js'
 import { modeOf } from './groups/stripe.js'
+import { redisProblems } from './redis/checks.js'
 import { partsOf } from './value-types.js'
 
 const AMOUNTS = [
@@ -36,14 +38,9 @@ function limitProblems(env: Record<string, string | undefined>): string[] {
 
 /** What no single variable can tell. */
 export function combinedProblems(env: Record<string, string | undefined>): string[] {
-  const problems: string[] = []
+  const problems = databaseProblems(env)
   const production = env.NODE_ENV === 'production'
-  if (env.QUEUE_ENGINE !== 'postgres' && env.REDIS_URL === undefined) {
-    problems.push('REDIS_URL: missing; set it, or QUEUE_ENGINE=postgres to keep the queue in PostgreSQL')
-  }
-  if (env.QUEUE_ENGINE === 'postgres' && env.REDIS_URL !== undefined) {
-    problems.push('QUEUE_ENGINE: is postgres although REDIS_URL is set; unset one of the two')
-  }
+  problems.push(...redisProblems(env))
   if (production && env.STRIPE_API_BASE !== undefined) {
     problems.push('STRIPE_API_BASE: not allowed with NODE_ENV=production; it is for the local simulator')
   }
@@ -53,6 +50,10 @@ export function combinedProblems(env: Record<string, string | undefined>): strin
   if ((env.ORDER_WEBHOOK_URL === undefined) !== (env.ORDER_WEBHOOK_SECRET === undefined)) {
     const missing = env.ORDER_WEBHOOK_URL === undefined ? 'ORDER_WEBHOOK_URL' : 'ORDER_WEBHOOK_SECRET'
     problems.push(`${missing}: missing; notifications need both an address and a secret to sign with`)
+  }
+  if ((env.REPORTS_MAIL_FROM === undefined) !== (partsOf(env.REPORTS_MAIL_TO ?? '').length === 0)) {
+    const missing = env.REPORTS_MAIL_FROM === undefined ? 'REPORTS_MAIL_FROM' : 'REPORTS_MAIL_TO'
+    problems.push(`${missing}: missing; a report becomes a mail with both its sender and its recipients`)
   }
   if (env.GUEST_CHECKOUT === 'true' && env.AUTH_SECRET === undefined) {
     problems.push('AUTH_SECRET: missing; with GUEST_CHECKOUT=true the key that signs guest sessions is derived from it')

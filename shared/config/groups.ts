@@ -10,12 +10,15 @@ import { notifications } from './groups/notifications.js'
 import { ops } from './groups/ops.js'
 import { payment } from './groups/payment.js'
 import { paymentPage } from './groups/payment-page.js'
+import { proxies } from './groups/proxies.js'
 import { queue } from './groups/queue.js'
+import { reports } from './groups/reports.js'
 import { reservations } from './groups/reservations.js'
 import { retention } from './groups/retention.js'
 import { schedules } from './groups/schedules.js'
 import { shipping } from './groups/shipping.js'
 import { stripe } from './groups/stripe.js'
+import { telemetry } from './groups/telemetry.js'
 import type { Group, Setting } from './setting.js'
 
 /** In the order of docs/settings.md. */
@@ -37,6 +40,9 @@ export const groups = {
   audit,
   retention,
   schedules,
+  reports,
+  telemetry,
+  proxies,
   general
 } satisfies Record<string, Group>
 

@@ -1,5 +1,6 @@
 import { isIP } from 'node:net'
 import { z } from 'zod'
+import { networkNames } from '../identity/networks.js'
 import { isCronPattern } from '../queue/cron.js'
 import { type Amounts, parseAmounts } from './amounts.js'
 
@@ -10,7 +11,7 @@ export interface ValueType<Value> {
   schema: z.ZodType<Value, string>
 }
 
-const given = () => z.string('missing')
+export const given = () => z.string('missing')
 
 /** Any text for which `isRight` holds. */
 export function text(takes: string, isRight: (text: string) => boolean = () => true): ValueType<string> {
@@ -87,7 +88,16 @@ export function partsOf(text: string): string[] {
     .filter(part => part !== '')
 }
 
-export function isNetwork(text: string): boolean {
+export function headerName(example: string): ValueType<string> {
+  return text(`the name of a header such as ${example}`, text => /^[A-Za-z][A-Za-z0-9-]*$/.test(text))
+}
+
+/** What withinNetworks() takes. */
+export function isProxyNetwork(text: string): boolean {
+  return networkNames.includes(text) || isNetwork(text)
+}
+
+function isNetwork(text: string): boolean {
   const [address = '', bits, ...rest] = text.split('/')
   const family = isIP(address)
   if (family === 0 || rest.length > 0) return false

@@ -4,9 +4,15 @@ import { PrismaClient } from '../../prisma/generated/client.js'
 import { SECOND } from '../duration.js'
 import type { Logger } from '../logger.js'
 import { countDatabaseError, countStatement } from '../metrics/database.js'
-import { allowAnswers, isNotAnswered } from './bounded-client.js'
+import { type Access, type AccessConfig, accessConfig } from './access.js'
+import { allowAnswers, isNotAnswered, isOfOldSchema } from './bounded-client.js'
+import { connectionFailure, isConnectionFailure } from './connection-failure.js'
+import { connectionUrl } from './connection-url.js'
 import { gatherUntilCommit } from './on-commit.js'
+import { optionsText } from './postgres-options.js'
 import { createPool } from './postgres-pool.js'
+import { type LateReads, openLateReads } from './replica.js'
+import type { Scope } from './scope.js'
 
 export type Client = pg.PoolClient
 export type Queryable = Pick<pg.PoolClient, 'query'>
@@ -15,6 +21,8 @@ export type Queryable = Pick<pg.PoolClient, 'query'>
 export interface Database {
   pool: pg.Pool
   prisma: PrismaClient
+  /** For reads that may be seconds old. */
+  late: LateReads
   close(): Promise<void>
 }
 
@@ -25,6 +33,9 @@ const IDLE_IN_TRANSACTION_TIMEOUT_MS = 30_000
 /** So much later than the server, which ends a statement by itself, we stop waiting for one that does not answer. */
 const ANSWER_MARGIN_MS = 2 * SECOND
 
+/** A few people who look. */
+const REPLICA_POOL = 5
+
 /** bigint columns hold amounts, which stay far below 2^53; one that does not is refused rather than rounded. */
 const types: pg.CustomTypesConfig = {
   getTypeParser(oid: number, format?: 'text' | 'binary') {
@@ -33,8 +44,15 @@ const types: pg.CustomTypesConfig = {
   }
 } as pg.CustomTypesConfig
 
-interface PoolOptions {
-  url: string
+/**
+ * What a connection of ours is: one of PostgreSQL's (`none`), one that a pooler keeps for us and to which it passes nothing on
+ * at its start (`session`), or another one in each transaction (`transaction`).
+ */
+export type Pooling = 'none' | 'session' | 'transaction'
+
+export interface PoolOptions extends Access {
+  /** Undefined as `none`. */
+  pooling?: Pooling
   poolSize: number
   role: string | undefined
   log: Logger
@@ -46,23 +64,16 @@ interface PoolOptions {
 
 /** Connections that act as the application's role, with our bounds. */
 export function openPool(options: PoolOptions): pg.Pool {
-  const { statementTimeoutMs = STATEMENT_TIMEOUT_MS, connectTimeoutMs = CONNECT_TIMEOUT_MS } = options
+  const { statementTimeoutMs = STATEMENT_TIMEOUT_MS } = options
+  const { connectTimeoutMs = connectionUrl(options.url, options.caFile).connectTimeoutMs ?? CONNECT_TIMEOUT_MS } =
+    options
   return createPool(
     {
-      connectionString: options.url,
+      ...rulesOf(options, statementTimeoutMs),
       max: options.poolSize,
       connectionTimeoutMillis: connectTimeoutMs,
       idleTimeoutMillis: 30_000,
-      statement_timeout: statementTimeoutMs,
       query_timeout: statementTimeoutMs + ANSWER_MARGIN_MS,
-      lock_timeout: LOCK_TIMEOUT_MS,
-      idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_TIMEOUT_MS,
-      application_name: options.name,
-      // Prisma's adapter drops the offset of a time, which is right in UTC alone.
-      ...(options.role === undefined ? {} : { options: `-c role=${options.role} -c TimeZone=UTC` }),
-      keepAlive: true,
-      // A connection that is silently gone is noticed in minutes; by itself Linux waits two hours.
-      keepAliveInitialDelayMillis: 10_000,
       types
     },
     options.log,
@@ -73,21 +84,87 @@ export function openPool(options: PoolOptions): pg.Pool {
   )
 }
 
-export function openDatabase(options: PoolOptions): Database {
+/** The role and the time limits: at the start of a connection, or in each transaction where that cannot set them. */
+function rulesOf(
+  options: PoolOptions,
+  statementTimeoutMs: number
+): AccessConfig & { scope?: Scope; onConnect?: pg.PoolConfig['onConnect'] } {
+  const access = accessConfig(options, options.name)
+  const given = connectionUrl(options.url, options.caFile).options
+  const limits = {
+    statement_timeout: statementTimeoutMs,
+    lock_timeout: LOCK_TIMEOUT_MS,
+    idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_TIMEOUT_MS
+  }
+  // Prisma's adapter drops the offset of a time, which is right in UTC alone.
+  const settings = { ...given.settings, ...(options.role === undefined ? {} : { role: options.role }), TimeZone: 'UTC' }
+  if ((options.pooling ?? 'none') === 'none')
+    return {
+      ...access,
+      ...limits,
+      options: optionsText({ settings, routing: given.routing }),
+      ...(options.role === undefined ? {} : { onConnect: actingAs(options.role) })
+    }
+  const inWords = Object.fromEntries(Object.entries(limits).map(([name, ms]) => [name, String(ms)]))
+  return {
+    ...access,
+    options: optionsText({ settings: {}, routing: given.routing }),
+    scope: { ...settings, ...inWords, search_path: 'public' }
+  }
+}
+
+/** A pooler that has come into the way since the start may drop what connections ask for: they would act as the login. */
+function actingAs(role: string): (client: pg.ClientBase) => Promise<void> {
+  return async client => {
+    const question = { text: 'SELECT current_user AS role', query_timeout: CONNECT_TIMEOUT_MS }
+    const { rows } = await client.query<{ role: string }>(question)
+    const [seen] = rows
+    if (seen?.role === role) return
+    throw connectionFailure(new Error(`A connection acts as ${seen?.role}, not as ${role} (DATABASE_ROLE)`))
+  }
+}
+
+export interface DatabaseOptions extends PoolOptions {
+  replicaUrl?: string
+  /** 30 when left out. */
+  replicaMaxLagSeconds?: number
+}
+
+export function openDatabase(options: DatabaseOptions): Database {
   const pool = openPool(options)
+  const replica = openReplica(options)
   const prisma = new PrismaClient({ adapter: new PrismaPg(pool) })
   return {
     pool,
     prisma,
+    late: openLateReads({
+      primary: pool,
+      replica,
+      maxLagMs: (options.replicaMaxLagSeconds ?? 30) * SECOND,
+      log: options.log
+    }),
     async close() {
       await prisma.$disconnect()
-      await pool.end()
+      await Promise.all([pool.end(), replica?.end()])
     }
   }
 }
 
+/** In the form that works behind every pooler: nobody has looked at it. */
+function openReplica({ replicaUrl, ...options }: DatabaseOptions): pg.Pool | undefined {
+  if (replicaUrl === undefined) return undefined
+  return openPool({
+    ...options,
+    url: replicaUrl,
+    pooling: 'session',
+    poolSize: Math.min(options.poolSize, REPLICA_POOL)
+  })
+}
+
 interface TransactionOptions {
   statementTimeoutMs?: number
+  /** How long one of its statements may wait for a lock; that of the connection when left out. */
+  lockTimeoutMs?: number
 }
 
 /** Runs `work` in one transaction. Make no network call in it (docs/golden-rules.md#rule-6). */
@@ -115,7 +192,7 @@ async function within<T>(
   pool: pg.Pool,
   begin: string,
   work: (client: Client) => Promise<T>,
-  { statementTimeoutMs }: TransactionOptions
+  { statementTimeoutMs, lockTimeoutMs }: TransactionOptions
 ): Promise<T> {
   const client = await pool.connect()
   let broken: Error | undefined
@@ -123,7 +200,11 @@ async function within<T>(
   try {
     if (statementTimeoutMs !== undefined) allowAnswers(client, statementTimeoutMs + ANSWER_MARGIN_MS)
     await client.query(
-      statementTimeoutMs === undefined ? begin : `${begin}; SET LOCAL statement_timeout = ${statementTimeoutMs}`
+      [
+        begin,
+        ...(statementTimeoutMs === undefined ? [] : [`SET LOCAL statement_timeout = ${statementTimeoutMs}`]),
+        ...(lockTimeoutMs === undefined ? [] : [`SET LOCAL lock_timeout = ${lockTimeoutMs}`])
+      ].join('; ')
     )
     const result = await work(client)
     await client.query('COMMIT')
@@ -146,23 +227,55 @@ interface PrismaError {
   meta?: { driverAdapterError?: { cause?: { kind?: string; originalCode?: string } } }
 }
 
-/** What @prisma/adapter-pg makes of a connection that is not there. */
-const CONNECTION_KINDS = ['DatabaseNotReachable', 'ConnectionClosed', 'SocketTimeout', 'TooManyConnections']
+/** What @prisma/adapter-pg makes of a connection that is not there, or was not made. */
+const CONNECTION_KINDS = [
+  'DatabaseNotReachable',
+  'ConnectionClosed',
+  'SocketTimeout',
+  'TooManyConnections',
+  'TlsConnectionError',
+  'AuthenticationFailed',
+  'DatabaseAccessDenied',
+  'DatabaseDoesNotExist'
+]
 
-/** The connection or the server is gone, or it is starting or stopping: the same statement may work in a moment. */
+/**
+ * The connection or the server is gone, or it is starting or stopping: the same statement may work in a moment. So it may where
+ * no connection is made, for whatever reason: passwords and certificates are changed on both sides, never in one moment.
+ */
 export function isDatabaseUnavailable(error: unknown): boolean {
+  return isConnectionFailure(error) || isServerUnavailable(error)
+}
+
+/** As isDatabaseUnavailable(), without what the server or we refuse. */
+export function isServerUnavailable(error: unknown): boolean {
   if (!(error instanceof Error)) return false
   if (isNotAnswered(error)) return true
   const prisma = (error as PrismaError).meta?.driverAdapterError?.cause
   if (prisma?.kind !== undefined && CONNECTION_KINDS.includes(prisma.kind)) return true
   const code = prisma?.originalCode ?? (error as { code?: string }).code ?? ''
   // Class 08 connection exceptions, 40 rollbacks (deadlocks), 53 insufficient resources, 57 operator intervention
-  // (statement timeouts too), 55P03 lock timeouts: https://www.postgresql.org/docs/18/errcodes-appendix.html
-  if (/^(08|40|53|57|55P03)/.test(code)) return true
+  // (statement timeouts too), 55P03 lock timeouts, 25006 a primary that is a standby by now:
+  // https://www.postgresql.org/docs/18/errcodes-appendix.html
+  if (/^(08|40|53|57|55P03|25006)/.test(code) || isOfOldSchema(error)) return true
   if (['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ENOTFOUND', 'ETIMEDOUT', 'EAI_AGAIN'].includes(code)) return true
   return /timeout exceeded when trying to connect|Connection terminated|Client has encountered a connection error/.test(
     error.message
   )
+}
+
+/**
+ * Of what isDatabaseUnavailable() is true for: the server is there, and this transaction has met a lock, another transaction or
+ * its time limit. What others do may work.
+ */
+export function isOfOneTransaction(error: unknown): boolean {
+  const { code = '' } = error as { code?: string }
+  return /^(40|55P03|57014)/.test(code) || isNotAnswered(error)
+}
+
+/** The schema has not had its migration yet: https://www.postgresql.org/docs/18/errcodes-appendix.html */
+export function isUndefinedColumn(error: unknown): boolean {
+  return (error as { code?: string } | undefined)?.code === '42703'
 }
 
 function parseBigInt(text: string): number {

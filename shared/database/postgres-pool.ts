@@ -2,7 +2,9 @@ import pg from 'pg'
 import { SECOND } from '../duration.js'
 import { messageOf } from '../errors.js'
 import type { Logger } from '../logger.js'
-import { askForLife, BoundedClient, type StatementWatch } from './bounded-client.js'
+import { bindToTrace, currentTrace } from '../tracing.js'
+import { askForLife, BoundedClient, type BoundedConfig, type StatementWatch } from './bounded-client.js'
+import { Knocking } from './connection-failure.js'
 
 /**
  * A pool that survives PostgreSQL going away, with or without a word. An idle connection that is lost tells the pool, one
@@ -14,12 +16,14 @@ import { askForLife, BoundedClient, type StatementWatch } from './bounded-client
  * bound of a statement's own tells no more than that the server is slow.
  */
 export function createPool(
-  config: pg.PoolConfig & { query_timeout: number },
+  config: pg.PoolConfig & BoundedConfig & { query_timeout: number },
   log: Logger,
   watch?: StatementWatch
 ): pg.Pool {
-  const options: pg.PoolConfig & { watch?: StatementWatch } = { ...config, Client: BoundedClient, watch }
+  const knocking = new Knocking()
+  const options: pg.PoolConfig & BoundedConfig = { ...config, Client: BoundedClient, watch, knocking }
   const pool = new pg.Pool(options)
+  keepTraces(pool)
   const lost = (error: Error) => log.warn({ reason: messageOf(error) }, 'a database connection was lost')
   pool.on('error', lost)
   const idle = new Set<pg.PoolClient>()
@@ -36,6 +40,15 @@ export function createPool(
     }
   })
   return pool
+}
+
+/** A statement that waited for a connection would else belong to the trace of whoever gave one back. */
+function keepTraces(pool: pg.Pool): void {
+  const connect = pool.connect.bind(pool) as (done?: unknown) => unknown
+  pool.connect = ((done?: (...args: unknown[]) => void) => {
+    const trace = done === undefined ? undefined : currentTrace()
+    return connect(trace === undefined ? done : bindToTrace(trace, done))
+  }) as typeof pool.connect
 }
 
 function asBounded(client: pg.PoolClient): pg.PoolClient & BoundedClient {

@@ -11,7 +11,9 @@ import { notifications } from './checks/notifications.js'
 import { origins } from './checks/origins.js'
 import { pooler } from './checks/pooler.js'
 import { products } from './checks/products.js'
+import { proxies } from './checks/proxies.js'
 import { queueStore } from './checks/queue-store.js'
+import { replica } from './checks/replica.js'
 import { settings } from './checks/settings.js'
 import { signIn } from './checks/sign-in.js'
 import { stripeAccount } from './checks/stripe-account.js'
@@ -27,7 +29,9 @@ export const checks: readonly Check[] = [
   databaseTimeZone,
   migrations,
   pooler,
+  replica,
   queueStore,
+  proxies,
   stripeKey,
   stripePermissions,
   stripeAccount,

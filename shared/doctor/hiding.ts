@@ -10,8 +10,8 @@ export function hiding(secrets: readonly string[]): (text: string) => string {
 }
 
 function passwordsOf(secret: string): string[] {
-  if (!URL.canParse(secret)) return []
-  const { password } = new URL(secret)
+  // As it is written: passwords that should have been encoded are passwords, too.
+  const password = /^[a-z][a-z0-9+.-]*:\/\/[^:@]*:(.*)@/is.exec(secret)?.[1] ?? ''
   return [password, decode(password)]
 }
 

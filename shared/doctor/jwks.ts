@@ -2,6 +2,7 @@ import { importJWK, type JWK } from 'jose'
 import type { Config } from '../config/config.js'
 import { SECOND } from '../duration.js'
 import { messageOf } from '../errors.js'
+import type { Fetch } from '../runtime/outgoing.js'
 import { type Finding, fine, must } from './finding.js'
 import { reasonOfFetch } from './reason.js'
 
@@ -10,10 +11,10 @@ const ANSWER_WITHIN = 5 * SECOND
 type Issuer = NonNullable<Config['auth']['issuer']>
 
 /** Whether the issuer's keys can be fetched, and which of them can check a token that is signed as it may be. */
-export async function lookAtJwks({ jwksUrl, algorithms }: Issuer): Promise<Finding[]> {
+export async function lookAtJwks({ jwksUrl, algorithms }: Issuer, call: Fetch): Promise<Finding[]> {
   let keys: JWK[]
   try {
-    keys = await fetchKeys(jwksUrl)
+    keys = await fetchKeys(jwksUrl, call)
   } catch (error) {
     return [must(`AUTH_JWKS_URL: ${messageOf(error)}. Is it the issuer's jwks_uri, and may this machine reach it?`)]
   }
@@ -28,10 +29,10 @@ export async function lookAtJwks({ jwksUrl, algorithms }: Issuer): Promise<Findi
   return [fine(`${which} keys at AUTH_JWKS_URL can be used, for ${[...new Set(usable.flat())].join(', ')}`)]
 }
 
-async function fetchKeys(url: string): Promise<JWK[]> {
+async function fetchKeys(url: string, call: Fetch): Promise<JWK[]> {
   let response: Response
   try {
-    response = await fetch(url, { headers: { accept: 'application/json' }, signal: AbortSignal.timeout(ANSWER_WITHIN) })
+    response = await call(url, { headers: { accept: 'application/json' }, signal: AbortSignal.timeout(ANSWER_WITHIN) })
   } catch (error) {
     throw new Error(`it ${reasonOfFetch(error, ANSWER_WITHIN)}`)
   }

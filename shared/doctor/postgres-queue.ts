@@ -2,6 +2,7 @@ import { assertSchemaCompatibility, LATEST_SCHEMA_VERSION, SchemaMigrationRequir
 import { connectBounded } from '../database/bounded-client.js'
 import { SECOND } from '../duration.js'
 import { QUEUE_SCHEMA } from '../queue/queue-schema.js'
+import { directAccess } from '../runtime/pooling.js'
 import { readSchemaRights } from '../statements/server-state.js'
 import { type Finding, fine, must, Unseen } from './finding.js'
 import { reasonOf } from './reason.js'
@@ -13,7 +14,7 @@ const ANSWER_WITHIN = 3 * SECOND
 export async function lookAtPostgresQueue({ config, settings, database }: Subject): Promise<Finding[]> {
   if (settings.wrong.has('DATABASE_URL')) throw new Unseen('DATABASE_URL is wrong')
   await database()
-  const client = await connectBounded(config.database.url, ANSWER_WITHIN)
+  const client = await connectBounded(directAccess(config.database), ANSWER_WITHIN)
   try {
     const { login, database: name, mayCreate, mayUse } = await readSchemaRights(client, QUEUE_SCHEMA)
     if (mayUse === false)

@@ -1,9 +1,10 @@
 import type pg from 'pg'
 import type Stripe from 'stripe'
 import { type Config, type Readable, readSettings } from '../config/config.js'
-import { openPool } from '../database/database.js'
+import { openPool, type Pooling } from '../database/database.js'
 import { SECOND } from '../duration.js'
 import { createLogger } from '../logger.js'
+import { findPooling } from '../runtime/pooling.js'
 import { createStripe } from '../runtime/stripe-client.js'
 import { readBackend } from '../statements/server-state.js'
 import { Unseen } from './finding.js'
@@ -18,6 +19,8 @@ export interface Subject {
   webhookUrl: string | undefined
   /** Connections as the application has them. Fails as connecting does. */
   connect(): Promise<pg.Pool>
+  /** What a connection of DATABASE_URL is. Fails as connecting does. */
+  pooling(): Promise<Pooling>
   /** As connect(), for checks that are about something else. */
   database(): Promise<pg.Pool>
   account(): Promise<AccountAnswer>
@@ -41,9 +44,17 @@ export function openSubject({ env, now = () => new Date(), webhookUrl }: Subject
   // What it would say becomes findings.
   const log = createLogger({ level: 'silent', production: true, name: 'tillworks-doctor' })
   let pool: pg.Pool | undefined
+  const pooling = once(() => findPooling(config.database))
   const connect = once(async () => {
     const bounds = { connectTimeoutMs: CALL_WITHIN, statementTimeoutMs: STATEMENT_WITHIN }
-    pool = openPool({ ...config.database, poolSize: 4, name: 'tillworks-doctor', log, ...bounds })
+    pool = openPool({
+      ...config.database,
+      pooling: await pooling(),
+      poolSize: 4,
+      name: 'tillworks-doctor',
+      log,
+      ...bounds
+    })
     await readBackend(pool)
     return pool
   })
@@ -57,6 +68,7 @@ export function openSubject({ env, now = () => new Date(), webhookUrl }: Subject
     now,
     webhookUrl,
     connect,
+    pooling,
     async database() {
       if (settings.wrong.has('DATABASE_URL')) throw new Unseen('DATABASE_URL is wrong')
       return await connect().catch(() => {

@@ -4,9 +4,12 @@ import ipaddr from 'ipaddr.js'
 /** What one customer of an IPv6 provider is given at least: RFC 6177, section 2. */
 const IPV6_BITS = 64
 
-/** An IP address in its usual form, IPv4 in IPv6's clothes as IPv4; null when the text is none. */
+/**
+ * An IP address in its usual form, IPv4 in IPv6's clothes as IPv4, without a zone, which means something on one machine
+ * alone (RFC 4007, section 6); null when the text is none.
+ */
 export function plainAddress(text: string): string | null {
-  return isIP(text) !== 0 ? ipaddr.process(text).toString() : null
+  return isIP(text) !== 0 ? ipaddr.process(text.replace(/%.*$/, '')).toString() : null
 }
 
 /**
@@ -16,6 +19,5 @@ export function plainAddress(text: string): string | null {
 export function networkOf(text: string): string | null {
   const plain = plainAddress(text)
   if (plain === null || ipaddr.IPv4.isValid(plain)) return plain
-  const cidr = `${plain.replace(/%.*$/, '')}/${IPV6_BITS}`
-  return `${ipaddr.IPv6.networkAddressFromCIDR(cidr).toString()}/${IPV6_BITS}`
+  return `${ipaddr.IPv6.networkAddressFromCIDR(`${plain}/${IPV6_BITS}`).toString()}/${IPV6_BITS}`
 }

@@ -41,6 +41,31 @@ export function countDatabaseError(error: unknown, isSilence: boolean): void {
   errors.inc({ class: isSilence ? NO_ANSWER : isSqlState ? code.slice(0, 2) : 'no_connection' })
 }
 
+const replicaLag = new Gauge({
+  name: 'tillworks_replica_lag_seconds',
+  help: 'How far the replica of DATABASE_REPLICA_URL was behind when this process last looked; absent while it cannot be told.',
+  labelNames: [] as const,
+  registers: [registry]
+})
+
+const lateReads = new Counter({
+  name: 'tillworks_late_reads_total',
+  help: 'Reads of reports and searches with DATABASE_REPLICA_URL, by who answered: the replica, or the primary in its place.',
+  labelNames: ['from'] as const,
+  registers: [registry]
+})
+
+replicaLag.remove()
+
+export function setReplicaLag(seconds: number | undefined): void {
+  if (seconds === undefined) replicaLag.remove()
+  else replicaLag.set(seconds)
+}
+
+export function countReplicaRead(from: 'replica' | 'primary'): void {
+  lateReads.inc({ from })
+}
+
 interface Pool {
   totalCount: number
   idleCount: number

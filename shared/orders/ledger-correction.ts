@@ -43,7 +43,7 @@ const CORRECTION_KEY = /^[\w.-]{1,200}$/
  * changed. Throws Refused with what to do.
  */
 export async function correctLedger(
-  services: Services,
+  services: Pick<Services, 'db' | 'now'>,
   by: { operator: string; reason: string },
   request: CorrectionRequest
 ): Promise<Correction> {

@@ -39,7 +39,10 @@ export interface RefundInput {
  * Writes the refunds that a request makes, one a payment, checked against what was captured with the order locked: two at
  * once cannot give back more than there is. Their jobs ask Stripe. An equal request again returns the same refunds.
  */
-export async function requestRefunds(services: Services, input: RefundInput): Promise<RefundRow[]> {
+export async function requestRefunds(
+  services: Pick<Services, 'db' | 'queues' | 'now'>,
+  input: RefundInput
+): Promise<RefundRow[]> {
   const ids = await transaction(services.db.pool, async client => {
     const order = await lockOrder(client, input.orderId)
     if (order === undefined) throw new Refused('order_not_found', `There is no order ${input.orderId}.`)

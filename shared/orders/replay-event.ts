@@ -3,14 +3,18 @@ import type { Services } from '../runtime/services.js'
 import { type Replayer, resolveEvent, reviveEvent, showEvent } from '../statements/webhook-events.js'
 
 /** Takes a dead event back for another try, audited, and enqueues it. Throws Refused when it is not dead. */
-export async function replayEvent({ db, queues }: Services, id: string, by: Replayer): Promise<void> {
+export async function replayEvent(
+  { db, queues }: Pick<Services, 'db' | 'queues'>,
+  id: string,
+  by: Replayer
+): Promise<void> {
   if (!(await reviveEvent(db.pool, id, by))) throw await notDead(db, id, 'replayed')
   await queues.offer('webhook-processing', id, { again: true })
 }
 
 /** A dead event that an operator has dealt with by other means is done, audited. Throws Refused when it is not dead. */
 export async function resolveDeadEvent(
-  { db }: Services,
+  { db }: Pick<Services, 'db'>,
   id: string,
   { operator, note, requestId }: Replayer & { note: string }
 ): Promise<void> {

@@ -1,5 +1,6 @@
 import type Stripe from 'stripe'
 import { SECOND } from '../duration.js'
+import { waitsWith } from '../rules/applied-together.js'
 import type { Services } from '../runtime/services.js'
 import { PINNED_API_VERSION } from '../runtime/stripe-version.js'
 import { storeEvents } from '../statements/webhook-events.js'
@@ -65,7 +66,8 @@ export async function storeSyntheticEvent(
       created: new Date(created * SECOND),
       payload: JSON.stringify(event),
       requestId,
-      receivedAt: now
+      receivedAt: now,
+      paymentIntentId: waitsWith(event.type, synthetic.object)
     }
   ])
   return stored.has(id) ? id : undefined

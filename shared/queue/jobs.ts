@@ -5,7 +5,7 @@ export interface JobPayloads {
   'price-verification': { checkoutId: string }
   'session-creation': { checkoutId: string }
   'session-expiry': { checkoutId: string }
-  'webhook-processing': { eventId: string }
+  'webhook-processing': { eventId: string } | { eventIds: string[] }
   'refund-creation': { refundId: string }
   'order-notification': { notificationId: string }
   'key-cleanup': Record<string, never>
@@ -13,12 +13,16 @@ export interface JobPayloads {
   reconcile: Record<string, never>
   retention: Record<string, never>
   verification: Record<string, never>
+  reports: Record<string, never>
 }
 
 export type JobName = keyof JobPayloads
 
-/** Jobs that belong to one row; the row's id is the job's id, so that a row has at most one job. */
-export type RowJobName = Exclude<JobName, 'key-cleanup' | 'sweep' | 'reconcile' | 'retention' | 'verification'>
+/** Jobs that belong to one row; the row's id is the job's id, so that a row has at most one job of its own. */
+export type RowJobName = Exclude<
+  JobName,
+  'key-cleanup' | 'sweep' | 'reconcile' | 'retention' | 'verification' | 'reports'
+>
 
 /**
  * BullMQ on PostgreSQL reads all kept jobs of a queue whenever one ends (apply_retention): 2,000 of them made purchases a
@@ -60,7 +64,8 @@ export const jobNames: JobName[] = [
   'sweep',
   'reconcile',
   'retention',
-  'verification'
+  'verification',
+  'reports'
 ]
 
 export function isRowJob(name: JobName): name is RowJobName {

@@ -1,19 +1,18 @@
-import { once } from 'node:events'
 import {
   assertSchemaCompatibility,
   createPostgresBackend,
   LATEST_SCHEMA_VERSION,
   type Processor,
-  Queue,
+  type Queue,
   runMigrations,
   SchemaMigrationRequiredError,
   UnrecoverableError,
-  Worker,
+  type Worker,
   withBackend
 } from 'bullmq'
-import { Redis } from 'ioredis'
 import type pg from 'pg'
 import type { Config } from '../config/config.js'
+import { type Access, accessConfig } from '../database/access.js'
 import { allowAnswers } from '../database/bounded-client.js'
 import { createPool, probeHeldConnections } from '../database/postgres-pool.js'
 import { MINUTE, SECOND } from '../duration.js'
@@ -21,10 +20,15 @@ import { messageOf, TerminalError } from '../errors.js'
 import { maskText } from '../identity/masking.js'
 import type { Logger } from '../logger.js'
 import { countTry, type JobOutcome } from '../metrics/jobs.js'
+import { lookIn } from '../statements/server-state.js'
+import { isTracing } from '../tracing.js'
 import { withinTime } from '../within-time.js'
 import { createBatcher } from './batcher.js'
+import { gatherEvents, type StoredEvent } from './gathered-events.js'
+import { telemetry, withOwnTrace } from './job-traces.js'
 import { type JobName, type JobPayloads, jobNames, type RowJobName, rowJob } from './jobs.js'
 import { QUEUE_SCHEMA } from './queue-schema.js'
+import { redisConsumer, redisProducer } from './redis-engine.js'
 
 /** The queues as producers see them, the same on Redis and on PostgreSQL. */
 export interface Queues {
@@ -38,10 +42,19 @@ export interface Queues {
    * replaces an ended job of the same id that is still kept.
    */
   offer(name: RowJobName, id: string, options?: { again?: boolean }): Promise<boolean>
+  /**
+   * As offer(), for an event that was stored a moment ago: those that are stored at the same time can share a job. Only the
+   * process that has stored an event calls it, and once.
+   */
+  offerStored(event: StoredEvent): Promise<void>
+  /** When the job that is the next one to be taken was made. Undefined when none waits. */
+  nextSince(name: JobName): Promise<Date | undefined>
   /** Enqueues the job of a row even when an ended job of the same id is still kept. False when it is already waiting. */
   enqueueAgain(name: RowJobName, id: string): Promise<boolean>
   /** Creates or restores a repeating job. */
   schedule(name: JobName, repeat: { every: number } | { pattern: string }): Promise<void>
+  /** What an earlier start has scheduled and no setting asks for any more. */
+  unschedule(name: JobName): Promise<void>
   /** Throws when the store does not answer within two seconds. */
   ping(): Promise<void>
   /** For Bull Board. */
@@ -78,15 +91,13 @@ export interface WorkerTuning {
 
 type WorkerOptions = { concurrency: number; autorun: boolean } & typeof TAKE_OVER
 
-type QueueConfig = Config['queue'] & { databaseUrl: string }
+type QueueConfig = Config['queue'] & { database: Access }
 
 const ANSWER_TIMEOUT_MS = 2 * SECOND
 const START_TIMEOUT_MS = 20 * SECOND
 /** Of one statement of BullMQ's on PostgreSQL: all are short, and what it waits for comes as a notification. */
 const STATEMENT_WITHIN = { producer: 5 * SECOND, worker: 10 * SECOND }
 const MIGRATION_TIMEOUT_MS = 10 * MINUTE
-/** A Redis that says nothing for so long is gone. Workers wait up to ten seconds for a job (BullMQ's maximumBlockTimeout). */
-const REDIS_SILENCE = { producer: 4 * SECOND, worker: 20 * SECOND }
 const MAX_BATCH = 500
 /**
  * How long the jobs of a killed worker wait until another one takes them. A worker that is only slow may lose a job, which
@@ -95,7 +106,10 @@ const MAX_BATCH = 500
 const TAKE_OVER = { lockDuration: 15 * SECOND, stalledInterval: 5 * SECOND }
 
 export async function openQueues(config: QueueConfig, log: Logger): Promise<Queues> {
-  const engine = config.engine === 'redis' ? await redisProducer(config, log) : await postgresProducer(config, log)
+  const engine =
+    config.redis === undefined
+      ? await postgresProducer(config, log)
+      : await redisProducer({ ...config, redis: config.redis }, log)
   const queues = new Map<JobName, Queue>(jobNames.map(name => [name, engine.queue(name)]))
   for (const queue of queues.values())
     queue.on('error', error => log.warn({ err: error }, 'the queue store does not answer'))
@@ -117,8 +131,16 @@ export async function openQueues(config: QueueConfig, log: Logger): Promise<Queu
     ])
   )
 
+  const addStored = createBatcher(
+    async (events: StoredEvent[]) => {
+      await answered(get('webhook-processing').addBulk(gatherEvents(events)), 'addBulk')
+      return []
+    },
+    { maxBatch: MAX_BATCH, maxConcurrent: 2 }
+  )
+
   const enqueue: Queues['enqueue'] = async (name, id) => {
-    await adders.get(name)?.(rowJob(name, id))
+    await adders.get(name)?.(withOwnTrace(rowJob(name, id)))
   }
   const enqueueAgain: Queues['enqueueAgain'] = async (name, id) => {
     const queue = get(name)
@@ -132,24 +154,42 @@ export async function openQueues(config: QueueConfig, log: Logger): Promise<Queu
     return true
   }
 
+  const offered = async (name: JobName, id: string, adding: Promise<unknown>): Promise<boolean> => {
+    try {
+      await adding
+      return true
+    } catch (error) {
+      log.warn(
+        { queue: name, jobId: id, reason: messageOf(error) },
+        'a job was not enqueued; the sweep will enqueue it'
+      )
+      return false
+    }
+  }
+  const offer: Queues['offer'] = (name, id, { again = false } = {}) =>
+    offered(name, id, again ? enqueueAgain(name, id) : enqueue(name, id))
+
   return {
     enqueue,
     enqueueAgain,
-    async offer(name, id, { again = false } = {}) {
-      try {
-        await (again ? enqueueAgain(name, id) : enqueue(name, id))
-        return true
-      } catch (error) {
-        log.warn(
-          { queue: name, jobId: id, reason: messageOf(error) },
-          'a job was not enqueued; the sweep will enqueue it'
-        )
-        return false
-      }
+    offer,
+    async offerStored(event) {
+      // A trace leads through a job of its own.
+      if (isTracing()) await offer('webhook-processing', event.id)
+      else await offered('webhook-processing', event.id, addStored(event))
+    },
+    async nextSince(name) {
+      const [next] = await answered(get(name).getWaiting(0, 0), 'getWaiting')
+      return next && new Date(next.timestamp)
     },
     async schedule(name, repeat) {
       const template = { name, data: {}, opts: { removeOnComplete: 100, removeOnFail: 500 } }
+      // Of all processes together: a run that takes longer than its interval has the next one wait.
+      await answered(get(name).setGlobalConcurrency(1), 'setGlobalConcurrency')
       await answered(get(name).upsertJobScheduler(name, repeat, template), 'upsertJobScheduler')
+    },
+    async unschedule(name) {
+      await answered(get(name).removeJobScheduler(name), 'removeJobScheduler')
     },
     async ping() {
       await answered(get('sweep').getWaitingCount(), 'getWaitingCount')
@@ -168,7 +208,8 @@ export async function openWorkers(
   log: Logger,
   onEnded: (reason: string) => void = () => undefined
 ): Promise<Workers> {
-  const engine = config.engine === 'redis' ? redisConsumer(config, log) : postgresConsumer(config, log)
+  const engine =
+    config.redis === undefined ? postgresConsumer(config, log) : redisConsumer({ ...config, redis: config.redis }, log)
   const workers: Worker[] = []
   const ended: string[] = []
   let isClosing = false
@@ -217,56 +258,6 @@ export async function openWorkers(
   }
 }
 
-// ── Redis ────────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-function redisPrefix(config: QueueConfig): string {
-  // The braces keep all keys of the queues in one slot of a Redis Cluster.
-  return `{${config.prefix}}`
-}
-
-function connectRedis(config: QueueConfig, log: Logger, options: object): Redis {
-  const redis = new Redis(config.redisUrl ?? '', options)
-  redis.on('error', error => log.debug({ err: error }, 'a connection to Redis failed'))
-  return redis
-}
-
-/** A second disconnect() would wait two seconds for the end of a connection that has ended, and hold the process for them. */
-function disconnect(connection: Redis): void {
-  if (connection.status !== 'end') connection.disconnect()
-}
-
-/** Producers fail at once when Redis is away, so that no request hangs; it may be away at the start, too. */
-async function redisProducer(config: QueueConfig, log: Logger) {
-  const connection = connectRedis(config, log, {
-    enableOfflineQueue: false,
-    maxRetriesPerRequest: 1,
-    commandTimeout: ANSWER_TIMEOUT_MS,
-    connectTimeout: ANSWER_TIMEOUT_MS,
-    socketTimeout: REDIS_SILENCE.producer
-  })
-  await answered(once(connection, 'ready'), 'connect').catch(error => {
-    log.warn({ reason: messageOf(error) }, 'Redis is away; the sweep enqueues the jobs once it is back')
-  })
-  return {
-    queue: (name: JobName) => new Queue(name, { connection, prefix: redisPrefix(config), skipWaitingForReady: true }),
-    // Redis may come later.
-    ready: async (_queue: Queue) => undefined,
-    close: async () => disconnect(connection)
-  }
-}
-
-/** Workers wait for Redis to come back. */
-function redisConsumer(config: QueueConfig, log: Logger) {
-  const connection = connectRedis(config, log, { maxRetriesPerRequest: null, socketTimeout: REDIS_SILENCE.worker })
-  return {
-    worker: (name: JobName, processor: Processor, options: WorkerOptions) =>
-      new Worker(name, processor, { connection, prefix: redisPrefix(config), ...options }),
-    // Redis may come later; the worker waits for it.
-    ready: async (_worker: Worker) => undefined,
-    close: async () => disconnect(connection)
-  }
-}
-
 // ── PostgreSQL ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 const OnPostgres = withBackend(createPostgresBackend)
@@ -274,13 +265,11 @@ const OnPostgres = withBackend(createPostgresBackend)
 function openPool(config: QueueConfig, log: Logger, max: number, statementWithinMs: number): pg.Pool {
   const pool = createPool(
     {
-      connectionString: config.databaseUrl,
-      options: `-c search_path=${QUEUE_SCHEMA}`,
-      application_name: 'tillworks-queue',
+      ...accessConfig(config.database, 'tillworks-queue'),
       connectionTimeoutMillis: 5 * SECOND,
       query_timeout: statementWithinMs,
-      keepAlive: true,
-      keepAliveInitialDelayMillis: 10 * SECOND,
+      // Not at the start of the connection, which a pooler in session mode may not pass on.
+      onConnect: client => lookIn(client, QUEUE_SCHEMA),
       max
     },
     log
@@ -298,7 +287,7 @@ async function postgresProducer(config: QueueConfig, log: Logger) {
   })
   return {
     queue: (name: JobName) =>
-      new OnPostgres.Queue(name, { connection: pool, prefix: config.prefix }) as unknown as Queue,
+      new OnPostgres.Queue(name, { connection: pool, prefix: config.prefix, ...telemetry() }) as unknown as Queue,
     // A queue whose first connection failed would refuse every job from then on.
     ready: async (queue: Queue) => {
       await answered(queue.waitUntilReady(), 'the first connection of a queue', START_TIMEOUT_MS)
@@ -333,7 +322,8 @@ function postgresConsumer(config: QueueConfig, log: Logger) {
       new OnPostgres.Worker(name, processor, {
         connection: pool,
         prefix: config.prefix,
-        ...options
+        ...options,
+        ...telemetry()
       }) as unknown as Worker,
     // BullMQ keeps the outcome of its first connection. A worker that runs on a failed one asks again and again without
     // a pause, and nothing else of the process has a turn: it must not run before it is ready.

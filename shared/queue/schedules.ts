@@ -21,12 +21,13 @@ const CRON_GRACE = 15 * MINUTE
 const INTERVAL_GRACE = 5 * MINUTE
 
 /** The repeating jobs and when they are due; patterns are read in this process's time zone, as the queue reads them. */
-export function schedulesOf({ schedules }: Config): Schedule[] {
+export function schedulesOf({ schedules, reports }: Config): Schedule[] {
   return [
     { name: 'key-cleanup', repeat: { pattern: schedules.keyCleanupCron } },
     { name: 'reconcile', repeat: { pattern: schedules.reconcileCron } },
     { name: 'retention', repeat: { pattern: schedules.retentionCron } },
     { name: 'verification', repeat: { pattern: schedules.verificationCron } },
+    ...(reports.folder === undefined ? [] : [{ name: 'reports' as const, repeat: { pattern: reports.cron } }]),
     { name: 'sweep', repeat: { every: schedules.sweepEverySeconds * SECOND } }
   ]
 }

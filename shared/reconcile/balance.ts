@@ -16,16 +16,19 @@ import { askEach } from './ask-each.js'
 
 const LIMIT = 500
 
+/** What is booked, and what Stripe has booked. */
+export type LedgerSources = Pick<Services, 'db' | 'stripe' | 'now'>
+
 /**
  * Books what no event tells: Stripe's fee of each captured payment, and the exchange into the currency that the account
  * settles in, of payments and of their refunds. Stripe is asked outside any transaction of ours. Returns how many it
  * booked; what Stripe refused to tell is listed in `errors`.
  */
-export async function bookBalanceTransactions(services: Services, errors: string[]): Promise<number> {
+export async function bookBalanceTransactions(services: LedgerSources, errors: string[]): Promise<number> {
   return (await bookPayments(services, errors)) + (await bookRefunds(services, errors))
 }
 
-async function bookPayments(services: Services, errors: string[]): Promise<number> {
+async function bookPayments(services: LedgerSources, errors: string[]): Promise<number> {
   const { pool } = services.db
   let booked = 0
   await askEach(await findUnbookedPayments(pool, LIMIT), errors, async payment => {
@@ -49,7 +52,7 @@ async function findCharged(stripe: Stripe, payment: UnbookedPayment): Promise<St
   return data.find(entry => entry.type === 'charge' || entry.type === 'payment')
 }
 
-async function bookRefunds(services: Services, errors: string[]): Promise<number> {
+async function bookRefunds(services: LedgerSources, errors: string[]): Promise<number> {
   const { pool } = services.db
   let booked = 0
   await askEach(await findUnbookedRefunds(pool, LIMIT), errors, async refund => {

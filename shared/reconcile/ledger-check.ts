@@ -1,7 +1,6 @@
 import type Stripe from 'stripe'
 import { DAY, SECOND } from '../duration.js'
 import { type MinorUnits, toDecimalString } from '../money.js'
-import type { Services } from '../runtime/services.js'
 import {
   type BookedEntry,
   type Bookings,
@@ -10,6 +9,7 @@ import {
   findUnbalanced,
   type PostingCursor
 } from '../statements/ledger.js'
+import type { LedgerSources } from './balance.js'
 import { movementOf } from './ledger-movement.js'
 import { inPages } from './pages.js'
 
@@ -31,7 +31,7 @@ const SLICE = 5_000
  * Compares the ledger with Stripe's balance transactions of a period, both ways: what Stripe booked and the ledger did
  * not, what differs, and what the ledger has and Stripe does not. https://docs.stripe.com/reports/balance-transaction-types
  */
-export async function checkLedger(services: Services, since: Date, until: Date): Promise<LedgerReport> {
+export async function checkLedger(services: LedgerSources, since: Date, until: Date): Promise<LedgerReport> {
   const report: LedgerReport = { compared: 0, foreign: 0, differences: [] }
   const seen = new Set<string>()
   const created = { gte: Math.floor(since.getTime() / SECOND), lt: Math.ceil(until.getTime() / SECOND) }
@@ -47,7 +47,7 @@ export async function checkLedger(services: Services, since: Date, until: Date):
 }
 
 async function addBookedOnly(
-  services: Services,
+  services: LedgerSources,
   since: Date,
   until: Date,
   seen: Set<string>,
@@ -72,7 +72,7 @@ async function addBookedOnly(
   } while (after !== null)
 }
 
-async function addUnbalanced({ db }: Services, report: LedgerReport): Promise<void> {
+async function addUnbalanced({ db }: LedgerSources, report: LedgerReport): Promise<void> {
   let after: string | null = null
   do {
     const { unbalanced, last } = await findUnbalanced(db.pool, after, SLICE)
@@ -94,7 +94,7 @@ function intentOf({ source }: Stripe.BalanceTransaction): string | null {
   return typeof intent === 'object' ? (intent?.id ?? null) : intent
 }
 
-async function readBookings({ db }: Services, page: Stripe.BalanceTransaction[]): Promise<Bookings> {
+async function readBookings({ db }: LedgerSources, page: Stripe.BalanceTransaction[]): Promise<Bookings> {
   const keys = page.flatMap(each => [
     `refund:${sourceOf(each)}`,
     `refund_returned:${sourceOf(each)}`,
@@ -160,7 +160,7 @@ function releasedOf(each: Stripe.BalanceTransaction, { released }: Bookings) {
  * or once a correction has added what was missing.
  */
 async function compareUnseen(
-  { stripe, db }: Services,
+  { stripe, db }: LedgerSources,
   { entry, amount, currency }: BookedEntry,
   ask: boolean,
   report: LedgerReport

@@ -1,5 +1,4 @@
-import type { Services } from '../runtime/services.js'
-import { bookBalanceTransactions } from './balance.js'
+import { bookBalanceTransactions, type LedgerSources } from './balance.js'
 import { checkLedger, type LedgerReport } from './ledger-check.js'
 
 /**
@@ -7,7 +6,7 @@ import { checkLedger, type LedgerReport } from './ledger-check.js'
  * what Stripe refused to tell.
  */
 export async function verifyLedger(
-  services: Services,
+  services: LedgerSources,
   since: Date,
   until: Date
 ): Promise<LedgerReport & { errors: string[] }> {

@@ -37,6 +37,7 @@ export const checkoutStates = {
   awaitingMoney: sourcesOf(checkoutRules, 'PAID'),
   running: ['RECEIVED', 'VERIFIED', 'OPEN', 'PROCESSING'],
   refused: ['REJECTED', 'FAILED'],
+  paid: ['PAID'],
   /** It ended without a payment. */
   over: ['EXPIRED', 'FAILED', 'REJECTED']
 } as const satisfies Groups<CheckoutStatus>

@@ -1,13 +1,19 @@
 import Stripe from 'stripe'
+import { type Proxies, proxyFor } from '../config/proxies.js'
 import { SECOND } from '../duration.js'
-import { countStripeRequest, countStripeRetry } from '../metrics/stripe-calls.js'
+import { countStripeRequest, countStripeRetry, operationOf } from '../metrics/stripe-calls.js'
+import { tracedCall } from '../tracing.js'
+import { outgoingFetch } from './outgoing.js'
 
 /** So many failed requests are remembered, to tell a retry. */
 const MOST_FAILED = 1_000
 
 /** The library's own client for HTTP, which tells the metrics of each request: the library's retries are requests, too. */
-export function countedHttpClient(): Stripe.HttpClient {
-  const inner = Stripe.createNodeHttpClient()
+export function countedHttpClient(proxies: Proxies, base: URL): Stripe.HttpClient {
+  const inner =
+    proxyFor(proxies, base) === undefined
+      ? Stripe.createNodeHttpClient()
+      : Stripe.createFetchHttpClient(outgoingFetch(proxies) as typeof fetch)
   const failed = new Set<string>()
   return {
     getClientName: () => inner.getClientName(),
@@ -18,9 +24,16 @@ export function countedHttpClient(): Stripe.HttpClient {
       const begun = performance.now()
       let status: number | undefined
       try {
-        const response = await inner.makeRequest(...request)
-        status = response.getStatusCode()
-        return response
+        return await tracedCall(
+          operationOf(method, path),
+          { 'server.address': request[0], 'http.request.method': method },
+          async span => {
+            const response = await inner.makeRequest(...request)
+            status = response.getStatusCode()
+            span?.setAttribute('http.response.status_code', status)
+            return response
+          }
+        )
       } finally {
         countStripeRequest(method, path, status, (performance.now() - begun) / SECOND)
         if (mayWorkLater(status) && failed.size < MOST_FAILED) failed.add(same)

@@ -22,8 +22,14 @@ export interface GuessBrake<T> {
   check(guess: Guess<T>): Promise<Verdict<T>>
 }
 
-const FREE = 10
-const WINDOW = 15 * MINUTE
+/** What other processes have counted, too. Neither throws. */
+export interface SharedGuesses {
+  read(address: string): Promise<number>
+  add(address: string): Promise<void>
+}
+
+export const FREE = 10
+export const WINDOW = 15 * MINUTE
 const DELAY = { first: SECOND / 4, longest: 4 * SECOND }
 const MAX_WAITING = 20
 const MAX_KNOWN = 1_000
@@ -45,7 +51,8 @@ interface Guesser {
 export function createGuessBrake<T>({
   wait = unheld,
   now = () => performance.now(),
-  maxAddresses = MAX_ADDRESSES
+  maxAddresses = MAX_ADDRESSES,
+  shared = undefined as SharedGuesses | undefined
 } = {}): GuessBrake<T> {
   const known = new Set<string>()
   /** In the order in which their windows began. */
@@ -72,7 +79,13 @@ export function createGuessBrake<T>({
     return Object.assign(guesser, { since: now(), count })
   }
 
-  function check({ digest, compare }: Guess<T>, guesser: Guesser): Verdict<T> {
+  /** Somebody who guesses at several processes has no more tries than at one. */
+  async function learn(guesser: Guesser, address: string): Promise<void> {
+    if (shared === undefined || guesser.count >= FREE) return
+    guesser.count = Math.max(guesser.count, Math.min(await shared.read(address), FREE))
+  }
+
+  async function check({ digest, compare, address }: Guess<T>, guesser: Guesser): Promise<Verdict<T>> {
     if (known.delete(digest)) {
       known.add(digest)
       return { is: 'wrong', known: true, count: guesser.count }
@@ -82,19 +95,22 @@ export function createGuessBrake<T>({
     known.add(digest)
     dropOldest(known, MAX_KNOWN)
     guesser.count++
-    return { is: 'wrong', known: false, count: guesser.count }
+    const { count } = guesser
+    await shared?.add(address)
+    return { is: 'wrong', known: false, count }
   }
 
   return {
     async check(guess) {
       const guesser = guesserAt(guess.address)
-      if (guesser.count < FREE || known.has(guess.digest)) return check(guess, guesser)
+      if (!known.has(guess.digest)) await learn(guesser, guess.address)
+      if (guesser.count < FREE || known.has(guess.digest)) return await check(guess, guesser)
       if (guesser.waiting >= MAX_WAITING) return { is: 'busy', retryAfterMs: DELAY.longest }
       guesser.waiting++
       const turn = guesser.line.then(async () => {
         if (guess.isGone()) return { is: 'gone' } as const
         await wait(Math.min(DELAY.first * 2 ** (guesser.count - FREE), DELAY.longest))
-        return check(guess, guesser)
+        return await check(guess, guesser)
       })
       const leave = () => {
         guesser.waiting--

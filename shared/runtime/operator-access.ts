@@ -1,11 +1,13 @@
 import type { Request, RequestHandler, Response } from 'express'
 import { DAY, SECOND } from '../duration.js'
 import { networkOf } from '../identity/ip-address.js'
+import { cookiePath } from './base-path.js'
 import { isGone } from './client-gone.js'
 import { createGuessBrake, type GuessBrake, type Verdict } from './guess-brake.js'
 import { type Credentials, type Operator, type OperatorAccounts, operatorAccounts } from './operator-accounts.js'
 import { reportRefusedPasswords } from './refused-passwords.js'
 import type { Services } from './services.js'
+import { sharedGuesses } from './shared-guesses.js'
 
 const SAFE_METHODS = ['GET', 'HEAD', 'OPTIONS']
 /** Where the login of the catalogue may go. */
@@ -17,9 +19,12 @@ const PASS_COOKIE = 'tillworks.operations'
  * Who may come in: the operator and the viewer by password (RFC 7617), or whoever a trusted proxy has signed in. Guessing is
  * slowed down and nobody is locked out (docs/decisions/0018).
  */
-export function admit(services: Services, brake: GuessBrake<Operator> = createGuessBrake()): RequestHandler {
+export function admit(services: Services): RequestHandler {
+  const brake: GuessBrake<Operator> = createGuessBrake({ shared: sharedGuesses(services) })
   const accounts = operatorAccounts(services.config)
   const report = reportRefusedPasswords(services)
+  const path = cookiePath(services.config.ops.basePath)
+  const pass = { httpOnly: true, sameSite: 'strict', maxAge: DAY, path } as const
   return async (request, response, next) => {
     const credentials = accounts.credentialsOf(request)
     const operator = accounts.byProxy(request)
@@ -36,7 +41,7 @@ export function admit(services: Services, brake: GuessBrake<Operator> = createGu
     if (verdict.is === 'gone') return
     if (verdict.is === 'busy') return refuseForNow(response, verdict.retryAfterMs)
     if (verdict.is === 'right') {
-      response.cookie(PASS_COOKIE, accounts.passFor(credentials), { httpOnly: true, sameSite: 'strict', maxAge: DAY })
+      response.cookie(PASS_COOKIE, accounts.passFor(credentials), pass)
       return enter(request, response, verdict.who, next)
     }
     if (!verdict.known) await report(request, verdict.count)

@@ -1,8 +1,7 @@
 import { createHmac, hkdfSync, randomBytes, timingSafeEqual } from 'node:crypto'
-import { BlockList, isIPv6 } from 'node:net'
 import type { Request } from 'express'
 import type { Config } from '../config/config.js'
-import { plainAddress } from '../identity/ip-address.js'
+import { withinNetworks } from '../identity/networks.js'
 
 export interface Operator {
   name: string
@@ -59,11 +58,11 @@ export function operatorAccounts({ ops, auth }: Config): OperatorAccounts {
     // RFC 5869.
     Buffer.from(hkdfSync('sha256', JSON.stringify([secret, ...passwords]), '', 'tillworks operations pass', 32))
   )
-  const proxies = networks(ops.trustProxy)
+  const isProxy = withinNetworks(ops.trustProxy)
   return {
     byProxy(request) {
       const name = ops.proxyUserHeader === undefined ? undefined : request.get(ops.proxyUserHeader)
-      if (!name || !isFrom(proxies, request.socket.remoteAddress ?? '')) return undefined
+      if (!name || !isProxy(request.socket.remoteAddress ?? '')) return undefined
       return { name, role: ops.operators.includes(name) ? 'operator' : 'viewer' }
     },
     byPassword(credentials) {
@@ -84,20 +83,4 @@ export function operatorAccounts({ ops, auth }: Config): OperatorAccounts {
     passFor: ({ passes }) => passes[0] ?? '',
     isPassFor: ({ passes }, pass) => passes.some(each => timingSafeEqual(digest(each), digest(pass)))
   }
-}
-
-function networks(list: readonly string[]): BlockList {
-  const blocks = new BlockList()
-  for (const entry of list) {
-    const [address = '', bits] = entry.split('/')
-    const family = isIPv6(address) ? 'ipv6' : 'ipv4'
-    if (bits === undefined) blocks.addAddress(address, family)
-    else blocks.addSubnet(address, Number(bits), family)
-  }
-  return blocks
-}
-
-function isFrom(blocks: BlockList, remote: string): boolean {
-  const address = plainAddress(remote) ?? ''
-  return blocks.check(address, isIPv6(address) ? 'ipv6' : 'ipv4')
 }

@@ -1,9 +1,16 @@
 import { Webhook } from 'standardwebhooks'
 import type { Config } from '../config/config.js'
 import { SECOND } from '../duration.js'
+import { tracedCall, traceHeaders } from '../tracing.js'
+import { type Fetch, outgoingFetch } from './outgoing.js'
 
-/** Where the shop hears of its orders. */
-export type ShopEndpoint = NonNullable<Config['notifications']>
+/** Where the shop hears of its orders, and how it is called. */
+export type ShopEndpoint = NonNullable<Config['notifications']> & { call: Fetch }
+
+/** Undefined when it is told nothing. */
+export function shopEndpointOf({ notifications, proxies }: Config): ShopEndpoint | undefined {
+  return notifications && { ...notifications, call: outgoingFetch(proxies) }
+}
 
 export interface ShopMessage {
   id: string
@@ -25,21 +32,25 @@ export async function postToShop(
   const { id, type, timestamp, data } = message
   const body = JSON.stringify({ type, timestamp: timestamp.toISOString(), data })
   const signatures = target.secrets.map(secret => new Webhook(secret).sign(id, now, body))
-  const response = await fetch(target.url, {
-    method: 'POST',
-    headers: {
-      'Content-Type': 'application/json',
-      'User-Agent': 'Tillworks',
-      'webhook-id': id,
-      'webhook-timestamp': String(Math.floor(now.getTime() / SECOND)),
-      'webhook-signature': signatures.join(' ')
-    },
-    body,
-    redirect: 'manual',
-    signal: AbortSignal.timeout(withinMs)
+  return await tracedCall('POST notification', { 'http.request.method': 'POST' }, async span => {
+    const response = await target.call(target.url, {
+      method: 'POST',
+      headers: {
+        'Content-Type': 'application/json',
+        'User-Agent': 'Tillworks',
+        'webhook-id': id,
+        'webhook-timestamp': String(Math.floor(now.getTime() / SECOND)),
+        'webhook-signature': signatures.join(' '),
+        ...traceHeaders()
+      },
+      body,
+      redirect: 'manual',
+      signal: AbortSignal.timeout(withinMs)
+    })
+    span?.setAttribute('http.response.status_code', response.status)
+    await response.body?.cancel()
+    return response.status
   })
-  await response.body?.cancel()
-  return response.status
 }
 
 /** A message about no order, which says so by its type. */

@@ -34,6 +34,7 @@ export async function runShutdown(phases: ShutdownPhase[], log: Logger): Promise
  */
 export function shutdownOnSignal(phases: ShutdownPhase[], log: Logger): (reason: string) => void {
   let stopping = false
+  let heardAt = Number.NEGATIVE_INFINITY
   const stop = async (context: object, exitCode: number) => {
     stopping = true
     log.info(context, 'the process is stopping')
@@ -42,6 +43,10 @@ export function shutdownOnSignal(phases: ShutdownPhase[], log: Logger): (reason:
     process.exit(exitCode)
   }
   const onSignal = (signal: NodeJS.Signals) => {
+    // Ctrl-C at a terminal comes twice when npm stands before the program: from the terminal and from npm.
+    const isEcho = performance.now() - heardAt < ECHO
+    heardAt = performance.now()
+    if (stopping && isEcho) return
     if (stopping) {
       log.warn({ signal }, 'a second signal ends the process at once')
       process.exit(1)
@@ -55,4 +60,5 @@ export function shutdownOnSignal(phases: ShutdownPhase[], log: Logger): (reason:
   }
 }
 
+const ECHO = SECOND / 2
 export const CLOSE_CAP = 10 * SECOND

@@ -5,7 +5,9 @@ import { countedHttpClient } from './counted-http-client.js'
 import { namedPermissions } from './stripe-permission.js'
 import { PINNED_API_VERSION } from './stripe-version.js'
 
-export function createStripe(config: Config): Stripe {
+const STRIPE = new URL('https://api.stripe.com')
+
+export function createStripe(config: Pick<Config, 'stripe' | 'proxies'>): Stripe {
   const { secretKey, apiBase, timeoutMs, maxRetries } = config.stripe
   const base = apiBase === undefined ? undefined : new URL(apiBase)
   return new Stripe(secretKey, {
@@ -13,7 +15,7 @@ export function createStripe(config: Config): Stripe {
     timeout: timeoutMs,
     maxNetworkRetries: maxRetries,
     telemetry: false,
-    httpClient: countedHttpClient(),
+    httpClient: countedHttpClient(config.proxies, base ?? STRIPE),
     appInfo: { name: 'Tillworks' },
     ...(base === undefined
       ? {}

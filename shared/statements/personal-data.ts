@@ -121,10 +121,14 @@ const MOST_TRACES = 10_000
 const SHORTEST_TRACE = 6
 
 /** Read it before anything is erased. What is too short to tell somebody by is left out. */
-export async function readTraces(db: Queryable, userId: string): Promise<Traces> {
+export async function readTraces(
+  db: Queryable,
+  userId: string,
+  { open = false }: { /** Of checkouts that are open, too. */ open?: boolean } = {}
+): Promise<Traces> {
   const { rows } = await db.query<Traces>(
     `WITH closed AS (
-       SELECT * FROM "Checkout" WHERE "userId" = $1 AND ${CLOSED_CHECKOUT} ORDER BY "createdAt" LIMIT $2
+       SELECT * FROM "Checkout" WHERE "userId" = $1 AND ($3 OR ${CLOSED_CHECKOUT}) ORDER BY "createdAt" LIMIT $2
      ), payment AS (
        SELECT p."paymentIntentId", p."chargeId" FROM "Payment" p JOIN closed c ON c."id" = p."checkoutId"
      )
@@ -137,7 +141,7 @@ export async function readTraces(db: Queryable, userId: string): Promise<Traces>
          UNION SELECT lower("contact"->>'email') FROM "Order" WHERE "userId" = $1 AND "contact"->>'email' IS NOT NULL) AS emails,
        ARRAY(SELECT DISTINCT "ipAddress" FROM closed WHERE "ipAddress" IS NOT NULL) AS addresses,
        ARRAY(SELECT DISTINCT "userAgent" FROM closed WHERE "userAgent" IS NOT NULL) AS browsers`,
-    [userId, MOST_TRACES]
+    [userId, MOST_TRACES, open]
   )
   const { objectIds, emails, addresses, browsers } = rows[0] as Traces
   const telling = (traces: string[]) => traces.filter(trace => trace.trim().length >= SHORTEST_TRACE)
@@ -198,6 +202,46 @@ export interface EventSlice {
   last: EventCursor | null
 }
 
+/** Of a slice s of events: one of Stripe's objects $4. */
+const HOLDS_OBJECT = String.raw`EXISTS (SELECT FROM regexp_matches(s."payload", '\m[a-z]+_[A-Za-z0-9_]+', 'g') AS found(id) WHERE found.id[1] = ANY($4))`
+/** Or an e-mail $5. */
+const HOLDS_TRACE = `(${HOLDS_OBJECT}
+  OR EXISTS (SELECT FROM unnest($5::text[]) AS email WHERE position(email IN lower(s."payload")) > 0))`
+
+export interface UntiedEvents {
+  events: { id: string; type: string; created: Date; payload: string }[]
+  last: EventCursor | null
+}
+
+/**
+ * The untied events that hold one of Stripe's objects of a customer, whatever their state: nothing is changed. An e-mail alone
+ * makes none theirs, which an erasure need not know so well: somebody else may have typed it, or have it within their own.
+ */
+export async function findUntiedEvents(
+  db: Queryable,
+  objectIds: string[],
+  after: EventCursor | null,
+  most: number
+): Promise<UntiedEvents> {
+  const { rows } = await db.query<{
+    events: UntiedEvents['events'] | null
+    receivedAt: Date | null
+    id: string | null
+  }>(
+    `WITH slice AS MATERIALIZED (
+       SELECT "id", "type", "created", "receivedAt", "payload", "checkoutId" FROM "WebhookEvent"
+       WHERE ("receivedAt", "id") > (COALESCE($1, '-infinity'::timestamptz), $2) AND "payload" <> '{}'
+       ORDER BY "receivedAt", "id" LIMIT $3
+     )
+     SELECT (SELECT jsonb_agg(jsonb_build_object('id', s."id", 'type', s."type", 'created', s."created", 'payload', s."payload"))
+         FROM slice s WHERE s."checkoutId" IS NULL AND ${HOLDS_OBJECT}) AS events, ending."receivedAt", ending."id"
+     FROM (SELECT) AS one LEFT JOIN (SELECT "receivedAt", "id" FROM slice ORDER BY "receivedAt" DESC, "id" DESC LIMIT 1) AS ending ON true`,
+    [after?.receivedAt ?? null, after?.id ?? '', most, objectIds]
+  )
+  const { events = null, receivedAt = null, id = null } = rows[0] ?? {}
+  return { events: events ?? [], last: receivedAt === null || id === null ? null : { receivedAt, id } }
+}
+
 /**
  * Looks through the next `most` closed events that still have a payload, and erases those that hold one of the traces:
  * events that changed nothing are tied to no checkout, and what they are about stands in them alone.
@@ -209,15 +253,14 @@ export async function eraseUntiedEvents(
   most: number
 ): Promise<EventSlice> {
   const { rows } = await db.query<{ erased: number; receivedAt: Date | null; id: string | null }>(
-    String.raw`WITH slice AS MATERIALIZED (
+    `WITH slice AS MATERIALIZED (
        SELECT "id", "receivedAt", "payload" FROM "WebhookEvent"
        WHERE ("receivedAt", "id") > (COALESCE($1, '-infinity'::timestamptz), $2) AND ${CLOSED_EVENT} AND "payload" <> '{}'
        ORDER BY "receivedAt", "id" LIMIT $3
      ), erased AS (
        UPDATE "WebhookEvent" SET ${FORGET_EVENT} WHERE "id" IN (
          SELECT s."id" FROM slice s
-         WHERE EXISTS (SELECT FROM regexp_matches(s."payload", '\m[a-z]+_[A-Za-z0-9_]+', 'g') AS found(id) WHERE found.id[1] = ANY($4))
-           OR EXISTS (SELECT FROM unnest($5::text[]) AS email WHERE position(email IN lower(s."payload")) > 0)) RETURNING 1
+         WHERE ${HOLDS_TRACE}) RETURNING 1
      )
      SELECT (SELECT count(*)::int FROM erased) AS erased, ending."receivedAt", ending."id"
      FROM (SELECT) AS one LEFT JOIN (SELECT "receivedAt", "id" FROM slice ORDER BY "receivedAt" DESC, "id" DESC LIMIT 1) AS ending ON true`,

@@ -105,6 +105,29 @@ export async function readBackend(db: Queryable): Promise<number> {
   return rows[0]?.pid as number
 }
 
+/** From now on unqualified names are looked for in `schema` on this connection. */
+export async function lookIn(db: Queryable, schema: string): Promise<void> {
+  await db.query(`SELECT set_config('search_path', $1, false)`, [schema])
+}
+
+/** A setting that means nothing to PostgreSQL: whoever sets it on connecting sees whether that arrives. */
+export const START_MARK = 'tillworks.mark'
+
+export interface Start {
+  pid: number
+  mark: string | null
+  statementTimeoutMs: number
+}
+
+/** Which of the server's processes answers, and what of the start of its connection has arrived there. */
+export async function readStart(db: Queryable): Promise<Start> {
+  const { rows } = await db.query<Start>(
+    `SELECT pg_backend_pid() AS pid, current_setting('${START_MARK}', true) AS mark,
+       (SELECT setting::int FROM pg_catalog.pg_settings WHERE name = 'statement_timeout') AS "statementTimeoutMs"`
+  )
+  return rows[0] as Start
+}
+
 export interface ServerLoad {
   connections: number
   maxConnections: number

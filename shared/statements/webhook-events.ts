@@ -1,9 +1,9 @@
 import type { WebhookEvent } from '../../prisma/generated/client.js'
 import { type AuditEntry, auditParameter } from '../audit/audit.js'
-import type { Database, Queryable } from '../database/database.js'
+import { type Database, isUndefinedColumn, type Queryable } from '../database/database.js'
 import { maskOptional, maskText } from '../identity/masking.js'
 import { eventStates } from '../rules/state-groups.js'
-import { sourcesOf, type WebhookEventStatus, webhookEventRules } from '../rules/transitions.js'
+import { type WebhookEventStatus, webhookEventRules } from '../rules/transitions.js'
 import { auditInsert } from './audit-rows.js'
 import { INSTALLATION_NAMES } from './installation.js'
 import { move, oneOf } from './states.js'
@@ -22,6 +22,8 @@ export interface NewWebhookEvent {
   payload: string
   requestId: string
   receivedAt: Date
+  /** The PaymentIntent whose events it can be applied with (shared/rules/applied-together.ts). */
+  paymentIntentId?: string | null
 }
 
 export interface WebhookEventRow extends NewWebhookEvent {
@@ -38,11 +40,21 @@ export interface WebhookEventRow extends NewWebhookEvent {
  */
 export async function storeEvents(db: Queryable, given: NewWebhookEvent[]): Promise<Set<string>> {
   const events = [...given].sort((a, b) => (a.id < b.id ? -1 : 1))
+  try {
+    return await insertEvents(db, events, true)
+  } catch (error) {
+    // Until the migrations have run; then each is applied alone.
+    if (!isUndefinedColumn(error)) throw error
+    return await insertEvents(db, events, false)
+  }
+}
+
+async function insertEvents(db: Queryable, events: NewWebhookEvent[], withPayment: boolean): Promise<Set<string>> {
   const { rows } = await db.query<{ id: string }>({
-    name: 'store-events',
+    name: withPayment ? 'store-events' : 'store-events-alone',
     text: `
-    INSERT INTO "WebhookEvent" ("id", "type", "apiVersion", "livemode", "created", "payload", "requestId", "receivedAt")
-    SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::boolean[], $5::timestamptz[], $6::text[], $7::text[], $8::timestamptz[])
+    INSERT INTO "WebhookEvent" ("id", "type", "apiVersion", "livemode", "created", "payload", "requestId", "receivedAt"${withPayment ? ', "paymentIntentId"' : ''})
+    SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::boolean[], $5::timestamptz[], $6::text[], $7::text[], $8::timestamptz[]${withPayment ? ', $9::text[]' : ''})
     ON CONFLICT ("id") DO NOTHING RETURNING "id"`,
     values: [
       events.map(event => event.id),
@@ -52,7 +64,8 @@ export async function storeEvents(db: Queryable, given: NewWebhookEvent[]): Prom
       events.map(event => event.created),
       events.map(event => event.payload),
       events.map(event => event.requestId),
-      events.map(event => event.receivedAt)
+      events.map(event => event.receivedAt),
+      ...(withPayment ? [events.map(event => event.paymentIntentId ?? null)] : [])
     ]
   })
   return new Set(rows.map(row => row.id))
@@ -63,37 +76,60 @@ export interface LockedEvent extends WebhookEventRow {
   installation: string[]
 }
 
-export async function lockEvent(db: Queryable, id: string): Promise<LockedEvent | undefined> {
+/** The event alone; none when there is no such event. */
+export async function lockEvent(db: Queryable, id: string): Promise<LockedEvent[]> {
   const { rows } = await db.query<LockedEvent>({
     name: 'lock-event',
     text: `SELECT e.*, ${INSTALLATION_NAMES} AS "installation" FROM "WebhookEvent" e WHERE e."id" = $1 FOR NO KEY UPDATE OF e`,
     values: [id]
   })
-  return rows[0]
+  return rows
 }
 
-/** Marks an event as done, with its audit row. Call it in the transaction that applied it. */
-export async function finishEvent(
-  db: Queryable,
-  id: string,
-  end: { status: 'PROCESSED' | 'IGNORED'; checkoutId: string | null; note: string | null; now: Date; audit: AuditEntry }
-): Promise<void> {
+/**
+ * As lockEvent(), with the other events of its payment that wait to be applied. Everybody locks them by their ids, so that two
+ * who share some wait for each other in one order; who comes second finds them done.
+ */
+export async function lockEventsTogether(db: Queryable, id: string): Promise<LockedEvent[]> {
+  const { rows } = await db.query<LockedEvent>({
+    name: 'lock-events-together',
+    text: `
+    SELECT e.*, ${INSTALLATION_NAMES} AS "installation" FROM "WebhookEvent" e
+    WHERE e."id" = $1 OR (e."status" ${oneOf(eventStates.received)} AND e."paymentIntentId" = (
+      SELECT own."paymentIntentId" FROM "WebhookEvent" own WHERE own."id" = $1 AND own."status" ${oneOf(eventStates.received)}))
+    ORDER BY e."id" FOR NO KEY UPDATE OF e`,
+    values: [id]
+  })
+  return rows
+}
+
+/** How an event ended, with its audit row. */
+export interface EventEnd {
+  id: string
+  status: 'PROCESSED' | 'IGNORED'
+  checkoutId: string | null
+  note: string | null
+  audit: AuditEntry
+}
+
+/** Marks events as done, each with its audit row. Call it in the transaction that locked and applied them. */
+export async function finishEvents(db: Queryable, ends: readonly EventEnd[], now: Date): Promise<void> {
   await db.query({
-    name: 'finish-event',
+    name: 'finish-events',
     text: `
     WITH finished AS (
-      UPDATE "WebhookEvent" SET "status" = $2, "checkoutId" = $3, "error" = $4, "processedAt" = $5
-      WHERE "id" = $1 AND "status" = ANY($7::"WebhookEventStatus"[]) RETURNING "id"
+      UPDATE "WebhookEvent" e SET "status" = done."status", "checkoutId" = done."checkoutId", "error" = done."error", "processedAt" = $5
+      FROM unnest($1::text[], $2::"WebhookEventStatus"[], $3::text[], $4::text[]) AS done("id", "status", "checkoutId", "error")
+      WHERE e."id" = done."id" AND e."status" ${oneOf(eventStates.received)} RETURNING e."id"
     )
-    ${auditInsert(6, 'EXISTS (SELECT FROM finished)')}`,
+    ${auditInsert(6, 'entry."eventId" IN (SELECT "id" FROM finished)')}`,
     values: [
-      id,
-      end.status,
-      end.checkoutId,
-      maskOptional(end.note),
-      end.now,
-      auditParameter(end.audit),
-      sourcesOf(webhookEventRules, end.status)
+      ends.map(end => end.id),
+      ends.map(end => end.status),
+      ends.map(end => end.checkoutId),
+      ends.map(end => maskOptional(end.note)),
+      now,
+      auditParameter(...ends.map(end => end.audit))
     ]
   })
 }

@@ -5,6 +5,7 @@ import type Stripe from 'stripe'
 import { loadConfig } from '../../shared/config/config.js'
 import { applyEvent } from '../../shared/orders/apply-event.js'
 import { eventHandlers } from '../../shared/orders/events/handlers.js'
+import { waitsWith } from '../../shared/rules/applied-together.js'
 import type { Services } from '../../shared/runtime/services.js'
 import { storeEvents } from '../../shared/statements/webhook-events.js'
 import { type Prepared, prepare, type Scenario } from './payment-scenarios.js'
@@ -13,7 +14,7 @@ import { bothRecords } from './stripe-record.js'
 
 const SEED = Number(process.env.ARRIVAL_SEED ?? Math.floor(Math.random() * 2 ** 31))
 /** Fewer for a person who waits. Up to so many events every permutation is tried, and of more so many random ones. */
-const [ALL_UP_TO, RANDOM_SEQUENCES] = process.env.CI === 'true' ? [6, 500] : [3, 12]
+const [ALL_UP_TO, RANDOM_SEQUENCES] = process.env.CI === 'true' ? [4, 60] : [3, 12]
 
 /** One way in which the events of a scenario can arrive. */
 interface Arrival {
@@ -22,6 +23,8 @@ interface Arrival {
   again: { index: number; later: number }[]
   clock: 'as made' | 'one second' | 'one second each'
   atOnce: boolean
+  /** All are stored before the first is applied: those of a payment are then applied together. */
+  waiting: boolean
   /** Objects as Stripe's oldest API versions shape them. */
   recorded: boolean
   /** The processes were restarted with other settings since the Session was made. */
@@ -84,6 +87,7 @@ export function describeArrival(scenarios: Scenario[]): void {
         again: [],
         clock: 'as made',
         atOnce: false,
+        waiting: false,
         recorded: false,
         restarted: false
       })
@@ -114,6 +118,7 @@ function arrivalsOf(count: number): Arrival[] {
     again: fc.array(fc.record({ index: fc.nat(count - 1), later: fc.nat(3) }), { maxLength: 2 }),
     clock: fc.constantFrom('as made' as const, 'one second' as const, 'one second each' as const),
     atOnce: fc.boolean(),
+    waiting: fc.boolean(),
     recorded: fc.boolean(),
     restarted: fc.boolean()
   })
@@ -154,7 +159,7 @@ async function deliver(shop: Shop, events: Stripe.Event[], arrival: Arrival): Pr
   })
   const sequence = arrival.order.slice()
   for (const { index, later } of arrival.again) sequence.splice(sequence.indexOf(index) + 1 + later, 0, index)
-  const receive = async (index: number) => {
+  const store = async (index: number) => {
     const event = told[index] as (typeof told)[number]
     const row = {
       id: event.id,
@@ -164,11 +169,14 @@ async function deliver(shop: Shop, events: Stripe.Event[], arrival: Arrival): Pr
       created: new Date(event.created * 1000),
       payload: JSON.stringify(event),
       requestId: 'arrival',
-      receivedAt: new Date()
+      receivedAt: new Date(),
+      paymentIntentId: waitsWith(event.type, event.data.object)
     }
     await storeEvents(services.db.pool, [row])
-    await applyEvent(services, event.id)
+    return event.id
   }
+  if (arrival.waiting) for (const index of sequence) await store(index)
+  const receive = async (index: number) => applyEvent(services, await store(index))
   if (arrival.atOnce) await Promise.all(sequence.map(receive))
   else for (const index of sequence) await receive(index)
 }

@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process'
+import { Readable, Writable } from 'node:stream'
 import type { Shop } from './shop.js'
 
 interface Answer {
@@ -6,12 +7,21 @@ interface Answer {
   output: string
 }
 
-/** Runs `npm run ops -- …` as an operator would, on the stores of a test's shop. */
+/** Runs `ops …` as an operator would, on the stores of a test's shop: within this process, which has loaded what a program would have to. */
 export async function runOps(shop: Shop, ...args: string[]): Promise<Answer> {
-  return await runProgram({ ...process.env, ...shop.stack.env, OPS_OPERATOR: 'olga' }, ...args)
+  const { runCommand } = await import('../../ops/run-command.js')
+  const [stdout, stderr] = [new Sink(), new Sink()]
+  const terminal = { env: environmentOf(shop), stdin: Readable.from([]), stdout, stderr, exitCode: 0 }
+  await runCommand(args, terminal)
+  return { code: terminal.exitCode, output: stdout.text + stderr.text }
 }
 
-/** Runs it with this environment and no other. */
+/** Runs it as a program of its own. */
+export async function runOpsProgram(shop: Shop, ...args: string[]): Promise<Answer> {
+  return await runProgram(environmentOf(shop), ...args)
+}
+
+/** Runs it as a program of its own with this environment and no other. */
 export async function runProgram(env: NodeJS.ProcessEnv, ...args: string[]): Promise<Answer> {
   return await new Promise(resolve => {
     execFile(
@@ -23,4 +33,17 @@ export async function runProgram(env: NodeJS.ProcessEnv, ...args: string[]): Pro
       }
     )
   })
+}
+
+function environmentOf(shop: Shop): NodeJS.ProcessEnv {
+  return { ...process.env, ...shop.stack.env, OPS_OPERATOR: 'olga' }
+}
+
+class Sink extends Writable {
+  text = ''
+
+  override _write(chunk: Buffer, _encoding: BufferEncoding, done: () => void): void {
+    this.text += chunk.toString()
+    done()
+  }
 }

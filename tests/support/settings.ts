@@ -1,3 +1,14 @@
+/** What has no default, but for where the queue is. */
+export const ENOUGH = {
+  DATABASE_URL: 'postgresql://user:password@localhost/shop',
+  STRIPE_SECRET_KEY: 'sk_test_x',
+  STRIPE_WEBHOOK_SECRET: 'whsec_x',
+  AUTH_SECRET: 'x'.repeat(32),
+  OPS_PASSWORD: 'y'.repeat(12),
+  PAYMENT_SUCCESS_URL: 'https://shop.example/success',
+  PAYMENT_CANCEL_URL: 'https://shop.example/cart'
+}
+
 /** Nothing asks Stripe by itself for what was not delivered. */
 export const QUIET = { RECONCILE_CRON: '0 0 1 1 *', RECONCILE_GRACE_MINUTES: '0' }
 

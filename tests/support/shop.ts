@@ -8,10 +8,27 @@ import { createLogger, type Logger } from '../../shared/logger.js'
 import { runShutdown } from '../../shared/runtime/shutdown.js'
 import type { Simulator, SimulatorOptions } from '../../simulator/start.js'
 
-export type Engine = 'postgres' | 'redis'
+export type Engine = 'postgres' | 'redis' | 'cluster'
 
 /** The engines that this run can use; the global setup says loudly when Redis is missing. */
-export const engines: Engine[] = process.env.TEST_REDIS_URL ? ['postgres', 'redis'] : ['postgres']
+export const engines: Engine[] = [
+  'postgres',
+  ...(process.env.TEST_REDIS_URL ? (['redis'] as const) : []),
+  // For a person who waits, tests/redis-forms.test.ts alone stands for the cluster.
+  ...(process.env.TILLWORKS_TEST_CLUSTER && (process.env.CI === 'true' || process.env.TEST_REDIS_CLUSTER === '1')
+    ? (['cluster'] as const)
+    : [])
+]
+
+/** For suites that are not about the queue: one Redis stands for all. */
+export const plainEngines = engines.filter(engine => engine !== 'cluster')
+
+/** Where the queue of a shop of the tests is. */
+function queueOf(engine: Engine, prefix: string): Record<string, string | undefined> {
+  if (engine === 'postgres') return { QUEUE_ENGINE: 'postgres' }
+  const { TEST_REDIS_URL: url, TILLWORKS_TEST_CLUSTER: nodes } = process.env
+  return { QUEUE_PREFIX: prefix, ...(engine === 'redis' ? { REDIS_URL: url } : { REDIS_CLUSTER_NODES: nodes }) }
+}
 
 /** The whole pipeline on a database of its own, with customers and the simulator. */
 export interface Shop {
@@ -26,7 +43,7 @@ export const WEBHOOK_SECRET = 'whsec_of_the_tests'
 
 export async function openShop(
   engine: Engine,
-  env: Record<string, string> = {},
+  env: Record<string, string | undefined> = {},
   options: {
     pages?: (authSecret: string) => Router
     simulator?: Partial<SimulatorOptions>
@@ -37,7 +54,8 @@ export async function openShop(
 ): Promise<Shop> {
   const name = `test_${randomBytes(6).toString('hex')}`
   const server = process.env.TILLWORKS_TEST_POSTGRES ?? ''
-  await administer(server, `CREATE DATABASE "${name}" TEMPLATE template_tillworks`)
+  // Through the log, as it comes, it takes twice the CPU.
+  await administer(server, `CREATE DATABASE "${name}" TEMPLATE template_tillworks STRATEGY FILE_COPY`)
   const ownUrl = server.replace(/\/postgres$/, `/${name}`)
   const databaseUrl = options.database?.(ownUrl) ?? ownUrl
   const stack = await startStack({
@@ -47,9 +65,7 @@ export async function openShop(
     log: options.log ?? createLogger({ level: process.env.LOG_LEVEL ?? 'silent', production: true, name: 'test' }),
     env: {
       DATABASE_URL: databaseUrl,
-      ...(engine === 'redis'
-        ? { REDIS_URL: process.env.TEST_REDIS_URL, QUEUE_PREFIX: name.replace('_', '-') }
-        : { QUEUE_ENGINE: 'postgres' }),
+      ...queueOf(engine, name.replace('_', '-')),
       AUTH_SECRET,
       OPS_PASSWORD: 'password of the tests',
       STRIPE_WEBHOOK_SECRET: WEBHOOK_SECRET,
@@ -71,6 +87,7 @@ export async function openShop(
     customer: userId =>
       createShopper({
         port: stack.api.port,
+        basePath: stack.config.basePath,
         authSecret: stack.config.auth.secret,
         userId,
         email: `${userId}@shop.example`

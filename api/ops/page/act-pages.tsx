@@ -9,7 +9,7 @@ import type { AnyAct } from '../acts/act.js'
 import { acts } from '../acts/acts.js'
 import { perform } from '../acts/perform.js'
 import { subjectOf } from '../subject.js'
-import { frameOf, sendPage } from './answer.js'
+import { frameOf, redirect, sendPage } from './answer.js'
 import { ConfirmPage } from './confirm.js'
 import { bodyOf, type FilledForm, type Form, forms } from './forms.js'
 import { refusalOf } from './refusal.js'
@@ -39,7 +39,7 @@ export function actPages(services: Services): Router {
         const requestKey = values.requestKey ?? randomUUID()
         return confirm(services, request, response, { form, filled, requestKey, values, ...refusal })
       }
-      response.redirect(303, `${filled.back}?done=${encodeURIComponent(act.path)}`)
+      redirect(services, response, `${filled.back}?done=${encodeURIComponent(act.path)}`)
     })
   }
   return router

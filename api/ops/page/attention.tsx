@@ -1,13 +1,18 @@
 import type { ComponentChildren } from 'preact'
 import { type AlertContext, type AlertName, alerts } from '../../../shared/audit/alerts.js'
+import { runbooks } from '../../../shared/audit/runbooks.js'
 import type { Attention } from '../attention.js'
+import type { PulseNow } from '../pulse.js'
 import { amountText } from './amount.js'
 import { type Frame, Layout } from './layout.js'
+import { Link } from './link.js'
+import { Pulse } from './pulse.js'
+import { RunbookLink } from './runbook-link.js'
 import { Table } from './table.js'
 import { Time } from './time.js'
 
 /** What needs a person, what is most urgent first. */
-export function AttentionPage({ frame, waiting }: { frame: Frame; waiting: Attention }) {
+export function AttentionPage({ frame, waiting, pulse }: { frame: Frame; waiting: Attention; pulse: PulseNow }) {
   const {
     alerts: open,
     deadEvents,
@@ -15,17 +20,18 @@ export function AttentionPage({ frame, waiting }: { frame: Frame; waiting: Atten
     ordersInReview,
     authorizations,
     disputes,
+    lowStock,
     maintenance
   } = waiting
   const count = open.length + deadEvents.length + failedNotifications.length + ordersInReview.length + disputes.length
   const act = (path: string, name: string, about: string) =>
     frame.mayAct ? (
-      <a class="button" href={path} aria-label={`${name} ${about}`}>
+      <Link class="button" to={path} aria-label={`${name} ${about}`}>
         {name}
-      </a>
+      </Link>
     ) : null
   return (
-    <Layout title="Attention" frame={frame}>
+    <Layout title="Attention" frame={frame} script="/ops/live.js">
       <h1>
         {count === 0 ? 'Nothing needs attention' : `${count} ${count === 1 ? 'thing needs' : 'things need'} attention`}
       </h1>
@@ -35,6 +41,7 @@ export function AttentionPage({ frame, waiting }: { frame: Frame; waiting: Atten
           . {act('/ops/maintenance/off', 'Open checkouts', '')}
         </p>
       ) : null}
+      <Pulse pulse={pulse} />
       <Block title="Alerts" count={open.length}>
         <ul class="cards">
           {open.map(alert => (
@@ -44,28 +51,30 @@ export function AttentionPage({ frame, waiting }: { frame: Frame; waiting: Atten
                 <Time at={alert.createdAt} /> <About context={alert.context as unknown as AlertContext} />
               </p>
               <p class="reason">{(alert.context as unknown as AlertContext).reason}</p>
-              <p>{alerts[alert.name as AlertName] ?? ''}</p>
+              <p>
+                {alerts[alert.name as AlertName] ?? ''} <RunbookLink of={runbooks[alert.name as AlertName]} />
+              </p>
               {act(`/ops/alerts/${alert.id}/resolve`, 'Resolve', `alert ${alert.id}`)}
             </li>
           ))}
         </ul>
       </Block>
-      <Block title="Events that could not be applied" count={deadEvents.length}>
+      <Block title="Events that could not be applied" runbook="DeadLetters" count={deadEvents.length}>
         <Table
           caption="Dead events, the oldest first"
           heads={['Received', 'Event', 'Type', 'Why', 'Do']}
           rows={deadEvents.map(event => [
             <Time key="t" at={event.receivedAt} />,
-            <a key="i" class="id" href={`/ops/events/${event.id}`}>
+            <Link key="i" class="id" to={`/ops/events/${event.id}`}>
               {event.id}
-            </a>,
+            </Link>,
             event.type,
             event.error,
             act(`/ops/events/${event.id}/replay`, 'Replay', event.id)
           ])}
         />
       </Block>
-      <Block title="Notifications that the shop did not take" count={failedNotifications.length}>
+      <Block title="Notifications that the shop did not take" runbook="DeadLetters" count={failedNotifications.length}>
         <Table
           caption="Failed notifications"
           heads={['Made', 'Order', 'Type', 'Tries', 'Why', 'Do']}
@@ -79,7 +88,7 @@ export function AttentionPage({ frame, waiting }: { frame: Frame; waiting: Atten
           ])}
         />
       </Block>
-      <Block title="Orders in review" count={ordersInReview.length}>
+      <Block title="Orders in review" runbook="MoneyInReview" count={ordersInReview.length}>
         <Table
           caption="Orders in review, the oldest first"
           numeric={[1]}
@@ -93,7 +102,7 @@ export function AttentionPage({ frame, waiting }: { frame: Frame; waiting: Atten
           ])}
         />
       </Block>
-      <Block title="Disputes that wait for evidence" count={disputes.length}>
+      <Block title="Disputes that wait for evidence" runbook="DisputeDeadline" count={disputes.length}>
         <Table
           caption="Disputes, what is due first"
           numeric={[2]}
@@ -107,7 +116,7 @@ export function AttentionPage({ frame, waiting }: { frame: Frame; waiting: Atten
           ])}
         />
       </Block>
-      <Block title="Authorizations that are held" count={authorizations.length}>
+      <Block title="Authorizations that are held" runbook="AuthorizationLapses" count={authorizations.length}>
         <Table
           caption="Authorizations, what lapses first"
           numeric={[2]}
@@ -116,6 +125,19 @@ export function AttentionPage({ frame, waiting }: { frame: Frame; waiting: Atten
             <Time key="t" at={each.captureBefore} />,
             <OrderLink key="o" id={each.orderId} />,
             amountText(each.amount, each.currency)
+          ])}
+        />
+      </Block>
+      <Block title="Low in stock" count={lowStock.length}>
+        <Table
+          caption="Products of which little can be bought, and those that are sold out"
+          numeric={[1]}
+          heads={['Product', 'Left']}
+          rows={lowStock.map(product => [
+            <Link key="p" to={`/ops/products/${product.id}`}>
+              {product.name}
+            </Link>,
+            product.left === 0 ? 'sold out' : product.left
           ])}
         />
       </Block>
@@ -130,13 +152,25 @@ export function AttentionPage({ frame, waiting }: { frame: Frame; waiting: Atten
   )
 }
 
-function Block({ title, count, children }: { title: string; count: number; children: ComponentChildren }) {
+interface BlockProps {
+  title: string
+  count: number
+  runbook?: string
+  children: ComponentChildren
+}
+
+function Block({ title, count, runbook, children }: BlockProps) {
   if (count === 0) return null
   return (
     <section>
       <h2>
         {title} <span class="count">{count}</span>
       </h2>
+      {runbook === undefined ? null : (
+        <p>
+          <RunbookLink of={runbook} />
+        </p>
+      )}
       {children}
     </section>
   )
@@ -144,9 +178,9 @@ function Block({ title, count, children }: { title: string; count: number; child
 
 export function OrderLink({ id }: { id: string }) {
   return (
-    <a class="id" href={`/ops/orders/${id}`}>
+    <Link class="id" to={`/ops/orders/${id}`}>
       {id}
-    </a>
+    </Link>
   )
 }
 
@@ -163,25 +197,25 @@ function About({ context: { orderId, eventId, checkoutId, userId } }: { context:
       {eventId ? (
         <span>
           event{' '}
-          <a class="id" href={`/ops/events/${eventId}`}>
+          <Link class="id" to={`/ops/events/${eventId}`}>
             {eventId}
-          </a>{' '}
+          </Link>{' '}
         </span>
       ) : null}
       {!orderId && checkoutId ? (
         <span>
           checkout{' '}
-          <a class="id" href={search(checkoutId)}>
+          <Link class="id" to={search(checkoutId)}>
             {checkoutId}
-          </a>{' '}
+          </Link>{' '}
         </span>
       ) : null}
       {userId ? (
         <span>
           customer{' '}
-          <a class="id" href={search(userId)}>
+          <Link class="id" to={search(userId)}>
             {userId}
-          </a>
+          </Link>
         </span>
       ) : null}
     </span>

@@ -1,5 +1,6 @@
 import type { Field, FilledForm, Form } from './forms.js'
 import { type Frame, Layout } from './layout.js'
+import { Link } from './link.js'
 
 interface Props {
   frame: Frame
@@ -27,7 +28,7 @@ export function ConfirmPage({ frame, form, filled, requestKey, values, refusals 
           <FieldOf key={field.name} field={field} values={values} />
         ))}
         <p class="acts">
-          <button type="submit">{form.button}</button> <a href={filled.back}>Go back</a>
+          <button type="submit">{form.button}</button> <Link to={filled.back}>Go back</Link>
         </p>
       </form>
     </Layout>

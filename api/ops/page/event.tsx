@@ -1,5 +1,6 @@
 import type { WebhookEvent } from '../../../prisma/generated/client.js'
 import { type Frame, Layout } from './layout.js'
+import { Link } from './link.js'
 import { Status } from './status.js'
 import { StripeLink } from './stripe-link.js'
 import { Time } from './time.js'
@@ -27,9 +28,9 @@ export function EventPage({ frame, event, orderId }: { frame: Frame; event: Webh
           <>
             <dt>Order</dt>
             <dd>
-              <a class="id" href={`/ops/orders/${orderId}`}>
+              <Link class="id" to={`/ops/orders/${orderId}`}>
                 {orderId}
-              </a>
+              </Link>
             </dd>
           </>
         )}
@@ -50,12 +51,12 @@ export function EventPage({ frame, event, orderId }: { frame: Frame; event: Webh
       </dl>
       {event.status === 'DEAD' && frame.mayAct ? (
         <p class="acts">
-          <a class="button" href={`/ops/events/${event.id}/replay`}>
+          <Link class="button" to={`/ops/events/${event.id}/replay`}>
             Replay
-          </a>{' '}
-          <a class="button" href={`/ops/events/${event.id}/resolve`}>
+          </Link>{' '}
+          <Link class="button" to={`/ops/events/${event.id}/resolve`}>
             Resolve
-          </a>
+          </Link>
         </p>
       ) : null}
       <Payload payload={event.payload} open />

@@ -1,6 +1,7 @@
 import { FieldOf, Refusals } from './confirm.js'
 import type { Field } from './forms.js'
 import { type Frame, Layout } from './layout.js'
+import { Link } from './link.js'
 
 const FIELDS: Field[] = [
   { name: 'dryRun', label: 'Only say what would change', kind: 'checkbox' },
@@ -33,7 +34,7 @@ export function ImportPage({ frame, lines, refusals }: { frame: Frame; lines: st
           <FieldOf key={field.name} field={field} values={{ dryRun: 'on' }} />
         ))}
         <p class="acts">
-          <button type="submit">Import</button> <a href="/ops/products">Go back</a>
+          <button type="submit">Import</button> <Link to="/ops/products">Go back</Link>
         </p>
       </form>
     </Layout>

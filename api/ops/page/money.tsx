@@ -15,7 +15,7 @@ export function moneyPages(services: Services): Router {
   router.get('/ops/money', async (request, response) => {
     const today = dayOf(services.now())
     const days = Array.from({ length: DAYS }, (_, back) => dayOf(new Date(Date.parse(today) - (DAYS - 1 - back) * DAY)))
-    const rows = await readDayMoney(services.db.pool, new Date(days[0] ?? today))
+    const rows = await services.db.late.read(pool => readDayMoney(pool, new Date(days[0] ?? today)))
     sendPage(response, <MoneyPage frame={frameOf(request, response, services)} days={days} rows={rows} />)
   })
   return router

@@ -3,6 +3,7 @@ import type { Story } from '../../../shared/orders/story.js'
 import { lineName, linesOf } from '../../../shared/rules/order-item.js'
 import { amountText } from './amount.js'
 import { type Frame, Layout } from './layout.js'
+import { Link } from './link.js'
 import { Status } from './status.js'
 import { StripeLink } from './stripe-link.js'
 import { Table } from './table.js'
@@ -28,7 +29,7 @@ export function OrderPage({ frame, story }: { frame: Frame; story: Story }) {
         </dd>
         <dt>Customer</dt>
         <dd>
-          <a href={search}>{story.userId}</a> {contact?.name ?? ''} {story.email ?? contact?.email ?? ''}
+          <Link to={search}>{story.userId}</Link> {contact?.name ?? ''} {story.email ?? contact?.email ?? ''}
         </dd>
         <dt>Made</dt>
         <dd>
@@ -125,9 +126,9 @@ export function OrderPage({ frame, story }: { frame: Frame; story: Story }) {
 
 function Button({ path, children }: { path: string; children: ComponentChildren }) {
   return (
-    <a class="button" href={path}>
+    <Link class="button" to={path}>
       {children}
-    </a>
+    </Link>
   )
 }
 

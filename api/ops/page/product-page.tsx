@@ -3,6 +3,7 @@ import { amountText } from './amount.js'
 import { FieldOf, Refusals } from './confirm.js'
 import type { Field } from './forms.js'
 import { type Frame, Layout } from './layout.js'
+import { Link } from './link.js'
 
 interface Props {
   frame: Frame
@@ -16,6 +17,9 @@ export function ProductPage({ frame, product, values, refusals }: Props) {
   const { currency, prices, reserved, trackStock } = product
   const fields: Field[] = [
     { name: 'price', label: `Price in ${currency}`, kind: 'text', required: true },
+    ...Object.keys(prices).map(
+      (code): Field => ({ name: `price.${code}`, label: `Price in ${code}`, kind: 'text', required: true })
+    ),
     ...(trackStock
       ? [{ name: 'stock', label: 'Stock, reserved or not', kind: 'text', required: true } satisfies Field]
       : []),
@@ -48,7 +52,7 @@ export function ProductPage({ frame, product, values, refusals }: Props) {
             <FieldOf key={field.name} field={field} values={values} />
           ))}
           <p class="acts">
-            <button type="submit">Save</button> <a href="/ops/products">Go back</a>
+            <button type="submit">Save</button> <Link to="/ops/products">Go back</Link>
           </p>
         </form>
       ) : null}

@@ -1,6 +1,7 @@
 import type { StoredProduct } from '../../../shared/rules/catalogue-product.js'
 import { amountText } from './amount.js'
 import { type Frame, Layout } from './layout.js'
+import { Link } from './link.js'
 import { Table } from './table.js'
 
 interface Props {
@@ -20,9 +21,9 @@ export function ProductsPage({ frame, q, products, next }: Props) {
         <input id="product-q" name="q" type="text" value={q} />
         <button type="submit">Show</button>
         {frame.mayAct ? (
-          <a class="button" href="/ops/products/import">
+          <Link class="button" to="/ops/products/import">
             Import a file
-          </a>
+          </Link>
         ) : null}
       </form>
       {products.length === 0 ? <p>There are none.</p> : null}
@@ -31,9 +32,9 @@ export function ProductsPage({ frame, q, products, next }: Props) {
         numeric={[2, 3, 4]}
         heads={['Name', 'Slug', 'Price', 'Stock', 'Reserved', 'Sold']}
         rows={products.map(each => [
-          <a key="n" href={`/ops/products/${each.id}`}>
+          <Link key="n" to={`/ops/products/${each.id}`}>
             {each.name}
-          </a>,
+          </Link>,
           each.slug,
           amountText(each.price, each.currency),
           each.trackStock ? each.stock : 'not counted',
@@ -43,7 +44,7 @@ export function ProductsPage({ frame, q, products, next }: Props) {
       />
       {next === undefined ? null : (
         <p>
-          <a href={`/ops/products?${new URLSearchParams({ q, after: next })}`}>More</a>
+          <Link to={`/ops/products?${new URLSearchParams({ q, after: next })}`}>More</Link>
         </p>
       )}
     </Layout>

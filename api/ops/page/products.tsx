@@ -14,7 +14,7 @@ import { why } from '../acts/act.js'
 import { etagOf } from '../product-etag.js'
 import { subjectOf } from '../subject.js'
 import { formBody, onlyOperators, textsOf } from './act-pages.js'
-import { frameOf, sendPage } from './answer.js'
+import { frameOf, redirect, sendPage } from './answer.js'
 import { ImportPage } from './import-page.js'
 import { ProductPage } from './product-page.js'
 import { ProductsPage } from './products-page.js'
@@ -75,7 +75,7 @@ export function productPages(services: Services): Router {
       const page = <ProductPage frame={frame} product={product} values={values} refusals={sentences} />
       return sendPage(response, page, refusal.status)
     }
-    response.redirect(303, `/ops/products/${product.id}`)
+    redirect(services, response, `/ops/products/${product.id}`)
   })
   return router
 }
@@ -86,8 +86,15 @@ function problemsOf({ problems }: CatalogueRefused): string[] {
 
 /** What the form of a product says of it, and of which state it was made. */
 function fieldsOf(product: StoredProduct): Record<string, string> {
-  const { price, stock, active } = asObject(product)
-  return { price: String(price), stock: String(stock), active: active === true ? 'on' : '', version: etagOf(product) }
+  const { price, prices = {}, stock, active } = asObject(product)
+  const others = Object.entries(prices as Record<string, unknown>)
+  return {
+    price: String(price),
+    ...Object.fromEntries(others.map(([code, amount]) => [`price.${code}`, String(amount)])),
+    stock: String(stock),
+    active: active === true ? 'on' : '',
+    version: etagOf(product)
+  }
 }
 
 async function productOf({ db }: Services, request: Request): Promise<StoredProduct> {
@@ -102,12 +109,13 @@ async function changeProduct(
   services: Services,
   request: Request,
   response: Response,
-  { id, trackStock }: StoredProduct,
+  { id, trackStock, prices }: StoredProduct,
   values: Record<string, string>
 ): Promise<void> {
   const wanted = {
     id,
     price: (values.price ?? '').trim(),
+    prices: Object.fromEntries(Object.keys(prices).map(code => [code, (values[`price.${code}`] ?? '').trim()])),
     active: values.active === 'on',
     ...(trackStock ? { stock: (values.stock ?? '').trim() } : {})
   }

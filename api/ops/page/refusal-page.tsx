@@ -1,4 +1,5 @@
 import { type Frame, Layout } from './layout.js'
+import { Link } from './link.js'
 
 export function RefusalPage({ frame, title, sentences }: { frame: Frame; title: string; sentences: string[] }) {
   return (
@@ -6,7 +7,7 @@ export function RefusalPage({ frame, title, sentences }: { frame: Frame; title: 
       <h1>{title}</h1>
       <p role="alert">{sentences.join(' ')}</p>
       <p>
-        <a href="/ops">What needs attention</a>
+        <Link to="/ops">What needs attention</Link>
       </p>
     </Layout>
   )

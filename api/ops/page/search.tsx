@@ -2,6 +2,7 @@ import type { FoundOrder } from '../../../shared/statements/search.js'
 import { amountText } from './amount.js'
 import { OrderLink } from './attention.js'
 import { type Frame, Layout } from './layout.js'
+import { Link } from './link.js'
 import { Status } from './status.js'
 import { Table } from './table.js'
 import { Time } from './time.js'
@@ -27,9 +28,9 @@ export function SearchPage({ frame, query, orders, event }: Props) {
       {event === null ? null : (
         <p>
           The event{' '}
-          <a class="id" href={`/ops/events/${event.id}`}>
+          <Link class="id" to={`/ops/events/${event.id}`}>
             {event.id}
-          </a>{' '}
+          </Link>{' '}
           ({event.type}) is <Status of={event.status} />
         </p>
       )}

@@ -1,5 +1,5 @@
 export async function signIn() {
-  const answer = await fetch('/demo/session', { method: 'POST' })
+  const answer = await fetch('demo/session', { method: 'POST' })
   return (await answer.json()).email
 }
 

@@ -3,7 +3,7 @@ import { money } from './common.js'
 const EVERY_MS = 1_500
 
 for (;;) {
-  show(await (await fetch('/demo/orders')).json())
+  show(await (await fetch('demo/orders')).json())
   await new Promise(resolve => setTimeout(resolve, EVERY_MS))
 }
 

@@ -1,4 +1,4 @@
-import { clearMessage, explain, money, post, signIn } from '/common.js'
+import { clearMessage, explain, money, post, signIn } from './common.js'
 
 const cart = new Map(JSON.parse(sessionStorage.getItem('cart') ?? '[]'))
 let products = []
@@ -14,11 +14,11 @@ async function load() {
 /** The catalogue travels by page. */
 async function allProducts() {
   const all = []
-  for (let path = '/api/products'; path !== undefined; ) {
+  for (let path = 'api/products'; path !== undefined; ) {
     const answer = await fetch(path)
     const { data, next } = await answer.json()
     all.push(...data)
-    path = next === null ? undefined : `/api/products?cursor=${encodeURIComponent(next)}`
+    path = next === null ? undefined : `api/products?cursor=${encodeURIComponent(next)}`
   }
   return all
 }
@@ -35,7 +35,8 @@ function card(product) {
   item.className = 'product'
   item.dataset.slug = product.slug
   const image = Object.assign(document.createElement('img'), { alt: '' })
-  if (product.image !== null) image.src = product.image
+  // A path of the shop is below its base, like everything here.
+  if (product.image !== null) image.src = product.image.replace(/^\//, '')
   const text = document.createElement('div')
   const add = Object.assign(document.createElement('button'), {
     textContent: canBuy ? 'Add to cart' : 'Sold out',
@@ -104,7 +105,7 @@ document.querySelector('#pay').addEventListener('click', async event => {
     quantity
   }))
   try {
-    const checkout = await post('/api/stripe/checkout', { items })
+    const checkout = await post('api/stripe/checkout', { items })
     const url = checkout.url ?? (await waitForUrl(checkout.checkoutId))
     location.assign(url)
   } catch (problem) {
@@ -117,7 +118,7 @@ document.querySelector('#pay').addEventListener('click', async event => {
 /** The workers took longer than the request waits: hear from the event stream when there is a page to pay at. */
 function waitForUrl(checkoutId) {
   return new Promise((resolve, reject) => {
-    const stream = new EventSource(`/api/stripe/checkout/${checkoutId}/events`)
+    const stream = new EventSource(`api/stripe/checkout/${checkoutId}/events`)
     stream.addEventListener('status', event => {
       const data = JSON.parse(event.data)
       if (data.url !== undefined) resolve(data.url)

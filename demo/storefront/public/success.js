@@ -1,4 +1,4 @@
-import { money, signIn } from '/common.js'
+import { money, signIn } from './common.js'
 
 const WORDS = {
   OPEN: ['Thank you', 'We are waiting to hear from the bank.'],
@@ -15,7 +15,7 @@ if (sessionId === null) document.querySelector('#text').textContent = 'The addre
 else await follow(sessionId)
 
 async function follow(id) {
-  const path = `/api/stripe/checkout/${encodeURIComponent(id)}`
+  const path = `api/stripe/checkout/${encodeURIComponent(id)}`
   const answer = await fetch(path)
   const { data, error } = await answer.json()
   if (!answer.ok) {
@@ -47,7 +47,7 @@ function showStatus({ status, orderId, orderStatus }) {
 }
 
 async function showOrder(orderId) {
-  const answer = await fetch(`/api/orders/${orderId}`)
+  const answer = await fetch(`api/orders/${orderId}`)
   if (!answer.ok) return
   const { data: order } = await answer.json()
   const rows = order.items.map(({ name, quantity, price }) => [`${quantity} × ${name}`, price * quantity])

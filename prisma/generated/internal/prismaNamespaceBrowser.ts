@@ -374,7 +374,8 @@ export const WebhookEventScalarFieldEnum = {
   processedAt: 'processedAt',
   resolvedBy: 'resolvedBy',
   note: 'note',
-  stripeAwaySince: 'stripeAwaySince'
+  stripeAwaySince: 'stripeAwaySince',
+  paymentIntentId: 'paymentIntentId'
 } as const
 
 export type WebhookEventScalarFieldEnum = (typeof WebhookEventScalarFieldEnum)[keyof typeof WebhookEventScalarFieldEnum]

@@ -51,6 +51,7 @@ export type WebhookEventMinAggregateOutputType = {
   resolvedBy: string | null
   note: string | null
   stripeAwaySince: Date | null
+  paymentIntentId: string | null
 }
 
 export type WebhookEventMaxAggregateOutputType = {
@@ -70,6 +71,7 @@ export type WebhookEventMaxAggregateOutputType = {
   resolvedBy: string | null
   note: string | null
   stripeAwaySince: Date | null
+  paymentIntentId: string | null
 }
 
 export type WebhookEventCountAggregateOutputType = {
@@ -89,6 +91,7 @@ export type WebhookEventCountAggregateOutputType = {
   resolvedBy: number
   note: number
   stripeAwaySince: number
+  paymentIntentId: number
   _all: number
 }
 
@@ -118,6 +121,7 @@ export type WebhookEventMinAggregateInputType = {
   resolvedBy?: true
   note?: true
   stripeAwaySince?: true
+  paymentIntentId?: true
 }
 
 export type WebhookEventMaxAggregateInputType = {
@@ -137,6 +141,7 @@ export type WebhookEventMaxAggregateInputType = {
   resolvedBy?: true
   note?: true
   stripeAwaySince?: true
+  paymentIntentId?: true
 }
 
 export type WebhookEventCountAggregateInputType = {
@@ -156,6 +161,7 @@ export type WebhookEventCountAggregateInputType = {
   resolvedBy?: true
   note?: true
   stripeAwaySince?: true
+  paymentIntentId?: true
   _all?: true
 }
 
@@ -262,6 +268,7 @@ export type WebhookEventGroupByOutputType = {
   resolvedBy: string | null
   note: string | null
   stripeAwaySince: Date | null
+  paymentIntentId: string | null
   _count: WebhookEventCountAggregateOutputType | null
   _avg: WebhookEventAvgAggregateOutputType | null
   _sum: WebhookEventSumAggregateOutputType | null
@@ -304,6 +311,7 @@ export type WebhookEventWhereInput = {
   resolvedBy?: Prisma.StringNullableFilter<"WebhookEvent"> | string | null
   note?: Prisma.StringNullableFilter<"WebhookEvent"> | string | null
   stripeAwaySince?: Prisma.DateTimeNullableFilter<"WebhookEvent"> | Date | string | null
+  paymentIntentId?: Prisma.StringNullableFilter<"WebhookEvent"> | string | null
 }
 
 export type WebhookEventOrderByWithRelationInput = {
@@ -323,6 +331,7 @@ export type WebhookEventOrderByWithRelationInput = {
   resolvedBy?: Prisma.SortOrderInput | Prisma.SortOrder
   note?: Prisma.SortOrderInput | Prisma.SortOrder
   stripeAwaySince?: Prisma.SortOrderInput | Prisma.SortOrder
+  paymentIntentId?: Prisma.SortOrderInput | Prisma.SortOrder
 }
 
 export type WebhookEventWhereUniqueInput = Prisma.AtLeast<{
@@ -345,6 +354,7 @@ export type WebhookEventWhereUniqueInput = Prisma.AtLeast<{
   resolvedBy?: Prisma.StringNullableFilter<"WebhookEvent"> | string | null
   note?: Prisma.StringNullableFilter<"WebhookEvent"> | string | null
   stripeAwaySince?: Prisma.DateTimeNullableFilter<"WebhookEvent"> | Date | string | null
+  paymentIntentId?: Prisma.StringNullableFilter<"WebhookEvent"> | string | null
 }, "id">
 
 export type WebhookEventOrderByWithAggregationInput = {
@@ -364,6 +374,7 @@ export type WebhookEventOrderByWithAggregationInput = {
   resolvedBy?: Prisma.SortOrderInput | Prisma.SortOrder
   note?: Prisma.SortOrderInput | Prisma.SortOrder
   stripeAwaySince?: Prisma.SortOrderInput | Prisma.SortOrder
+  paymentIntentId?: Prisma.SortOrderInput | Prisma.SortOrder
   _count?: Prisma.WebhookEventCountOrderByAggregateInput
   _avg?: Prisma.WebhookEventAvgOrderByAggregateInput
   _max?: Prisma.WebhookEventMaxOrderByAggregateInput
@@ -391,6 +402,7 @@ export type WebhookEventScalarWhereWithAggregatesInput = {
   resolvedBy?: Prisma.StringNullableWithAggregatesFilter<"WebhookEvent"> | string | null
   note?: Prisma.StringNullableWithAggregatesFilter<"WebhookEvent"> | string | null
   stripeAwaySince?: Prisma.DateTimeNullableWithAggregatesFilter<"WebhookEvent"> | Date | string | null
+  paymentIntentId?: Prisma.StringNullableWithAggregatesFilter<"WebhookEvent"> | string | null
 }
 
 export type WebhookEventCreateInput = {
@@ -410,6 +422,7 @@ export type WebhookEventCreateInput = {
   resolvedBy?: string | null
   note?: string | null
   stripeAwaySince?: Date | string | null
+  paymentIntentId?: string | null
 }
 
 export type WebhookEventUncheckedCreateInput = {
@@ -429,6 +442,7 @@ export type WebhookEventUncheckedCreateInput = {
   resolvedBy?: string | null
   note?: string | null
   stripeAwaySince?: Date | string | null
+  paymentIntentId?: string | null
 }
 
 export type WebhookEventUpdateInput = {
@@ -448,6 +462,7 @@ export type WebhookEventUpdateInput = {
   resolvedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   note?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   stripeAwaySince?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  paymentIntentId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
 }
 
 export type WebhookEventUncheckedUpdateInput = {
@@ -467,6 +482,7 @@ export type WebhookEventUncheckedUpdateInput = {
   resolvedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   note?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   stripeAwaySince?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  paymentIntentId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
 }
 
 export type WebhookEventCreateManyInput = {
@@ -486,6 +502,7 @@ export type WebhookEventCreateManyInput = {
   resolvedBy?: string | null
   note?: string | null
   stripeAwaySince?: Date | string | null
+  paymentIntentId?: string | null
 }
 
 export type WebhookEventUpdateManyMutationInput = {
@@ -505,6 +522,7 @@ export type WebhookEventUpdateManyMutationInput = {
   resolvedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   note?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   stripeAwaySince?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  paymentIntentId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
 }
 
 export type WebhookEventUncheckedUpdateManyInput = {
@@ -524,6 +542,7 @@ export type WebhookEventUncheckedUpdateManyInput = {
   resolvedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   note?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   stripeAwaySince?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  paymentIntentId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
 }
 
 export type WebhookEventCountOrderByAggregateInput = {
@@ -543,6 +562,7 @@ export type WebhookEventCountOrderByAggregateInput = {
   resolvedBy?: Prisma.SortOrder
   note?: Prisma.SortOrder
   stripeAwaySince?: Prisma.SortOrder
+  paymentIntentId?: Prisma.SortOrder
 }
 
 export type WebhookEventAvgOrderByAggregateInput = {
@@ -566,6 +586,7 @@ export type WebhookEventMaxOrderByAggregateInput = {
   resolvedBy?: Prisma.SortOrder
   note?: Prisma.SortOrder
   stripeAwaySince?: Prisma.SortOrder
+  paymentIntentId?: Prisma.SortOrder
 }
 
 export type WebhookEventMinOrderByAggregateInput = {
@@ -585,6 +606,7 @@ export type WebhookEventMinOrderByAggregateInput = {
   resolvedBy?: Prisma.SortOrder
   note?: Prisma.SortOrder
   stripeAwaySince?: Prisma.SortOrder
+  paymentIntentId?: Prisma.SortOrder
 }
 
 export type WebhookEventSumOrderByAggregateInput = {
@@ -614,6 +636,7 @@ export type WebhookEventSelect<ExtArgs extends runtime.Types.Extensions.Internal
   resolvedBy?: boolean
   note?: boolean
   stripeAwaySince?: boolean
+  paymentIntentId?: boolean
 }, ExtArgs["result"]["webhookEvent"]>
 
 export type WebhookEventSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -633,6 +656,7 @@ export type WebhookEventSelectCreateManyAndReturn<ExtArgs extends runtime.Types.
   resolvedBy?: boolean
   note?: boolean
   stripeAwaySince?: boolean
+  paymentIntentId?: boolean
 }, ExtArgs["result"]["webhookEvent"]>
 
 export type WebhookEventSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -652,6 +676,7 @@ export type WebhookEventSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.
   resolvedBy?: boolean
   note?: boolean
   stripeAwaySince?: boolean
+  paymentIntentId?: boolean
 }, ExtArgs["result"]["webhookEvent"]>
 
 export type WebhookEventSelectScalar = {
@@ -671,9 +696,10 @@ export type WebhookEventSelectScalar = {
   resolvedBy?: boolean
   note?: boolean
   stripeAwaySince?: boolean
+  paymentIntentId?: boolean
 }
 
-export type WebhookEventOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "type" | "apiVersion" | "livemode" | "created" | "payload" | "status" | "attempts" | "error" | "requestId" | "checkoutId" | "receivedAt" | "processedAt" | "resolvedBy" | "note" | "stripeAwaySince", ExtArgs["result"]["webhookEvent"]>
+export type WebhookEventOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "type" | "apiVersion" | "livemode" | "created" | "payload" | "status" | "attempts" | "error" | "requestId" | "checkoutId" | "receivedAt" | "processedAt" | "resolvedBy" | "note" | "stripeAwaySince" | "paymentIntentId", ExtArgs["result"]["webhookEvent"]>
 
 export type $WebhookEventPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   name: "WebhookEvent"
@@ -698,6 +724,10 @@ export type $WebhookEventPayload<ExtArgs extends runtime.Types.Extensions.Intern
      * As on the checkout.
      */
     stripeAwaySince: Date | null
+    /**
+     * The PaymentIntent that it tells of, where the events of one are applied together; null of an earlier release, too.
+     */
+    paymentIntentId: string | null
   }, ExtArgs["result"]["webhookEvent"]>
   composites: {}
 }
@@ -1137,6 +1167,7 @@ export interface WebhookEventFieldRefs {
   readonly resolvedBy: Prisma.FieldRef<"WebhookEvent", 'String'>
   readonly note: Prisma.FieldRef<"WebhookEvent", 'String'>
   readonly stripeAwaySince: Prisma.FieldRef<"WebhookEvent", 'DateTime'>
+  readonly paymentIntentId: Prisma.FieldRef<"WebhookEvent", 'String'>
 }
     
 

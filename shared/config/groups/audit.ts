@@ -14,10 +14,6 @@ export const audit = {
     setting('PAYMENT_AUDIT_ENABLED', only('true', 'the audit row is part of every transaction that moves money'), {
       default: 'true',
       doc: '`false` is refused: the audit row is part of each transaction'
-    }),
-    setting('SENTRY_DSN', only('', 'errors go to the log and to `ops attention`; point a log collector at them'), {
-      default: '',
-      doc: 'refused unless empty: errors go to the log and to `ops attention`'
     })
   ]
 } satisfies Group

@@ -1,5 +1,5 @@
 import { type Group, setting } from '../setting.js'
-import { choice, flag, port, text, type ValueType } from '../value-types.js'
+import { choice, flag, integer, port, text, type ValueType } from '../value-types.js'
 
 const environmentName = text('production, or any other name')
 const isProduction: ValueType<boolean> = {
@@ -26,6 +26,14 @@ export const general = {
     paymentLogging: setting('PAYMENT_LOGGING_ENABLED', flag, {
       default: 'true',
       doc: '`false`: warnings and errors only'
+    }),
+    shutdownDelayMs: setting('SHUTDOWN_DELAY_MS', integer(0, 60_000), {
+      default: '0',
+      doc: 'how long the ingress goes on taking requests after SIGTERM, while `/readyz` says 503, in milliseconds: longer than a balancer takes to look twice'
+    }),
+    keepAliveMs: setting('KEEP_ALIVE_MS', integer(1_000, 3_600_000), {
+      default: '65000',
+      doc: 'how long a connection is kept without a request, in milliseconds: longer than your balancer keeps it (60 seconds, most)'
     }),
     maintenance: setting('MAINTENANCE', flag, {
       default: 'false',

@@ -1,9 +1,12 @@
+import { basePath } from '../base-path.js'
 import { type Group, optional, required, setting, type ValuesOf } from '../setting.js'
-import { isNetwork, list, port, text } from '../value-types.js'
+import { headerName, isProxyNetwork, list, port, text } from '../value-types.js'
 
 const password = text('at least 12 characters', text => text.length >= 12)
-const header = text('the name of a header such as X-Forwarded-Email', text => /^[A-Za-z][A-Za-z0-9-]*$/.test(text))
-const proxies = list('addresses or networks such as 10.0.0.5 or 10.0.0.0/24', all => all.every(isNetwork))
+const proxies = list(
+  'IP addresses or networks such as 10.0.0.5 or 10.0.0.0/24, or loopback, linklocal or uniquelocal',
+  all => all.every(isProxyNetwork)
+)
 
 export const ops = {
   title: 'Operators',
@@ -43,11 +46,15 @@ export const ops = {
       default: '127.0.0.1',
       doc: 'the IP address on which they listen'
     }),
+    basePath: setting('OPS_BASE_PATH', basePath, {
+      default: '',
+      doc: 'the prefix under which a proxy shows them, such as `/internal/payments`: links, redirects, forms, Bull Board and the cookie have it. Requests may come with it or without it'
+    }),
     workersPort: setting('WORKERS_PORT', port, {
       default: '0',
       doc: 'where workers that run apart from the ingress show `/metrics`, to the same logins, and `/healthz` (503 when a worker has stopped); 0: nowhere'
     }),
-    proxyUserHeader: optional('OPS_PROXY_USER_HEADER', header, {
+    proxyUserHeader: optional('OPS_PROXY_USER_HEADER', headerName('X-Forwarded-Email'), {
       doc: 'a proxy signs operators in: the header in which it names them'
     }),
     trustProxy: setting('OPS_TRUST_PROXY', proxies, {

@@ -73,7 +73,7 @@ export const payment = {
     }),
     sessionMinutes: setting('CHECKOUT_SESSION_MINUTES', integer(40, 1_440), {
       default: '60',
-      doc: 'how long a Session can be paid'
+      doc: 'how long a Session can be paid; never more than ten minutes short of a day, since clocks differ and Stripe takes no more than a day'
     }),
     waitMs: setting('CHECKOUT_WAIT_MS', integer(0, 30_000), {
       default: '5000',
@@ -88,11 +88,15 @@ export const payment = {
   ]
 } satisfies Group
 
+/** In minutes. Stripe takes a day at most, by its own clock: https://docs.stripe.com/api/checkout/sessions/create#create_checkout_session-expires_at */
+const LONGEST_SESSION = 24 * 60 - 10
+
 export function readPayment(values: ValuesOf<typeof payment>) {
   const { settings } = payment
   const currencies = soldIn(values.currency, values.currencies)
   return {
     ...values,
+    sessionMinutes: Math.min(values.sessionMinutes, LONGEST_SESSION),
     currencies,
     minAmount: inCurrencies(values.minAmount, currencies, settings.minAmount.default),
     maxAmount: inCurrencies(values.maxAmount, currencies, settings.maxAmount.default)

@@ -1,18 +1,16 @@
 import { type Group, optional, setting, type ValuesOf } from '../setting.js'
-import { choice, integer, text, url } from '../value-types.js'
+import { choice, integer, text } from '../value-types.js'
+import { readRedis, redis } from './redis.js'
 
 const prefix = text('lower-case letters, digits and dashes', text => /^[a-z0-9-]{1,40}$/.test(text))
 
 export const queue = {
   title: 'Queue',
   settings: {
-    redisUrl: optional('REDIS_URL', url('redis://host:6379', ['redis:', 'rediss:']), {
-      secret: true,
-      doc: 'the queue on Redis (AOF on, `noeviction`); this or `QUEUE_ENGINE=postgres`'
-    }),
+    ...redis,
     engine: optional('QUEUE_ENGINE', choice(['redis', 'postgres']), {
       doc: '`postgres` to keep the queue in the database instead of Redis',
-      npmStart: '`postgres`, unless `REDIS_URL` is set'
+      npmStart: '`postgres`, unless a Redis is set'
     }),
     prefix: setting('QUEUE_PREFIX', prefix, {
       default: 'tillworks',
@@ -27,5 +25,12 @@ export const queue = {
 
 /** A Redis that is set is used: that QUEUE_ENGINE says the same is a cross-check. */
 export function readQueue(values: ValuesOf<typeof queue>) {
-  return { ...values, engine: values.redisUrl === undefined ? ('postgres' as const) : ('redis' as const) }
+  const redisConfig = readRedis(values)
+  const { prefix, concurrency } = values
+  return {
+    engine: redisConfig === undefined ? ('postgres' as const) : ('redis' as const),
+    redis: redisConfig,
+    prefix,
+    concurrency
+  }
 }

@@ -14,7 +14,7 @@ export const databaseTimeZone: Check = {
     if (UTC.test(timeZone)) return [fine(`connections are in ${timeZone}`)]
     return [
       must(
-        `connections are in ${timeZone}, so that times are read hours away from what they are: ALTER DATABASE "${name}" SET TimeZone TO 'UTC', and take TimeZone out of DATABASE_URL and of the login`
+        `connections are in ${timeZone}, so that times are read hours away from what they are: ALTER DATABASE "${name}" SET TimeZone TO 'UTC', and take TimeZone out of the settings of the login`
       )
     ]
   }

@@ -1,6 +1,6 @@
 import { SECOND } from '../../duration.js'
 import { newId } from '../../ids.js'
-import { pingShop, type ShopEndpoint } from '../../runtime/shop-endpoint.js'
+import { pingShop, type ShopEndpoint, shopEndpointOf } from '../../runtime/shop-endpoint.js'
 import type { Check } from '../check.js'
 import { type Finding, fine, must, should } from '../finding.js'
 import { isLoopback } from '../loopback.js'
@@ -13,7 +13,7 @@ export const notifications: Check = {
   name: 'notifications',
   needs: ['ORDER_WEBHOOK_URL', 'ORDER_WEBHOOK_SECRET'],
   async run({ config, now }) {
-    const target = config.notifications
+    const target = shopEndpointOf(config)
     if (target === undefined)
       return [should('ORDER_WEBHOOK_URL is not set: the shop is told nothing and has to ask for each order')]
     const findings = [...insecure(target, config.production), ...(await ping(target, now()))]

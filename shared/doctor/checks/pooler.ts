@@ -1,48 +1,44 @@
-import { type BoundedClient, connectBounded } from '../../database/bounded-client.js'
-import { SECOND } from '../../duration.js'
-import { readBackend } from '../../statements/server-state.js'
+import { directAccess, findPooling } from '../../runtime/pooling.js'
 import type { Check } from '../check.js'
-import { fine, must, should } from '../finding.js'
+import { type Finding, fine, must, should } from '../finding.js'
+import { reasonOf } from '../reason.js'
+import type { Subject } from '../subject.js'
 
-const ROUNDS = 3
-const ANSWER_WITHIN = 3 * SECOND
+const POOLERS = 'docs/postgresql.md#poolers'
 
-/**
- * Whether a connection of ours is a connection of PostgreSQL's. A pooler in transaction mode gives each statement another
- * one, so that two that are open at once are answered by the same process of the server, or one by several.
- */
+/** Whether a connection of ours is a connection of PostgreSQL's, and where a session is when it is not. */
 export const pooler: Check = {
   name: 'pooler',
-  needs: ['DATABASE_URL', 'REDIS_URL', 'QUEUE_ENGINE'],
-  async run({ config, database }) {
-    await database()
-    const clients: BoundedClient[] = []
-    try {
-      for (let each = 0; each < 2; each++) clients.push(await connectBounded(config.database.url, ANSWER_WITHIN))
-      if (!(await sharesBackends(clients))) return [fine('none, or one that keeps a connection for its client')]
-    } finally {
-      await Promise.allSettled(clients.map(client => client.end()))
-    }
+  needs: ['DATABASE_URL', 'DATABASE_DIRECT_URL', 'REDIS_URL', 'QUEUE_ENGINE'],
+  async run(subject) {
+    await subject.database()
+    const { config } = subject
+    const pooling = await subject.pooling()
+    if (config.database.directUrl !== undefined) return [await lookAtDirect(subject)]
+    if (pooling === 'none') return [fine('none')]
+    if (pooling === 'session')
+      return [fine('one that keeps a connection for its client; each transaction sets its role')]
     const what = 'DATABASE_URL leads to a pooler in transaction mode'
     if (config.queue.engine === 'postgres')
-      return [
-        must(
-          `${what}, which passes no notifications on: QUEUE_ENGINE=postgres needs the server's own port, or a pool in session mode`
-        )
-      ]
-    return [should(`${what}: checkouts are polled, and DATABASE_ROLE has to be none; a pool in session mode is better`)]
+      return [must(`${what}: QUEUE_ENGINE=postgres needs DATABASE_DIRECT_URL (${POOLERS})`)]
+    return [
+      should(
+        `${what}, which passes no notifications on: waiting checkouts are polled, and npm run db:migrate needs DATABASE_DIRECT_URL: set it (${POOLERS})`
+      )
+    ]
   }
 }
 
-async function sharesBackends(clients: BoundedClient[]): Promise<boolean> {
-  const seen = new Map<number, BoundedClient>()
-  for (let round = 0; round < ROUNDS; round++) {
-    for (const client of clients) {
-      const pid = await readBackend(client)
-      const other = seen.get(pid)
-      if (other !== undefined && other !== client) return true
-      seen.set(pid, client)
-    }
+async function lookAtDirect({ config, pooling }: Subject): Promise<Finding> {
+  try {
+    const direct = await findPooling(directAccess(config.database))
+    if (direct === 'transaction')
+      return must(
+        `DATABASE_DIRECT_URL leads to a pooler in transaction mode: it has to be the database itself, or a pool in session mode (${POOLERS})`
+      )
+  } catch (error) {
+    return must(`the database of DATABASE_DIRECT_URL cannot be used: ${reasonOf(error)}`)
   }
-  return seen.size > clients.length
+  const kind = { none: 'no pooler', session: 'a pooler in session mode', transaction: 'a pooler in transaction mode' }
+  return fine(`DATABASE_URL leads to ${kind[await pooling()]}, DATABASE_DIRECT_URL to sessions`)
 }

@@ -1,12 +1,13 @@
 import Stripe from 'stripe'
 import type { Config } from '../../config/config.js'
 import { neededEventTypes } from '../../orders/events/handlers.js'
+import { publicPath } from '../../runtime/base-path.js'
 import { permissionsIn } from '../../runtime/stripe-permission.js'
 import { PINNED_API_VERSION } from '../../runtime/stripe-version.js'
 import type { Check } from '../check.js'
 import { type Finding, fine, must, should } from '../finding.js'
 
-/** Where the ingress takes deliveries, below whatever name a proxy gives it. */
+/** Where the ingress takes deliveries, below BASE_PATH and whatever name a proxy gives it. */
 const PATH = '/api/stripe/webhook'
 const DASHBOARD = 'https://dashboard.stripe.com/webhooks'
 
@@ -28,7 +29,7 @@ export const webhookEndpoint: Check = {
         )
       ]
     }
-    const ours = all.filter(({ url }) => (webhookUrl === undefined ? isOurs(url) : url === webhookUrl))
+    const ours = all.filter(({ url }) => (webhookUrl === undefined ? isOurs(config, url) : url === webhookUrl))
     if (ours.length === 0) return [missing(config, webhookUrl, all)]
     const findings = ours.map(endpoint => findingsOf(endpoint, config))
     const sound = findings.filter(of => of.every(({ state }) => state !== 'must'))
@@ -38,13 +39,14 @@ export const webhookEndpoint: Check = {
   }
 }
 
-function isOurs(url: string): boolean {
-  return URL.canParse(url) && new URL(url).pathname.replace(/\/$/, '').endsWith(PATH)
+function isOurs({ basePath }: Config, url: string): boolean {
+  return URL.canParse(url) && new URL(url).pathname.replace(/\/$/, '').endsWith(publicPath(basePath, PATH))
 }
 
-function missing({ stripe }: Config, wanted: string | undefined, all: Stripe.WebhookEndpoint[]): Finding {
-  const where = wanted ?? `https://YOUR_HOST${PATH}`
-  const there = all.length === 0 ? 'none is registered' : `none of ${all.length} is ${wanted ?? `for ${PATH}`}`
+function missing({ stripe, basePath }: Config, wanted: string | undefined, all: Stripe.WebhookEndpoint[]): Finding {
+  const path = publicPath(basePath, PATH)
+  const where = wanted ?? `https://YOUR_HOST${path}`
+  const there = all.length === 0 ? 'none is registered' : `none of ${all.length} is ${wanted ?? `for ${path}`}`
   const todo = `register ${where} at ${DASHBOARD} and set STRIPE_WEBHOOK_SECRET to its secret`
   if (stripe.livemode) return must(`${there}: ${todo}`)
   return should(`${there}: ${todo} (\`stripe listen\` needs none)`)

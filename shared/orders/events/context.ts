@@ -31,6 +31,8 @@ export interface EventContext extends Change {
   row: LockedEvent
   event: StripeEvent
   lookups: Lookups
+  /** The orders that follow from the facts that were added, each with the event that added the last of them. */
+  following: Map<string, Change>
 }
 
 export type EventHandler = (context: EventContext) => Promise<AppliedEvent>
@@ -87,6 +89,11 @@ export function about<C extends EventContext>(context: C, checkout: OwnCheckout)
       requestId: context.row.requestId
     }
   }
+}
+
+/** The order follows once all events that are applied with this one have added what they tell (decision 0006). */
+export function follow(context: EventContext, orderId: string): void {
+  context.following.set(orderId, context)
 }
 
 export function processed(checkout: OwnCheckout, note: string | null = null): AppliedEvent {

@@ -7,7 +7,6 @@ import { type BalanceFigures, disputeEntries } from '../../rules/ledger-entries.
 import { disputeRank } from '../../rules/order-status.js'
 import { recordDispute } from '../../statements/disputes.js'
 import { postEntries } from '../../statements/ledger.js'
-import { advanceOrder } from '../advance.js'
 import {
   type AppliedEvent,
   about,
@@ -16,6 +15,7 @@ import {
   type EventContext,
   type EventHandler,
   ensurePayment,
+  follow,
   idOf,
   listOf,
   movementOf,
@@ -46,7 +46,7 @@ async function onDispute(context: EventContext): Promise<AppliedEvent> {
   const { checkout, paymentIntentId } = paid
   const inner = about(context, checkout)
   await applyDispute(inner, checkout, dispute, paymentIntentId)
-  await advanceOrder(inner, checkout.orderId)
+  follow(inner, checkout.orderId)
   return processed(checkout, `dispute ${dispute.id} is ${dispute.status}`)
 }
 

@@ -7,7 +7,6 @@ import type { PaymentStatus } from '../../rules/transitions.js'
 import { lockSubject } from '../../statements/fraud.js'
 import { findPayment, recordPayment, recordSignal } from '../../statements/payments.js'
 import { refundedAtStripe } from '../../statements/refunds.js'
-import { advanceOrder } from '../advance.js'
 import { endWhatIsTested, reportTesting } from './card-testing.js'
 import {
   type AppliedEvent,
@@ -17,6 +16,7 @@ import {
   type EventContext,
   type EventHandler,
   flagOf,
+  follow,
   idOf,
   NOT_OURS,
   type OwnCheckout,
@@ -52,7 +52,7 @@ function onIntent(status: PaymentStatus): EventHandler {
     if (checkout === undefined) return NOT_OURS
     const changed = await recordIntent(context, checkout, intent, status)
     if (!changed) return processed(checkout, KNOWN)
-    await advanceOrder(about(context, checkout), checkout.orderId)
+    follow(about(context, checkout), checkout.orderId)
     return processed(checkout)
   }
 }
@@ -117,7 +117,7 @@ async function onCharge(context: EventContext): Promise<AppliedEvent> {
   const inner = about(context, checkout)
   const followed = flagOf(charge.captured, 'captured') && (await followRefunds(inner, checkout, charge, intent))
   if (!changed && !followed) return processed(checkout, KNOWN)
-  await advanceOrder(inner, checkout.orderId)
+  follow(inner, checkout.orderId)
   return processed(checkout)
 }
 

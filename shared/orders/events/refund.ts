@@ -5,7 +5,6 @@ import { newId } from '../../ids.js'
 import { restockOf } from '../../rules/restock.js'
 import type { RefundStatus } from '../../rules/transitions.js'
 import { recordRefund } from '../../statements/refunds.js'
-import { advanceOrder } from '../advance.js'
 import {
   about,
   amountOf,
@@ -13,6 +12,7 @@ import {
   type EventContext,
   type EventHandler,
   ensurePayment,
+  follow,
   NOT_OURS,
   objectOf,
   optional,
@@ -39,7 +39,7 @@ async function onRefund(context: EventContext) {
   const { checkout } = paid
   const inner = about(context, checkout)
   const released = await applyRefund(inner, paid, refund)
-  await advanceOrder(inner, checkout.orderId)
+  follow(inner, checkout.orderId)
   if (!released) return processed(checkout, `refund ${refund.id} is ${refund.status}`)
   return processed(checkout, `no refund: ${refund.id} let go of what was held and never captured`)
 }

@@ -7,7 +7,6 @@ import type { CheckoutStatus, PaymentStatus } from '../../rules/transitions.js'
 import { findSessionCheckout, moveCheckout } from '../../statements/checkouts.js'
 import { recordContact } from '../../statements/orders.js'
 import { recordPayment } from '../../statements/payments.js'
-import { advanceOrder } from '../advance.js'
 import { contactOf } from './contact.js'
 import {
   type AppliedEvent,
@@ -16,6 +15,7 @@ import {
   currencyOf,
   type EventContext,
   type EventHandler,
+  follow,
   idOf,
   NOT_OURS,
   type OwnCheckout,
@@ -104,7 +104,7 @@ async function complete(context: SessionContext, to: CheckoutStatus, status: Pay
   if (contact !== undefined) await recordContact(context.client, checkout.orderId, contact)
   const difference = sessionDifference(termsOf(checkout, services.config.payment), checkout, sessionFacts(session))
   await recordSession(context, status, difference ?? null)
-  await advanceOrder(context, checkout.orderId)
+  follow(context, checkout.orderId)
   return processed(checkout, difference ?? (moved ? null : `the checkout was ${checkout.status} already`))
 }
 
@@ -114,7 +114,7 @@ async function completeStray(context: SessionContext, status: PaymentStatus): Pr
   const note = `Session ${session.id} is not the one that was opened for checkout ${checkout.id}`
   if (session.payment_status === 'no_payment_required') return processed(checkout, note)
   await recordSession(context, status, null)
-  await advanceOrder(context, checkout.orderId)
+  follow(context, checkout.orderId)
   return processed(checkout, note)
 }
 
@@ -156,7 +156,7 @@ function unknownIntent({ checkout, session, services }: SessionContext, id: stri
 async function expire(context: SessionContext): Promise<AppliedEvent> {
   const { checkout, isStray } = context
   if (isStray || !(await move(context, 'EXPIRED'))) return unchanged(checkout)
-  await advanceOrder(context, checkout.orderId)
+  follow(context, checkout.orderId)
   return processed(checkout)
 }
 

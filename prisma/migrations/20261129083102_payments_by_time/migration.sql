@@ -1,0 +1,2 @@
+-- As 20261129083101_checkouts_by_time.
+CREATE INDEX CONCURRENTLY "Payment_createdAt_idx" ON "Payment" USING BRIN ("createdAt" timestamptz_minmax_multi_ops) WITH (pages_per_range = 32);

@@ -1,0 +1,35 @@
+import type { AlertName } from './alerts.js'
+
+/** The page of docs/runbooks for each alert. */
+export const runbooks = {
+  payment_mismatch: 'MoneyInReview',
+  payment_unexpected: 'MoneyInReview',
+  payment_for_unknown_checkout: 'MoneyInReview',
+  installation_name_lost: 'MoneyInReview',
+  thin_events: 'WebhookProcessingErrors',
+  refund_failed: 'MoneyInReview',
+  refund_refused: 'MoneyInReview',
+  refund_made_late: 'MoneyInReview',
+  dispute_open: 'DisputeDeadline',
+  dispute_lost: 'DisputeDeadline',
+  early_fraud_warning: 'SuspiciousActivity',
+  payment_in_review: 'SuspiciousActivity',
+  order_of_another_user: 'SuspiciousActivity',
+  card_testing: 'SuspiciousActivity',
+  authorization_lapses: 'AuthorizationLapses',
+  notification_failed: 'DeadLetters',
+  shop_away: 'DeadLetters',
+  dead_event: 'DeadLetters',
+  session_refused: 'StripeAway',
+  stripe_key_refused: 'StripeAway',
+  session_not_ended: 'CheckoutsWaiting',
+  session_unknown: 'CheckoutsWaiting',
+  stuck_event: 'OldestUnprocessedEvent',
+  stuck_checkout: 'CheckoutsWaiting',
+  stripe_away: 'StripeAway',
+  signatures_refused: 'SignaturesRefused',
+  audit_broken: 'AuditChainBroken',
+  ledger_mismatch: 'LedgerMismatch',
+  schedule_failed: 'ScheduleNotRun',
+  schedule_late: 'ScheduleNotRun'
+} as const satisfies Record<AlertName, string>
