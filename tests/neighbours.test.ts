@@ -305,7 +305,12 @@ describe('reconcile', () => {
     await customer.pay(url)
     const run = () => reconcileObjects(services, { since: new Date(), requestId: 'test' })
     await run()
-    const alone = await callsOf(shop, run)
+    await customer.orderBecomes(orderId, 'PAID')
+    // What the workers still ask about the payment is none of a run's calls: two in a row cost the same.
+    const [alone] = await eventually(
+      async () => [await callsOf(shop, run), await callsOf(shop, run)],
+      ([first, second]) => first === second
+    )
     for (let count = 0; count < 4; count++) {
       const intent = await neighbourPays(
         shop,
@@ -318,7 +323,6 @@ describe('reconcile', () => {
     expect(refunds).toHaveLength(4)
     expect(await callsOf(shop, run)).toBe(alone)
     expect((await run()).unknown).toBe(0)
-    await customer.orderBecomes(orderId, 'PAID')
     const stored = await db(shop).webhookEvent.count()
     const report = await reconcile(services, { requestId: 'test' })
     expect(report.errors).toEqual([])
