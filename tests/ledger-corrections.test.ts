@@ -7,7 +7,16 @@ import { reconcileObjects } from '../shared/reconcile/reconcile-objects.js'
 import { postEntries } from '../shared/statements/ledger.js'
 import { open } from './support/fresh-shop.js'
 import { runOps } from './support/ops.js'
-import { buy, deliver, heldByStripe, intentOf, ledgerDifferences, orderRow, sessionOf } from './support/purchase.js'
+import {
+  buy,
+  deliver,
+  goSilent,
+  heldByStripe,
+  intentOf,
+  ledgerDifferences,
+  orderRow,
+  sessionOf
+} from './support/purchase.js'
 import { asOwner, openShop, type Shop } from './support/shop.js'
 
 let shop: Shop
@@ -31,7 +40,7 @@ async function paid(key: string) {
 
 /** A refund at Stripe that nobody tells. */
 async function untoldRefund(intent: string, amount: number): Promise<string> {
-  shop.simulator.faults.set({ dropDeliveries: 1 })
+  await goSilent(shop)
   const { id } = await shop.stack.services.stripe.refunds.create({ payment_intent: intent, amount })
   shop.simulator.faults.set({})
   return id
@@ -272,7 +281,7 @@ describe('what becomes known after a correction has said it', () => {
     })
     await ada.pay(url)
     await ada.orderBecomes(orderId, 'AUTHORIZED')
-    own.simulator.faults.set({ dropDeliveries: 1 })
+    await goSilent(own)
     const intent = await services.stripe.paymentIntents.capture(intentOf(own, sessionId), { amount_to_capture: 500 })
     // As an earlier release booked it: the whole total of the Session.
     await asOwner(
@@ -307,7 +316,7 @@ describe('what becomes known after a correction has said it', () => {
     const { own, ada, services, orderId, sessionId, url, mend, learn, isRight } = await silent()
     await ada.pay(url)
     await ada.orderBecomes(orderId, 'PAID')
-    own.simulator.faults.set({ dropDeliveries: 1 })
+    await goSilent(own)
     const refund = await services.stripe.refunds.create({ payment_intent: intentOf(own, sessionId), amount: 500 })
     expect(await mend('REFUNDS', 'STRIPE', amount, '--of', `refund:${refund.id}`, '--missing')).toMatchObject({
       code: 0

@@ -10,6 +10,7 @@ import { storeSyntheticEvent } from '../shared/orders/synthetic-events.js'
 import { lockOrder } from '../shared/statements/orders.js'
 import { sweep } from '../workers/sweep.js'
 import { runOps } from './support/ops.js'
+import { goSilent } from './support/purchase.js'
 import { openShop, type Shop } from './support/shop.js'
 
 const shops: Shop[] = []
@@ -206,7 +207,7 @@ describe('refunds', () => {
 
   it('says so when Stripe refuses', async () => {
     const orderId = await paid('refused')
-    shop.simulator.faults.set({ dropDeliveries: 1 })
+    await goSilent(shop)
     await shop.stack.services.stripe.refunds.create({ payment_intent: await intentOf(shop, orderId) })
     const answer = await runOps(shop, 'order', 'refund', orderId)
     shop.simulator.faults.set({})

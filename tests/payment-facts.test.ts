@@ -16,6 +16,7 @@ import {
   allApplied,
   buy,
   deliver,
+  goSilent,
   heldByStripe,
   intentOf,
   ledgerDifferences,
@@ -38,7 +39,7 @@ describe('what was captured, and by which charge', () => {
     const { orderId, sessionId, url } = await buy(customer)
     await customer.pay(url)
     await customer.orderBecomes(orderId, 'AUTHORIZED')
-    shop.simulator.faults.set({ dropDeliveries: 1 })
+    await goSilent(shop)
     const intent = intentOf(shop, sessionId)
     await services.stripe.paymentIntents.capture(intent, { amount_to_capture: 500 })
     // Only the Session is told at first, as reconcile finds it or as Stripe delivers it again.
@@ -72,7 +73,7 @@ describe('what was captured, and by which charge', () => {
       const { orderId, sessionId, url } = await buy(customer)
       await customer.pay(url)
       await customer.orderBecomes(orderId, 'AUTHORIZED')
-      shop.simulator.faults.set({ dropDeliveries: 1 })
+      await goSilent(shop)
       const intent = await services.stripe.paymentIntents.capture(intentOf(shop, sessionId), {
         amount_to_capture: 500
       })
@@ -156,6 +157,7 @@ describe('a refund whose answer was lost', () => {
       const { services } = shop.stack
       const orderId = await paidOrder(customer)
       // Nothing but the answers tells of it.
+      await allApplied(shop)
       shop.simulator.faults.set({ dropDeliveries: 1, dropResponse: LOST })
       const [refund] = await requestRefunds(services, { orderId, amount: 500, operator: 'olga', key: 'five' })
       await eventually(

@@ -54,6 +54,12 @@ export async function allApplied(shop: Shop): Promise<void> {
   )
 }
 
+/** From here on nothing of Stripe arrives; what it has told before is applied, and learns nothing of what comes now. */
+export async function goSilent(shop: Shop): Promise<void> {
+  await allApplied(shop)
+  shop.simulator.faults.set({ dropDeliveries: 1 })
+}
+
 /** What the ledger says that Stripe holds for an order, without fees, in minor units. */
 export async function heldByStripe({ stack }: Shop, orderId: string): Promise<number> {
   const postings = await stack.services.db.prisma.ledgerPosting.findMany({ where: { orderId, account: 'STRIPE' } })
