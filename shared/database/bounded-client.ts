@@ -214,6 +214,27 @@ export function allowAnswers(client: pg.ClientBase, withinMs: number | undefined
   if (client instanceof BoundedClient) client.answerWithinMs = withinMs
 }
 
+/**
+ * Sends the statements that `work` begins before it first waits in one packet, where `db` is a connection of our pools, and a
+ * place to wait for all of them. PostgreSQL does one after the other, in the order in which they were begun, so that locks are
+ * taken in that order; within a transaction nothing that follows one that failed has an effect.
+ * https://www.postgresql.org/docs/18/protocol-flow.html#PROTOCOL-FLOW-PIPELINING
+ */
+export async function together<T extends readonly unknown[]>(
+  db: Pick<pg.ClientBase, 'query'>,
+  work: () => { [each in keyof T]: Promise<T[each]> }
+): Promise<T> {
+  const stream = db instanceof BoundedClient ? db.connection.stream : undefined
+  stream?.cork()
+  let begun: { [each in keyof T]: Promise<T[each]> }
+  try {
+    begun = work()
+  } finally {
+    stream?.uncork()
+  }
+  return (await Promise.all(begun)) as unknown as T
+}
+
 /** Asks whether the server is still there; a connection that does not answer within `withinMs` milliseconds is ended. */
 export async function askForLife(client: pg.ClientBase, withinMs: number): Promise<void> {
   const statement: pg.QueryConfig & { query_timeout: number } = { text: 'SELECT 1', query_timeout: withinMs }

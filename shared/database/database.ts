@@ -73,6 +73,8 @@ export function openPool(options: PoolOptions): pg.Pool {
       max: options.poolSize,
       connectionTimeoutMillis: connectTimeoutMs,
       idleTimeoutMillis: 30_000,
+      // For together(): a statement is sent although the one before it has no answer yet.
+      pipeline: true,
       query_timeout: statementTimeoutMs + ANSWER_MARGIN_MS,
       types
     },

@@ -1,5 +1,7 @@
+import { together } from '../database/bounded-client.js'
 import type { Services } from '../runtime/services.js'
 import { type CheckoutRow, lockWithCustomer } from '../statements/checkouts.js'
+import { readInstallation } from '../statements/installation.js'
 import { type Change, inChange } from './change.js'
 import { endIfPossible } from './expire-checkout.js'
 import { accept } from './verification/accept.js'
@@ -34,10 +36,13 @@ async function verify(change: Change, checkoutId: string): Promise<Verification>
   if (checkout === undefined) throw new Error(`There is no checkout ${checkoutId}`)
   // A second job for a verified checkout (after a crash between commit and enqueue) only has to enqueue what follows.
   if (checkout.status !== 'RECEIVED') return { isVerified: checkout.status === 'VERIFIED' }
-  const decision = await decide(change, checkout)
+  const [decision, [installation]] = await together(change.client, () => [
+    decide(change, checkout),
+    readInstallation(change.client)
+  ])
   switch (decision.outcome) {
     case 'accept':
-      await accept(change, checkout, decision)
+      await accept(change, checkout, decision, installation)
       return { isVerified: true }
     case 'reject':
       await reject(change, checkout, decision)

@@ -13,7 +13,7 @@ import type { ShopMetadata } from '../rules/shop-metadata.js'
 import { checkoutStates, isPayable, reservationStates } from '../rules/state-groups.js'
 import { type CheckoutStatus, checkoutRules, sourcesOf } from '../rules/transitions.js'
 import { auditInsert } from './audit-rows.js'
-import { oneOf } from './states.js'
+import { isStill, oneOf } from './states.js'
 
 /** PostgreSQL tells every listening ingress that a checkout changed; the payload is its id. */
 export const CHECKOUT_CHANGED = 'tillworks_checkout_changed'
@@ -277,7 +277,7 @@ export async function moveCheckout(db: Queryable, id: string, move: CheckoutMove
         "sessionExpiresAt" = COALESCE($8, "sessionExpiresAt"), "paymentIntentId" = COALESCE($9, "paymentIntentId"),
         "refusal" = COALESCE($10::jsonb, "refusal"), "risk" = COALESCE($17, "risk"),
         "sessionParams" = COALESCE($18::jsonb, "sessionParams")
-      WHERE "id" = $1 AND "status" = ANY($11::"CheckoutStatus"[]) RETURNING "id", "createdAt"
+      WHERE "id" = $1 AND "status"::text = ANY($11) RETURNING "id", "createdAt"
     ), forgotten AS (
       DELETE FROM "IdempotencyKey" WHERE "checkoutId" = $1 AND EXISTS (SELECT FROM moved) AND ($12 OR ("derived" AND $13))
     ), answered AS (
@@ -362,7 +362,7 @@ export async function postponeSession(
   to: { sessionParams: Stripe.Checkout.SessionCreateParams; sessionExpiresAt: Date }
 ): Promise<boolean> {
   const { rowCount } = await db.query(
-    `UPDATE "Checkout" SET "sessionParams" = $2, "sessionExpiresAt" = $3 WHERE "id" = $1 AND "status" ${oneOf(checkoutStates.verified)}`,
+    `UPDATE "Checkout" SET "sessionParams" = $2, "sessionExpiresAt" = $3 WHERE "id" = $1 AND "status" ${isStill(checkoutStates.verified)}`,
     [id, JSON.stringify(to.sessionParams), to.sessionExpiresAt]
   )
   return rowCount === 1
@@ -459,7 +459,7 @@ export async function leaveOutEmail(
 ): Promise<void> {
   await db.query(
     `UPDATE "Checkout" SET "sessionParams" = $3, "serverErrors" = "serverErrors" + 1
-     WHERE "id" = $1 AND "status" ${oneOf(checkoutStates.verified)} AND "serverErrors" = $2`,
+     WHERE "id" = $1 AND "status" ${isStill(checkoutStates.verified)} AND "serverErrors" = $2`,
     [id, serverErrors, JSON.stringify(params)]
   )
 }

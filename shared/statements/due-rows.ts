@@ -2,9 +2,8 @@ import type { Queryable } from '../database/database.js'
 import type { RowJobName } from '../queue/jobs.js'
 import { checkoutStates, eventStates, notificationStates, refundStates } from '../rules/state-groups.js'
 import { CHECKOUT_CHANGED } from './checkouts.js'
-import { oneOf } from './states.js'
+import { isStill, oneOf } from './states.js'
 
-const CHECKOUT_PAYABLE = oneOf(checkoutStates.payable)
 const CHECKOUT_IN_FLIGHT = oneOf(checkoutStates.inFlight)
 const EVENT_RECEIVED = oneOf(eventStates.received)
 const REFUND_REQUESTED = oneOf(refundStates.requested)
@@ -127,7 +126,7 @@ export async function markKeyRefused(db: Queryable, row: DueRow, now: Date): Pro
     await db.query(
       `WITH waiting AS (
          UPDATE "Checkout" SET "stripeAwaySince" = NULL, "requeues" = 0, "keyRefusedAt" = $2
-         WHERE "id" = $1 AND "status" ${CHECKOUT_PAYABLE} RETURNING "id"
+         WHERE "id" = $1 AND "status" ${isStill(checkoutStates.payable)} RETURNING "id"
        )
        SELECT pg_notify('${CHECKOUT_CHANGED}', "id") FROM waiting`,
       [row.id, now]

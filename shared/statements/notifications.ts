@@ -7,9 +7,10 @@ import { notificationStates } from '../rules/state-groups.js'
 import { type NotificationStatus, notificationRules } from '../rules/transitions.js'
 import { auditInsert } from './audit-rows.js'
 import type { Contact } from './orders.js'
-import { move, oneOf } from './states.js'
+import { isStill, move, oneOf } from './states.js'
 
 const PENDING = oneOf(notificationStates.pending)
+const STILL_PENDING = isStill(notificationStates.pending)
 const FAILED = oneOf(notificationStates.failed)
 const DELIVER = move(notificationRules, 'DELIVERED')
 const FAIL = move(notificationRules, 'FAILED')
@@ -41,8 +42,8 @@ export async function leaseNotification(
     name: 'lease-notification',
     text: `
     UPDATE "Notification" SET "leasedUntil" = $3, "attempts" = "attempts" + 1
-    WHERE "id" = (SELECT "id" FROM "Notification" WHERE "orderId" = $1 AND "status" ${PENDING} ORDER BY "sequence" LIMIT 1)
-      AND "status" ${PENDING} AND "nextAttemptAt" <= $2 AND ("leasedUntil" IS NULL OR "leasedUntil" <= $2) RETURNING *,
+    WHERE "id" = (SELECT "id" FROM "Notification" WHERE "orderId" = $1 AND "status" ${STILL_PENDING} ORDER BY "sequence" LIMIT 1)
+      AND "status" ${STILL_PENDING} AND "nextAttemptAt" <= $2 AND ("leasedUntil" IS NULL OR "leasedUntil" <= $2) RETURNING *,
       (SELECT o."contact" FROM "Order" o WHERE o."id" = "Notification"."orderId") AS contact`,
     values: [orderId, lease.now, lease.until]
   })

@@ -153,7 +153,7 @@ export async function moveOrder(
     WITH moved AS (
       UPDATE "Order" SET "status" = $3, "captured" = $4, "refunded" = $5, "updatedAt" = $6, "sequence" = "sequence" + 1,
         "paidAt" = CASE WHEN $3 ${oneOf(orderStates.paid)}::"OrderStatus" THEN COALESCE("paidAt", $6) ELSE "paidAt" END
-      WHERE "id" = $1 AND "status" = $2 RETURNING *
+      WHERE "id" = $1 AND "status"::text = $2 RETURNING *
     ), audited AS (
       ${auditInsert(7, 'EXISTS (SELECT FROM moved)')}
     ), notified AS (

@@ -6,7 +6,7 @@ import { eventStates } from '../rules/state-groups.js'
 import { type WebhookEventStatus, webhookEventRules } from '../rules/transitions.js'
 import { auditInsert } from './audit-rows.js'
 import { INSTALLATION_NAMES } from './installation.js'
-import { move, oneOf } from './states.js'
+import { isStill, move, oneOf } from './states.js'
 
 const BURY = move(webhookEventRules, 'DEAD')
 const REVIVE = move(webhookEventRules, 'RECEIVED', { operator: true })
@@ -96,7 +96,7 @@ export async function lockEventsTogether(db: Queryable, id: string): Promise<Loc
     text: `
     SELECT e.*, ${INSTALLATION_NAMES} AS "installation" FROM "WebhookEvent" e
     WHERE e."id" = $1 OR (e."status" ${oneOf(eventStates.received)} AND e."paymentIntentId" = (
-      SELECT own."paymentIntentId" FROM "WebhookEvent" own WHERE own."id" = $1 AND own."status" ${oneOf(eventStates.received)}))
+      SELECT own."paymentIntentId" FROM "WebhookEvent" own WHERE own."id" = $1 AND own."status" ${isStill(eventStates.received)}))
     ORDER BY e."id" FOR NO KEY UPDATE OF e`,
     values: [id]
   })
@@ -120,7 +120,7 @@ export async function finishEvents(db: Queryable, ends: readonly EventEnd[], now
     WITH finished AS (
       UPDATE "WebhookEvent" e SET "status" = done."status", "checkoutId" = done."checkoutId", "error" = done."error", "processedAt" = $5
       FROM unnest($1::text[], $2::"WebhookEventStatus"[], $3::text[], $4::text[]) AS done("id", "status", "checkoutId", "error")
-      WHERE e."id" = done."id" AND e."status" ${oneOf(eventStates.received)} RETURNING e."id"
+      WHERE e."id" = done."id" AND e."status" ${isStill(eventStates.received)} RETURNING e."id"
     )
     ${auditInsert(6, 'entry."eventId" IN (SELECT "id" FROM finished)')}`,
     values: [
@@ -137,7 +137,7 @@ export async function finishEvents(db: Queryable, ends: readonly EventEnd[], now
 /** Records a failed try, and returns how many there were. */
 export async function recordEventFailure(db: Queryable, id: string, error: string): Promise<number> {
   const { rows } = await db.query<{ attempts: number }>(
-    `UPDATE "WebhookEvent" SET "attempts" = "attempts" + 1, "error" = $2 WHERE "id" = $1 AND "status" ${oneOf(eventStates.received)} RETURNING "attempts"`,
+    `UPDATE "WebhookEvent" SET "attempts" = "attempts" + 1, "error" = $2 WHERE "id" = $1 AND "status" ${isStill(eventStates.received)} RETURNING "attempts"`,
     [id, maskText(error).slice(0, 1_000)]
   )
   return rows[0]?.attempts ?? 0

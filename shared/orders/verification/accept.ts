@@ -1,7 +1,7 @@
+import { together } from '../../database/bounded-client.js'
 import { MINUTE } from '../../duration.js'
 import { quantitiesOf } from '../../rules/order-line.js'
 import { type CheckoutRow, moveCheckout } from '../../statements/checkouts.js'
-import { readInstallation } from '../../statements/installation.js'
 import { fillOrder } from '../../statements/orders.js'
 import { reserveStock } from '../../statements/stock.js'
 import { type Change, trailOf } from '../change.js'
@@ -13,14 +13,10 @@ import type { Acceptance } from './decision.js'
 export async function accept(
   { services, client }: Change,
   checkout: CheckoutRow,
-  { orderId, address, fillsOrder, cart, challenge }: Acceptance
+  { orderId, address, fillsOrder, cart, challenge }: Acceptance,
+  installation: string
 ): Promise<void> {
   const now = services.now()
-  if (!(await reserveStock(client, checkout.id, quantitiesOf(cart.lines), now))) {
-    throw new Error('Stock that was just seen could not be reserved')
-  }
-  if (fillsOrder) await fillOrder(client, { id: orderId, ...cart, now })
-  const [installation] = await readInstallation(client)
   const verified: VerifiedCheckout = {
     ...checkout,
     orderId,
@@ -28,25 +24,32 @@ export async function accept(
     risk: challenge.length > 0 ? 'CHALLENGE' : null,
     sessionExpiresAt: new Date(now.getTime() + services.config.payment.sessionMinutes * MINUTE)
   }
-  await moveCheckout(client, checkout.id, {
-    to: 'VERIFIED',
-    now,
-    orderId,
-    amount: verified.amount,
-    risk: verified.risk,
-    sessionExpiresAt: verified.sessionExpiresAt,
-    sessionParams: sessionParams(services.config, installation, verified, cart.lines, address),
-    audit: [
-      {
-        action: 'checkout_verified',
-        status: 'SUCCESS',
-        ...trailOf(verified),
-        amount: verified.amount,
-        currency: checkout.currency,
-        before: checkout.status,
-        after: 'VERIFIED',
-        metadata: challenge.length > 0 ? { fraud: 'challenge', reasons: challenge } : null
-      }
-    ]
-  })
+  const [isReserved, , isMoved] = await together(client, () => [
+    reserveStock(client, checkout.id, quantitiesOf(cart.lines), now),
+    fillsOrder ? fillOrder(client, { id: orderId, ...cart, now }) : Promise.resolve(),
+    moveCheckout(client, checkout.id, {
+      to: 'VERIFIED',
+      now,
+      orderId,
+      amount: verified.amount,
+      risk: verified.risk,
+      sessionExpiresAt: verified.sessionExpiresAt,
+      sessionParams: sessionParams(services.config, installation, verified, cart.lines, address),
+      audit: [
+        {
+          action: 'checkout_verified',
+          status: 'SUCCESS',
+          ...trailOf(verified),
+          amount: verified.amount,
+          currency: checkout.currency,
+          before: checkout.status,
+          after: 'VERIFIED',
+          metadata: challenge.length > 0 ? { fraud: 'challenge', reasons: challenge } : null
+        }
+      ]
+    })
+  ])
+  // The transaction ends, and with it whatever the others have written.
+  if (!isReserved) throw new Error('Stock that was just seen could not be reserved')
+  if (!isMoved) throw new Error(`Checkout ${checkout.id} is not what it was when it was locked`)
 }

@@ -1,3 +1,4 @@
+import { together } from '../../database/bounded-client.js'
 import type { FraudDecision } from '../../rules/fraud.js'
 import { priceCart } from '../../rules/price-cart.js'
 import { withFreed } from '../../rules/product.js'
@@ -6,7 +7,7 @@ import type { CheckoutRow } from '../../statements/checkouts.js'
 import { heldBy, lockProducts } from '../../statements/stock.js'
 import type { Change } from '../change.js'
 import { type Decision, type Rejection, rejection } from './decision.js'
-import { findInTheWay, findReplaced } from './ends-first.js'
+import { findInTheWay, findOpen, replacedOf } from './ends-first.js'
 import { assessFraud } from './fraud-assessment.js'
 import { findPayableOrder } from './payable-order.js'
 
@@ -16,21 +17,21 @@ export async function decide(
   checkout: CheckoutRow
 ): Promise<Decision> {
   const { items } = checkout.cart
-  const fraud = await assessFraud(services, client, checkout)
+  const ids = items.map(item => item.productId)
+  const [fraud, order, products, open] = await together(client, () => [
+    assessFraud(services, client, checkout),
+    findPayableOrder(services, client, checkout),
+    lockProducts(client, ids, checkout.currency),
+    findOpen(client, checkout)
+  ])
   if (fraud.decision === 'block' || checkout.expireReason !== null) return blocked(checkout, fraud)
 
   const terms = saleTermsIn(checkout.currency, services.config)
   if (terms === undefined) return notSold(checkout.currency, services.config.payment.currencies)
 
-  const order = await findPayableOrder(services, client, checkout)
   if ('outcome' in order) return order
 
-  const products = await lockProducts(
-    client,
-    items.map(item => item.productId),
-    checkout.currency
-  )
-  const replaced = await findReplaced(services, client, checkout, order.open)
+  const replaced = replacedOf(services, open, order.open)
   const held = await heldBy(
     client,
     replaced.map(({ id }) => id)

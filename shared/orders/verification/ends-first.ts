@@ -1,3 +1,4 @@
+import { together } from '../../database/bounded-client.js'
 import type { Client } from '../../database/database.js'
 import { MINUTE } from '../../duration.js'
 import { isGuest } from '../../identity/user-ids.js'
@@ -8,25 +9,36 @@ import { cannotEndNow, failedSince } from '../expire-checkout.js'
 
 // One Session per order, a few per customer, none abandoned while others wait for its goods: docs/decisions/0014-what-ends-an-open-session.md
 
+/** The other open checkouts that this one counts with: its customer's, and those of all guests of its network. */
+export interface OpenCheckouts {
+  own: CheckoutRow[]
+  /** Empty unless the customer is a guest. */
+  ofGuests: CheckoutRow[]
+}
+
+export async function findOpen(client: Client, { id, userId, network }: CheckoutRow): Promise<OpenCheckouts> {
+  const [own, ofGuests] = await together(client, () => [
+    findOpenOf(client, userId, id),
+    isGuest(userId) && network !== null ? findOpenOfGuests(client, network, id) : Promise.resolve([])
+  ])
+  return { own, ofGuests }
+}
+
 /**
  * The checkouts that have to end before this one may open: the one of its order, and the customer's oldest beyond
  * RESERVATION_MAX_OPEN, or those of all guests of the network beyond GUESTS_PER_IP times that. Those that Stripe did not end just now are nothing that the customer could do something about: they
  * do not count.
  */
-export async function findReplaced(
+export function replacedOf(
   { config, now }: Services,
-  client: Client,
-  checkout: CheckoutRow,
+  { own, ofGuests }: OpenCheckouts,
   ofOrder: CheckoutRow | undefined
-): Promise<CheckoutRow[]> {
+): CheckoutRow[] {
   const { maxOpen } = config.reservations
   const replaced = ofOrder === undefined ? [] : [ofOrder]
   const counts = (each: CheckoutRow) => !replaced.some(({ id }) => id === each.id) && !cannotEndNow(each, now())
-  replaced.push(...beyond((await findOpenOf(client, checkout.userId, checkout.id)).filter(counts), maxOpen))
-  if (isGuest(checkout.userId) && checkout.network !== null) {
-    const ofGuests = await findOpenOfGuests(client, checkout.network, checkout.id)
-    replaced.push(...beyond(ofGuests.filter(counts), maxOpen * config.guests.guestsPerIp))
-  }
+  replaced.push(...beyond(own.filter(counts), maxOpen))
+  replaced.push(...beyond(ofGuests.filter(counts), maxOpen * config.guests.guestsPerIp))
   return replaced
 }
 

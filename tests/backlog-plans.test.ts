@@ -1,0 +1,155 @@
+import { randomBytes } from 'node:crypto'
+import pg from 'pg'
+import type { AuditEntry } from '../shared/audit/audit.js'
+import type { Queryable } from '../shared/database/database.js'
+import { type CheckoutRow, leaveOutEmail, moveCheckout, postponeSession } from '../shared/statements/checkouts.js'
+import { markKeyRefused } from '../shared/statements/due-rows.js'
+import {
+  failNotification,
+  finishNotification,
+  leaseNotification,
+  replayNotification
+} from '../shared/statements/notifications.js'
+import { moveOrder } from '../shared/statements/orders.js'
+import { refuseRefund } from '../shared/statements/refunds.js'
+import {
+  buryEvent,
+  finishEvents,
+  lockEvent,
+  lockEventsTogether,
+  recordEventFailure,
+  resolveEvent,
+  reviveEvent
+} from '../shared/statements/webhook-events.js'
+import { administer } from './support/shop.js'
+
+/** What waits in each table, of which the planner has not heard yet. */
+const BACKLOG = 2_000
+const server = process.env.TILLWORKS_TEST_POSTGRES ?? ''
+const name = `test_${randomBytes(6).toString('hex')}`
+let client: pg.Client
+
+beforeAll(async () => {
+  await administer(server, `CREATE DATABASE "${name}" TEMPLATE template_tillworks`)
+  client = new pg.Client({ connectionString: server.replace(/\/postgres$/, `/${name}`) })
+  await client.connect()
+  // The triggers that chain and check are not what is looked at.
+  await client.query('SET session_replication_role = replica')
+  await client.query(`ALTER TABLE "WebhookEvent" SET (autovacuum_enabled = off)`)
+  await client.query(`ALTER TABLE "Notification" SET (autovacuum_enabled = off)`)
+  await fill('done', {
+    event: 'PROCESSED',
+    notification: 'DELIVERED',
+    checkout: 'PAID',
+    order: 'PAID',
+    refund: 'SUCCEEDED'
+  })
+  // As it is planned by what a quiet hour has left.
+  await client.query('VACUUM ANALYZE')
+  await fill('new', {
+    event: 'RECEIVED',
+    notification: 'PENDING',
+    checkout: 'VERIFIED',
+    order: 'PENDING',
+    refund: 'REQUESTED'
+  })
+})
+afterAll(async () => {
+  await client?.end()
+  await administer(server, `DROP DATABASE "${name}" WITH (FORCE)`)
+})
+
+async function fill(
+  prefix: string,
+  status: Record<'event' | 'notification' | 'checkout' | 'order' | 'refund', string>
+) {
+  const insert = (table: string, columns: string, values: string) =>
+    client.query(`INSERT INTO "${table}" (${columns}) SELECT ${values} FROM generate_series(1, ${BACKLOG}) AS n`)
+  const id = `'${prefix}' || n`
+  await insert('Order', '"id", "userId", "currency", "status"', `${id}, ${id}, 'EUR', '${status.order}'`)
+  await insert(
+    'Checkout',
+    '"id", "userId", "email", "orderId", "cart", "currency", "requestId", "status"',
+    `${id}, ${id}, 'a@shop.example', ${id}, '{"items": []}', 'EUR', 'r', '${status.checkout}'`
+  )
+  await insert(
+    'WebhookEvent',
+    '"id", "type", "livemode", "created", "payload", "requestId", "paymentIntentId", "status"',
+    `${id}, 'charge.updated', false, now(), '{}', 'r', CASE WHEN n % 2 = 0 THEN ${id} END, '${status.event}'`
+  )
+  await insert(
+    'Notification',
+    '"id", "orderId", "sequence", "type", "data", "nextAttemptAt", "status"',
+    `${id}, ${id}, 1, 'order.paid', '{}', now(), '${status.notification}'`
+  )
+  await insert(
+    'Refund',
+    '"id", "orderId", "paymentIntentId", "amount", "currency", "status", "updatedAt"',
+    `${id}, ${id}, ${id}, 1, 'EUR', '${status.refund}', now()`
+  )
+}
+
+const now = new Date()
+const ROW = 'new1000'
+const audit: AuditEntry = { action: 'tried', status: 'SUCCESS', eventId: ROW }
+const ended = { id: ROW, status: 'PROCESSED' as const, checkoutId: null, note: null, audit }
+const step = {
+  from: 'PENDING',
+  to: 'PAID',
+  captured: 1,
+  refunded: 0,
+  now,
+  notificationId: 'n',
+  notifies: true,
+  audit
+} as const
+
+const found: [what: string, run: (db: Queryable) => Promise<unknown>][] = [
+  ['an event that is applied', db => lockEvent(db, ROW)],
+  ['an event with those of its payment', db => lockEventsTogether(db, ROW)],
+  ['events that are done', db => finishEvents(db, [ended, { ...ended, id: 'new999' }], now)],
+  ['an event that has failed', db => recordEventFailure(db, ROW, 'why')],
+  ['an event that is given up', db => buryEvent(db, ROW, 'why', now)],
+  ['an event that is tried again', db => reviveEvent(db, ROW, { operator: 'olga' })],
+  ['an event that is resolved', db => resolveEvent(db, ROW, { by: 'olga', note: 'why', audit })],
+  ['a notification that goes out', db => leaseNotification(db, ROW, { now, until: now })],
+  ['a notification that is delivered', db => finishNotification(db, ROW, now)],
+  ['a notification that has failed', db => failNotification(db, ROW, { error: 'why', nextAttemptAt: null })],
+  ['a notification that is sent again', db => replayNotification(db, ROW, now, audit)],
+  ['a checkout that moves', db => moveCheckout(db, ROW, { to: 'OPEN', now, audit: [audit] })],
+  ['a Session that is postponed', db => postponeSession(db, ROW, { sessionParams: {}, sessionExpiresAt: now })],
+  ['a Session without its e-mail', db => leaveOutEmail(db, { id: ROW, serverErrors: 0 } as CheckoutRow, {})],
+  ['a checkout whose key is refused', db => markKeyRefused(db, { job: 'price-verification', id: ROW }, now)],
+  ['an order that moves', db => moveOrder(db, ROW, step)],
+  ['a refund that is refused', db => refuseRefund(db, ROW, 'why', now)]
+]
+
+/** Of all statements that `run` sends: each is planned, for its values or for any, and none is run. */
+async function plansOf(run: (db: Queryable) => Promise<unknown>, isForAny: boolean): Promise<string> {
+  const plans: string[] = []
+  const planning = {
+    async query(statement: string | pg.QueryConfig, given?: unknown[]) {
+      const { text, values = [] } = typeof statement === 'string' ? { text: statement, values: given } : statement
+      const { rows } = await (isForAny
+        ? client.query(`EXPLAIN (GENERIC_PLAN) ${text}`)
+        : client.query(`EXPLAIN ${text}`, values))
+      plans.push(rows.map(row => row['QUERY PLAN']).join('\n'))
+      return { rows: [], rowCount: 0 }
+    }
+  }
+  await run(planning as unknown as Queryable)
+  return plans.join('\n\n')
+}
+
+describe.each([
+  ['its values', false],
+  ['any values', true]
+])('planned for %s', (_plan, isForAny) => {
+  it.each(found)('%s is found by its key, not among all that wait', async (_what, run) => {
+    const plans = await plansOf(run, isForAny)
+    expect(plans).toMatch(/Index/)
+    expect(plans).not.toMatch(
+      /_to_do_idx|_status_\w+_idx|Seq Scan on "(WebhookEvent|Notification|Checkout|Order|Refund)"/
+    )
+  })
+})
