@@ -5,6 +5,7 @@ import { messageOf } from '../shared/errors.js'
 import { ack } from './measures/ack.js'
 import { checkout } from './measures/checkout.js'
 import { cost } from './measures/cost.js'
+import { distance } from './measures/distance.js'
 import { growth } from './measures/growth.js'
 import type { Measure, Plan, Report } from './measures/measure.js'
 import { scale } from './measures/scale.js'
@@ -13,7 +14,7 @@ import { htmlOf } from './report/html.js'
 import { tableOf } from './report/table.js'
 import { type Engine, engines, startStores } from './stores.js'
 
-const measures = { ack, checkout, settle, growth, scale, cost } satisfies Record<string, Measure>
+const measures = { ack, checkout, settle, distance, growth, scale, cost } satisfies Record<string, Measure>
 type Name = keyof typeof measures
 
 interface Options {

@@ -35,6 +35,8 @@ export interface InstallationOptions {
   apis?: number
   /** Of the simulated Stripe, in milliseconds; undefined without one. */
   stripeMs?: number
+  /** On loopback, where its processes reach PostgreSQL; undefined: at its own. */
+  databasePort?: number
 }
 
 /** Starts `npm run api` and `npm run workers` of a build, without the npm. */
@@ -46,7 +48,10 @@ export async function startTillworks(stores: Stores, options: InstallationOption
   await migrate(root, url)
   const port = await freePort()
   const stripe = stripeMs === undefined ? undefined : await startSimulator(stripeMs, port)
-  const env = { ...settings(stores, name, url), ...(stripe && { STRIPE_API_BASE: `http://127.0.0.1:${stripe.port}` }) }
+  const env = {
+    ...settings(stores, name, atPort(url, options.databasePort)),
+    ...(stripe && { STRIPE_API_BASE: `http://127.0.0.1:${stripe.port}` })
+  }
   const apis = [await startApi(root, env, port)]
   while (apis.length < apiCount) apis.push(await startApi(root, env, await freePort()))
   const workers: Server[] = []
@@ -73,6 +78,12 @@ export async function startTillworks(stores: Stores, options: InstallationOption
       await stripe?.stop()
     }
   }
+}
+
+function atPort(url: string, port: number | undefined): string {
+  const at = new URL(url)
+  if (port !== undefined) at.port = String(port)
+  return at.href
 }
 
 async function startApi(root: string, env: Record<string, string>, port: number): Promise<Server> {

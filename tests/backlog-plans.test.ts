@@ -2,7 +2,13 @@ import { randomBytes } from 'node:crypto'
 import pg from 'pg'
 import type { AuditEntry } from '../shared/audit/audit.js'
 import type { Queryable } from '../shared/database/database.js'
-import { type CheckoutRow, leaveOutEmail, moveCheckout, postponeSession } from '../shared/statements/checkouts.js'
+import {
+  type CheckoutRow,
+  findOpenOf,
+  leaveOutEmail,
+  moveCheckout,
+  postponeSession
+} from '../shared/statements/checkouts.js'
 import { markKeyRefused } from '../shared/statements/due-rows.js'
 import {
   failNotification,
@@ -11,7 +17,9 @@ import {
   replayNotification
 } from '../shared/statements/notifications.js'
 import { moveOrder } from '../shared/statements/orders.js'
+import { abandonPayments } from '../shared/statements/payments.js'
 import { refuseRefund } from '../shared/statements/refunds.js'
+import { commitReleased } from '../shared/statements/stock.js'
 import {
   buryEvent,
   finishEvents,
@@ -22,6 +30,7 @@ import {
   reviveEvent
 } from '../shared/statements/webhook-events.js'
 import { administer } from './support/shop.js'
+import { sourcesIn } from './support/source-tree.js'
 
 /** What waits in each table, of which the planner has not heard yet. */
 const BACKLOG = 2_000
@@ -42,7 +51,9 @@ beforeAll(async () => {
     notification: 'DELIVERED',
     checkout: 'PAID',
     order: 'PAID',
-    refund: 'SUCCEEDED'
+    refund: 'SUCCEEDED',
+    payment: 'SUCCEEDED',
+    reservation: 'COMMITTED'
   })
   // As it is planned by what a quiet hour has left.
   await client.query('VACUUM ANALYZE')
@@ -51,7 +62,9 @@ beforeAll(async () => {
     notification: 'PENDING',
     checkout: 'VERIFIED',
     order: 'PENDING',
-    refund: 'REQUESTED'
+    refund: 'REQUESTED',
+    payment: 'PROCESSING',
+    reservation: 'HELD'
   })
 })
 afterAll(async () => {
@@ -61,7 +74,7 @@ afterAll(async () => {
 
 async function fill(
   prefix: string,
-  status: Record<'event' | 'notification' | 'checkout' | 'order' | 'refund', string>
+  status: Record<'event' | 'notification' | 'checkout' | 'order' | 'refund' | 'payment' | 'reservation', string>
 ) {
   const insert = (table: string, columns: string, values: string) =>
     client.query(`INSERT INTO "${table}" (${columns}) SELECT ${values} FROM generate_series(1, ${BACKLOG}) AS n`)
@@ -86,6 +99,16 @@ async function fill(
     'Refund',
     '"id", "orderId", "paymentIntentId", "amount", "currency", "status", "updatedAt"',
     `${id}, ${id}, ${id}, 1, 'EUR', '${status.refund}', now()`
+  )
+  await insert(
+    'Payment',
+    '"paymentIntentId", "orderId", "checkoutId", "status", "amount", "captured", "currency"',
+    `${id}, ${id}, ${id}, '${status.payment}', 1, 0, 'EUR'`
+  )
+  await insert(
+    'Reservation',
+    '"checkoutId", "productId", "quantity", "status"',
+    `${id}, 'p', 1, '${status.reservation}'`
   )
 }
 
@@ -116,10 +139,13 @@ const found: [what: string, run: (db: Queryable) => Promise<unknown>][] = [
   ['a notification that is delivered', db => finishNotification(db, ROW, now)],
   ['a notification that has failed', db => failNotification(db, ROW, { error: 'why', nextAttemptAt: null })],
   ['a notification that is sent again', db => replayNotification(db, ROW, now, audit)],
+  ['what a customer has open', db => findOpenOf(db, ROW, 'new1')],
   ['a checkout that moves', db => moveCheckout(db, ROW, { to: 'OPEN', now, audit: [audit] })],
   ['a Session that is postponed', db => postponeSession(db, ROW, { sessionParams: {}, sessionExpiresAt: now })],
   ['a Session without its e-mail', db => leaveOutEmail(db, { id: ROW, serverErrors: 0 } as CheckoutRow, {})],
   ['a checkout whose key is refused', db => markKeyRefused(db, { job: 'price-verification', id: ROW }, now)],
+  ['payments that are given up', db => abandonPayments(db, ROW, now)],
+  ['goods that are taken again', db => commitReleased(db, ROW, now)],
   ['an order that moves', db => moveOrder(db, ROW, step)],
   ['a refund that is refused', db => refuseRefund(db, ROW, 'why', now)]
 ]
@@ -141,15 +167,24 @@ async function plansOf(run: (db: Queryable) => Promise<unknown>, isForAny: boole
   return plans.join('\n\n')
 }
 
+it('has all statements that compare a state so', () => {
+  const comparing = sourcesIn('shared/statements')
+    .flatMap(({ source }) => source.split(/^export async function /m).slice(1))
+    .filter(each => /\bisStill\(|\bSTILL_|\.from\}|"status"::text = /.test(each))
+    .map(each => each.slice(0, each.indexOf('(')))
+  const tried = found.map(([, run]) => /=>\s*(\w+)\(/.exec(String(run))?.[1] ?? '')
+  expect(new Set([...tried, 'lockEvent'])).toEqual(new Set([...comparing, 'lockEvent']))
+})
+
 describe.each([
   ['its values', false],
   ['any values', true]
 ])('planned for %s', (_plan, isForAny) => {
   it.each(found)('%s is found by its key, not among all that wait', async (_what, run) => {
     const plans = await plansOf(run, isForAny)
-    expect(plans).toMatch(/Index/)
+    expect(plans).toMatch(/_pkey|_(orderId_sequence_key|checkoutId_idx|userId_createdAt_idx)/)
     expect(plans).not.toMatch(
-      /_to_do_idx|_status_\w+_idx|Seq Scan on "(WebhookEvent|Notification|Checkout|Order|Refund)"/
+      /_to_do_idx|_status_\w+_idx|Seq Scan on "(WebhookEvent|Notification|Checkout|Order|Refund|Payment|Reservation)"/
     )
   })
 })

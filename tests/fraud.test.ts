@@ -9,7 +9,7 @@ import { runOps } from './support/ops.js'
 import { openShop, type Shop } from './support/shop.js'
 
 const shops: Shop[] = []
-afterAll(() => Promise.all(shops.map(shop => shop.close())))
+afterEach(() => Promise.all(shops.splice(0).map(shop => shop.close())))
 
 async function open(env: Record<string, string>): Promise<Shop> {
   const shop = await openShop('postgres', env)

@@ -41,8 +41,14 @@ const startingCluster = startRedisCluster()
 const home = mkdtempSync(join(tmpdir(), 'tillworks-tests-'))
 process.on('exit', () => rmSync(home, { recursive: true, force: true }))
 
-// tests/statement-counts.test.ts counts what the server is sent.
-const postgres = await startThrowAwayPostgres({ settings: { shared_preload_libraries: 'pg_stat_statements' } })
+const postgres = await startThrowAwayPostgres({
+  settings: {
+    // tests/statement-counts.test.ts counts what the server is sent.
+    shared_preload_libraries: 'pg_stat_statements',
+    // A shop holds up to forty, and several of each worker of Jest are open at a time.
+    max_connections: '1000'
+  }
+})
 // Each shop gets a database of its own, cloned from this one, which has the tables of the queues, too.
 const template = postgres.url('template_tillworks')
 await postgres.createDatabase('template_tillworks')

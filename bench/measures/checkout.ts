@@ -117,12 +117,13 @@ export function ask({ port }: Installation, connections: number, seconds: number
   return load({ port, script: 'checkouts', args: [file, newId()], connections, seconds })
 }
 
-export async function carts(): Promise<string> {
+/** A cart of each customer, of so many products in turn. */
+export async function carts(products = PRODUCTS): Promise<string> {
   const lines: string[] = []
   for (let each = 0; each < CUSTOMERS; each++) {
     const customer = { userId: `bench-${each}`, email: `bench-${each}@shop.example` }
-    const productId = productIdOf(each % PRODUCTS)
-    const cart = { items: [{ productId, name: `Product ${each % PRODUCTS}`, price: 19.99, quantity: 1 }] }
+    const place = each % products
+    const cart = { items: [{ productId: productIdOf(place), name: `Product ${place}`, price: 19.99, quantity: 1 }] }
     lines.push(await signSessionToken(customer, AUTH_SECRET, 3_600), JSON.stringify(cart))
   }
   return `${lines.join('\n')}\n`

@@ -56,11 +56,15 @@ export class BoundedClient extends pg.Client {
   heardAt = performance.now()
   onSilence?: (silence: Silence) => void
   readonly #watch: StatementWatch | undefined
+  /** In milliseconds. */
+  readonly #usualBound: number | undefined
   #underWay = 0
+  #inPacket = 1
 
   constructor(config: BoundedConfig = {}) {
     super(config)
     this.#watch = config.watch
+    this.#usualBound = (config as pg.ClientConfig).query_timeout
     // The driver would take PGOPTIONS and PGREPLICATION of the environment.
     const { connectionParameters } = this as unknown as { connectionParameters: object }
     Object.assign(connectionParameters, { options: config.options, replication: undefined })
@@ -148,6 +152,19 @@ export class BoundedClient extends pg.Client {
     this.connection.stream.destroy(new Error(reason))
   }
 
+  /** Begins statements that go out in one packet. Each may take as long as all of them, since it is answered after those before it. */
+  inOnePacket(statements: readonly (() => void)[]): void {
+    const before = this.#inPacket
+    this.#inPacket += statements.length - 1
+    this.connection.stream.cork()
+    try {
+      for (const begin of statements) begin()
+    } finally {
+      this.connection.stream.uncork()
+      this.#inPacket = before
+    }
+  }
+
   #tell(statement: unknown, { sentAt, trace }: Sent, error: unknown): void {
     if (this.#watch === undefined) return
     const ms = performance.now() - sentAt
@@ -161,9 +178,10 @@ export class BoundedClient extends pg.Client {
   }
 
   #withBound(statement: unknown): unknown {
-    if (this.answerWithinMs === undefined || isSubmittable(statement)) return statement
+    const bound = this.answerWithinMs ?? (this.#inPacket > 1 ? this.#usualBound : undefined)
+    if (bound === undefined || isSubmittable(statement)) return statement
     const config = typeof statement === 'string' ? { text: statement } : (statement as object)
-    return { query_timeout: this.answerWithinMs, ...config }
+    return { query_timeout: bound * this.#inPacket, ...config }
   }
 
   #endWhenUseless(error: unknown, silence: Silence): void {
@@ -171,7 +189,8 @@ export class BoundedClient extends pg.Client {
     if (isOfOldSchema(error)) this.abandon('its statements were planned before a migration')
     if (!isNotAnswered(error)) return
     this.connection.stream.destroy(error as Error)
-    this.onSilence?.(silence)
+    // Of statements that were sent together, those before it may have been answered meanwhile.
+    if (this.heardAt <= silence.sentAt) this.onSilence?.(silence)
   }
 }
 
@@ -212,27 +231,6 @@ export function isOfOldSchema(error: unknown): boolean {
 /** Lets the statements of a client of our pools take so long; undefined for as long as others do. */
 export function allowAnswers(client: pg.ClientBase, withinMs: number | undefined): void {
   if (client instanceof BoundedClient) client.answerWithinMs = withinMs
-}
-
-/**
- * Sends the statements that `work` begins before it first waits in one packet, where `db` is a connection of our pools, and a
- * place to wait for all of them. PostgreSQL does one after the other, in the order in which they were begun, so that locks are
- * taken in that order; within a transaction nothing that follows one that failed has an effect.
- * https://www.postgresql.org/docs/18/protocol-flow.html#PROTOCOL-FLOW-PIPELINING
- */
-export async function together<T extends readonly unknown[]>(
-  db: Pick<pg.ClientBase, 'query'>,
-  work: () => { [each in keyof T]: Promise<T[each]> }
-): Promise<T> {
-  const stream = db instanceof BoundedClient ? db.connection.stream : undefined
-  stream?.cork()
-  let begun: { [each in keyof T]: Promise<T[each]> }
-  try {
-    begun = work()
-  } finally {
-    stream?.uncork()
-  }
-  return (await Promise.all(begun)) as unknown as T
 }
 
 /** Asks whether the server is still there; a connection that does not answer within `withinMs` milliseconds is ended. */

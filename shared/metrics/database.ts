@@ -3,7 +3,7 @@ import { registry } from './registry.js'
 
 const durations = new Histogram({
   name: 'tillworks_database_statement_duration_seconds',
-  help: 'Statements of this process by their name (shared/statements/); those without one together.',
+  help: 'Statements of this process by their name (shared/statements/); those without one together. Of those that are sent together each waits for the ones before it.',
   labelNames: ['statement'] as const,
   buckets: [0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10],
   registers: [registry]

@@ -1,4 +1,4 @@
-import { together } from '../database/bounded-client.js'
+import { together } from '../database/together.js'
 import type { Services } from '../runtime/services.js'
 import { type CheckoutRow, lockWithCustomer } from '../statements/checkouts.js'
 import { readInstallation } from '../statements/installation.js'
@@ -36,9 +36,9 @@ async function verify(change: Change, checkoutId: string): Promise<Verification>
   if (checkout === undefined) throw new Error(`There is no checkout ${checkoutId}`)
   // A second job for a verified checkout (after a crash between commit and enqueue) only has to enqueue what follows.
   if (checkout.status !== 'RECEIVED') return { isVerified: checkout.status === 'VERIFIED' }
-  const [decision, [installation]] = await together(change.client, () => [
-    decide(change, checkout),
-    readInstallation(change.client)
+  const [decision, [installation]] = await together(change.client, [
+    () => decide(change, checkout),
+    () => readInstallation(change.client)
   ])
   switch (decision.outcome) {
     case 'accept':

@@ -388,7 +388,7 @@ export async function latestCheckouts(db: Queryable, orderIds: string[]): Promis
 export async function findOpenOf(db: Queryable, userId: string, exceptId: string): Promise<CheckoutRow[]> {
   const { rows } = await db.query({
     name: 'find-open-of',
-    text: `SELECT * FROM "Checkout" WHERE "userId" = $1 AND "id" <> $2 AND "status" ${oneOf(checkoutStates.expirable)} ORDER BY "createdAt", "id"`,
+    text: `SELECT * FROM "Checkout" WHERE "userId" = $1 AND "id" <> $2 AND "status" ${isStill(checkoutStates.expirable)} ORDER BY "createdAt", "id"`,
     values: [userId, exceptId]
   })
   return rows

@@ -1,6 +1,7 @@
 import { type Mover, type Rule, sourcesOf } from '../rules/transitions.js'
 
-// States stand in the text of a statement and not among its parameters: the planner has to see which partial index fits.
+// States that are looked for stand in the text of a statement and not among its parameters: the planner has to see which partial
+// index fits.
 
 /** What follows "status" where it is one of these. */
 export function oneOf(states: readonly string[]): string {

@@ -1,7 +1,7 @@
-import { together } from '../../database/bounded-client.js'
+import { together } from '../../database/together.js'
 import { MINUTE } from '../../duration.js'
 import { quantitiesOf } from '../../rules/order-line.js'
-import { type CheckoutRow, moveCheckout } from '../../statements/checkouts.js'
+import { type CheckoutMove, type CheckoutRow, moveCheckout } from '../../statements/checkouts.js'
 import { fillOrder } from '../../statements/orders.js'
 import { reserveStock } from '../../statements/stock.js'
 import { type Change, trailOf } from '../change.js'
@@ -24,30 +24,31 @@ export async function accept(
     risk: challenge.length > 0 ? 'CHALLENGE' : null,
     sessionExpiresAt: new Date(now.getTime() + services.config.payment.sessionMinutes * MINUTE)
   }
-  const [isReserved, , isMoved] = await together(client, () => [
-    reserveStock(client, checkout.id, quantitiesOf(cart.lines), now),
-    fillsOrder ? fillOrder(client, { id: orderId, ...cart, now }) : Promise.resolve(),
-    moveCheckout(client, checkout.id, {
-      to: 'VERIFIED',
-      now,
-      orderId,
-      amount: verified.amount,
-      risk: verified.risk,
-      sessionExpiresAt: verified.sessionExpiresAt,
-      sessionParams: sessionParams(services.config, installation, verified, cart.lines, address),
-      audit: [
-        {
-          action: 'checkout_verified',
-          status: 'SUCCESS',
-          ...trailOf(verified),
-          amount: verified.amount,
-          currency: checkout.currency,
-          before: checkout.status,
-          after: 'VERIFIED',
-          metadata: challenge.length > 0 ? { fraud: 'challenge', reasons: challenge } : null
-        }
-      ]
-    })
+  const move: CheckoutMove = {
+    to: 'VERIFIED',
+    now,
+    orderId,
+    amount: verified.amount,
+    risk: verified.risk,
+    sessionExpiresAt: verified.sessionExpiresAt,
+    sessionParams: sessionParams(services.config, installation, verified, cart.lines, address),
+    audit: [
+      {
+        action: 'checkout_verified',
+        status: 'SUCCESS',
+        ...trailOf(verified),
+        amount: verified.amount,
+        currency: checkout.currency,
+        before: checkout.status,
+        after: 'VERIFIED',
+        metadata: challenge.length > 0 ? { fraud: 'challenge', reasons: challenge } : null
+      }
+    ]
+  }
+  const [isReserved, isMoved] = await together(client, [
+    () => reserveStock(client, checkout.id, quantitiesOf(cart.lines), now),
+    () => moveCheckout(client, checkout.id, move),
+    ...(fillsOrder ? [() => fillOrder(client, { id: orderId, ...cart, now })] : [])
   ])
   // The transaction ends, and with it whatever the others have written.
   if (!isReserved) throw new Error('Stock that was just seen could not be reserved')

@@ -1,4 +1,4 @@
-import { together } from '../../database/bounded-client.js'
+import { together } from '../../database/together.js'
 import type { FraudDecision } from '../../rules/fraud.js'
 import { priceCart } from '../../rules/price-cart.js'
 import { withFreed } from '../../rules/product.js'
@@ -17,12 +17,9 @@ export async function decide(
   checkout: CheckoutRow
 ): Promise<Decision> {
   const { items } = checkout.cart
-  const ids = items.map(item => item.productId)
-  const [fraud, order, products, open] = await together(client, () => [
-    assessFraud(services, client, checkout),
-    findPayableOrder(services, client, checkout),
-    lockProducts(client, ids, checkout.currency),
-    findOpen(client, checkout)
+  const [fraud, order] = await together(client, [
+    () => assessFraud(services, client, checkout),
+    () => findPayableOrder(services, client, checkout)
   ])
   if (fraud.decision === 'block' || checkout.expireReason !== null) return blocked(checkout, fraud)
 
@@ -31,6 +28,12 @@ export async function decide(
 
   if ('outcome' in order) return order
 
+  // Goods are locked for a cart that may buy them, and not for long.
+  const ids = items.map(item => item.productId)
+  const [products, open] = await together(client, [
+    () => lockProducts(client, ids, checkout.currency),
+    () => findOpen(client, checkout)
+  ])
   const replaced = replacedOf(services, open, order.open)
   const held = await heldBy(
     client,

@@ -1,5 +1,5 @@
-import { together } from '../../database/bounded-client.js'
 import type { Client } from '../../database/database.js'
+import { together } from '../../database/together.js'
 import { MINUTE } from '../../duration.js'
 import { isGuest } from '../../identity/user-ids.js'
 import type { Quantity } from '../../rules/order-line.js'
@@ -17,17 +17,16 @@ export interface OpenCheckouts {
 }
 
 export async function findOpen(client: Client, { id, userId, network }: CheckoutRow): Promise<OpenCheckouts> {
-  const [own, ofGuests] = await together(client, () => [
-    findOpenOf(client, userId, id),
-    isGuest(userId) && network !== null ? findOpenOfGuests(client, network, id) : Promise.resolve([])
-  ])
+  const findOwn = () => findOpenOf(client, userId, id)
+  if (!isGuest(userId) || network === null) return { own: await findOwn(), ofGuests: [] }
+  const [own, ofGuests] = await together(client, [findOwn, () => findOpenOfGuests(client, network, id)])
   return { own, ofGuests }
 }
 
 /**
  * The checkouts that have to end before this one may open: the one of its order, and the customer's oldest beyond
- * RESERVATION_MAX_OPEN, or those of all guests of the network beyond GUESTS_PER_IP times that. Those that Stripe did not end just now are nothing that the customer could do something about: they
- * do not count.
+ * RESERVATION_MAX_OPEN, or those of all guests of the network beyond GUESTS_PER_IP times that. Those that Stripe did not end
+ * just now are nothing that the customer could do something about: they do not count.
  */
 export function replacedOf(
   { config, now }: Services,
