@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module'
 import { type Logger, type LoggerOptions, pino, stdTimeFunctions } from 'pino'
 import { maskJson, PERSONAL_FIELDS } from './identity/masking.js'
+import { openLogOutput } from './log-output.js'
 import { currentTraceId } from './tracing.js'
 
 export type { Logger }
@@ -63,7 +64,7 @@ export function createLogger(options: {
       ? { transport: { target: 'pino-pretty', options: { translateTime: 'HH:MM:ss', ignore: 'pid,name' } } }
       : {})
   }
-  return options.destination === undefined ? pino(settings) : pino(settings, options.destination)
+  return pretty ? pino(settings) : pino(settings, options.destination ?? openLogOutput())
 }
 
 /** What a log needs of an error. Drivers hang whole connections on theirs, with their settings and without an end. */
