@@ -1,8 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import { connect, createServer, type Server } from 'node:net'
 import pg from 'pg'
+import { eventually } from '../local/eventually.js'
 import { type Client, openPool, type PoolOptions, transaction } from '../shared/database/database.js'
 import { together } from '../shared/database/together.js'
+import { SECOND } from '../shared/duration.js'
 import { createLogger } from '../shared/logger.js'
 import { administer } from './support/shop.js'
 
@@ -13,6 +15,8 @@ const pools: pg.Pool[] = []
 let counting: Server
 /** What the client has sent, by packets. */
 let packets = 0
+/** What the server says is lost. */
+let isMute = false
 let other: pg.Client
 
 beforeAll(async () => {
@@ -20,7 +24,10 @@ beforeAll(async () => {
   counting = createServer(client => {
     const upstream = connect(Number(server.port), server.hostname)
     client.on('data', () => packets++)
-    client.pipe(upstream).pipe(client)
+    client.pipe(upstream)
+    upstream.on('data', part => isMute || client.write(part))
+    upstream.on('close', () => client.destroy())
+    client.on('close', () => upstream.destroy())
     client.on('error', () => upstream.destroy())
     upstream.on('error', () => client.destroy())
   })
@@ -71,15 +78,15 @@ it('sends what needs no answer of each other in one packet, and BEGIN and COMMIT
   expect(answers[1].rows).toEqual([{ goods: 1 }])
 })
 
-it('sends them one after the other where a pooler gives each transaction another connection', async () => {
-  const pool = open({ pooling: 'transaction' })
+it.each(['session', 'transaction'] as const)('sends them one after the other through a pooler: %s', async pooling => {
+  const pool = open({ pooling })
   await pool.query('SELECT 1')
   packets = 0
   await transaction(pool, client => together(client, [put(client, 1), put(client, 2), put(client, 3)]))
   expect(packets).toBe(5)
 })
 
-describe.each(['none', 'transaction'] as const)('with pooling %s', pooling => {
+describe.each(['none', 'session', 'transaction'] as const)('with pooling %s', pooling => {
   it.each([1, 2, 3, 4])(
     'the failure of statement %d is thrown, not that of those after it, and nothing is left',
     async place => {
@@ -139,16 +146,44 @@ describe.each(['none', 'transaction'] as const)('with pooling %s', pooling => {
   })
 })
 
-it('lets each take as long as all of them: a server that answers is not taken for one that is silent', async () => {
-  const pool = open({ statementTimeoutMs: 500 })
-  const [idle, busy] = await Promise.all([pool.connect(), pool.connect()])
-  const lost: Error[] = []
-  for (const client of [idle, busy]) client.on('error', error => lost.push(error))
-  idle.release()
-  const naps = Array.from({ length: 7 }, () => () => busy.query('SELECT pg_sleep(0.4)'))
-  // Longer than the bound of one: 500 ms at the server and two seconds more here.
-  expect(await together(busy, naps)).toHaveLength(7)
-  busy.release()
-  expect(lost).toEqual([])
-  expect(pool.totalCount).toBe(2)
+describe('a connection that is waited for', () => {
+  /** One statement has 1.5 seconds at the server, and two more here. */
+  const take = async () => {
+    const pool = open({ statementTimeoutMs: 1_500 })
+    const [idle, busy] = await Promise.all([pool.connect(), pool.connect()])
+    idle.release()
+    return { pool, busy }
+  }
+
+  it('is not taken for silent while it answers, however much is before a statement', async () => {
+    const { pool, busy } = await take()
+    const naps = (count: number) => Array.from({ length: count }, () => () => busy.query('SELECT pg_sleep(0.5)'))
+    await together(busy, [() => together(busy, naps(7)), ...naps(2)])
+    busy.release()
+    expect(pool.totalCount).toBe(2)
+  })
+
+  it('is silent, and the idle ones with it, when it says nothing more after a first answer', async () => {
+    const { pool, busy } = await take()
+    const statements = [
+      async () => {
+        await busy.query('SELECT 1')
+        isMute = true
+      },
+      () => busy.query('SELECT pg_sleep(0.1)')
+    ]
+    try {
+      await expect(together(busy, statements)).rejects.toThrow()
+    } finally {
+      isMute = false
+    }
+    busy.release(new Error('lost'))
+    // Much sooner than one that lies idle is closed for that alone.
+    const left = await eventually(
+      async () => pool.totalCount,
+      count => count === 0,
+      5 * SECOND
+    )
+    expect(left).toBe(0)
+  })
 })

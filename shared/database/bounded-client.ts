@@ -12,6 +12,8 @@ import { tlsOptions } from './tls.js'
 /** What pg says when `query_timeout` is over (pg/lib/client.js). */
 const NOT_ANSWERED = 'Query read timeout'
 const END_WITHIN = 2 * SECOND
+/** Of the bound of one statement: timers and answers are never to the millisecond. */
+const SILENT_FOR = 0.9
 const FAIL_AFTER = SECOND / 4
 
 type Query = (...args: unknown[]) => unknown
@@ -59,7 +61,6 @@ export class BoundedClient extends pg.Client {
   /** In milliseconds. */
   readonly #usualBound: number | undefined
   #underWay = 0
-  #inPacket = 1
 
   constructor(config: BoundedConfig = {}) {
     super(config)
@@ -102,6 +103,8 @@ export class BoundedClient extends pg.Client {
     const query = super.query.bind(this) as Query
     const bounded: Query = (statement, ...rest) => {
       const silence: Sent = { sentAt: performance.now(), ownBoundMs: this.#ownBound(statement), trace: currentTrace() }
+      // One that is sent before those before it are answered has their time, too.
+      const within = this.#withBound(statement, this.#underWay + 1)
       const callback = rest.at(-1)
       if (typeof callback === 'function') {
         this.#underWay++
@@ -112,21 +115,20 @@ export class BoundedClient extends pg.Client {
           this.#endWhenUseless(error, silence)
         }
       }
-      const within = this.#withBound(statement)
       const answer = scoping === undefined ? query(within, ...rest) : scoping.query(query, within, rest)
       if (answer instanceof Promise) {
         this.#underWay++
-        answer
-          .then(
-            () => this.#tell(statement, silence, undefined),
-            error => {
-              this.#tell(statement, silence, error)
-              this.#endWhenUseless(error, silence)
-            }
-          )
-          .finally(() => {
+        answer.then(
+          () => {
             this.#underWay--
-          })
+            this.#tell(statement, silence, undefined)
+          },
+          error => {
+            this.#underWay--
+            this.#tell(statement, silence, error)
+            this.#endWhenUseless(error, silence)
+          }
+        )
       }
       return answer
     }
@@ -152,16 +154,13 @@ export class BoundedClient extends pg.Client {
     this.connection.stream.destroy(new Error(reason))
   }
 
-  /** Begins statements that go out in one packet. Each may take as long as all of them, since it is answered after those before it. */
+  /** Begins statements that go out in one packet. */
   inOnePacket(statements: readonly (() => void)[]): void {
-    const before = this.#inPacket
-    this.#inPacket += statements.length - 1
     this.connection.stream.cork()
     try {
       for (const begin of statements) begin()
     } finally {
       this.connection.stream.uncork()
-      this.#inPacket = before
     }
   }
 
@@ -177,11 +176,12 @@ export class BoundedClient extends pg.Client {
     return (statement as { query_timeout?: number }).query_timeout ?? this.answerWithinMs
   }
 
-  #withBound(statement: unknown): unknown {
-    const bound = this.answerWithinMs ?? (this.#inPacket > 1 ? this.#usualBound : undefined)
+  /** `count` statements are to be answered until this one is, with it. */
+  #withBound(statement: unknown, count: number): unknown {
+    const bound = this.answerWithinMs ?? (count > 1 ? this.#usualBound : undefined)
     if (bound === undefined || isSubmittable(statement)) return statement
     const config = typeof statement === 'string' ? { text: statement } : (statement as object)
-    return { query_timeout: bound * this.#inPacket, ...config }
+    return { query_timeout: bound * count, ...config }
   }
 
   #endWhenUseless(error: unknown, silence: Silence): void {
@@ -189,8 +189,10 @@ export class BoundedClient extends pg.Client {
     if (isOfOldSchema(error)) this.abandon('its statements were planned before a migration')
     if (!isNotAnswered(error)) return
     this.connection.stream.destroy(error as Error)
-    // Of statements that were sent together, those before it may have been answered meanwhile.
-    if (this.heardAt <= silence.sentAt) this.onSilence?.(silence)
+    // Of statements that were sent together, those before it may have been answered until a moment ago.
+    const sentAt = Math.max(silence.sentAt, this.heardAt)
+    const isSilent = performance.now() - sentAt >= SILENT_FOR * (silence.ownBoundMs ?? this.#usualBound ?? 0)
+    if (isSilent) this.onSilence?.({ ...silence, sentAt })
   }
 }
 

@@ -73,8 +73,8 @@ export function openPool(options: PoolOptions): pg.Pool {
       max: options.poolSize,
       connectionTimeoutMillis: connectTimeoutMs,
       idleTimeoutMillis: 30_000,
-      // For together(). Poolers that give each transaction another connection are not all known to bear it.
-      pipeline: options.pooling !== 'transaction',
+      // For together(). Not all poolers are known to bear it.
+      pipeline: (options.pooling ?? 'none') === 'none',
       query_timeout: statementTimeoutMs + ANSWER_MARGIN_MS,
       types
     },
