@@ -5,9 +5,10 @@ import { BoundedClient } from './bounded-client.js'
 const TRANSACTION_IS_OVER = '25P02'
 
 /**
- * Begins statements of one transaction of which none needs the answer of another, in one packet (docs/decisions/0060), and waits
- * for all of them; no two of them have the same name. PostgreSQL does them in this order, so that locks are taken in it, and does none that follows one that failed:
- * what is thrown is why that one did. https://www.postgresql.org/docs/18/protocol-flow.html#PROTOCOL-FLOW-PIPELINING
+ * Begins statements of one transaction of which none needs the answer of another, in one packet (docs/decisions/0060), and
+ * waits for all of them; no two of them have the same name. PostgreSQL does them in this order, so that locks are taken in it,
+ * and does none that follows one that failed: what is thrown is why that one did.
+ * https://www.postgresql.org/docs/18/protocol-flow.html#PROTOCOL-FLOW-PIPELINING
  */
 export async function together<T extends readonly unknown[]>(
   db: Pick<pg.ClientBase, 'query'>,
