@@ -3,7 +3,7 @@ import { type DestinationStream, destination } from 'pino'
 import { SECOND } from './duration.js'
 
 /** For whoever reads slowly: since a line was last taken, and in all. */
-const TAKES_WITHIN = 2 * SECOND
+const TAKES_WITHIN = 5 * SECOND
 const LAST_LINES_WITHIN = 10 * SECOND
 
 /**

@@ -170,7 +170,7 @@ describe('a connection that is waited for', () => {
         await busy.query('SELECT 1')
         isMute = true
       },
-      () => busy.query('SELECT pg_sleep(0.1)')
+      () => busy.query('SELECT pg_sleep(1.2)')
     ]
     try {
       await expect(together(busy, statements)).rejects.toThrow()
