@@ -9,8 +9,8 @@ export interface TcpRelay {
   close(): Promise<void>
 }
 
-/** Starts a relay on a free port of loopback, which leads to `target` there. */
-export async function startTcpRelay(target: number): Promise<TcpRelay> {
+/** Starts a relay on a free port of loopback, which leads to `target` there; what is sent arrives `delayMs` later, in its order. */
+export async function startTcpRelay(target: number, delayMs = 0): Promise<TcpRelay> {
   const port = await freePort()
   const sockets = new Set<Socket>()
   let current: number | undefined = target
@@ -27,8 +27,8 @@ export async function startTcpRelay(target: number): Promise<TcpRelay> {
     keep(upstream)
     client.on('close', () => upstream.destroy())
     upstream.on('close', () => client.destroy())
-    client.pipe(upstream)
-    upstream.pipe(client)
+    carry(client, upstream, delayMs)
+    carry(upstream, client, delayMs)
   })
   await new Promise<void>(resolve => server.listen(port, '127.0.0.1', resolve))
   const dropAll = () => {
@@ -47,4 +47,10 @@ export async function startTcpRelay(target: number): Promise<TcpRelay> {
       })
     }
   }
+}
+
+function carry(from: Socket, to: Socket, delayMs: number): void {
+  if (delayMs === 0) return void from.pipe(to)
+  from.setNoDelay(true)
+  from.on('data', part => setTimeout(() => to.write(part), delayMs))
 }

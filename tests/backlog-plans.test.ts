@@ -1,5 +1,4 @@
-import { randomBytes } from 'node:crypto'
-import pg from 'pg'
+import type pg from 'pg'
 import type { AuditEntry } from '../shared/audit/audit.js'
 import type { Queryable } from '../shared/database/database.js'
 import {
@@ -29,19 +28,17 @@ import {
   resolveEvent,
   reviveEvent
 } from '../shared/statements/webhook-events.js'
-import { administer } from './support/shop.js'
 import { sourcesIn } from './support/source-tree.js'
+import { createTestDatabase, type TestDatabase } from './support/test-database.js'
 
 /** What waits in each table, of which the planner has not heard yet. */
 const BACKLOG = 2_000
-const server = process.env.TILLWORKS_TEST_POSTGRES ?? ''
-const name = `test_${randomBytes(6).toString('hex')}`
+let database: TestDatabase
 let client: pg.Client
 
 beforeAll(async () => {
-  await administer(server, `CREATE DATABASE "${name}" TEMPLATE template_tillworks`)
-  client = new pg.Client({ connectionString: server.replace(/\/postgres$/, `/${name}`) })
-  await client.connect()
+  database = await createTestDatabase('template_tillworks')
+  client = database.client
   // The triggers that chain and check are not what is looked at.
   await client.query('SET session_replication_role = replica')
   await client.query(`ALTER TABLE "WebhookEvent" SET (autovacuum_enabled = off)`)
@@ -67,10 +64,7 @@ beforeAll(async () => {
     reservation: 'HELD'
   })
 })
-afterAll(async () => {
-  await client?.end()
-  await administer(server, `DROP DATABASE "${name}" WITH (FORCE)`)
-})
+afterAll(() => database?.drop())
 
 async function fill(
   prefix: string,

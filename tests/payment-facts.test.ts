@@ -157,8 +157,7 @@ describe('a refund whose answer was lost', () => {
       const { services } = shop.stack
       const orderId = await paidOrder(customer)
       // Nothing but the answers tells of it.
-      await allApplied(shop)
-      shop.simulator.faults.set({ dropDeliveries: 1, dropResponse: LOST })
+      await goSilent(shop, { dropResponse: LOST })
       const [refund] = await requestRefunds(services, { orderId, amount: 500, operator: 'olga', key: 'five' })
       await eventually(
         async () => shop.simulator.record.refunds().length,

@@ -1,5 +1,4 @@
-import { randomBytes } from 'node:crypto'
-import pg from 'pg'
+import type pg from 'pg'
 import { DAY } from '../shared/duration.js'
 import {
   findLedgerDifferences,
@@ -11,24 +10,19 @@ import {
   readNotified,
   readRefusals
 } from '../shared/statements/report-figures.js'
-import { administer } from './support/shop.js'
+import { createTestDatabase, type TestDatabase } from './support/test-database.js'
 
 const ROWS = Number(process.env.REPORT_ROWS ?? 10_000)
 const DAYS = 100
-const server = process.env.TILLWORKS_TEST_POSTGRES ?? ''
-const name = `test_${randomBytes(6).toString('hex')}`
+let database: TestDatabase
 let client: pg.Client
 
 beforeAll(async () => {
-  await administer(server, `CREATE DATABASE "${name}" TEMPLATE template_tillworks`)
-  client = new pg.Client({ connectionString: server.replace(/\/postgres$/, `/${name}`) })
-  await client.connect()
+  database = await createTestDatabase('template_tillworks')
+  client = database.client
   await fill()
 })
-afterAll(async () => {
-  await client?.end()
-  await administer(server, `DROP DATABASE "${name}" WITH (FORCE)`)
-})
+afterAll(() => database?.drop())
 
 /** A hundred days of business in the order in which it was written, each checkout updated three times, as they are. */
 async function fill(): Promise<void> {

@@ -1,15 +1,13 @@
-import { randomBytes } from 'node:crypto'
 import { connect, createServer, type Server } from 'node:net'
-import pg from 'pg'
+import type pg from 'pg'
 import { eventually } from '../local/eventually.js'
 import { type Client, openPool, type PoolOptions, transaction } from '../shared/database/database.js'
 import { together } from '../shared/database/together.js'
 import { SECOND } from '../shared/duration.js'
 import { createLogger } from '../shared/logger.js'
-import { administer } from './support/shop.js'
+import { createTestDatabase, type TestDatabase } from './support/test-database.js'
 
-const server = new URL(process.env.TILLWORKS_TEST_POSTGRES ?? '')
-const name = `test_${randomBytes(6).toString('hex')}`
+let database: TestDatabase
 const log = createLogger({ level: 'silent', production: true, name: 'together' })
 const pools: pg.Pool[] = []
 let counting: Server
@@ -20,9 +18,10 @@ let isMute = false
 let other: pg.Client
 
 beforeAll(async () => {
-  await administer(server.href, `CREATE DATABASE "${name}"`)
+  database = await createTestDatabase()
+  other = database.client
   counting = createServer(client => {
-    const upstream = connect(Number(server.port), server.hostname)
+    const upstream = connect(Number(database.url.port), database.url.hostname)
     client.on('data', () => packets++)
     client.pipe(upstream)
     upstream.on('data', part => isMute || client.write(part))
@@ -32,28 +31,20 @@ beforeAll(async () => {
     upstream.on('error', () => client.destroy())
   })
   await new Promise<void>(resolve => counting.listen(0, '127.0.0.1', resolve))
-  other = new pg.Client({ connectionString: urlAt(server.port) })
-  await other.connect()
   await other.query('CREATE TABLE shelf (place int PRIMARY KEY, goods int NOT NULL)')
   await other.query('INSERT INTO shelf SELECT place, 0 FROM generate_series(1, 4) AS place')
 })
 afterAll(async () => {
   await Promise.all(pools.map(pool => pool.end()))
-  await other?.end()
   await new Promise(resolve => counting.close(resolve))
-  await administer(server.href, `DROP DATABASE "${name}" WITH (FORCE)`)
+  await database?.drop()
 })
-
-function urlAt(port: string | number): string {
-  const url = new URL(server)
-  url.port = String(port)
-  url.pathname = name
-  return url.href
-}
 
 function open(options: Partial<PoolOptions> = {}): pg.Pool {
   const { port } = counting.address() as { port: number }
-  const pool = openPool({ url: urlAt(port), poolSize: 2, role: undefined, log, name: 'together', ...options })
+  const url = new URL(database.url)
+  url.port = String(port)
+  const pool = openPool({ url: url.href, poolSize: 2, role: undefined, log, name: 'together', ...options })
   pools.push(pool)
   return pool
 }

@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
-import { type DistantLink, startDistantLink } from '../distant-link.js'
+import { startTcpRelay, type TcpRelay } from '../../local/tcp-relay.js'
 import { type Installation, startTillworks } from '../tillworks.js'
 import { ask, carts, stockProducts } from './checkout.js'
 import type { Measure } from './measure.js'
@@ -19,11 +19,11 @@ export const distance: Measure = async (stores, plan) => {
   writeFileSync(many, await carts())
   writeFileSync(one, await carts(1))
   const running: Installation[] = []
-  const links: DistantLink[] = []
+  const links: TcpRelay[] = []
   try {
     const contestants: Contestant[] = []
     for (const [place, { name, root }] of builds.entries()) {
-      const link = await startDistantLink(portOf(await stores.databaseUrl('postgres')), DELAY_MS)
+      const link = await startTcpRelay(portOf(await stores.databaseUrl('postgres')), DELAY_MS)
       links.push(link)
       const options = { root, name: `distance_${place}`, workers: 1, stripeMs: 0, databasePort: link.port }
       const own = await startTillworks(stores, options)
@@ -45,7 +45,7 @@ export const distance: Measure = async (stores, plan) => {
     }
   } finally {
     await Promise.all(running.map(own => own.stop()))
-    await Promise.all(links.map(link => link.stop()))
+    await Promise.all(links.map(link => link.close()))
   }
 }
 

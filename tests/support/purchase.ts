@@ -55,9 +55,12 @@ export async function allApplied(shop: Shop): Promise<void> {
 }
 
 /** From here on nothing of Stripe arrives; what it has told before is applied, and learns nothing of what comes now. */
-export async function goSilent(shop: Shop): Promise<void> {
+export async function goSilent(
+  shop: Shop,
+  faults: Parameters<Shop['simulator']['faults']['set']>[0] = {}
+): Promise<void> {
   await allApplied(shop)
-  shop.simulator.faults.set({ dropDeliveries: 1 })
+  shop.simulator.faults.set({ dropDeliveries: 1, ...faults })
 }
 
 /** What the ledger says that Stripe holds for an order, without fees, in minor units. */
