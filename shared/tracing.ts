@@ -40,6 +40,11 @@ export async function tracedCommand<T>(name: string, work: () => Promise<T>): Pr
   return await inSpan(name, { kind: SpanKind.INTERNAL, root: true }, work)
 }
 
+/** One of the steps of a job, as a span. */
+export async function tracedStep<T>(name: string, work: () => Promise<T>): Promise<T> {
+  return await inSpan(name, { kind: SpanKind.INTERNAL }, work)
+}
+
 async function inSpan<T>(name: string, options: SpanOptions, work: (span: Span | undefined) => Promise<T>): Promise<T> {
   if (!isOn) return await work(undefined)
   return await trace.getTracer(TRACER).startActiveSpan(name, options, async span => {

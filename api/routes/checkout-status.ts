@@ -3,7 +3,7 @@ import { MINUTE, SECOND } from '../../shared/duration.js'
 import { Problem, type ProblemExtras, problems } from '../../shared/errors.js'
 import { type CheckoutData, checkoutData } from '../../shared/rules/checkout-outcome.js'
 import type { ShopMetadata } from '../../shared/rules/shop-metadata.js'
-import { isEnded } from '../../shared/rules/state-groups.js'
+import { isEnded, isInFlight } from '../../shared/rules/state-groups.js'
 import type { OrderStatus } from '../../shared/rules/transitions.js'
 import { isGone, whenGone } from '../../shared/runtime/client-gone.js'
 import { type CheckoutRow, readCheckout } from '../../shared/statements/checkouts.js'
@@ -12,6 +12,7 @@ import type { Ingress } from '../ingress.js'
 import { ownCheckout } from '../own-checkout.js'
 
 const HEARTBEAT = 15 * SECOND
+const LOOK_IN_FLIGHT = SECOND
 const MAX_STREAM = 15 * MINUTE
 /** Of one customer in one process: each holds a connection. */
 const MAX_STREAMS = 10
@@ -97,7 +98,9 @@ async function streamStatus(ingress: Ingress, response: Response, id: string): P
         response.write(COME_BACK)
         break
       }
-      await watch.changed(Math.max(heartbeat - performance.now(), 1))
+      const untilHeartbeat = Math.max(heartbeat - performance.now(), 1)
+      // Nobody tells of a step that the workers go on from.
+      await watch.changed(isInFlight(checkout.status) ? Math.min(LOOK_IN_FLIGHT, untilHeartbeat) : untilHeartbeat)
     }
     response.end()
   } finally {

@@ -11,7 +11,7 @@ import type { Measure } from './measure.js'
 import { type Contestant, inRounds, ratio } from './rounds.js'
 import { countStatements, MOST_STATEMENTS } from './statements.js'
 
-const CUSTOMERS = 500
+const CUSTOMERS = 20_000
 export const PRODUCTS = 50
 const CONNECTIONS = 16
 

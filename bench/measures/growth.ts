@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { inPacedBatches } from '../../shared/paced-batches.js'
 import { deleteExpiredKeys } from '../../shared/statements/due-rows.js'
+import { KEY_BATCHES } from '../../workers/key-cleanup.js'
 import { fill, fillKeys, KEYS_EXPIRED } from '../fill.js'
 import type { Stores } from '../stores.js'
 import { type Installation, startTillworks } from '../tillworks.js'
@@ -12,8 +13,6 @@ import type { Measure, Plan } from './measure.js'
 import { type Contestant, inRounds, ratio } from './rounds.js'
 
 const SMALL = 10_000
-/** As the job of the workers deletes them: workers/key-cleanup.ts. */
-const KEYS_AT_ONCE = 1_000
 const CONNECTIONS = 8
 
 /** The same load on a small database and on a grown one, and deliveries while expired keys are deleted from the grown one. */
@@ -138,8 +137,8 @@ async function whileDeleting(stores: Stores, grown: Sized, rate: number, plan: P
 async function deleteDuring<T>({ database }: Installation, work: () => Promise<T>) {
   let isDone = false
   const deleteAll = async () => {
-    const batch = async () => (isDone ? 0 : await deleteExpiredKeys(database, KEYS_EXPIRED, KEYS_AT_ONCE))
-    const deleted = await inPacedBatches(batch, { size: KEYS_AT_ONCE, most: Number.POSITIVE_INFINITY })
+    const batch = async () => (isDone ? 0 : await deleteExpiredKeys(database, KEYS_EXPIRED, KEY_BATCHES.size))
+    const deleted = await inPacedBatches(batch, { ...KEY_BATCHES, most: Number.POSITIVE_INFINITY })
     return { deleted, hasEnded: !isDone }
   }
   const deleting = deleteAll()

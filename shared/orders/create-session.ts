@@ -13,17 +13,20 @@ import { failCheckout } from './refused-session.js'
 import { withoutEmail } from './session-params.js'
 import { type VerifiedCheckout, verifiedCheckout } from './verified-checkout.js'
 
-/** Creates the Stripe Checkout Session of a verified checkout: VERIFIED → OPEN, or FAILED when Stripe refuses. */
+/** As openSession(), for a checkout that may have gone further since its job was enqueued. */
 export async function createSession(services: Services, checkoutId: string): Promise<void> {
   const row = await readCheckout(services.db.pool, checkoutId)
   if (row === undefined) throw new Error(`There is no checkout ${checkoutId}`)
-  if (row.status !== 'VERIFIED') return
-  const checkout = verifiedCheckout(row)
+  if (row.status === 'VERIFIED') await openSession(services, verifiedCheckout(row))
+}
+
+/** Creates the Stripe Checkout Session of a verified checkout: VERIFIED → OPEN, or FAILED when Stripe refuses. */
+export async function openSession(services: Services, checkout: VerifiedCheckout): Promise<void> {
   const { params, session } = await makeSession(services, checkout)
   const without = isEmailRefused(session) ? withoutEmail(params) : undefined
   if (without !== undefined) return await askAtStripe(services, checkout, without)
   if (session instanceof Error) await failCheckout(services, checkout, session)
-  else await open(services, { ...checkout, sessionParams: params }, session)
+  else await open(services, checkout, params, session)
 }
 
 /**
@@ -44,7 +47,12 @@ async function askAtStripe(
   await createSession(services, checkout.id)
 }
 
-async function open(services: Services, checkout: VerifiedCheckout, session: Stripe.Checkout.Session): Promise<void> {
+async function open(
+  services: Services,
+  checkout: VerifiedCheckout,
+  params: Stripe.Checkout.SessionCreateParams,
+  session: Stripe.Checkout.Session
+): Promise<void> {
   const opened = {
     sessionId: session.id,
     sessionUrl: session.url,
@@ -54,7 +62,7 @@ async function open(services: Services, checkout: VerifiedCheckout, session: Str
     to: 'OPEN',
     now: services.now(),
     ...opened,
-    ...(checkout.sessionParams && { sessionParams: checkout.sessionParams }),
+    ...(params !== checkout.sessionParams && { sessionParams: params }),
     outcome: checkoutOutcome({ ...checkout, ...opened, status: 'OPEN' }),
     audit: [
       {
@@ -71,11 +79,11 @@ async function open(services: Services, checkout: VerifiedCheckout, session: Str
   })
   // Not moved: the webhook of this Session came first and has already taken the checkout further, or another Session is
   // the checkout's.
-  if (!moved) await expireStray(services, checkout.id, session)
+  if (moved === undefined) await expireStray(services, checkout.id, session)
   // Marked while it had none; one that was marked since this row was read is ended by its job.
   else if (checkout.expireReason !== null) await endIfPossible(services, { ...checkout, ...opened })
   services.log.info(
-    { requestId: checkout.requestId, checkoutId: checkout.id, sessionId: session.id, moved },
+    { requestId: checkout.requestId, checkoutId: checkout.id, sessionId: session.id, moved: moved !== undefined },
     'a Stripe Checkout Session was created'
   )
 }

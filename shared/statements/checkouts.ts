@@ -10,7 +10,7 @@ import { countCheckoutMove } from '../metrics/checkouts.js'
 import type { Cart } from '../rules/cart.js'
 import type { AnswerableCheckout, CheckoutOutcome, Refusal } from '../rules/checkout-outcome.js'
 import type { ShopMetadata } from '../rules/shop-metadata.js'
-import { checkoutStates, isPayable, reservationStates } from '../rules/state-groups.js'
+import { checkoutStates, isInFlight, isPayable, reservationStates } from '../rules/state-groups.js'
 import { type CheckoutStatus, checkoutRules, sourcesOf } from '../rules/transitions.js'
 import { auditInsert } from './audit-rows.js'
 import { isStill, oneOf } from './states.js'
@@ -260,15 +260,24 @@ export interface CheckoutMove {
   audit: AuditEntry[]
 }
 
+export interface MovedCheckout {
+  /**
+   * Those that the move brought, as they are kept from now on: in an order of their own, which every call that sends them has to
+   * have. Null when it brought none.
+   */
+  sessionParams: CheckoutRow['sessionParams']
+}
+
 /**
  * Moves a checkout forward by compare-and-set, keeps its idempotency key in step (docs/decisions/0005-idempotency.md),
- * writes the audit rows and tells the listeners. False, and no effect at all, when its state does not allow the move.
+ * writes the audit rows and tells the listeners, unless the workers go on with it: each NOTIFY is a lock that all others wait for
+ * until its commit is on the disk. Undefined, and no effect at all, when its state does not allow the move.
  */
-export async function moveCheckout(db: Queryable, id: string, move: CheckoutMove): Promise<boolean> {
+export async function moveCheckout(db: Queryable, id: string, move: CheckoutMove): Promise<MovedCheckout | undefined> {
   // A server error is never replayed, and a derived key replays only what can still be paid.
   const forgetKey = (move.outcome?.status ?? 0) >= 500
   const forgetDerivedKey = !isPayable(move.to)
-  const { rows } = await db.query<{ createdAt: Date }>({
+  const { rows } = await db.query<MovedCheckout & { createdAt: Date }>({
     name: 'move-checkout',
     text: `
     WITH moved AS (
@@ -277,7 +286,7 @@ export async function moveCheckout(db: Queryable, id: string, move: CheckoutMove
         "sessionExpiresAt" = COALESCE($8, "sessionExpiresAt"), "paymentIntentId" = COALESCE($9, "paymentIntentId"),
         "refusal" = COALESCE($10::jsonb, "refusal"), "risk" = COALESCE($17, "risk"),
         "sessionParams" = COALESCE($18::jsonb, "sessionParams")
-      WHERE "id" = $1 AND "status"::text = ANY($11) RETURNING "id", "createdAt"
+      WHERE "id" = $1 AND "status"::text = ANY($11) RETURNING "id", "createdAt", CASE WHEN $18::jsonb IS NOT NULL THEN "sessionParams" END AS "sessionParams"
     ), forgotten AS (
       DELETE FROM "IdempotencyKey" WHERE "checkoutId" = $1 AND EXISTS (SELECT FROM moved) AND ($12 OR ("derived" AND $13))
     ), answered AS (
@@ -287,7 +296,7 @@ export async function moveCheckout(db: Queryable, id: string, move: CheckoutMove
     ), audited AS (
       ${auditInsert(16, 'EXISTS (SELECT FROM moved)')}
     )
-    SELECT pg_notify('${CHECKOUT_CHANGED}', "id"), "createdAt" FROM moved`,
+    SELECT CASE WHEN $19 THEN pg_notify('${CHECKOUT_CHANGED}', "id") END, "createdAt", "sessionParams" FROM moved`,
     values: [
       id,
       move.to,
@@ -306,12 +315,13 @@ export async function moveCheckout(db: Queryable, id: string, move: CheckoutMove
       move.outcome?.status ?? null,
       auditParameter(...move.audit),
       move.risk ?? null,
-      move.sessionParams ? JSON.stringify(move.sessionParams) : null
+      move.sessionParams ? JSON.stringify(move.sessionParams) : null,
+      !isInFlight(move.to)
     ]
   })
   const [moved] = rows
   if (moved !== undefined) onCommit(db, () => countCheckoutMove(move, moved.createdAt))
-  return moved !== undefined
+  return moved && { sessionParams: moved.sessionParams }
 }
 
 /** A refusal can quote what the client has sent. */

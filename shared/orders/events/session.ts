@@ -160,9 +160,9 @@ async function expire(context: SessionContext): Promise<AppliedEvent> {
   return processed(checkout)
 }
 
-function move(context: SessionContext, to: CheckoutStatus): Promise<boolean> {
+async function move(context: SessionContext, to: CheckoutStatus): Promise<boolean> {
   const { session, checkout } = context
-  return moveCheckout(context.client, checkout.id, {
+  const moved = await moveCheckout(context.client, checkout.id, {
     to,
     now: context.services.now(),
     // The event can come before our own commit of the Session: what it tells is stored too.
@@ -181,6 +181,7 @@ function move(context: SessionContext, to: CheckoutStatus): Promise<boolean> {
       }
     ]
   })
+  return moved !== undefined
 }
 
 /** A late or repeated event: there is nothing to do. */

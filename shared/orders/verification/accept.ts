@@ -9,13 +9,13 @@ import { sessionParams } from '../session-params.js'
 import type { VerifiedCheckout } from '../verified-checkout.js'
 import type { Acceptance } from './decision.js'
 
-/** RECEIVED → VERIFIED: the stock is reserved, the order has its lines, and what its Session is made of is kept. */
+/** RECEIVED → VERIFIED: the stock is reserved, the order has its lines, and what its Session is made of is kept. The row as it is then. */
 export async function accept(
   { services, client }: Change,
   checkout: CheckoutRow,
   { orderId, address, fillsOrder, cart, challenge }: Acceptance,
   installation: string
-): Promise<void> {
+): Promise<VerifiedCheckout> {
   const now = services.now()
   const verified: VerifiedCheckout = {
     ...checkout,
@@ -45,12 +45,13 @@ export async function accept(
       }
     ]
   }
-  const [isReserved, isMoved] = await together(client, [
+  const [isReserved, moved] = await together(client, [
     () => reserveStock(client, checkout.id, quantitiesOf(cart.lines), now),
     () => moveCheckout(client, checkout.id, move),
     ...(fillsOrder ? [() => fillOrder(client, { id: orderId, ...cart, now })] : [])
   ])
   // The transaction ends, and with it whatever the others have written.
   if (!isReserved) throw new Error('Stock that was just seen could not be reserved')
-  if (!isMoved) throw new Error(`Checkout ${checkout.id} is not what it was when it was locked`)
+  if (moved === undefined) throw new Error(`Checkout ${checkout.id} is not what it was when it was locked`)
+  return { ...verified, status: 'VERIFIED', sessionParams: moved.sessionParams }
 }
