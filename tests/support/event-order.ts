@@ -5,8 +5,10 @@ import type Stripe from 'stripe'
 import { loadConfig } from '../../shared/config/config.js'
 import { applyEvent } from '../../shared/orders/apply-event.js'
 import { eventHandlers } from '../../shared/orders/events/handlers.js'
+import { makeRefund } from '../../shared/orders/make-refund.js'
 import { waitsWith } from '../../shared/rules/applied-together.js'
 import type { Services } from '../../shared/runtime/services.js'
+import { requestRefund } from '../../shared/statements/refunds.js'
 import { storeEvents } from '../../shared/statements/webhook-events.js'
 import { type Prepared, prepare, type Scenario } from './payment-scenarios.js'
 import { openShop, type Shop } from './shop.js'
@@ -21,6 +23,10 @@ interface Arrival {
   order: number[]
   /** Which of them come a second time, and after how many others. */
   again: { index: number; later: number }[]
+  /** Which of what reconcile would have found it did find, and after how many events. */
+  polls: { index: number; at: number }[]
+  /** When the job of which refund that was asked for tries again, and what Stripe answers. */
+  tries: { refund: number; answer: (typeof REFUSALS)[number]; at: number }[]
   clock: 'as made' | 'one second' | 'one second each'
   atOnce: boolean
   /** All are stored before the first is applied: those of a payment are then applied together. */
@@ -30,6 +36,10 @@ interface Arrival {
   /** The processes were restarted with other settings since the Session was made. */
   restarted: boolean
 }
+
+type Told = Pick<Stripe.Event, 'id' | 'type' | 'created'> & { data: { object: object } }
+
+const REFUSALS = ['unauthorized', 'forbidden', 'refused'] as const
 
 type Reset = () => Promise<void>
 
@@ -73,18 +83,31 @@ export function describeArrival(scenarios: Scenario[]): void {
   it.each(scenarios.map(scenario => [scenario.name, scenario.ends] as const))(
     '%s: every order of arrival ends %s, with one ledger and one stock',
     async (name, ends) => {
-      const { events: all, shop, reset, orderId } = prepared.get(name) as Prepared & { shop: Shop; reset: Reset }
-      const events = all.filter(event => eventHandlers[event.type] !== undefined)
+      const played = prepared.get(name) as Prepared & { shop: Shop; reset: Reset }
+      const { shop, reset, orderId, polled, asked } = played
+      const isApplied = (event: Stripe.Event) => eventHandlers[event.type] !== undefined
+      const isTold = (event: Stripe.Event) => !polled.has(event)
+      const before = played.events
+        .slice(0, played.eventsBeforeAsking)
+        .filter(event => isApplied(event) && isTold(event))
+      const events = played.events.filter(event => isApplied(event) && !before.includes(event))
       const { pool } = shop.stack.services.db
       const run = async (arrival: Arrival) => {
         await reset()
-        await deliver(shop, events, arrival)
+        await askForRefunds(shop, played, before)
+        await deliver(shop, events, arrival, asked)
         return await outcome(pool, orderId)
       }
-      const inOrder = events.map((_, index) => index)
+      const indexes = (which: (event: Stripe.Event) => boolean) =>
+        events.flatMap((event, index) => (which(event) ? [index] : []))
+      const told = indexes(isTold)
+      await reset()
+      const full = await onShelf(pool)
       const expected = await run({
-        order: inOrder,
+        order: told,
         again: [],
+        polls: [],
+        tries: [],
         clock: 'as made',
         atOnce: false,
         waiting: false,
@@ -94,28 +117,39 @@ export function describeArrival(scenarios: Scenario[]): void {
       expect(expected.order.status).toBe(ends)
       const record = await bothRecords(shop, orderId)
       expect(record.ours).toEqual(record.stripes)
+      const returned = expected.stock.reduce((sum, { restocked }) => sum + restocked, 0)
+      const { sold = full - (await onShelf(pool)) + returned } = record.stripes
+      expect(full - (await onShelf(pool))).toBe(sold - returned)
 
-      const arrivals = arrivalsOf(events.length)
+      const found = indexes(event => !isTold(event))
+      const arrivals = arrivalsOf(told, found, asked.length)
       for (const arrival of arrivals) {
         const reached = await run(arrival)
         const how = { seed: SEED, arrival: arrival.order.map(index => events[index]?.type), ...arrival }
         expect({ how, reached }).toEqual({ how, reached: expected })
       }
-      figures.push(`  ${String(arrivals.length).padStart(4)} sequences of ${events.length} events  ${name}: ${ends}`)
+      figures.push(
+        `  ${String(arrivals.length).padStart(4)} sequences of ${told.length} events, ${found.length} found  ${name}: ${ends}`
+      )
     },
     240_000
   )
 }
 
-/** All permutations of few events, and random ones of many, each with its own duplicates and clock. */
-function arrivalsOf(count: number): Arrival[] {
-  const all = permutations(count)
+/** All permutations of few events, and random ones of many, each with its own duplicates, clock and what else happens. */
+function arrivalsOf(told: number[], polled: number[], asked: number): Arrival[] {
+  // With tries in between they are too many.
+  const all = asked > 0 ? undefined : permutations(told.length)?.map(order => order.map(at => told[at] as number))
+  const place = fc.nat(told.length)
   const manner = fc.record({
-    order: fc.shuffledSubarray(
-      Array.from({ length: count }, (_, index) => index),
-      { minLength: count }
+    order: fc.shuffledSubarray(told, { minLength: told.length }),
+    again: fc.array(fc.record({ index: fc.constantFrom(...told), later: fc.nat(3) }), { maxLength: 2 }),
+    polls: some(polled.map(index => fc.record({ index: fc.constant(index), at: place }))),
+    tries: some(
+      Array.from({ length: asked }, (_, refund) =>
+        fc.record({ refund: fc.constant(refund), answer: fc.constantFrom(...REFUSALS), at: place })
+      )
     ),
-    again: fc.array(fc.record({ index: fc.nat(count - 1), later: fc.nat(3) }), { maxLength: 2 }),
     clock: fc.constantFrom('as made' as const, 'one second' as const, 'one second each' as const),
     atOnce: fc.boolean(),
     waiting: fc.boolean(),
@@ -124,6 +158,11 @@ function arrivalsOf(count: number): Arrival[] {
   })
   const sampled = fc.sample(manner, { seed: SEED, numRuns: all?.length ?? RANDOM_SEQUENCES })
   return all === undefined ? sampled : sampled.map((each, index) => ({ ...each, order: all[index] as number[] }))
+}
+
+/** Up to three of them, or none where there is none. */
+function some<T>(members: fc.Arbitrary<T>[]): fc.Arbitrary<T[]> {
+  return members.length === 0 ? fc.constant([]) : fc.array(fc.oneof(...members), { maxLength: 3 })
 }
 
 function permutations(count: number): number[][] | undefined {
@@ -143,12 +182,41 @@ function restarted({ stack }: Shop): Services {
     PAYMENT_PROMOTION_CODES: String(!promotionCodes),
     PAYMENT_AUTOMATIC_TAX: 'true',
     PAYMENT_TAX_BEHAVIOR: 'inclusive',
-    PAYMENT_ADAPTIVE_PRICING: 'true'
+    PAYMENT_ADAPTIVE_PRICING: 'true',
+    PAYMENT_CURRENCY: 'CHF',
+    PAYMENT_SUCCESS_URL: 'https://shop.example/thanks'
   }
   return { ...stack.services, config: loadConfig({ ...stack.env, ...settings }) }
 }
 
-async function deliver(shop: Shop, events: Stripe.Event[], arrival: Arrival): Promise<void> {
+/** The payment is known by then, or nobody could have asked. */
+async function askForRefunds(shop: Shop, { asked, orderId }: Prepared, before: Stripe.Event[]): Promise<void> {
+  const { services } = shop.stack
+  for (const event of before) {
+    await store(services, event)
+    await applyEvent(services, event.id)
+  }
+  for (const [index, { id, amount, paymentIntentId }] of asked.entries()) {
+    const request = {
+      requestKey: `arrival-${index}:0`,
+      requestedBy: 'olga',
+      reason: null,
+      restock: null,
+      now: new Date()
+    }
+    await requestRefund(services.db.pool, { id, paymentIntentId, orderId, amount, currency: 'EUR', ...request })
+  }
+}
+
+/** Stripe gives the next try of a refund's job this answer; its earlier one was lost. */
+async function tryRefund({ simulator }: Shop, services: Services, id: string, answer: string): Promise<void> {
+  simulator.faults.set({ dropDeliveries: 1, [answer]: 1 })
+  // A key that is refused makes the job wait: that is its failure.
+  await makeRefund(services, id).catch(error => expect(error.statusCode).toBe(answer === 'forbidden' ? 403 : 401))
+  simulator.faults.set({ dropDeliveries: 1 })
+}
+
+async function deliver(shop: Shop, events: Stripe.Event[], arrival: Arrival, asked: Prepared['asked']): Promise<void> {
   const services = arrival.restarted ? restarted(shop) : shop.stack.services
   const now = Math.floor(Date.now() / 1000)
   const created = (event: Stripe.Event, index: number) =>
@@ -159,26 +227,45 @@ async function deliver(shop: Shop, events: Stripe.Event[], arrival: Arrival): Pr
   })
   const sequence = arrival.order.slice()
   for (const { index, later } of arrival.again) sequence.splice(sequence.indexOf(index) + 1 + later, 0, index)
-  const store = async (index: number) => {
-    const event = told[index] as (typeof told)[number]
-    const row = {
-      id: event.id,
-      type: event.type,
-      apiVersion: null,
-      livemode: false,
-      created: new Date(event.created * 1000),
-      payload: JSON.stringify(event),
-      requestId: 'arrival',
-      receivedAt: new Date(),
-      paymentIntentId: waitsWith(event.type, event.data.object)
-    }
-    await storeEvents(services.db.pool, [row])
-    return event.id
+  for (const { index, at } of arrival.polls) sequence.splice(at, 0, index)
+  const arrive = (index: number) => told[index] as (typeof told)[number]
+  if (arrival.waiting) for (const index of sequence) await store(services, arrive(index))
+  const receive = async (index: number) => {
+    await store(services, arrive(index))
+    await applyEvent(services, arrive(index).id)
   }
-  if (arrival.waiting) for (const index of sequence) await store(index)
-  const receive = async (index: number) => applyEvent(services, await store(index))
-  if (arrival.atOnce) await Promise.all(sequence.map(receive))
-  else for (const index of sequence) await receive(index)
+  const tryAt = async (place: number) => {
+    for (const { refund, answer } of arrival.tries.filter(({ at }) => at === place)) {
+      await tryRefund(shop, services, asked[refund]?.id ?? '', answer)
+    }
+  }
+  if (arrival.atOnce) {
+    const tries = async () => {
+      for (const { refund, answer } of arrival.tries) await tryRefund(shop, services, asked[refund]?.id ?? '', answer)
+    }
+    await Promise.all([...sequence.map(receive), tries()])
+  } else {
+    for (const [place, index] of sequence.entries()) {
+      await tryAt(place)
+      await receive(index)
+    }
+  }
+  for (const { id } of asked) await tryRefund(shop, services, id, 'refused')
+}
+
+async function store({ db }: Services, event: Told): Promise<void> {
+  const row = {
+    id: event.id,
+    type: event.type,
+    apiVersion: null,
+    livemode: false,
+    created: new Date(event.created * 1000),
+    payload: JSON.stringify(event),
+    requestId: 'arrival',
+    receivedAt: new Date(),
+    paymentIntentId: waitsWith(event.type, event.data.object)
+  }
+  await storeEvents(db.pool, [row])
 }
 
 const IDENTITY =
@@ -233,6 +320,10 @@ async function rewinder(
   }
 }
 
+async function onShelf(pool: pg.Pool): Promise<number> {
+  return (await pool.query('SELECT sum("stock")::int AS pieces FROM "Product"')).rows[0].pieces
+}
+
 /** Everything that must not depend on the order of arrival. */
 async function outcome(pool: pg.Pool, orderId: string) {
   const read = async (text: string) => (await pool.query(text, [orderId])).rows
@@ -260,6 +351,12 @@ async function outcome(pool: pg.Pool, orderId: string) {
       `SELECT p."id", p."stock", p."reserved", r."status", r."restocked" FROM "Reservation" r JOIN "Product" p ON p."id" = r."productId"
        WHERE r."checkoutId" IN (SELECT "id" FROM "Checkout" WHERE "orderId" = $1) ORDER BY 1`
     ),
-    events: (await pool.query(`SELECT "status", count(*) FROM "WebhookEvent" GROUP BY 1 ORDER BY 1`)).rows
+    // What was found besides is more of them, and applied as they are.
+    events: (
+      await pool.query(
+        `SELECT "status", count(*) FROM "WebhookEvent"
+         WHERE "id" NOT LIKE 'found\\_%' OR "status" NOT IN ('PROCESSED', 'IGNORED') GROUP BY 1 ORDER BY 1`
+      )
+    ).rows
   }
 }

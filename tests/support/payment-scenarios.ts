@@ -1,6 +1,12 @@
 import type Stripe from 'stripe'
 import { data, lineOf, type Shopper } from '../../local/shopper.js'
+import { newId } from '../../shared/ids.js'
 import { intentEvent, type SyntheticEvent, sessionEvent } from '../../shared/orders/synthetic-events.js'
+import { differencesOf } from '../../shared/reconcile/objects/differences.js'
+import { INSTALLATION } from '../../shared/rules/ownership.js'
+import { type CheckoutRow, readCheckout } from '../../shared/statements/checkouts.js'
+import { readInstallation } from '../../shared/statements/installation.js'
+import type { AccountRecord } from '../../simulator/record.js'
 import type { Shop } from './shop.js'
 
 /** One life of a payment: what the customer, the shop and the bank do, and how its order has to end. */
@@ -29,6 +35,8 @@ export interface Act {
   touchDeclined(): Promise<void>
   /** What reconcile would find now comes as events of its own. */
   reconcile(): void
+  /** An operator asks for a refund; the answer of the first try is lost, with or without what it should have made. */
+  askRefund(amount: number, how: 'made' | 'not made'): Promise<void>
 }
 
 const FRAUD_DISPUTE = '4000000000000259'
@@ -238,6 +246,24 @@ export const scenarios: Scenario[] = [
     }
   },
   {
+    name: 'refund whose answer was lost',
+    ends: 'PARTIALLY_REFUNDED',
+    async play(act) {
+      await act.pay()
+      await act.askRefund(500, 'made')
+    }
+  },
+  {
+    name: 'two refunds of one size were asked for, one was made and takes its time',
+    ends: 'PARTIALLY_REFUNDED',
+    async play(act) {
+      await act.pay('4000000000007726')
+      await act.askRefund(500, 'made')
+      await act.askRefund(500, 'not made')
+      act.settle()
+    }
+  },
+  {
     name: 'payment for a cancelled order',
     ends: 'NEEDS_REVIEW',
     given: `UPDATE "Order" SET "cancelledAt" = now(), "status" = 'CANCELLED' WHERE "id" = $1`,
@@ -258,7 +284,13 @@ export interface Prepared {
   scenario: Scenario
   orderId: string
   checkoutId: string
+  /** As time went by: what Stripe has told, and what reconcile found after each step. */
   events: Stripe.Event[]
+  /** Those of them that are there only if reconcile looked at that moment. */
+  polled: ReadonlySet<Stripe.Event>
+  /** What an operator asked for once the payment was known by the events before it. */
+  asked: { id: string; amount: number; paymentIntentId: string }[]
+  eventsBeforeAsking: number
 }
 
 async function payPage(url: string, number = '4242424242424242', promotionCode = ''): Promise<void> {
@@ -274,48 +306,112 @@ function eventOf({ type, object, state }: SyntheticEvent): Stripe.Event {
   return structuredClone(event) as unknown as Stripe.Event
 }
 
+/** What reconcile finds of a Session in this moment when nothing was told: a scheduled run, and one that reads objects. */
+function findNow(account: AccountRecord, checkout: CheckoutRow, session: Stripe.Checkout.Session): SyntheticEvent[] {
+  const intent = account.intent(String(session.payment_intent)) ?? null
+  const ofIntent = ({ payment_intent }: { payment_intent: unknown }) => intent !== null && payment_intent === intent.id
+  const at = {
+    polledAt: new Date(),
+    intent,
+    charge: account.charges().find(charge => charge.id === intent?.latest_charge) ?? null,
+    refunds: account.refunds().filter(ofIntent),
+    disputes: account.disputes().filter(ofIntent),
+    sessions: [session]
+  }
+  const known = { checkout, payment: undefined, refunds: [], disputes: [], entries: new Set<string>() }
+  const read = differencesOf(known, at).flatMap(({ events }) => events)
+  const isOwn = session.id === checkout.sessionId
+  const polled = isOwn ? [sessionEvent(session, intent), intent === null ? undefined : intentEvent(intent)] : []
+  return [
+    ...polled.filter(event => event !== undefined),
+    ...read.map(event => ({ ...event, state: `${event.state}_${newId()}` }))
+  ]
+}
+
 /** Plays a scenario while nothing is delivered: the order stays as it was, and its events are in hand. */
 export async function prepare(shop: Shop, customer: Shopper, scenario: Scenario): Promise<Prepared> {
   const { services } = shop.stack
-  const { simulator } = shop
+  const { record, tick } = shop.simulator
   const items = [
     lineOf(await customer.product('stoneware-mug'), 2),
     lineOf(await customer.product('linen-notebook'), 1)
   ]
   const checkout = data(await customer.checkout({ items }, { 'Idempotency-Key': scenario.name }))
-  const before = new Set(simulator.record.events().map(event => event.id))
-  const session = () => simulator.record.session(String(checkout.sessionId)) as Stripe.Checkout.Session
+  const row = (await readCheckout(services.db.pool, checkout.checkoutId)) as CheckoutRow
+  const [installation] = await readInstallation(services.db.pool)
+  const orderId = checkout.orderId ?? ''
+  const session = () => record.session(String(checkout.sessionId)) as Stripe.Checkout.Session
   const intent = () => String(session().payment_intent)
-  const found: Stripe.Event[] = []
+
+  const events: Stripe.Event[] = []
+  const polled = new Set<Stripe.Event>()
+  const asked: Prepared['asked'] = []
+  let eventsBeforeAsking = 0
+  const known = new Set(record.events().map(event => event.id))
+  const seen = new Set<string>()
+  /** After each step: what is told by it, and what reconcile would find then. */
+  const look = () => {
+    const told = record.events().filter(event => !known.has(event.id))
+    for (const event of told) known.add(event.id)
+    events.push(...told)
+    const sessions = record.sessionsOf({ checkoutId: row.id })
+    for (const found of sessions.flatMap(each => findNow(record, row, each))) {
+      const news = JSON.stringify([found.type, found.object, found.state.replace(/_c[a-z0-9]{20,}$/, '')])
+      if (seen.has(news)) continue
+      seen.add(news)
+      const event = eventOf(found)
+      events.push(event)
+      polled.add(event)
+    }
+  }
+  services.stripe.on('response', look)
   await scenario.play({
     stripe: services.stripe,
     session,
     intent,
-    pay: (number, promotionCode) => payPage(checkout.url ?? '', number, promotionCode),
-    dispute() {
-      return simulator.record.disputesOf(intent())[0]?.id ?? ''
+    async pay(number, promotionCode) {
+      await payPage(checkout.url ?? '', number, promotionCode)
+      look()
     },
-    settle: () => simulator.tick({ settleAllDebits: true }),
+    dispute() {
+      return record.disputesOf(intent())[0]?.id ?? ''
+    },
+    settle() {
+      tick({ settleAllDebits: true })
+      look()
+    },
     async payStray() {
-      const row = await services.db.prisma.checkout.findUniqueOrThrow({ where: { id: checkout.checkoutId } })
-      const params = row.sessionParams as unknown as Stripe.Checkout.SessionCreateParams
+      const { sessionParams } = await services.db.prisma.checkout.findUniqueOrThrow({ where: { id: row.id } })
+      const params = sessionParams as unknown as Stripe.Checkout.SessionCreateParams
       const stray = await services.stripe.checkout.sessions.create(params, { idempotencyKey: `${row.id}-1` })
       await payPage(stray.url ?? '')
-      return String(simulator.record.session(stray.id)?.payment_intent)
+      look()
+      return String(record.session(stray.id)?.payment_intent)
     },
     async touchDeclined() {
-      const declined = simulator.record
+      const declined = record
         .charges()
         .filter(charge => charge.status === 'failed' && charge.payment_intent === intent())
       await services.stripe.charges.update(declined.at(-1)?.id ?? '', { description: 'looked at' })
     },
     reconcile() {
-      const own = simulator.record.intent(intent()) ?? null
+      const own = record.intent(intent()) ?? null
       const all = [sessionEvent(session(), own), own === null ? undefined : intentEvent(own)]
-      for (const each of all.filter(one => one !== undefined)) found.push(eventOf(each))
+      for (const each of all.filter(one => one !== undefined)) events.push(eventOf(each))
+    },
+    async askRefund(amount, how) {
+      if (asked.length === 0) eventsBeforeAsking = events.length
+      const id = newId()
+      asked.push({ id, amount, paymentIntentId: intent() })
+      const params = {
+        payment_intent: intent(),
+        amount,
+        metadata: { [INSTALLATION]: installation ?? '', refundId: id, orderId }
+      }
+      if (how === 'made') await services.stripe.refunds.create(params, { idempotencyKey: id })
     }
   })
-  const told = simulator.record.events().filter(event => !before.has(event.id))
-  const events = [...told, ...found]
-  return { scenario, orderId: checkout.orderId ?? '', checkoutId: checkout.checkoutId, events }
+  services.stripe.off('response', look)
+  look()
+  return { scenario, orderId, checkoutId: row.id, events, polled, asked, eventsBeforeAsking }
 }
