@@ -32,7 +32,7 @@ export async function handleApi(
   const method = request.method ?? 'GET'
   const body = await readBody(request)
   if (faults.latencyMs > 0) await sleep(faults.latencyMs, undefined, { ref: false })
-  const fault = method === 'POST' ? faults.next() : undefined
+  const fault = method === 'POST' ? faults.next(url.pathname) : undefined
   let answer: Answer
   try {
     checkKey(request, faults, permissionFor(method, url.pathname))

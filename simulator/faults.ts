@@ -51,6 +51,8 @@ export const faultSettings = z.strictObject({
   serverErrorAfterEffect: count.optional(),
   /** The next so many POSTs are done, but their connection breaks before the answer. */
   dropResponse: count.optional(),
+  /** What the next POSTs to /v1/refunds meet, one after another, before the counts; a lost answer, then a refusal. */
+  refunds: z.array(z.enum(FAULTS)).max(1_000).optional(),
   /** Which share of events is never delivered. */
   dropDeliveries: rate.optional(),
   /** Which share of events is delivered twice, at the same time. */
@@ -113,8 +115,13 @@ export class Faults implements DeliveryFaults {
     return this.#settings.latencyAfterEffectMs ?? 0
   }
 
-  /** The fault of this POST, if any; each is used up once. */
-  next(): (typeof FAULTS)[number] | undefined {
+  /** The fault of a POST to this path, if any; each is used up once. */
+  next(path: string): (typeof FAULTS)[number] | undefined {
+    const [first, ...later] = this.#settings.refunds ?? []
+    if (path === '/v1/refunds' && first !== undefined) {
+      this.#settings.refunds = later
+      return first
+    }
     for (const fault of FAULTS) {
       const left = this.#settings[fault] ?? 0
       if (left > 0) {

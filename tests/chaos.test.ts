@@ -2,11 +2,12 @@ import type pg from 'pg'
 import { eventually } from '../local/eventually.js'
 import { SECOND } from '../shared/duration.js'
 import { reconcile } from '../shared/reconcile/reconcile.js'
+import { reconcileObjects } from '../shared/reconcile/reconcile-objects.js'
 import { countUnderWay } from '../shared/statements/switches.js'
 import { findWrongs } from './support/invariants.js'
 import { randomFrom } from './support/random.js'
 import { openShop, plainEngines, type Shop, withShop } from './support/shop.js'
-import { goShopping, makeTrouble } from './support/trouble.js'
+import { goShopping, makeTrouble, startChangingWorkers } from './support/trouble.js'
 import { killWorkers } from './support/worker-process.js'
 
 /** It repeats the choices, not their moments. */
@@ -68,19 +69,20 @@ it.each(plainEngines)(
         { simulator: { debitMs: 1_500, faultSeed: CHAOS_SEED } }
       ),
       async shop => {
+        const random = randomFrom(CHAOS_SEED)
+        const changing = await startChangingWorkers(shop, random)
         try {
           const { simulator } = shop
           const { services } = shop.stack
           await services.db.pool.query('UPDATE "Product" SET "stock" = 60')
           const products = await services.db.prisma.product.findMany()
           const stock = new Map(products.map(product => [product.id, product.stock]))
-          const random = randomFrom(CHAOS_SEED)
           const until = Date.now() + CHAOS_SECONDS * SECOND
           const customers = await Promise.all(
             Array.from({ length: CUSTOMERS }, (_, number) => shop.customer(`c${number}`))
           )
           await Promise.all([
-            makeTrouble(shop, random, until),
+            makeTrouble(shop, random, until, changing),
             ...customers.map(customer => goShopping(shop, random, customer, until))
           ])
           await calmDown(shop)
@@ -91,6 +93,8 @@ it.each(plainEngines)(
           // What it found is applied; the fees of that are booked now.
           const again = await reconcile(services, { requestId: 'test' })
           expect([found.errors, again.errors, again.recovered, again.found]).toEqual([[], [], [], []])
+          const objects = await reconcileObjects(services, { since: new Date(), requestId: 'test' })
+          expect(objects).toMatchObject({ different: 0, remaining: 0, unknown: 0, errors: [] })
 
           expect(await findWrongs(shop, stock)).toEqual([])
           const orders = await services.db.prisma.order.groupBy({ by: ['status'], _count: true })
@@ -98,6 +102,7 @@ it.each(plainEngines)(
           process.stdout.write(`\nChaos on ${engine}, seed ${CHAOS_SEED}: ${summary}.\n`)
         } finally {
           killWorkers()
+          await changing.stop()
         }
       }
     )

@@ -4,13 +4,14 @@ import { DAY } from '../../shared/duration.js'
 import { checkLedger } from '../../shared/reconcile/ledger-check.js'
 import { findAuditProblems } from '../../shared/statements/audit-trail.js'
 import type { Shop } from './shop.js'
-import { bothRecords } from './stripe-record.js'
+import { bothRecords, statesByStripe } from './stripe-record.js'
 
 /** Everything in which the shop is not what Stripe says and what it promises; nothing when all is well. */
 export async function findWrongs(shop: Shop, stockBefore: Map<string, number>): Promise<string[]> {
   return [
     ...(await wrongCheckouts(shop)),
     ...(await wrongOrders(shop)),
+    ...(await wrongRefunds(shop)),
     ...(await wrongStock(shop, stockBefore)),
     ...(await wrongEvents(shop)),
     ...(await wrongBooks(shop))
@@ -47,6 +48,8 @@ async function wrongOrders(shop: Shop): Promise<string[]> {
       const [ours, stripes] = [record.ours, record.stripes].map(each => JSON.stringify(each))
       wrongs.push(`order ${order.id} (${order.status}) is ${ours}, and Stripe has ${stripes}`)
     }
+    const { ours, possible } = await statesByStripe(shop, order.id)
+    if (!possible.includes(ours)) wrongs.push(`order ${order.id} is ${ours}, by Stripe's record ${possible}`)
     const charges = shop.simulator.record
       .chargesOf({ orderId: order.id })
       .filter(charge => charge.status === 'succeeded')
@@ -59,6 +62,31 @@ async function wrongOrders(shop: Shop): Promise<string[]> {
     }
   }
   return wrongs
+}
+
+/** Each refund of Stripe's is one of ours and the same, and nobody's request was paid twice, or refused and paid. */
+async function wrongRefunds(shop: Shop): Promise<string[]> {
+  const rows = await shop.stack.services.db.prisma.refund.findMany()
+  const made = shop.simulator.record.refunds()
+  const states = { pending: 'PENDING', succeeded: 'SUCCEEDED', failed: 'FAILED', canceled: 'CANCELLED' } as const
+  const unlike = made.flatMap(refund => {
+    const ours = rows.filter(row => row.stripeId === refund.id)
+    const expected = [states[refund.status as keyof typeof states], refund.amount]
+    if (
+      isDeepStrictEqual(
+        ours.map(row => [row.status, Number(row.amount)]),
+        [expected]
+      )
+    )
+      return []
+    return [`refund ${refund.id} is ${JSON.stringify(ours)} and not ${expected}`]
+  })
+  const ofRequests = rows.flatMap(row => {
+    const own = made.filter(refund => refund.metadata?.refundId === row.id)
+    const expected = row.requestKey === null || row.status === 'REFUSED' ? 0 : 1
+    return own.length === expected ? [] : [`refund ${row.id} (${row.status}) was made ${own.length} times`]
+  })
+  return [...unlike, ...ofRequests]
 }
 
 /** What is not on the shelf was sold and not returned, and what is held is held by somebody who can still pay. */

@@ -5,12 +5,21 @@ export interface Random {
   /** From 0 up to `below`, whole. */
   integer(below: number): number
   pick<T>(all: readonly T[]): T
+  shuffle<T>(all: readonly T[]): T[]
 }
 
 export function randomFrom(seed: number): Random {
   const number = mulberry32(seed)
   const integer = (below: number) => Math.floor(number() * below)
-  return { number, integer, pick: all => all[integer(all.length)] as (typeof all)[number] }
+  return {
+    number,
+    integer,
+    pick: all => all[integer(all.length)] as (typeof all)[number],
+    shuffle: all => {
+      const left = [...all]
+      return all.flatMap(() => left.splice(integer(left.length), 1))
+    }
+  }
 }
 
 /** A small seeded generator of numbers from 0 up to 1 (public domain, Tommy Ettinger). */

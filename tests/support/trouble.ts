@@ -1,7 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type Stripe from 'stripe'
 import { data, lineOf, type Shopper } from '../../local/shopper.js'
+import { loadConfig } from '../../shared/config/config.js'
+import { HOUR } from '../../shared/duration.js'
+import { capturePayment } from '../../shared/orders/capture.js'
 import { requestRefunds } from '../../shared/orders/refund.js'
+import { reconcile } from '../../shared/reconcile/reconcile.js'
+import { reconcileObjects } from '../../shared/reconcile/reconcile-objects.js'
+import { type RunningWorkers, startWorkers } from '../../workers/start.js'
 import type { Random } from './random.js'
 import { asOwner, type Shop } from './shop.js'
 import { spawnWorkers } from './worker-process.js'
@@ -26,13 +32,43 @@ const SETTINGS: Record<string, string>[] = [
   { PAYMENT_ADAPTIVE_PRICING: 'true', PAYMENT_STATEMENT_DESCRIPTOR: 'CHAOS' }
 ]
 
+/** What a try of a refund that may have been made meets next. */
+const REFUSALS = ['unauthorized', 'forbidden', 'refused'] as const
+
+/** Workers of this process, each with other settings, as in a deploy that is under way. */
+export async function startChangingWorkers({ stack }: Shop, random: Random) {
+  const { services } = stack
+  const running: RunningWorkers[] = []
+  const start = async (settings: Record<string, string>) => {
+    running.push(await startWorkers({ ...services, config: loadConfig({ ...stack.env, ...settings }) }))
+  }
+  await stack.stopWorkers()
+  await start({})
+  await start({ PAYMENT_CAPTURE_METHOD: 'manual' })
+  return {
+    async restart() {
+      await start(random.pick(SETTINGS))
+      await running.shift()?.stop()
+    },
+    async stop() {
+      await Promise.all(running.map(each => each.stop()))
+    }
+  }
+}
+
 /** What goes wrong from time to time: Stripe, its deliveries, a worker, the database's connections, its locks. */
-export async function makeTrouble(shop: Shop, random: Random, until: number): Promise<void> {
+export async function makeTrouble(
+  shop: Shop,
+  random: Random,
+  until: number,
+  changing: { restart(): Promise<void> }
+): Promise<void> {
   const faults = shop.simulator.faults
+  const { services } = shop.stack
   let workers = spawnWorkers(shop.stack.env)
   const troubles = [
     () =>
-      faults?.set({
+      faults.set({
         rateLimit: random.integer(3),
         serverError: random.integer(2),
         serverErrorAfterEffect: random.integer(2),
@@ -44,7 +80,11 @@ export async function makeTrouble(shop: Shop, random: Random, until: number): Pr
         duplicateDeliveries: random.number() * 0.5,
         delayDeliveriesMs: random.number() * 1_500
       }),
-    () => faults?.set({}),
+    () => faults.set({}),
+    () => changing.restart(),
+    // At any point, by a command of an operator.
+    () => reconcile(services, { requestId: 'chaos' }),
+    () => reconcileObjects(services, { since: new Date(Date.now() - HOUR), requestId: 'chaos' }),
     () => {
       workers.kill('SIGKILL')
       workers = spawnWorkers({ ...shop.stack.env, ...random.pick(SETTINGS) })
@@ -56,11 +96,14 @@ export async function makeTrouble(shop: Shop, random: Random, until: number): Pr
       ),
     () => asOwner(shop, 'BEGIN; SELECT FROM "Product" FOR UPDATE; SELECT pg_sleep(0.7); COMMIT')
   ]
+  // Each at least once, if there is time.
+  const due = random.shuffle(troubles)
   while (Date.now() < until) {
-    await random.pick(troubles)()
-    await sleep(300 + random.integer(1_000))
+    // One trouble may be the end of another.
+    await Promise.resolve((due.pop() ?? random.pick(troubles))()).catch(() => undefined)
+    await sleep(200 + random.integer(600))
   }
-  faults?.set({})
+  faults.set({})
 }
 
 /** A customer who buys and pays in every way, leaves, and gets money back. What fails is tried no more. */
@@ -90,12 +133,26 @@ async function buySomething(
   const what = random.number()
   if (what < 0.1) return orderId
   if (what < 0.2) await shop.stack.services.stripe.checkout.sessions.expire(sessionId)
-  else await customer.pay(url ?? '', random.pick(CARDS))
+  else await payFor(shop, random, customer, { sessionId, url: url ?? '' })
   if (what > 0.9) await payStray(shop, customer, checkoutId)
-  await finishCapture(shop, random, sessionId)
-  if (what > 0.6 && orderId !== undefined) await giveBack(shop, random, orderId)
-  if (what > 0.8) await touchDeclined(shop, sessionId)
+  await finishCapture(shop, random, sessionId, orderId)
+  if (what > 0.5 && orderId !== undefined) await giveBack(shop, random, orderId)
+  if (what > 0.5) await touchDeclined(shop, sessionId)
   return orderId
+}
+
+/** With a promotion code, where the Session takes one; after a decline with another card, mostly. */
+async function payFor(
+  { simulator }: Shop,
+  random: Random,
+  customer: Shopper,
+  { sessionId, url }: { sessionId: string; url: string }
+): Promise<void> {
+  const takesCodes = simulator.record.session(sessionId)?.allow_promotion_codes === true
+  const code = takesCodes ? random.pick(['', 'TEN', 'FREE']) : ''
+  await customer.pay(url, random.pick(CARDS), code === '' ? {} : { promotion_code: code })
+  const isDeclined = simulator.record.session(sessionId)?.status === 'open'
+  if (isDeclined && random.number() < 0.6) await customer.pay(url)
 }
 
 /** Stripe has made another Session for it, of which nobody was told; somebody pays it all the same. */
@@ -107,15 +164,18 @@ async function payStray(shop: Shop, customer: Shopper, checkoutId: string): Prom
   await customer.pay(stray.url ?? '')
 }
 
-/** What is only authorized is captured in part, captured whole or given up, in the dashboard. */
-async function finishCapture({ stack }: Shop, random: Random, sessionId: string): Promise<void> {
+/** What is only authorized is captured in part, captured whole or given up, in the dashboard or by an operator here. */
+async function finishCapture({ stack }: Shop, random: Random, sessionId: string, orderId = ''): Promise<void> {
   const { stripe } = stack.services
   const { payment_intent: intent } = await stripe.checkout.sessions.retrieve(sessionId, { expand: ['payment_intent'] })
   if (typeof intent !== 'object' || intent?.status !== 'requires_capture') return
   const what = random.number()
   if (what < 0.4) await stripe.paymentIntents.capture(intent.id, { amount_to_capture: 100 + random.integer(400) })
-  else if (what < 0.7) await stripe.paymentIntents.capture(intent.id)
-  else if (what < 0.9) await stripe.paymentIntents.cancel(intent.id)
+  else if (what < 0.55) await stripe.paymentIntents.capture(intent.id)
+  else if (what < 0.75) {
+    await sleep(300)
+    await capturePayment(stack.services, { orderId, amount: 100 + random.integer(400), operator: 'olga' })
+  } else if (what < 0.9) await stripe.paymentIntents.cancel(intent.id)
 }
 
 async function touchDeclined({ stack }: Shop, sessionId: string): Promise<void> {
@@ -132,6 +192,9 @@ async function giveBack(shop: Shop, random: Random, orderId: string): Promise<vo
   const { services } = shop.stack
   await sleep(300)
   const what = random.number()
+  // The answer of the next try is lost, and the one after it is refused.
+  const { faults } = shop.simulator
+  if (what < 0.4) faults.set({ ...faults.get(), refunds: ['dropResponse', random.pick(REFUSALS)] })
   if (what < 0.3) {
     const amount = 100 + random.integer(500)
     await requestRefunds(services, { orderId, amount, operator: 'olga', restock: 'all', key: `${random.number()}` })
