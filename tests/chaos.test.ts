@@ -7,7 +7,7 @@ import { countUnderWay } from '../shared/statements/switches.js'
 import { findWrongs } from './support/invariants.js'
 import { randomFrom } from './support/random.js'
 import { openShop, plainEngines, type Shop, withShop } from './support/shop.js'
-import { goShopping, makeTrouble, startChangingWorkers } from './support/trouble.js'
+import { goShopping, makeTrouble, startChangingWorkers, waysFrom } from './support/trouble.js'
 import { killWorkers } from './support/worker-process.js'
 
 /** It repeats the choices, not their moments. */
@@ -77,13 +77,14 @@ it.each(plainEngines)(
           await services.db.pool.query('UPDATE "Product" SET "stock" = 60')
           const products = await services.db.prisma.product.findMany()
           const stock = new Map(products.map(product => [product.id, product.stock]))
+          const ways = waysFrom(random)
           const until = Date.now() + CHAOS_SECONDS * SECOND
           const customers = await Promise.all(
             Array.from({ length: CUSTOMERS }, (_, number) => shop.customer(`c${number}`))
           )
           await Promise.all([
             makeTrouble(shop, random, until, changing),
-            ...customers.map(customer => goShopping(shop, random, customer, until))
+            ...customers.map(customer => goShopping(shop, random, ways, customer, until))
           ])
           await calmDown(shop)
           simulator.tick({ settleAllDebits: true })

@@ -6,7 +6,11 @@ export interface Random {
   integer(below: number): number
   pick<T>(all: readonly T[]): T
   shuffle<T>(all: readonly T[]): T[]
+  /** A generator of numbers from 0 up to 1 that lie far from those before them: few of them are everywhere. */
+  evenly(): () => number
 }
+
+const GOLDEN_RATIO = (Math.sqrt(5) - 1) / 2
 
 export function randomFrom(seed: number): Random {
   const number = mulberry32(seed)
@@ -15,6 +19,13 @@ export function randomFrom(seed: number): Random {
     number,
     integer,
     pick: all => all[integer(all.length)] as (typeof all)[number],
+    evenly: () => {
+      let last = number()
+      return () => {
+        last = (last + GOLDEN_RATIO) % 1
+        return last
+      }
+    },
     shuffle: all => {
       const left = [...all]
       return all.flatMap(() => left.splice(integer(left.length), 1))

@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type Stripe from 'stripe'
+import { eventually } from '../../local/eventually.js'
 import { data, lineOf, type Shopper } from '../../local/shopper.js'
 import { loadConfig } from '../../shared/config/config.js'
-import { HOUR } from '../../shared/duration.js'
+import { HOUR, SECOND } from '../../shared/duration.js'
 import { capturePayment } from '../../shared/orders/capture.js'
 import { requestRefunds } from '../../shared/orders/refund.js'
 import { reconcile } from '../../shared/reconcile/reconcile.js'
@@ -106,12 +107,27 @@ export async function makeTrouble(
   faults.set({})
 }
 
+/** What each purchase comes to; evenly, so that few of them are of every kind. */
+export const waysFrom = (random: Random) => ({
+  purchase: random.evenly(),
+  capture: random.evenly(),
+  refund: random.evenly()
+})
+
+type Ways = ReturnType<typeof waysFrom>
+
 /** A customer who buys and pays in every way, leaves, and gets money back. What fails is tried no more. */
-export async function goShopping(shop: Shop, random: Random, customer: Shopper, until: number): Promise<void> {
+export async function goShopping(
+  shop: Shop,
+  random: Random,
+  ways: Ways,
+  customer: Shopper,
+  until: number
+): Promise<void> {
   let earlier: string | undefined
   while (Date.now() < until) {
     try {
-      earlier = (await buySomething(shop, random, customer, earlier)) ?? earlier
+      earlier = (await buySomething(shop, random, ways, customer, earlier)) ?? earlier
     } catch {
       // An outage is what this is about; what it left behind is looked at in the end.
       await sleep(100)
@@ -122,6 +138,7 @@ export async function goShopping(shop: Shop, random: Random, customer: Shopper, 
 async function buySomething(
   shop: Shop,
   random: Random,
+  ways: Ways,
   customer: Shopper,
   earlier: string | undefined
 ): Promise<string | undefined> {
@@ -130,13 +147,13 @@ async function buySomething(
   const key = `${customer.userId}-${random.integer(2 ** 31)}`
   const { checkoutId } = data(await customer.checkout({ items, ...again }, { 'Idempotency-Key': key }))
   const { orderId, sessionId = '', url } = await customer.checkoutBecomes(checkoutId, 'OPEN')
-  const what = random.number()
+  const what = ways.purchase()
   if (what < 0.1) return orderId
   if (what < 0.2) await shop.stack.services.stripe.checkout.sessions.expire(sessionId)
   else await payFor(shop, random, customer, { sessionId, url: url ?? '' })
   if (what > 0.9) await payStray(shop, customer, checkoutId)
-  await finishCapture(shop, random, sessionId, orderId)
-  if (what > 0.5 && orderId !== undefined) await giveBack(shop, random, orderId)
+  await finishCapture(shop, random, ways, { sessionId, orderId: orderId ?? '' })
+  if (what > 0.5 && orderId !== undefined) await giveBack(shop, random, ways, orderId)
   if (what > 0.5) await touchDeclined(shop, sessionId)
   return orderId
 }
@@ -165,15 +182,20 @@ async function payStray(shop: Shop, customer: Shopper, checkoutId: string): Prom
 }
 
 /** What is only authorized is captured in part, captured whole or given up, in the dashboard or by an operator here. */
-async function finishCapture({ stack }: Shop, random: Random, sessionId: string, orderId = ''): Promise<void> {
+async function finishCapture(
+  { stack }: Shop,
+  random: Random,
+  ways: Ways,
+  { sessionId, orderId }: { sessionId: string; orderId: string }
+): Promise<void> {
   const { stripe } = stack.services
   const { payment_intent: intent } = await stripe.checkout.sessions.retrieve(sessionId, { expand: ['payment_intent'] })
   if (typeof intent !== 'object' || intent?.status !== 'requires_capture') return
-  const what = random.number()
+  const what = ways.capture()
   if (what < 0.4) await stripe.paymentIntents.capture(intent.id, { amount_to_capture: 100 + random.integer(400) })
   else if (what < 0.55) await stripe.paymentIntents.capture(intent.id)
   else if (what < 0.75) {
-    await sleep(300)
+    await sleep(500)
     await capturePayment(stack.services, { orderId, amount: 100 + random.integer(400), operator: 'olga' })
   } else if (what < 0.9) await stripe.paymentIntents.cancel(intent.id)
 }
@@ -188,13 +210,24 @@ async function touchDeclined({ stack }: Shop, sessionId: string): Promise<void> 
   }
 }
 
-async function giveBack(shop: Shop, random: Random, orderId: string): Promise<void> {
+/** The answer of the next try of a refund is lost, and its event for the time being; the try after it is refused. */
+async function loseAnswer({ simulator: { faults } }: Shop, random: Random): Promise<void> {
+  const { dropDeliveries } = faults.get()
+  faults.set({ ...faults.get(), refunds: ['dropResponse', random.pick(REFUSALS)], dropDeliveries: 1 })
+  await sleep(1_000)
+  if (faults.get().dropDeliveries === 1) faults.set({ ...faults.get(), dropDeliveries })
+}
+
+async function giveBack(shop: Shop, random: Random, ways: Ways, orderId: string): Promise<void> {
   const { services } = shop.stack
-  await sleep(300)
-  const what = random.number()
-  // The answer of the next try is lost, and the one after it is refused.
-  const { faults } = shop.simulator
-  if (what < 0.4) faults.set({ ...faults.get(), refunds: ['dropResponse', random.pick(REFUSALS)] })
+  const { payment } = services.db.prisma
+  await eventually(
+    () => payment.findFirst({ where: { orderId, captured: { gt: 0 } } }),
+    found => found !== null,
+    2 * SECOND
+  )
+  const what = ways.refund()
+  if (what < 0.5) void loseAnswer(shop, random)
   if (what < 0.3) {
     const amount = 100 + random.integer(500)
     await requestRefunds(services, { orderId, amount, operator: 'olga', restock: 'all', key: `${random.number()}` })
