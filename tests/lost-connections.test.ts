@@ -83,7 +83,18 @@ describe('a connection that is gone without a word', () => {
     const event = JSON.stringify({ id: 'evt_lost', object: 'event', type: 'x', created: Math.floor(Date.now() / 1000) })
     const signature = Stripe.webhooks.generateTestHeaderString({ payload: event, secret: WEBHOOK_SECRET })
     const order = JSON.stringify({ items, address, subtotal: product.price, shipping: 0 })
+    const begun = data(await customer.checkout({ items }, { 'Idempotency-Key': 'begun' }))
+    const status = `/api/stripe/checkout/${begun.checkoutId}`
+    const stream = await get(`${status}/events`)
+    const authorization = `Basic ${Buffer.from('ops:password of the tests').toString('base64')}`
+    const ops = (path: string, withinMs = PATIENCE) =>
+      fetch(`http://127.0.0.1:${shop.stack.api.opsPort}${path}`, {
+        headers: { authorization },
+        signal: AbortSignal.timeout(withinMs)
+      })
     proxy.silence()
+    // Prometheus waits for ten seconds by itself: what this process counts is told all the same.
+    const measured = ops('/metrics', 10_000).then(answer => answer.text())
     const notReady = await customer.request('/readyz', { signal: AbortSignal.timeout(5_000) })
     expect([notReady.status, await notReady.json()]).toEqual([
       503,
@@ -97,10 +108,19 @@ describe('a connection that is gone without a word', () => {
       post('/api/orders', order),
       post('/api/stripe/webhook', event, { 'Stripe-Signature': signature }),
       get('/api/products'),
-      get('/api/orders/cdoesnotexist0000000000000')
+      get('/api/orders'),
+      get('/api/orders/cdoesnotexist0000000000000'),
+      get(status),
+      get(`${status}/events`),
+      customer.request(status, { method: 'DELETE', signal: AbortSignal.timeout(PATIENCE) }),
+      ops('/ops'),
+      ops('/ops/api/attention')
     ])
     expect(answers.map(answer => answer.status)).toEqual(answers.map(() => 503))
     expect(answers.map(answer => Number(answer.headers.get('retry-after')) > 0)).toEqual(answers.map(() => true))
+    expect(await measured).toContain('tillworks_checkout_moves_total')
+    // A stream that cannot go on ends, so that its page comes back.
+    await expect(stream.text()).rejects.toThrow()
     proxy.heal()
     const ready = await eventually(
       async () => (await customer.request('/readyz')).status,
