@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { Worker } from 'bullmq'
 import { eventually } from '../local/eventually.js'
 import { freePort } from '../local/free-port.js'
@@ -79,5 +80,22 @@ describe('readiness and health', () => {
       await workers.stop()
       await shop.close()
     }
+  })
+
+  it('ends the process of such a worker in order, with exit code 1', () => {
+    const program = `
+      import { shutdownOnSignal } from './shared/runtime/shutdown.js'
+      const log = { info: () => undefined, warn: () => undefined }
+      const finish = { name: 'finish jobs', capMs: 1000, run: () => console.log('the jobs are finished') }
+      const leave = shutdownOnSignal([finish], log)
+      leave('the worker of sweep has stopped')
+      setInterval(() => undefined, 1000)`
+    const args = ['--import', 'tsx', '--input-type=module', '--eval', program]
+    const { status, stdout } = spawnSync(process.execPath, args, {
+      encoding: 'utf8',
+      timeout: 30_000,
+      env: { ...process.env, NODE_OPTIONS: '' }
+    })
+    expect([status, stdout]).toEqual([1, 'the jobs are finished\n'])
   })
 })
