@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process'
 import { data, lineOf } from '../local/shopper.js'
 import { alert } from '../shared/audit/alerts.js'
 import { signTombstone } from '../shared/audit/tombstone.js'
+import { DAY } from '../shared/duration.js'
 import { findAuditProblems } from '../shared/statements/audit-trail.js'
 import { countRows, headOf, olderThan, writeChain } from './support/audit-chain.js'
 import { asOwner, openShop, type Shop } from './support/shop.js'
@@ -93,6 +94,40 @@ describe('an application that lies', () => {
     await writeChain(shop, 'fresh')
     await pool().query(`SELECT "audit_forget_before"('infinity', 1000), "audit_forget_before"(NULL, NULL)`)
     expect(await prisma().paymentAuditLog.count({ where: { orderId: 'fresh', ipAddress: null } })).toBe(0)
+  })
+
+  it('moves no bound by a time zone that it makes up, in which two weeks of the policy are none', async () => {
+    await writeChain(shop, 'of another clock')
+    await olderThan(shop, 80, 'of another clock')
+    const today = Math.floor((Date.now() - Date.UTC(new Date().getUTCFullYear(), 0, 1)) / DAY)
+    const around = [today - 20, today + 20].map(day => (day + 365) % 365).join(',')
+    const client = await pool().connect()
+    try {
+      for (const zone of [`AAA-167BBB167,${around}`, `AAA167BBB-167,${around}`]) {
+        await client.query(`SELECT set_config('TimeZone', $1, false)`, [zone])
+        await client.query('SELECT "audit_forget_before"(NULL, NULL)')
+      }
+    } finally {
+      client.release(true)
+    }
+    const forgotten = { orderId: 'of another clock', ipAddress: null }
+    expect(await prisma().paymentAuditLog.count({ where: forgotten })).toBe(0)
+  })
+
+  it('meets in each function that runs as the owner settings of the database’s, and can call those alone that it needs', async () => {
+    const { rows } = await pool().query(
+      `SELECT p.proname AS name, p.proconfig AS settings, has_function_privilege('tillworks_app', p.oid, 'EXECUTE') AS may,
+         EXISTS (SELECT FROM aclexplode(COALESCE(p.proacl, acldefault('f', p.proowner))) acl WHERE acl.grantee = 0) AS everybody
+       FROM pg_proc p WHERE p.prosecdef AND p.pronamespace = 'public'::regnamespace ORDER BY 1`
+    )
+    const search = 'search_path=pg_catalog, pg_temp'
+    // A new one belongs into docs/decisions/0015-the-database-decides-what-may-go.md: what if the caller lies?
+    expect(rows).toEqual([
+      { name: 'audit_append', settings: [search], may: false, everybody: false },
+      { name: 'audit_forget', settings: [search], may: true, everybody: false },
+      { name: 'audit_forget_before', settings: [search, 'TimeZone=UTC'], may: true, everybody: false },
+      { name: 'audit_remove_chain', settings: [search, 'TimeZone=UTC'], may: true, everybody: false }
+    ])
   })
 })
 
