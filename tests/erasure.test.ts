@@ -108,7 +108,8 @@ describe('a customer who is forgotten', () => {
     simulator.faults.set({ refused: 1, refusal: `Invalid email address: ${REFUSED_EMAIL}` })
     const refused = await (await customerWith(REFUSED_EMAIL)).buy({ items: [line] }, 'refused')
     expect(refused.status).toBe(502)
-    expect((await zelda.buy({ items: [{ ...line, name: `Mug for ${EMAIL}` }] }, 'wrong')).status).toBe(400)
+    const named = { ...line, name: `Mug for ${EMAIL}, 1 Rue Zelda` }
+    expect((await zelda.buy({ items: [named] }, 'wrong')).status).toBe(400)
 
     const order = {
       items: [line],
@@ -116,7 +117,13 @@ describe('a customer who is forgotten', () => {
       subtotal: line.price,
       shipping: 0
     }
-    await zelda.createOrder(order, zelda.headers)
+    const { id: orderId } = data(await zelda.createOrder(order, zelda.headers))
+    // Names and postal addresses have no form: they are known by what was sent.
+    simulator.faults.set({
+      refused: 1,
+      refusal: `${address.firstName} ${address.lastName} of "1 Rue Zelda" is unknown`
+    })
+    expect((await zelda.buy({ items: [line], orderId }, 'refused with an address')).status).toBe(502)
 
     const paid = data(await zelda.buy({ items: [{ ...line, description: `gift of ${EMAIL}` }] }, 'paid'))
     await zelda.pay(paid.url ?? '', '4000000000000002')
@@ -174,7 +181,9 @@ describe('a customer who is forgotten', () => {
           .join('\n')
       )
     ).toEqual([])
-    expect(rows.map(row => row.error)).toContain('Invalid email address: [e-mail]')
+    expect(rows.map(row => row.error)).toEqual(
+      expect.arrayContaining(['Invalid email address: [e-mail]', '[personal data] of "[personal data]" is unknown'])
+    )
     expect(linesWith(lines.join('\n'))).toEqual([])
     expect(lines.join('\n')).toContain('[e-mail]')
   })

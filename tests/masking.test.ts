@@ -1,4 +1,5 @@
 import fc from 'fast-check'
+import ipaddr from 'ipaddr.js'
 import { containsCardNumber, maskCardNumbers } from '../shared/identity/card-numbers.js'
 import { maskJson, maskText, maskValue } from '../shared/identity/masking.js'
 
@@ -17,6 +18,8 @@ it.each([
   expect(containsCardNumber(text)).toBe(expected)
   expect(maskCardNumbers(text).includes('[card number]')).toBe(expected)
 })
+
+const SEVEN = { minLength: 7, maxLength: 7 }
 
 describe('the mask', () => {
   const letters = (alphabet: string, max: number) =>
@@ -200,6 +203,34 @@ describe('the mask', () => {
     )
   })
 
+  const group = fc.integer({ min: 0, max: 0xffff }).map(value => value.toString(16))
+  const global = fc
+    .tuple(fc.constantFrom('2001', '2a02', '3fff'), fc.array(fc.oneof(fc.constant('0'), group), SEVEN))
+    .chain(([first, rest]) => {
+      const whole = [first, ...rest].join(':')
+      return fc.constantFrom(whole, whole.toUpperCase(), ipaddr.parse(whole).toString())
+    })
+  const besideAddress = fc.constantFrom(
+    ['from ', ' now'],
+    ['ip:', ''],
+    ['ip:', '/64'],
+    ['address:', ': timed out'],
+    ['a:', ''],
+    ['peer=', ','],
+    ['[', ']:443'],
+    ['"', '"'],
+    ['(', ').']
+  )
+
+  it('leaves nothing of an IPv6 address of the internet, whatever stands beside it', () => {
+    fc.assert(
+      fc.property(global, besideAddress, (address, [before, after]) => {
+        expect(maskText(before + address + after)).toBe(`${before}[IP address]${after}`)
+      }),
+      { numRuns: 1_000 }
+    )
+  })
+
   const alphanumeric = (count: number) =>
     fc.string({
       unit: fc.constantFrom(...'abcdefghjkmnpqrstvwxyzABCDEFGHJKMNPQRSTVWXYZ0123456789'),
@@ -262,6 +293,9 @@ describe('the mask', () => {
     ['call (555) 123-4567 or 06 12 34 56 78', 'call [phone number] or [phone number]'],
     ['from 203.0.113.7:443', 'from [IP address]:443'],
     ['from 2001:db8::1 and ::ffff:198.51.100.1', 'from [IP address] and ::ffff:[IP address]'],
+    ['connect ECONNREFUSED fd00:2001:db8::1:443', 'connect ECONNREFUSED fd00:2001:db8::1:443'],
+    ['connect ECONNREFUSED 2001:db8:1:2:3:4:5:6:443', 'connect ECONNREFUSED [IP address]:443'],
+    ['at 2026:11:29 of 2001::', 'at 2026:11:29 of [IP address]'],
     ['connect ECONNREFUSED 127.0.0.1:5432', 'connect ECONNREFUSED 127.0.0.1:5432'],
     ['node_modules/@prisma/client/index.js:12:34', 'node_modules/@prisma/client/index.js:12:34'],
     ['.pnpm/pg@8.23.1/node_modules', '.pnpm/pg@8.23.1/node_modules'],

@@ -24,6 +24,26 @@ export function maskOptional<T extends string | null | undefined>(text: T): T {
   return (typeof text === 'string' ? maskText(text) : text) as T
 }
 
+/** The text without what it quotes of `sent`, a JSON value about a person: names and postal addresses have no form of their own. */
+export function maskQuoted(text: string, sent: unknown): string {
+  const words = textsOf(sent).filter(word => word.trim().length >= SHORTEST_QUOTED)
+  return words
+    .sort((a, b) => b.length - a.length)
+    .map(word => word.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'))
+    .reduce(
+      (left, word) => left.replace(new RegExp(`(?<![\\p{L}\\p{N}])${word}(?![\\p{L}\\p{N}])`, 'giu'), PERSONAL),
+      text
+    )
+}
+
+/** Characters. What is shorter stands in every other sentence. */
+const SHORTEST_QUOTED = 3
+
+function textsOf(value: unknown): string[] {
+  if (typeof value === 'string') return [value]
+  return typeof value === 'object' && value !== null ? Object.values(value).flatMap(textsOf) : []
+}
+
 /** Who ran a command is what the audit trail is for, and may be an e-mail address. */
 const OPERATOR_FIELDS = ['operator']
 
@@ -57,7 +77,7 @@ function masked(value: unknown): unknown {
 
 function maskedField(name: string, value: unknown): unknown {
   if (OPERATOR_FIELDS.includes(name)) return value
-  if (PERSONAL_FIELDS.includes(name) && value !== null && value !== undefined) return '[personal data]'
+  if (PERSONAL_FIELDS.includes(name) && value !== null && value !== undefined) return PERSONAL
   return masked(value)
 }
 
@@ -70,6 +90,7 @@ function maskRest(text: string): string {
 
 const E_MAIL = '[e-mail]'
 const CARD = '[card number]'
+const PERSONAL = '[personal data]'
 const AT = /@|\uFF20|%(?:25)*40|\\u0040|&#(?:64|x40);|&commat;/gi
 const DOMAIN = /(?:[\p{L}\p{N}\p{M}_.-]|%(?:2[de]|5f|[89a-f][0-9a-f])|\\u(?!00[0-7])[0-9a-f]{4})+/iuy
 const LITERAL = /(?:\[|%5b)[\w.:%-]{2,60}?(?:\]|%5d)/iy
@@ -193,19 +214,31 @@ function isAmount(found: string, after: string): boolean {
 
 const IPV4 = /(?<![\w.-])(?:\d{1,3}\.){3}\d{1,3}(?![\w-]|\.\d)/g
 /** Global unicast addresses are those of 2000::/3: https://www.iana.org/assignments/ipv6-address-space */
-const IPV6 = /(?<![\w:.-])[23][0-9a-f]{3}:(?:[0-9a-f]{0,4}:){1,6}[0-9a-f]{0,4}(?![\w:])/gi
+const IPV6 = /(?<![\w.-])[23][0-9a-f]{3}:(?:[0-9a-f]{0,4}:){1,6}[0-9a-f]{0,4}(?!\w)/gi
+/** The groups of an address that stand before another one of its groups. */
+const GROUPS_BEFORE = /(?<![\w.-])[0-9a-f]{0,4}:[0-9a-f:]{0,35}$/i
 
 /** Networks of which nobody is a customer; which of one's own servers did not answer is worth knowing. */
-const OWN_RANGES = ['private', 'loopback', 'linkLocal', 'unspecified', 'broadcast']
+const OWN_RANGES = ['private', 'uniqueLocal', 'loopback', 'linkLocal', 'unspecified', 'broadcast']
 
 function maskNetworkAddresses(text: string): string {
   return text
     .replace(IPV4, (found: string, at: number) => (isCustomers(found) && !isVersion(text, found, at) ? IP : found))
-    .replace(IPV6, found => (isIPv6(found) ? IP : found))
+    .replace(IPV6, (found: string, at: number, whole: string) => {
+      const before = GROUPS_BEFORE.exec(whole.slice(Math.max(0, at - 40), at))?.[0]
+      // What stands after a word and a colon, as in "ip:2001:db8::1", or before one, is an address; a part of another one is not.
+      if (before !== undefined && isIPv6(before + found) && isOwn(before + found)) return found
+      if (isIPv6(found)) return IP
+      return found.endsWith(':') && isIPv6(found.slice(0, -1)) ? `${IP}:` : found
+    })
 }
 
 function isCustomers(address: string): boolean {
-  return isIP(address) === 4 && !OWN_RANGES.includes(ipaddr.parse(address).range())
+  return isIP(address) === 4 && !isOwn(address)
+}
+
+function isOwn(address: string): boolean {
+  return OWN_RANGES.includes(ipaddr.parse(address).range())
 }
 
 /** Browsers tell no more of their version than its first number, after their name: Chrome/120.0.0.0. */

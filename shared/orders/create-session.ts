@@ -25,7 +25,7 @@ export async function openSession(services: Services, checkout: VerifiedCheckout
   const { params, session } = await makeSession(services, checkout)
   const without = isEmailRefused(session) ? withoutEmail(params) : undefined
   if (without !== undefined) return await askAtStripe(services, checkout, without)
-  if (session instanceof Error) await failCheckout(services, checkout, session)
+  if (session instanceof Error) await failCheckout(services, { ...checkout, sessionParams: params }, session)
   else await open(services, checkout, params, session)
 }
 

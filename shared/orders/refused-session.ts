@@ -1,6 +1,7 @@
 import Stripe from 'stripe'
 import { alertOnce } from '../audit/alerts.js'
 import { messageOf } from '../errors.js'
+import { maskQuoted } from '../identity/masking.js'
 import { minor, toDecimalString } from '../money.js'
 import { checkoutOutcome, type Refusal } from '../rules/checkout-outcome.js'
 import type { Services } from '../runtime/services.js'
@@ -14,6 +15,7 @@ export async function failCheckout(services: Services, checkout: VerifiedCheckou
   const now = services.now()
   const refusal = isAmountRefused(error) ? amountRefused(checkout) : serviceRefused
   const trail = trailOf(checkout)
+  const said = maskQuoted(messageOf(error), customersIn(checkout.sessionParams))
   await inChange(services, trail, async change => {
     const { client } = change
     const current = await lockCheckout(client, checkout.id)
@@ -32,7 +34,7 @@ export async function failCheckout(services: Services, checkout: VerifiedCheckou
           currency: checkout.currency,
           before: 'VERIFIED',
           after: 'FAILED',
-          error: messageOf(error)
+          error: said
         }
       ]
     })
@@ -42,9 +44,20 @@ export async function failCheckout(services: Services, checkout: VerifiedCheckou
     await alertOnce(client, services.log, 'session_refused', {
       ...trail,
       subject: refusedFor(error),
-      reason: messageOf(error)
+      reason: said
     })
   })
+}
+
+/** What the call has sent that the customer has given, of which Stripe's message may quote anything. */
+function customersIn(params: VerifiedCheckout['sessionParams']): unknown {
+  const { receipt_email, shipping } = params?.payment_intent_data ?? {}
+  return [
+    params?.customer_email,
+    receipt_email,
+    shipping && { ...shipping, address: { ...shipping.address, country: undefined } },
+    params?.line_items?.map(line => line.price_data?.product_data?.description)
+  ]
 }
 
 /** What Stripe refuses in words that are the same for every checkout. https://docs.stripe.com/api/errors */

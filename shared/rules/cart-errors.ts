@@ -24,6 +24,11 @@ export function cartErrorKind({ error }: CartError): CartErrorKind | undefined {
   return cartErrorKinds.find(kind => error.startsWith(BEGINNINGS[kind]))
 }
 
+/** The error without the name that the client has sent, which can be anybody's: for what cannot be erased. */
+export function withoutSentName({ productId, error }: CartError): string {
+  return `${productId}: ${cartErrorKind({ productId, error }) === 'name' ? BEGINNINGS.name : error}`
+}
+
 /** Whether a line is right but for the stock. */
 export function isStockError(error: CartError): boolean {
   return cartErrorKind(error) === 'stock'

@@ -1,7 +1,7 @@
 import { alertOnce } from '../../audit/alerts.js'
 import { onCommit } from '../../database/on-commit.js'
 import { countCartErrors } from '../../metrics/checkouts.js'
-import { cartErrorKind } from '../../rules/cart-errors.js'
+import { cartErrorKind, withoutSentName } from '../../rules/cart-errors.js'
 import { checkoutOutcome } from '../../rules/checkout-outcome.js'
 import { type CheckoutRow, moveCheckout } from '../../statements/checkouts.js'
 import { cancelOrder } from '../advance.js'
@@ -52,5 +52,5 @@ async function raise({ services, client }: Change, checkout: CheckoutRow, { aler
 }
 
 function reasonOf({ internal, refusal: { extras } }: Rejection): string | undefined {
-  return internal ?? extras.details?.map(({ productId, error }) => `${productId}: ${error}`).join('; ') ?? extras.detail
+  return internal ?? extras.details?.map(withoutSentName).join('; ') ?? extras.detail
 }
