@@ -1,6 +1,7 @@
 import type pg from 'pg'
 import type { AuditEntry } from '../shared/audit/audit.js'
 import type { Queryable } from '../shared/database/database.js'
+import { DAY } from '../shared/duration.js'
 import {
   type CheckoutRow,
   findOpenOf,
@@ -16,7 +17,7 @@ import {
   replayNotification
 } from '../shared/statements/notifications.js'
 import { moveOrder } from '../shared/statements/orders.js'
-import { abandonPayments } from '../shared/statements/payments.js'
+import { abandonPayments, claimLapsingPayments } from '../shared/statements/payments.js'
 import { refuseRefund } from '../shared/statements/refunds.js'
 import { commitReleased } from '../shared/statements/stock.js'
 import {
@@ -182,4 +183,19 @@ describe.each([
       /_to_do_idx|_status_\w+_idx|Seq Scan on "(WebhookEvent|Notification|Checkout|Order|Refund|Payment|Reservation)"/
     )
   })
+})
+
+it('authorizations that lapse are claimed so many at a time, those first that lapse first', async () => {
+  await client.query('BEGIN')
+  await client.query(
+    `UPDATE "Payment" SET "status" = 'AUTHORIZED', "captureBefore" = now() + substr("paymentIntentId", 4)::int * interval '1 second'
+     WHERE "paymentIntentId" LIKE 'new%'`
+  )
+  const claim = async () => {
+    const claimed = await claimLapsingPayments(client, new Date(Date.now() + DAY), now, 100)
+    return claimed.map(({ paymentIntentId }) => Number(paymentIntentId.slice('new'.length))).sort((a, b) => a - b)
+  }
+  const numbers = Array.from({ length: 200 }, (_, index) => index + 1)
+  expect([await claim(), await claim()]).toEqual([numbers.slice(0, 100), numbers.slice(100)])
+  await client.query('ROLLBACK')
 })

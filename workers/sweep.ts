@@ -10,6 +10,8 @@ import type { Job } from './job.js'
 const LIMIT = 5_000
 const AT_ONCE = 50
 const STUCK_AFTER_REQUEUES = 20
+/** Their orders are locked until all are told of; the next sweep tells of the next. */
+const MOST_LAPSING = 200
 /** Shorter outages mend themselves before anybody could look. */
 const STRIPE_AWAY_AFTER = 5 * MINUTE
 
@@ -44,7 +46,7 @@ async function warnOfLapsing(services: Services): Promise<void> {
   const now = services.now()
   const before = new Date(now.getTime() + services.config.schedules.authorizationAlertHours * HOUR)
   await transaction(services.db.pool, async client => {
-    for (const payment of await claimLapsingPayments(client, before, now)) {
+    for (const payment of await claimLapsingPayments(client, before, now, MOST_LAPSING)) {
       const at = payment.captureBefore?.toISOString() ?? 'about seven days after it was made'
       await alert(client, services.log, 'authorization_lapses', {
         orderId: payment.orderId,

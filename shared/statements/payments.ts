@@ -164,23 +164,30 @@ export async function abandonPayments(db: Queryable, checkoutId: string, now: Da
   return rows
 }
 
-const LAPSES = `p."status" ${AUTHORIZED} AND p."lapseAlertedAt" IS NULL AND COALESCE(p."captureBefore", p."createdAt" + interval '7 days') < $1`
+const LAPSES_AT = `COALESCE(p."captureBefore", p."createdAt" + interval '7 days')`
+const LAPSES = `p."status" ${AUTHORIZED} AND p."lapseAlertedAt" IS NULL AND ${LAPSES_AT} < $1`
 
 /**
- * Authorizations that lapse before `before` and about which nobody was told; they count as decided from now on. Their orders
+ * Up to `limit` authorizations that lapse before `before` and about which nobody was told, those that lapse first; they count as decided from now on. Their orders
  * are locked before them, as an event does: the alert that follows locks the audit chain of an order. What another
  * transaction has locked has its turn at the next call. In the order of their orders, so that two chains are locked in one.
  */
-export async function claimLapsingPayments(db: Queryable, before: Date, now: Date): Promise<PaymentRow[]> {
+export async function claimLapsingPayments(
+  db: Queryable,
+  before: Date,
+  now: Date,
+  limit: number
+): Promise<PaymentRow[]> {
   const { rows } = await db.query<PaymentRow>(
     `WITH "order" AS MATERIALIZED (
-       SELECT "id" FROM "Order" WHERE "id" IN (SELECT p."orderId" FROM "Payment" p WHERE ${LAPSES}) FOR NO KEY UPDATE SKIP LOCKED
+       SELECT "id" FROM "Order" WHERE "id" IN (SELECT p."orderId" FROM "Payment" p WHERE ${LAPSES} ORDER BY ${LAPSES_AT} LIMIT $3)
+       FOR NO KEY UPDATE SKIP LOCKED
      ), lapsing AS MATERIALIZED (
        SELECT p."paymentIntentId" FROM "order" o JOIN "Payment" p ON p."orderId" = o."id" WHERE ${LAPSES}
        FOR NO KEY UPDATE OF p SKIP LOCKED
      )
      UPDATE "Payment" p SET "lapseAlertedAt" = $2 FROM lapsing WHERE p."paymentIntentId" = lapsing."paymentIntentId" RETURNING p.*`,
-    [before, now]
+    [before, now, limit]
   )
   return rows.sort((a, b) => (a.orderId < b.orderId ? -1 : 1))
 }
