@@ -16,6 +16,7 @@ interface ExportedSpan {
   name: string
   service: string
   attributes: Record<string, unknown>
+  events?: { name: string; attributes: object[] }[]
 }
 
 /** As OTLP writes them in JSON: https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding */
@@ -136,6 +137,25 @@ it('has a trace of what an operator does, down to Stripe and the database, witho
       expect(below.some(({ name }) => name.startsWith('POST /v1/checkout/sessions/'))).toBe(true)
       expect(below.some(({ attributes }) => attributes['db.system.name'] === 'postgresql')).toBe(true)
       expect(JSON.stringify(spans)).not.toMatch(/somebody|olga/)
+    })
+  } finally {
+    await server.close()
+  }
+})
+
+it('tells that a job failed, and nothing of what its error says, which may quote a person', async () => {
+  const { server, spans } = await startCollector()
+  try {
+    await withShop(openShop('postgres', { ...ENV, OTEL_EXPORTER_OTLP_ENDPOINT: server.url }), async shop => {
+      await shop.stack.services.queues.enqueue('session-creation', 'nobody')
+      const failed = () => spans.filter(({ events }) => events?.some(({ name }) => name === 'job failed'))
+      const [span] = await eventually(
+        async () => failed(),
+        found => found.length > 0,
+        15_000
+      )
+      expect(span?.attributes['bullmq.job.name']).toBe('session-creation')
+      expect(JSON.stringify(spans)).not.toContain('There is no checkout')
     })
   } finally {
     await server.close()

@@ -4,7 +4,12 @@ import { W3CTraceContextPropagator } from '@opentelemetry/core'
 import { OTLPTraceExporter as JsonExporter } from '@opentelemetry/exporter-trace-otlp-http'
 import { OTLPTraceExporter as ProtobufExporter } from '@opentelemetry/exporter-trace-otlp-proto'
 import { defaultResource, detectResources, envDetector, resourceFromAttributes } from '@opentelemetry/resources'
-import { BasicTracerProvider, BatchSpanProcessor } from '@opentelemetry/sdk-trace-base'
+import {
+  BasicTracerProvider,
+  BatchSpanProcessor,
+  type ReadableSpan,
+  type SpanProcessor
+} from '@opentelemetry/sdk-trace-base'
 import { SECOND } from '../duration.js'
 import type { Logger } from '../logger.js'
 import { switchTracing } from '../tracing.js'
@@ -30,6 +35,16 @@ const LAST_WITHIN = SECOND
 /** Beyond these, new spans are dropped: a collector that is away takes no memory. */
 const MOST_WAITING = 2_048
 
+/** Of what happened within a span its name alone leaves: BullMQ adds what errors say, and they quote what people typed. */
+const withoutWords: SpanProcessor = {
+  onStart: () => undefined,
+  onEnd: ({ events }: ReadableSpan) => {
+    for (const event of events) event.attributes = undefined
+  },
+  forceFlush: async () => undefined,
+  shutdown: async () => undefined
+}
+
 /**
  * The variables of OpenTelemetry count as its specification says: OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES,
  * OTEL_TRACES_SAMPLER, OTEL_EXPORTER_OTLP_HEADERS (https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/).
@@ -45,7 +60,10 @@ export function startExporter({ endpoint, protocol, name, log }: ExporterOptions
     resource: defaultResource()
       .merge(resourceFromAttributes({ 'service.name': name }))
       .merge(detectResources({ detectors: [envDetector] })),
-    spanProcessors: [new BatchSpanProcessor(exporter, { maxQueueSize: MOST_WAITING, exportTimeoutMillis: SEND_WITHIN })]
+    spanProcessors: [
+      withoutWords,
+      new BatchSpanProcessor(exporter, { maxQueueSize: MOST_WAITING, exportTimeoutMillis: SEND_WITHIN })
+    ]
   })
   trace.setGlobalTracerProvider(provider)
   context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable())
