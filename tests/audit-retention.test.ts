@@ -112,6 +112,20 @@ describe('retention', () => {
     await asOwner(shop, `UPDATE "AuditTombstone" SET "rows" = 2 WHERE "chain" = 'again' AND "rows" = 9`)
   })
 
+  it('goes on after rows that cannot be forgotten, and fails at the end with what they were', async () => {
+    await writeChain(shop, 'behind what fails')
+    await olderThan(shop, 366, 'behind what fails')
+    const tables = '"WebhookEvent", "PaymentSignal"'
+    await asOwner(shop, `REVOKE UPDATE ON ${tables} FROM tillworks_app`)
+    const failure = await run().then(
+      () => '',
+      error => String(error)
+    )
+    await asOwner(shop, `GRANT UPDATE ON ${tables} TO tillworks_app`)
+    expect(failure).toMatch(/payloads of events: permission denied.*; signals: permission denied/)
+    expect(await countRows(shop, 'behind what fails')).toBe(0)
+  })
+
   it('goes on after a chain that fails, and fails at the end with what failed', async () => {
     for (const chain of ['a fails', 'b is not sound', 'c is good']) {
       await writeChain(shop, chain)
