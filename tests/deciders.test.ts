@@ -84,6 +84,14 @@ it.each<[string, CheckoutStatus, PaymentFacts[], string | undefined]>([
   ['nothing, and the Session is gone', 'EXPIRED', [], 'RELEASED'],
   ['a stray in review, and the Session is gone', 'EXPIRED', [stray(reviewed)], undefined],
   ['a stray that went back, and the Session is gone', 'EXPIRED', [stray({ ...reviewed, refunded: 1_000 })], 'RELEASED'],
+  ['a stray debit on its way, and the Session is gone', 'EXPIRED', [stray({ status: 'PROCESSING' })], undefined],
+  ['a stray debit that failed, and the Session is gone', 'EXPIRED', [stray({ status: 'FAILED' })], 'RELEASED'],
+  [
+    'a stray debit on its way, and the own one failed',
+    'FAILED',
+    [stray({ status: 'PROCESSING' }), payment({ status: 'FAILED' })],
+    undefined
+  ],
   ['nothing yet', 'OPEN', [], undefined],
   ['a stray that went back, and the Session is open', 'OPEN', [stray({ ...reviewed, refunded: 1_000 })], undefined],
   ['a bank debit under way', 'PROCESSING', [payment({ status: 'PROCESSING' })], undefined]
