@@ -113,18 +113,22 @@ export async function moveReservations(
   return rows
 }
 
-/** An operator accepts a payment whose stock went back: takes it out again. False when it is not all there any more. */
+/**
+ * An operator accepts a payment whose goods went back: what was released, and what a refund of another payment of the checkout
+ * has put back, is taken out again. False when it is not all there any more.
+ */
 export async function commitReleased(db: Queryable, checkoutId: string, now: Date): Promise<boolean> {
   const { rows } = await db.query<{ wanted: number; taken: number }>(
     `WITH line AS (
-       SELECT "productId", "quantity" FROM "Reservation" WHERE "checkoutId" = $1 AND "status" ${COMMIT_RELEASED.from}
+       SELECT "productId", CASE WHEN "status" ${COMMIT_RELEASED.from} THEN "quantity" ELSE "restocked" END AS "quantity"
+       FROM "Reservation" WHERE "checkoutId" = $1 AND ("status" ${COMMIT_RELEASED.from} OR "restocked" > 0)
      ), locked AS MATERIALIZED (
        SELECT "id" FROM "Product" WHERE "id" IN (SELECT "productId" FROM line) ORDER BY "id" FOR NO KEY UPDATE
      ), taken AS (
        UPDATE "Product" p SET "stock" = "stock" - ${COUNTED('line."quantity"')}, "updatedAt" = $2 FROM line JOIN locked ON locked."id" = line."productId"
        WHERE p."id" = line."productId" AND ${IN_STOCK} RETURNING line."productId"
      ), committed AS (
-       UPDATE "Reservation" SET "status" = ${COMMIT_RELEASED.to}, "settledAt" = $2
+       UPDATE "Reservation" SET "status" = ${COMMIT_RELEASED.to}, "settledAt" = $2, "restocked" = 0
        WHERE "checkoutId" = $1 AND "productId" IN (SELECT "productId" FROM taken) RETURNING 1
      )
      SELECT (SELECT count(*)::int FROM line) AS wanted, (SELECT count(*)::int FROM committed) AS taken`,
