@@ -17,6 +17,7 @@ import {
   allApplied,
   buy,
   deliver,
+  goSilent,
   heldByStripe,
   intentOf,
   ledgerDifferences,
@@ -265,6 +266,63 @@ it('puts no goods back for a payment that took none', async () => {
   expect(await order('refund', '--payment', ownIntent, '--restock', 'all')).toMatchObject({ code: 0 })
   await customer.orderBecomes(orderId, 'REFUNDED')
   expect(await stockOf(customer)).toBe(stock)
+})
+
+it('takes goods out again that a refund has put back, when the payment of another Session is to count', async () => {
+  const { shop, customer, stock, orderId, strayIntent, ownIntent, accept, order } = await twice({})
+  expect(await order('refund', '--payment', ownIntent, '--restock', 'all')).toMatchObject({ code: 0 })
+  await allApplied(shop)
+  expect(await stockOf(customer)).toBe(stock)
+  // Somebody buys them meanwhile.
+  await shop.stack.services.db.pool.query(`UPDATE "Product" SET "stock" = 1 WHERE "slug" = 'stoneware-mug'`)
+  const gone = await accept()
+  expect([gone.code, gone.output]).toEqual([1, expect.stringContaining('The goods are gone.')])
+  await shop.stack.services.db.pool.query(`UPDATE "Product" SET "stock" = $1 WHERE "slug" = 'stoneware-mug'`, [stock])
+  expect(await accept()).toMatchObject({ code: 0 })
+  await isPaidOnce(shop, customer, orderId, stock)
+  expect(await order('refund', '--payment', strayIntent, '--restock', 'all')).toMatchObject({ code: 0 })
+  await customer.orderBecomes(orderId, 'REFUNDED')
+  expect(await stockOf(customer)).toBe(stock)
+})
+
+it.each([
+  ['fails', FAILING_DEBIT, 'PENDING', 'RELEASED'],
+  ['pays', DEBIT, 'NEEDS_REVIEW', 'HELD']
+])(
+  'holds the goods while a debit through a stray Session is on its way, until it %s',
+  async (_how, debit, status, held) => {
+    const { shop, customer } = await open({}, SLOW)
+    const { services } = shop.stack
+    const { orderId, checkoutId, sessionId } = await buy(customer)
+    const stray = await openStray(shop, checkoutId)
+    await customer.pay(stray.url, debit)
+    await allApplied(shop)
+    await services.stripe.checkout.sessions.expire(sessionId)
+    await customer.checkoutBecomes(checkoutId, 'EXPIRED')
+    const reservations = async () =>
+      (await services.db.prisma.reservation.findMany({ where: { checkoutId } })).map(each => each.status)
+    expect([(await orderRow(shop, orderId)).status, await reservations()]).toEqual(['PENDING', ['HELD']])
+    await settleAll(shop)
+    expect([(await orderRow(shop, orderId)).status, await reservations()]).toEqual([status, [held]])
+  }
+)
+
+it('hears of the dispute of a stray payment before of the payment, though nothing can be paid any more', async () => {
+  const { shop, customer } = await open()
+  const { services } = shop.stack
+  const { orderId, checkoutId, url } = await buy(customer)
+  const stray = await openStray(shop, checkoutId)
+  await customer.pay(url)
+  await customer.orderBecomes(orderId, 'PAID')
+  await goSilent(shop)
+  await customer.pay(stray.url, DISPUTED)
+  const [made] = (await services.stripe.disputes.list()).data
+  await deliver(services, 'charge.dispute.created', made ?? {})
+  const [dispute] = await services.db.prisma.dispute.findMany({ where: { orderId } })
+  expect(dispute).toMatchObject({ id: made?.id, paymentIntentId: intentOf(shop, stray.id) })
+  await deliver(services, 'checkout.session.completed', sessionOf(shop, stray.id))
+  expect((await orderRow(shop, orderId)).status).toBe('NEEDS_REVIEW')
+  expect(await ledgerDifferences(shop)).toEqual([])
 })
 
 it('does not lose the money of a debit that failed and is paid after all', async () => {

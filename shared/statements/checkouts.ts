@@ -349,9 +349,12 @@ export async function findSessionCheckout(
 /** Stripe's times are whole seconds, by Stripe's clock. */
 const CLOCK_SLACK = MINUTE
 
+/** A Session can be paid for a day, and its payment is told for three (https://docs.stripe.com/webhooks#automatic-retries). */
+const STRAY_TOLD_WITHIN = `interval '5 days'`
+
 /**
  * Whether a checkout of ours may have been paid before `at` without our having heard of its PaymentIntent: its Session can be
- * paid, or was submitted and has told no payment yet.
+ * paid, or was submitted and has told no payment yet, or Stripe may have made another one for it (decision 0012).
  */
 export async function mayPayUnseen(db: Queryable, at: Date): Promise<boolean> {
   const { rows } = await db.query<{ may: boolean }>({
@@ -359,7 +362,8 @@ export async function mayPayUnseen(db: Queryable, at: Date): Promise<boolean> {
     text: `
     SELECT EXISTS (SELECT FROM "Checkout" WHERE "status" ${oneOf(checkoutStates.payable)} AND "createdAt" < $1)
       OR EXISTS (SELECT FROM "Checkout" c WHERE c."status" ${oneOf(checkoutStates.processing)} AND c."createdAt" < $1
-        AND NOT EXISTS (SELECT FROM "Payment" p WHERE p."checkoutId" = c."id")) AS may`,
+        AND NOT EXISTS (SELECT FROM "Payment" p WHERE p."checkoutId" = c."id"))
+      OR EXISTS (SELECT FROM "Checkout" WHERE "serverErrors" > 0 AND "createdAt" < $1 AND "createdAt" > $1::timestamptz - ${STRAY_TOLD_WITHIN}) AS may`,
     values: [new Date(at.getTime() + CLOCK_SLACK)]
   })
   return rows[0]?.may === true

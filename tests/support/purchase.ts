@@ -17,9 +17,9 @@ export async function buy(customer: Shopper, slug = 'stoneware-mug', quantity = 
   return { ...bought, orderId: bought.orderId ?? '', sessionId: bought.sessionId ?? '', url: bought.url ?? '' }
 }
 
-/** Another Session of a checkout, as one that Stripe made although it answered with an error of its own. */
+/** Another Session of a checkout, as one that Stripe made although it answered with an error of its own, which was counted. */
 export async function openStray({ stack }: Shop, checkoutId: string): Promise<{ id: string; url: string }> {
-  const row = await stack.services.db.prisma.checkout.findUniqueOrThrow({ where: { id: checkoutId } })
+  const row = await stack.services.db.prisma.checkout.update({ where: { id: checkoutId }, data: { serverErrors: 1 } })
   const params = row.sessionParams as unknown as Stripe.Checkout.SessionCreateParams
   const { id, url } = await stack.services.stripe.checkout.sessions.create(params, {
     idempotencyKey: `${checkoutId}-1`
