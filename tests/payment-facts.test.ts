@@ -1,11 +1,21 @@
+import fc from 'fast-check'
 import { startApi } from '../api/start.js'
 import { eventually } from '../local/eventually.js'
 import { createShopper, data, lineOf, type Shopper } from '../local/shopper.js'
 import { loadConfig } from '../shared/config/config.js'
-import { MINUTE } from '../shared/duration.js'
+import { DAY, MINUTE } from '../shared/duration.js'
+import { newId } from '../shared/ids.js'
 import { requestRefunds } from '../shared/orders/refund.js'
+import { sessionParams } from '../shared/orders/session-params.js'
+import { verifiedCheckout } from '../shared/orders/verified-checkout.js'
 import { reconcile } from '../shared/reconcile/reconcile.js'
 import { reconcileObjects } from '../shared/reconcile/reconcile-objects.js'
+import type { PaymentRecord } from '../shared/rules/payment-authority.js'
+import { type SessionTerms, termsOf } from '../shared/rules/session-terms.js'
+import { type CheckoutRow, readCheckout } from '../shared/statements/checkouts.js'
+import { readOrderLines } from '../shared/statements/orders.js'
+import { findPayment, recordPayment } from '../shared/statements/payments.js'
+import { eraseCheckouts } from '../shared/statements/personal-data.js'
 import { priceVerification } from '../workers/price-verification.js'
 import { refundCreation } from '../workers/refund-creation.js'
 import { sessionCreation } from '../workers/session-creation.js'
@@ -31,6 +41,8 @@ import { asOwner } from './support/shop.js'
 
 /** How often an answer has to be lost: the client asks once more by itself when a connection breaks. */
 const LOST = 2
+
+type Telling = Pick<PaymentRecord, 'teller' | 'status' | 'amount' | 'captured' | 'chargeId'>
 
 describe('what was captured, and by which charge', () => {
   it('is what the PaymentIntent says, though the Session says its whole total', async () => {
@@ -124,6 +136,106 @@ describe('what was captured, and by which charge', () => {
       expect((await paymentRow(shop, orderId)).balanceTransactionId).not.toBeNull()
     },
     60_000
+  )
+
+  it('is not changed by what is told late of an earlier try of the PaymentIntent', async () => {
+    const { shop, customer } = await open()
+    const { services } = shop.stack
+    const { orderId, sessionId, url } = await buy(customer)
+    await customer.pay(url)
+    await customer.orderBecomes(orderId, 'PAID')
+    const before = await paymentRow(shop, orderId)
+    const intent = await services.stripe.paymentIntents.retrieve(intentOf(shop, sessionId))
+    const earlier = { ...intent, amount: intent.amount * 2, amount_received: 0, latest_charge: null }
+    await deliver(services, 'payment_intent.processing', { ...earlier, status: 'processing' })
+    await deliver(services, 'payment_intent.amount_capturable_updated', { ...earlier, status: 'requires_capture' })
+    const after = await paymentRow(shop, orderId)
+    expect([after.amount, after.chargeId, after.captured]).toEqual([before.amount, before.chargeId, before.captured])
+  })
+
+  it('is what its authorities say, whoever else tells what, and in whatever order', async () => {
+    const { shop, customer } = await open(BY_HAND)
+    const { pool } = shop.stack.services.db
+    const { orderId, checkoutId } = await buy(customer)
+    const amounts = fc.integer({ min: 1, max: 9_999 })
+    const told = fc.record({ part: amounts, rest: fc.nat(9_999), other: amounts, first: fc.nat(9_999) })
+    const tellings = fc.shuffledSubarray([0, 1, 2, 3, 4, 5, 6, 7])
+    await fc.assert(
+      fc.asyncProperty(told, tellings, async ({ part, rest, other, first }, order) => {
+        const of = { paymentIntentId: newId(), orderId, checkoutId, currency: 'EUR', now: new Date() }
+        const [amount, chargeId] = [part + rest, `ch_${of.paymentIntentId}`]
+        const last: Telling = { teller: 'intent', status: 'SUCCEEDED', amount, captured: part, chargeId }
+        const all: Telling[] = [
+          last,
+          { teller: 'intent', status: 'AUTHORIZED', amount, chargeId },
+          { teller: 'intent', status: 'PROCESSING', amount: other },
+          { teller: 'charge', status: 'AUTHORIZED', amount, chargeId },
+          { teller: 'charge', status: 'SUCCEEDED', amount, captured: Math.min(first, part), chargeId },
+          { teller: 'session', status: 'SUCCEEDED', amount: other, captured: other, chargeId: 'ch_other' },
+          { teller: 'session', status: 'AUTHORIZED', amount: other },
+          { teller: 'hint', status: 'PENDING', amount: other, captured: other }
+        ]
+        // What decides is told at some time, if not among the others then at the end.
+        const tellings = order.includes(0) ? order : [...order, 0]
+        for (const index of tellings) await recordPayment(pool, { ...of, ...(all[index] as Telling) })
+        expect(await findPayment(pool, of.paymentIntentId)).toMatchObject({
+          status: 'SUCCEEDED',
+          amount,
+          captured: part,
+          chargeId
+        })
+        const { rows } = await pool.query(
+          `SELECT sum("amount")::int AS held FROM "LedgerPosting" WHERE "source" = $1 AND "account" = 'STRIPE'`,
+          [of.paymentIntentId]
+        )
+        expect(rows).toEqual([{ held: part }])
+      }),
+      { numRuns: 60 }
+    )
+  })
+
+  it.each(['reconcile', 'reconcile --objects'])(
+    'is found by %s when nothing was told from the page on: captured in part, or given up',
+    async by => {
+      const { shop, customer } = await open({ PAYMENT_CAPTURE_METHOD: 'manual' })
+      const { services } = shop.stack
+      const find = async () => {
+        const later = { ...services, now: () => new Date(Date.now() + 2 * DAY) }
+        const report =
+          by === 'reconcile'
+            ? await reconcile(later, { requestId: 'test' })
+            : await reconcileObjects(services, { since: new Date(), requestId: 'test' })
+        expect(report.errors).toEqual([])
+        await allApplied(shop)
+      }
+      const states = async (...ids: string[]) =>
+        await Promise.all(
+          ids.map(async id => {
+            const { status, captured } = await orderRow(shop, id)
+            return [status, Number(captured), await heldByStripe(shop, id)]
+          })
+        )
+      const [part, none, atOnce] = [await buy(customer), await buy(customer), await buy(customer)]
+      await goSilent(shop)
+      for (const each of [part, none, atOnce]) await customer.pay(each.url)
+      const { paymentIntents } = services.stripe
+      await paymentIntents.capture(intentOf(shop, atOnce.sessionId), { amount_to_capture: 700 })
+      await find()
+      expect(await states(part.orderId, none.orderId, atOnce.orderId)).toEqual([
+        ['AUTHORIZED', 0, 0],
+        ['AUTHORIZED', 0, 0],
+        ['PAID', 700, 700]
+      ])
+      await paymentIntents.capture(intentOf(shop, part.sessionId), { amount_to_capture: 500 })
+      await paymentIntents.cancel(intentOf(shop, none.sessionId))
+      await find()
+      expect(await states(part.orderId, none.orderId, atOnce.orderId)).toEqual([
+        ['PAID', 500, 500],
+        ['CANCELLED', 0, 0],
+        ['PAID', 700, 700]
+      ])
+      expect(await ledgerDifferences(shop)).toEqual([])
+    }
   )
 
   it('captures what Stripe says is capturable, though the row says more', async () => {
@@ -384,6 +496,63 @@ describe('what a Session was made with is what it is judged by', () => {
   )
 })
 
+it('keeps the terms of a Session, whatever they are and the settings are by now, and when its customer is forgotten', async () => {
+  const { shop, customer } = await open()
+  const { services, env } = shop.stack
+  const { checkoutId, sessionId } = await buy(customer)
+  await services.stripe.checkout.sessions.expire(sessionId)
+  await customer.checkoutBecomes(checkoutId, 'EXPIRED')
+  const { pool } = services.db
+  const checkout = verifiedCheckout((await readCheckout(pool, checkoutId)) as CheckoutRow)
+  const lines = await readOrderLines(pool, checkout.orderId)
+  const flags = ['false', 'true']
+  for (const [captureMethod, taxBehavior] of [
+    ['automatic', 'exclusive'],
+    ['manual', 'inclusive']
+  ] as const) {
+    for (const promotion of flags) {
+      for (const tax of flags) {
+        for (const adaptive of flags) {
+          const { payment, ...config } = loadConfig({
+            ...env,
+            PAYMENT_CAPTURE_METHOD: captureMethod,
+            PAYMENT_TAX_BEHAVIOR: taxBehavior,
+            PAYMENT_PROMOTION_CODES: promotion,
+            PAYMENT_AUTOMATIC_TAX: tax,
+            PAYMENT_ADAPTIVE_PRICING: adaptive
+          })
+          const made: SessionTerms = {
+            captureMethod,
+            promotionCodes: promotion === 'true',
+            automaticTax: tax === 'true',
+            // Without tax there is none to be within the price.
+            taxBehavior: tax === 'true' ? taxBehavior : 'exclusive',
+            adaptivePricing: adaptive === 'true'
+          }
+          const today: SessionTerms = {
+            captureMethod: captureMethod === 'manual' ? 'automatic' : 'manual',
+            promotionCodes: !made.promotionCodes,
+            automaticTax: !made.automaticTax,
+            taxBehavior: made.taxBehavior === 'inclusive' ? 'exclusive' : 'inclusive',
+            adaptivePricing: !made.adaptivePricing
+          }
+          const params = sessionParams({ ...config, payment }, 'shop', checkout, lines, null)
+          await pool.query('UPDATE "Checkout" SET "sessionParams" = $2, "email" = $3 WHERE "id" = $1', [
+            checkoutId,
+            JSON.stringify(params),
+            checkout.email
+          ])
+          expect(termsOf((await readCheckout(pool, checkoutId)) as CheckoutRow, today)).toEqual(made)
+          expect(await eraseCheckouts(pool, 'ada', 10)).toBe(1)
+          const forgotten = (await readCheckout(pool, checkoutId)) as CheckoutRow
+          expect(JSON.stringify(forgotten.sessionParams)).not.toContain(checkout.email)
+          expect(termsOf(forgotten, today)).toEqual(made)
+        }
+      }
+    }
+  }
+})
+
 describe('an order has one currency', () => {
   it('and cannot be paid in another after the shop has changed its own', async () => {
     const { shop, customer } = await open()
@@ -391,6 +560,8 @@ describe('an order has one currency', () => {
     const first = await buy(customer)
     await services.stripe.checkout.sessions.expire(first.sessionId)
     await customer.checkoutBecomes(first.checkoutId, 'EXPIRED')
+    const usual = { items: [lineOf(await customer.product('stoneware-mug'), 2)] }
+    const euros = data(await customer.checkout(usual))
     await services.db.pool.query(`UPDATE "Product" SET "currency" = 'CHF'`)
     const config = loadConfig({ ...env, PAYMENT_CURRENCY: 'CHF', OPS_PORT: '0' })
     await shop.stack.stopWorkers()
@@ -410,7 +581,10 @@ describe('an order has one currency', () => {
         409,
         { success: false, detail: 'The order is in EUR and the shop sells in CHF. Create a new order.' }
       ])
+      // The page in euros is still open, and is not that of a cart of as many francs.
       const fresh = data(await swiss.checkout({ items }))
+      expect([items, fresh.sessionId === euros.sessionId]).toEqual([usual.items, false])
+      expect(data(await swiss.order(euros.orderId ?? '')).currency).toBe('EUR')
       expect(sessionOf(shop, fresh.sessionId ?? '').currency).toBe('chf')
       expect(data(await swiss.order(fresh.orderId ?? '')).currency).toBe('CHF')
     } finally {

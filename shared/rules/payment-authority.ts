@@ -71,8 +71,9 @@ export function decidedFields(record: PaymentRecord): Record<Field, string | num
 }
 
 /**
- * What a succeeded PaymentIntent says it received is the end of it. A charge may be told late, with less captured than
- * was in the end, so that it only adds. https://docs.stripe.com/api/payment_intents/object#payment_intent_object-amount_received
+ * What a succeeded PaymentIntent says it is for, and that it received, is the end of it. What it said of an earlier try may be
+ * told late, with another amount, and is then not taken over. A charge may be told late, with less captured than was in the
+ * end, so that it only adds. https://docs.stripe.com/api/payment_intents/object#payment_intent_object-amount_received
  */
 export function isFinalCapture({ teller, status }: PaymentRecord): boolean {
   return teller === 'intent' && status === 'SUCCEEDED'

@@ -30,7 +30,7 @@ export interface Act {
   /** Debits and refunds under way end. */
   settle(): void
   /** Stripe has made a second Session for the checkout, of which nobody was told; somebody pays it. Returns its PaymentIntent. */
-  payStray(): Promise<string>
+  payStray(number?: string): Promise<string>
   /** Something of the last declined charge changes, and an event tells so. */
   touchDeclined(): Promise<void>
   /** What reconcile would find now comes as events of its own. */
@@ -236,6 +236,57 @@ export const scenarios: Scenario[] = [
     }
   },
   {
+    name: 'expired while a debit through a stray Session is on its way, which fails',
+    ends: 'PENDING',
+    async play(act) {
+      await act.payStray(DEBIT_FAILS)
+      await act.stripe.checkout.sessions.expire(act.session().id)
+      act.settle()
+    }
+  },
+  {
+    name: 'paid while a debit through a stray Session is on its way, which pays and is refunded',
+    ends: 'PAID',
+    async play(act) {
+      const stray = await act.payStray(DEBIT_PAYS)
+      await act.pay()
+      act.settle()
+      await act.stripe.refunds.create({ payment_intent: stray })
+    }
+  },
+  {
+    name: 'authorized, captured in part in the dashboard, found by reconcile before and after',
+    ends: 'PAID',
+    manual: true,
+    async play(act) {
+      await act.pay()
+      act.reconcile()
+      await act.stripe.paymentIntents.capture(act.intent(), { amount_to_capture: 700 })
+      act.reconcile()
+    }
+  },
+  {
+    name: 'authorized and cancelled, found by reconcile before and after',
+    ends: 'CANCELLED',
+    manual: true,
+    async play(act) {
+      await act.pay()
+      act.reconcile()
+      await act.stripe.paymentIntents.cancel(act.intent())
+      act.reconcile()
+    }
+  },
+  {
+    name: 'bank debit that fails, found by reconcile before and after',
+    ends: 'PENDING',
+    async play(act) {
+      await act.pay(DEBIT_FAILS)
+      act.reconcile()
+      act.settle()
+      act.reconcile()
+    }
+  },
+  {
     name: 'two refunds of one size, found by reconcile as well',
     ends: 'PARTIALLY_REFUNDED',
     async play(act) {
@@ -380,11 +431,11 @@ export async function prepare(shop: Shop, customer: Shopper, scenario: Scenario)
       tick({ settleAllDebits: true })
       look()
     },
-    async payStray() {
+    async payStray(number) {
       const { sessionParams } = await services.db.prisma.checkout.findUniqueOrThrow({ where: { id: row.id } })
       const params = sessionParams as unknown as Stripe.Checkout.SessionCreateParams
       const stray = await services.stripe.checkout.sessions.create(params, { idempotencyKey: `${row.id}-1` })
-      await payPage(stray.url ?? '')
+      await payPage(stray.url ?? '', number)
       look()
       return String(record.session(stray.id)?.payment_intent)
     },
