@@ -268,6 +268,14 @@ it('puts no goods back for a payment that took none', async () => {
   expect(await stockOf(customer)).toBe(stock)
 })
 
+it('puts the goods back once when all payments of an order are refunded at once', async () => {
+  const { shop, customer, stock, orderId, order } = await twice({})
+  expect(await order('refund', '--restock', 'all')).toMatchObject({ code: 0 })
+  await customer.orderBecomes(orderId, 'REFUNDED')
+  expect(await stockOf(customer)).toBe(stock)
+  expect(await heldByStripe(shop, orderId)).toBe(0)
+})
+
 it('takes goods out again that a refund has put back, when the payment of another Session is to count', async () => {
   const { shop, customer, stock, orderId, strayIntent, ownIntent, accept, order } = await twice({})
   expect(await order('refund', '--payment', ownIntent, '--restock', 'all')).toMatchObject({ code: 0 })

@@ -4,7 +4,7 @@ import { type Queryable, transaction } from '../database/database.js'
 import { newId } from '../ids.js'
 import { minor, toDecimalString } from '../money.js'
 import { Refused } from '../refused.js'
-import { divideRefund, type RefundPart } from '../rules/divide-refund.js'
+import { divideRefund, type RefundPart, tookGoods } from '../rules/divide-refund.js'
 import { disputeIsHeld } from '../rules/order-status.js'
 import type { Restock } from '../rules/restock.js'
 import type { Services } from '../runtime/services.js'
@@ -54,6 +54,8 @@ export async function requestRefunds(
 
     await refuseDisputed(client, payments)
     const parts = partsOf(input, payments, requested)
+    // One of several refunds puts the goods back: that of the payment that took them.
+    const ofGoods = parts.find(({ payment }) => tookGoods(payment)) ?? parts[0]
     for (const [index, part] of parts.entries()) {
       const { paymentIntentId, currency } = part.payment
       await requestRefund(client, {
@@ -63,8 +65,7 @@ export async function requestRefunds(
         amount: part.amount,
         currency,
         reason: input.reason ?? null,
-        // One of several refunds puts the goods back.
-        restock: index === 0 ? (input.restock ?? null) : null,
+        restock: part === ofGoods ? (input.restock ?? null) : null,
         requestKey: `${key}:${index}`,
         requestedBy: input.operator,
         now: services.now()

@@ -45,6 +45,11 @@ export function divideRefund<P extends RefundablePayment>(
   return { outcome: 'divided', parts }
 }
 
-function rank({ reviewReason, acceptedAt }: RefundablePayment): number {
-  return reviewReason !== null && acceptedAt === null ? 0 : 1
+function rank(payment: RefundablePayment): number {
+  return tookGoods(payment) ? 1 : 0
+}
+
+/** It is not in review, so that the goods of its checkout left the shelf for it. */
+export function tookGoods({ reviewReason, acceptedAt }: RefundablePayment): boolean {
+  return reviewReason === null || acceptedAt !== null
 }

@@ -151,7 +151,7 @@ async function buySomething(
   if (what < 0.1) return orderId
   if (what < 0.2) await shop.stack.services.stripe.checkout.sessions.expire(sessionId)
   else await payFor(shop, random, customer, { sessionId, url: url ?? '' })
-  if (what > 0.9) await payStray(shop, customer, checkoutId)
+  if (what > 0.9) await payStray(shop, customer, checkoutId, random.pick(CARDS))
   await finishCapture(shop, random, ways, { sessionId, orderId: orderId ?? '' })
   if (what > 0.5 && orderId !== undefined) await giveBack(shop, random, ways, orderId)
   if (what > 0.5) await touchDeclined(shop, sessionId)
@@ -173,12 +173,14 @@ async function payFor(
 }
 
 /** Stripe has made another Session for it, of which nobody was told; somebody pays it all the same. */
-async function payStray(shop: Shop, customer: Shopper, checkoutId: string): Promise<void> {
+async function payStray(shop: Shop, customer: Shopper, checkoutId: string, card: string): Promise<void> {
   const { services } = shop.stack
-  const { sessionParams } = await services.db.prisma.checkout.findUniqueOrThrow({ where: { id: checkoutId } })
+  // As the error is counted with which Stripe made it.
+  const data = { serverErrors: { increment: 1 } }
+  const { sessionParams } = await services.db.prisma.checkout.update({ where: { id: checkoutId }, data })
   const params = sessionParams as unknown as Stripe.Checkout.SessionCreateParams
   const stray = await services.stripe.checkout.sessions.create(params, { idempotencyKey: `${checkoutId}-stray` })
-  await customer.pay(stray.url ?? '')
+  await customer.pay(stray.url ?? '', card)
 }
 
 /** What is only authorized is captured in part, captured whole or given up, in the dashboard or by an operator here. */
