@@ -595,6 +595,32 @@ describe('an order has one currency', () => {
   })
 })
 
+it('opens what was verified before the shop changed its currency in its own, and refuses what was only received', async () => {
+  const { shop, customer } = await open(BY_HAND)
+  const { services, env } = shop.stack
+  await shop.stack.stopWorkers()
+  const received = async (slug: string) => {
+    const items = [lineOf(await customer.product(slug), 1)]
+    return data(await customer.checkout({ items }, { Prefer: 'respond-async' })).checkoutId
+  }
+  const verified = await received('stoneware-mug')
+  await priceVerification.handle(services, { checkoutId: verified }, JOB)
+  const waiting = await received('linen-notebook')
+  await services.db.pool.query(`UPDATE "Product" SET "currency" = 'CHF'`)
+  const swiss = { ...services, config: loadConfig({ ...env, PAYMENT_CURRENCY: 'CHF' }) }
+  await priceVerification.handle(swiss, { checkoutId: waiting }, JOB)
+  await sessionCreation.handle(swiss, { checkoutId: verified }, JOB)
+  const { orderId, sessionId } = await customer.checkoutBecomes(verified, 'OPEN')
+  const order = await orderRow(shop, orderId ?? '')
+  const session = sessionOf(shop, sessionId ?? '')
+  expect([session.currency, session.amount_total, order.currency]).toEqual(['eur', Number(order.total), 'EUR'])
+  expect(await services.db.prisma.checkout.findUniqueOrThrow({ where: { id: waiting } })).toMatchObject({
+    status: 'REJECTED',
+    currency: 'EUR'
+  })
+  expect(shop.simulator.record.sessions()).toHaveLength(1)
+})
+
 it('cancels the authorization that is meant, not the first, of an order with two', async () => {
   const { shop, customer } = await open({ PAYMENT_CAPTURE_METHOD: 'manual' })
   const { services } = shop.stack
