@@ -301,6 +301,7 @@ it.each([
   async (_how, debit, status, held) => {
     const { shop, customer } = await open({}, SLOW)
     const { services } = shop.stack
+    const stock = await stockOf(customer)
     const { orderId, checkoutId, sessionId } = await buy(customer)
     const stray = await openStray(shop, checkoutId)
     await customer.pay(stray.url, debit)
@@ -312,6 +313,9 @@ it.each([
     expect([(await orderRow(shop, orderId)).status, await reservations()]).toEqual(['PENDING', ['HELD']])
     await settleAll(shop)
     expect([(await orderRow(shop, orderId)).status, await reservations()]).toEqual([status, [held]])
+    if (held === 'RELEASED') return
+    expect(await runOps(shop, 'order', 'accept', orderId, '--note', 'she said so')).toMatchObject({ code: 0 })
+    await isPaidOnce(shop, customer, orderId, stock)
   }
 )
 
