@@ -31,6 +31,8 @@ export const alerts = {
   session_refused: 'Stripe refused to create a Session. Read the message; it is often an account setting.',
   stripe_key_refused:
     'Stripe does not take STRIPE_SECRET_KEY, or the key lacks a permission: the message says which. Mend it; everything that waits goes on by itself.',
+  payment_unknown:
+    'Stripe does not know a payment that is to be paid back. Is STRIPE_SECRET_KEY of the account that took it? Mend it; the refunds that wait go on by themselves.',
   refund_made_late:
     'Stripe has made a refund that we had recorded as refused. Check that the customer was not paid back twice.',
   order_of_another_user: 'A customer asked for, or tried to pay, the order of another one.',

@@ -10,6 +10,7 @@ export const runbooks = {
   refund_failed: 'MoneyInReview',
   refund_refused: 'MoneyInReview',
   refund_made_late: 'MoneyInReview',
+  payment_unknown: 'MoneyInReview',
   dispute_open: 'DisputeDeadline',
   dispute_lost: 'DisputeDeadline',
   early_fraud_warning: 'SuspiciousActivity',

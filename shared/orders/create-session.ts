@@ -7,7 +7,7 @@ import type { Services } from '../runtime/services.js'
 import { isEmailRefused } from '../runtime/stripe-client.js'
 import { leaveOutEmail, moveCheckout, readCheckout } from '../statements/checkouts.js'
 import { trailOf } from './change.js'
-import { endIfPossible } from './expire-checkout.js'
+import { applySession, endIfPossible } from './expire-checkout.js'
 import { makeSession } from './make-session.js'
 import { failCheckout } from './refused-session.js'
 import { withoutEmail } from './session-params.js'
@@ -26,6 +26,8 @@ export async function openSession(services: Services, checkout: VerifiedCheckout
   const without = isEmailRefused(session) ? withoutEmail(params) : undefined
   if (without !== undefined) return await askAtStripe(services, checkout, without)
   if (session instanceof Error) await failCheckout(services, { ...checkout, sessionParams: params }, session)
+  // An earlier try made it, and it is over before anybody was given its address.
+  else if (session.status !== 'open') await applySession(services, checkout, session)
   else await open(services, checkout, params, session)
 }
 

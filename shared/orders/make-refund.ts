@@ -1,5 +1,5 @@
 import type Stripe from 'stripe'
-import { alert } from '../audit/alerts.js'
+import { alert, alertUnlessOpen } from '../audit/alerts.js'
 import { writeAudit } from '../audit/audit.js'
 import { transaction } from '../database/database.js'
 import { HOUR, MINUTE } from '../duration.js'
@@ -8,7 +8,13 @@ import { INSTALLATION } from '../rules/ownership.js'
 import { restockMetadata } from '../rules/restock.js'
 import { fittingMetadata } from '../rules/stripe-limits.js'
 import type { Services } from '../runtime/services.js'
-import { classifyStripeError, idempotencyKeyOf, isKeySpent, listRefunds } from '../runtime/stripe-client.js'
+import {
+  classifyStripeError,
+  idempotencyKeyOf,
+  isKeySpent,
+  isUnknownToStripe,
+  listRefunds
+} from '../runtime/stripe-client.js'
 import { countServerError } from '../statements/due-rows.js'
 import { readInstallation } from '../statements/installation.js'
 import { lockOrder } from '../statements/orders.js'
@@ -30,7 +36,10 @@ export async function makeRefund(services: Services, refundId: string): Promise<
   const refund = await readRefund(services.db.pool, refundId)
   if (refund === undefined) throw new Error(`There is no refund ${refundId}`)
   if (refund.status !== 'REQUESTED') return
-  const made = await makeAtStripe(services, refund)
+  const made = await makeAtStripe(services, refund).catch(async error => {
+    if (isUnknownToStripe(error)) await reportUnknownPayment(services, refund)
+    throw error
+  })
   if (made instanceof Error) return await refuse(services, refund, messageOf(made))
   const event = { type: 'refund.created', object: made, state: made.status ?? 'pending' }
   const eventId = await storeSyntheticEvent(services, event, `refund-${refund.id}`)
@@ -57,7 +66,8 @@ async function makeAtStripe(services: Services, refund: RefundRow): Promise<Stri
     return await create(services, refund)
   } catch (error) {
     if (isKeySpent(error)) await countServerError(db.pool, 'Refund', refund.id, now())
-    if (classifyStripeError(error) !== 'refused') throw error
+    // Money was captured through this payment: an account that does not have it says nothing of its refunds.
+    if (classifyStripeError(error) !== 'refused' || isUnknownToStripe(error)) throw error
     return (await findMade(services, refund)) ?? (error as Error)
   }
 }
@@ -90,6 +100,12 @@ function mayBeMade({ createdAt, serverErrors }: RefundRow, now: Date): boolean {
 async function findMade({ stripe }: Services, refund: RefundRow): Promise<Stripe.Refund | undefined> {
   const refunds = await listRefunds(stripe, refund.paymentIntentId)
   return refunds.find(made => made.metadata?.refundId === refund.id)
+}
+
+/** One alert for all that wait: the API key is then of another account, or test data was deleted. */
+async function reportUnknownPayment({ db, log }: Services, { id, orderId, paymentIntentId }: RefundRow): Promise<void> {
+  const reason = `Stripe has no ${paymentIntentId}, of which refund ${id} is asked for`
+  await alertUnlessOpen(db.pool, log, 'payment_unknown', { orderId, subject: 'refunds', reason })
 }
 
 async function refuse(services: Services, refund: RefundRow, reason: string): Promise<void> {

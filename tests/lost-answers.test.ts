@@ -1,0 +1,165 @@
+import fc from 'fast-check'
+import type { Shopper } from '../local/shopper.js'
+import { data, lineOf } from '../local/shopper.js'
+import { loadConfig } from '../shared/config/config.js'
+import { MINUTE } from '../shared/duration.js'
+import { requestRefunds } from '../shared/orders/refund.js'
+import { renameInstallation } from '../shared/orders/rename-installation.js'
+import { priceVerification } from '../workers/price-verification.js'
+import { refundCreation } from '../workers/refund-creation.js'
+import { sessionCreation } from '../workers/session-creation.js'
+import { JOB } from './support/fresh-shop.js'
+import { allApplied, buy, intentOf, ledgerDifferences } from './support/purchase.js'
+import { BY_HAND } from './support/settings.js'
+import { openShop, type Shop } from './support/shop.js'
+
+// What a try at Stripe can meet, one after the other: whatever the order, nothing is done twice and nothing that was done is
+// recorded as refused.
+
+const RUNS = process.env.CI === 'true' ? 60 : 25
+
+/** The answer that a try meets; and a deploy, after which the same call says something else. */
+const meetings = [
+  'dropResponse',
+  'dropResponse',
+  'serverError',
+  'serverErrorAfterEffect',
+  'unauthorized',
+  'forbidden',
+  'refused',
+  'rateLimit',
+  'unknown',
+  'deploy'
+] as const
+
+type Meeting = (typeof meetings)[number]
+
+interface Try {
+  meets: Meeting
+  /** Since the try before. */
+  minutes: number
+}
+
+const tries = fc.array(
+  fc.record({ meets: fc.constantFrom(...meetings), minutes: fc.constantFrom(0, 0, 1, 11, 60 * 21) }),
+  { minLength: 1, maxLength: 6 }
+)
+
+let shop: Shop
+let customer: Shopper
+let paid: { orderId: string; intent: string }
+beforeAll(async () => {
+  shop = await openShop('postgres', BY_HAND, { simulator: { now: () => clock } })
+  customer = await shop.customer('ada')
+  await shop.stack.services.db.pool.query('UPDATE "Product" SET "stock" = 100000')
+  const { orderId, sessionId, url } = await buy(customer, 'stoneware-mug', 10)
+  await customer.pay(url)
+  await customer.orderBecomes(orderId, 'PAID')
+  paid = { orderId, intent: intentOf(shop, sessionId) }
+  await allApplied(shop)
+  await shop.stack.stopWorkers()
+})
+afterAll(() => shop.close())
+afterEach(() => shop.simulator.faults.set({}))
+
+const prisma = () => shop.stack.services.db.prisma
+/** Of the shop and of Stripe. */
+let clock = Date.now()
+let names = 0
+
+/** Tries as a job does, with what each meets, and then until there is an answer. */
+async function tryAll(
+  all: Try[],
+  once: (env: Record<string, string>) => Promise<void>,
+  isOver: () => Promise<boolean>
+) {
+  let env: Record<string, string> = {}
+  for (const { meets, minutes } of all) {
+    clock += minutes * MINUTE
+    shop.simulator.tick()
+    if (meets === 'deploy') {
+      env = { PAYMENT_SUCCESS_URL: `https://shop.example/thanks-${++names}` }
+      const { db } = shop.stack.services
+      await renameInstallation({ db, now: () => new Date(clock + names) }, `name-${names}`, {
+        operator: 'olga',
+        isCopy: false
+      })
+    }
+    // The client asks once more by itself when a connection breaks.
+    const times = meets === 'dropResponse' ? 2 : 1
+    const fault = meets === 'deploy' || meets === 'unknown' ? {} : { [meets]: times }
+    const remember = meets === 'unknown' ? shop.simulator.record.forget(paid.intent) : undefined
+    shop.simulator.faults.set({ dropDeliveries: 1, ...fault })
+    await once(env).catch(() => undefined)
+    remember?.()
+    if (await isOver()) return
+  }
+  shop.simulator.faults.set({ dropDeliveries: 1 })
+  for (let more = 0; more < 4 && !(await isOver()); more++) {
+    clock += 11 * MINUTE
+    await once(env).catch(() => undefined)
+  }
+}
+
+it('makes a refund once, whatever its tries meet, and calls none refused that there is', async () => {
+  let made = 0
+  await fc.assert(
+    fc.asyncProperty(tries, async all => {
+      const { services } = shop.stack
+      const at = { ...services, now: () => new Date(clock) }
+      const [refund] = await requestRefunds(at, { ...paid, amount: 100, operator: 'olga', key: `refund-${++made}` })
+      const refundId = refund?.id ?? ''
+      const row = () => prisma().refund.findUniqueOrThrow({ where: { id: refundId } })
+      await tryAll(
+        all,
+        () => refundCreation.handle(at, { refundId }, JOB),
+        async () => (await row()).status !== 'REQUESTED'
+      )
+      const atStripe = shop.simulator.record.refunds().filter(each => each.metadata?.refundId === refundId)
+      const { status, stripeId } = await row()
+      const isRefused = status === 'REFUSED' && all.some(({ meets }) => meets === 'refused')
+      expect([status, atStripe.map(each => each.id)]).toEqual(isRefused ? ['REFUSED', []] : ['SUCCEEDED', [stripeId]])
+    }),
+    { numRuns: RUNS }
+  )
+  shop.simulator.faults.set({})
+  expect(await ledgerDifferences(shop)).toEqual([])
+}, 120_000)
+
+it('opens a Session, whatever its tries meet, and gives no goods back while there is one', async () => {
+  let made = 0
+  await fc.assert(
+    fc.asyncProperty(tries, async all => {
+      const { services, env } = shop.stack
+      const buyer = await shop.customer(`buyer-${++made}`)
+      const items = [lineOf(await buyer.product('stoneware-mug'), 1)]
+      shop.simulator.faults.set({ dropDeliveries: 1 })
+      clock = Math.max(clock, Date.now())
+      const now = () => new Date(clock)
+      const { checkoutId } = data(
+        await buyer.checkout({ items }, { Prefer: 'respond-async', 'Idempotency-Key': `s-${made}` })
+      )
+      await priceVerification.handle({ ...services, now }, { checkoutId }, JOB)
+      const row = () => prisma().checkout.findUniqueOrThrow({ where: { id: checkoutId } })
+      await tryAll(
+        all,
+        settings =>
+          sessionCreation.handle(
+            { ...services, now, config: loadConfig({ ...env, ...settings }) },
+            { checkoutId },
+            JOB
+          ),
+        async () => (await row()).status !== 'VERIFIED'
+      )
+      const open = shop.simulator.record.sessionsOf({ checkoutId }).filter(each => each.status === 'open')
+      const { status, sessionId } = await row()
+      const held = await prisma().reservation.count({ where: { checkoutId, status: 'HELD' } })
+      if (status === 'FAILED' && all.some(({ meets }) => meets === 'refused'))
+        return expect([open, held]).toEqual([[], 0])
+      if (status === 'EXPIRED')
+        return expect([open, held, shop.simulator.record.session(sessionId ?? '')?.status]).toEqual([[], 0, 'expired'])
+      expect([status, held, open.map(each => each.id)]).toEqual(['OPEN', 1, expect.arrayContaining([sessionId])])
+    }),
+    { numRuns: RUNS }
+  )
+}, 120_000)
