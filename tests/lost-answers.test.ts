@@ -3,13 +3,15 @@ import type { Shopper } from '../local/shopper.js'
 import { data, lineOf } from '../local/shopper.js'
 import { loadConfig } from '../shared/config/config.js'
 import { MINUTE } from '../shared/duration.js'
+import { cancelWhatIsOpen } from '../shared/orders/cancel.js'
+import { capturePayment } from '../shared/orders/capture.js'
 import { requestRefunds } from '../shared/orders/refund.js'
 import { renameInstallation } from '../shared/orders/rename-installation.js'
 import { priceVerification } from '../workers/price-verification.js'
 import { refundCreation } from '../workers/refund-creation.js'
 import { sessionCreation } from '../workers/session-creation.js'
 import { JOB } from './support/fresh-shop.js'
-import { allApplied, buy, intentOf, ledgerDifferences } from './support/purchase.js'
+import { allApplied, buy, goSilent, intentOf, ledgerDifferences, orderRow } from './support/purchase.js'
 import { BY_HAND } from './support/settings.js'
 import { openShop, type Shop } from './support/shop.js'
 
@@ -163,3 +165,52 @@ it('opens a Session, whatever its tries meet, and gives no goods back while ther
     { numRuns: RUNS }
   )
 }, 120_000)
+
+describe('what an operator does, and whose answer is lost', () => {
+  let held: Shop
+  let grace: Shopper
+  beforeAll(async () => {
+    held = await openShop('postgres', { ...BY_HAND, PAYMENT_CAPTURE_METHOD: 'manual' })
+    grace = await held.customer('grace')
+  })
+  afterAll(() => held.close())
+
+  const orderOf = (orderId: string) => orderRow(held, orderId)
+  const acts = {
+    capture: { act: capturePayment, isPaidFirst: true, again: 'it is succeeded', becomes: 'PAID' },
+    cancel: { act: cancelWhatIsOpen, isPaidFirst: true, again: undefined, becomes: 'CANCELLED' },
+    'cancel, unpaid': { act: cancelWhatIsOpen, isPaidFirst: false, again: undefined, becomes: 'CANCELLED' }
+  }
+
+  it.each(Object.entries(acts))('is known when it is asked for again, minutes later: %s', async (_name, each) => {
+    const { orderId, url } = await buy(grace)
+    if (each.isPaidFirst) {
+      await grace.pay(url)
+      await grace.orderBecomes(orderId, 'AUTHORIZED')
+    }
+    await goSilent(held, { dropResponse: 2 })
+    const before = (await orderOf(orderId)).status
+    const { services } = held.stack
+    const input = { orderId, operator: 'olga' }
+    await expect(each.act(services, input)).rejects.toThrow('connection')
+    expect((await orderOf(orderId)).status).toBe(before)
+    const later = { ...services, now: () => new Date(Date.now() + 2 * MINUTE) }
+    const again = each.act(later, input)
+    if (each.again === undefined) expect(await again).toMatchObject({ status: each.becomes })
+    else await expect(again).rejects.toThrow(each.again)
+    expect((await orderOf(orderId)).status).toBe(each.becomes)
+    held.simulator.faults.set({})
+  })
+
+  it('a cancel comes too late for what was captured in the dashboard, and the order is paid', async () => {
+    const { orderId, sessionId, url } = await buy(grace)
+    await grace.pay(url)
+    await grace.orderBecomes(orderId, 'AUTHORIZED')
+    await goSilent(held)
+    const { services } = held.stack
+    await services.stripe.paymentIntents.capture(intentOf(held, sessionId))
+    await expect(cancelWhatIsOpen(services, { orderId, operator: 'olga' })).rejects.toThrow('it is succeeded')
+    expect((await orderOf(orderId)).status).toBe('PAID')
+    held.simulator.faults.set({})
+  })
+})

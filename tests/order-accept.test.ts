@@ -72,3 +72,19 @@ it('changes nothing when Stripe does not know the open Session', async () => {
   expect([refused.code, refused.output]).toEqual([1, expect.stringContaining('--unknown-to-stripe')])
   await customer.orderBecomes(orderId, 'NEEDS_REVIEW')
 })
+
+it('counts the payment when it is asked for again, after the answer that closed the other Session was lost', async () => {
+  const stock = await stockOf()
+  const { orderId, checkoutId, payment, own } = await inReview('lost')
+  const accept = () => runOps(shop, 'order', 'accept', orderId, '--payment', payment)
+  shop.simulator.faults.set({ dropResponse: 100 })
+  expect(await accept()).toMatchObject({ code: 1 })
+  shop.simulator.faults.set({})
+  expect(own()?.status).toBe('expired')
+  // Its event comes before the operator does; the money in review keeps the goods.
+  await customer.checkoutBecomes(checkoutId, 'EXPIRED')
+  expect(await stockOf()).toBe(stock - 1)
+  expect(await accept()).toMatchObject({ code: 0 })
+  await customer.orderBecomes(orderId, 'PAID')
+  expect(await stockOf()).toBe(stock - 1)
+})

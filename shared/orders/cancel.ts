@@ -1,3 +1,4 @@
+import Stripe from 'stripe'
 import { writeAudit } from '../audit/audit.js'
 import { Refused } from '../refused.js'
 import { isFree, isLive, needsReview, wentBack } from '../rules/order-status.js'
@@ -24,14 +25,22 @@ export async function cancelWhatIsOpen(services: Services, input: OperatorInput)
   const payment = theOne(await findAuthorized(services, input))
   if (payment === undefined) return await cancelUnpaid(services, input, order.status)
   await noteOperator(services, payment, { action: 'order_cancel_requested', amount: payment.amount, input })
-  const intent = await services.stripe.paymentIntents.cancel(
-    payment.paymentIntentId,
-    {},
-    { idempotencyKey: keyOfEnd(`${payment.paymentIntentId}-cancel`, services.now()) }
-  )
+  const intent = await cancelOrRead(services, payment.paymentIntentId)
   await applyIntent(services, intent, input.operator)
+  if (intent.status !== 'canceled')
+    throw new Refused('not_cancellable', `${intent.id} cannot be cancelled any more: at Stripe it is ${intent.status}.`)
   const after = await readOrder(services.db.pool, input.orderId)
   return { paymentIntentId: intent.id, status: after?.status ?? order.status }
+}
+
+async function cancelOrRead({ stripe, now }: Services, id: string): Promise<Stripe.PaymentIntent> {
+  try {
+    return await stripe.paymentIntents.cancel(id, {}, { idempotencyKey: keyOfEnd(`${id}-cancel`, now()) })
+  } catch (error) {
+    // Ended by an earlier try whose answer was lost, or otherwise: what it is at Stripe is applied.
+    if (!(error instanceof Stripe.errors.StripeError) || error.code !== 'payment_intent_unexpected_state') throw error
+    return await stripe.paymentIntents.retrieve(id)
+  }
 }
 
 async function cancelUnpaid(services: Services, input: OperatorInput, status: OrderStatus): Promise<Cancelled> {
