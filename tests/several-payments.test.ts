@@ -5,7 +5,7 @@ import type { Shopper } from '../local/shopper.js'
 import { loadConfig } from '../shared/config/config.js'
 import { migrationsDir } from '../shared/database/migration-names.js'
 import { DAY, MINUTE } from '../shared/duration.js'
-import { requestRefunds } from '../shared/orders/refund.js'
+import { type RefundInput, requestRefunds } from '../shared/orders/refund.js'
 import { reconcileObjects } from '../shared/reconcile/reconcile-objects.js'
 import { findAuditProblems } from '../shared/statements/audit-trail.js'
 import { refundCreation } from '../workers/refund-creation.js'
@@ -257,6 +257,34 @@ it('takes the same wish for the same refund until Stripe has answered it, whatev
   await refundCreation.handle(services, { refundId: again }, JOB)
   expect(await atStripe()).toEqual([100, 500, 500])
   expect(await ledgerDifferences(shop)).toEqual([])
+})
+
+it('takes a request with other goods for no equal one, and a key for one request alone', async () => {
+  const { shop, customer } = await open(BY_HAND)
+  const { services } = shop.stack
+  const { orderId, url } = await buy(customer)
+  await customer.pay(url)
+  await customer.orderBecomes(orderId, 'PAID')
+  await shop.stack.stopWorkers()
+  const { paymentIntentId } = await paymentRow(shop, orderId)
+  const { id: mug } = await customer.product('stoneware-mug')
+  const ask = async (more: Partial<RefundInput>) => {
+    const refunds = await requestRefunds(services, { orderId, amount: 100, operator: 'olga', ...more })
+    return refunds.map(each => each.id)
+  }
+  // Stripe has not answered it: neither is it paid twice, nor are other goods forgotten without a word.
+  const first = await ask({ restock: { [mug]: 1 } })
+  expect(await ask({ restock: { [mug]: 1 } })).toEqual(first)
+  for (const restock of ['all', { [mug]: 2 }] as const)
+    await expect(ask({ restock })).rejects.toThrow('with other goods')
+  // Of one key, whatever other keys begin with it.
+  const keyed = await ask({ key: 'a', restock: { [mug]: 1, other: 2 } })
+  const longer = await ask({ key: 'a:b', amount: 200 })
+  expect(await ask({ key: 'a', restock: { other: 2, [mug]: 1 }, paymentIntentId })).toEqual(keyed)
+  expect(await ask({ key: 'a:b', amount: 200 })).toEqual(longer)
+  for (const other of [{ paymentIntentId: 'pi_other' }, { amount: 101 }])
+    await expect(ask({ key: 'a', ...other })).rejects.toThrow('was used for another refund')
+  await expect(ask({ key: 'a', restock: 'all' })).rejects.toThrow('with other goods')
 })
 
 it('puts no goods back for a payment that took none', async () => {

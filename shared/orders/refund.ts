@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { isDeepStrictEqual } from 'node:util'
 import { writeAudit } from '../audit/audit.js'
 import { type Queryable, transaction } from '../database/database.js'
 import { newId } from '../ids.js'
@@ -106,8 +107,16 @@ async function refuseDisputed(client: Queryable, payments: PaymentRow[]): Promis
 async function sameRequest(client: Queryable, key: string, input: RefundInput): Promise<string[]> {
   const rows = await findRefundsOfRequest(client, key)
   const sum = rows.reduce((total, row) => total + row.amount, 0)
-  if (rows.some(row => row.orderId !== input.orderId) || (input.amount !== undefined && input.amount !== sum)) {
+  const isOther = ({ orderId, paymentIntentId }: (typeof rows)[number]) =>
+    orderId !== input.orderId || paymentIntentId !== (input.paymentIntentId ?? paymentIntentId)
+  if (rows.some(isOther) || (input.amount !== undefined && input.amount !== sum)) {
     throw new Refused('key_reused', `The key ${key} was used for another refund. Use a new one.`)
+  }
+  if (input.restock !== undefined && !isDeepStrictEqual(input.restock, rows[0]?.restock)) {
+    throw new Refused(
+      'key_reused',
+      'The same refund was asked for with other goods. For another one, use a key of its own.'
+    )
   }
   return rows.map(row => row.id)
 }

@@ -82,10 +82,11 @@ export async function findRefundByKey(db: Queryable, requestKey: string): Promis
 export async function findRefundsOfRequest(
   db: Queryable,
   key: string
-): Promise<Pick<RefundRow, 'id' | 'orderId' | 'amount'>[]> {
-  const { rows } = await db.query<Pick<RefundRow, 'id' | 'orderId' | 'amount'>>(
-    'SELECT "id", "orderId", "amount" FROM "Refund" WHERE "requestKey" LIKE $1 ORDER BY "requestKey"',
-    [`${key.replace(/[\\%_]/g, match => `\\${match}`)}:%`]
+): Promise<Pick<RefundRow, 'id' | 'orderId' | 'paymentIntentId' | 'amount' | 'restock'>[]> {
+  const { rows } = await db.query<Pick<RefundRow, 'id' | 'orderId' | 'paymentIntentId' | 'amount' | 'restock'>>(
+    `SELECT "id", "orderId", "paymentIntentId", "amount", "restock" FROM "Refund"
+     WHERE "requestKey" LIKE $1 AND substr("requestKey", length($2) + 2) ~ '^[0-9]+$' ORDER BY length("requestKey"), "requestKey"`,
+    [`${key.replace(/[\\%_]/g, match => `\\${match}`)}:%`, key]
   )
   return rows
 }
