@@ -8,6 +8,7 @@ import { reconcileObjects } from '../shared/reconcile/reconcile-objects.js'
 import { createStripe } from '../shared/runtime/stripe-client.js'
 import { backUp, outcomeOf, restore } from './support/backup.js'
 import { runOps } from './support/ops.js'
+import { intentOf, openStray } from './support/purchase.js'
 import { asOwner, openShop, type Shop } from './support/shop.js'
 
 const QUIET = { RECONCILE_CRON: '0 0 1 1 *' }
@@ -39,6 +40,13 @@ interface Order {
 
 const pay = (card?: string) => (order: Order) => order.pay(card)
 const DISPUTED = '4000000000000259'
+
+/** Pays what Stripe has made besides, although nobody was told of it. Returns its PaymentIntent. */
+async function payStray({ shop, customer, checkoutId }: Order): Promise<string> {
+  const { id, url } = await openStray(shop, checkoutId)
+  await customer.pay(url)
+  return intentOf(shop, id)
+}
 
 const lives: Life[] = [
   { name: 'nothing happens', before: pay(), status: ['PAID', 'PAID'] },
@@ -143,6 +151,44 @@ const lives: Life[] = [
     after: ({ shop, orderId }) => requestRefunds(shop.stack.services, { orderId, amount: 250, operator: 'olga' }),
     status: ['PAID', 'PARTIALLY_REFUNDED']
   },
+  {
+    name: 'bank debit that is given and pays',
+    after: pay('DE89370400440532013000'),
+    status: ['PENDING', 'PAID']
+  },
+  {
+    name: 'bank debit that is given and fails',
+    after: pay('DE62370400440532013001'),
+    status: ['PENDING', 'PENDING']
+  },
+  {
+    name: 'declined, then paid',
+    async after(order) {
+      await order.pay('4000000000000002')
+      await order.pay()
+    },
+    status: ['PENDING', 'PAID']
+  },
+  {
+    name: 'dispute that is opened and won, then a refund',
+    async after(order) {
+      await order.pay(DISPUTED)
+      await order.answerDispute('winning_evidence')
+      await order.refund(150)
+    },
+    status: ['PENDING', 'PARTIALLY_REFUNDED']
+  },
+  { name: 'paid through another Session', after: payStray, status: ['PENDING', 'NEEDS_REVIEW'] },
+  {
+    name: 'paid through another Session as well, which is refunded',
+    before: pay(),
+    async after(order) {
+      const payment_intent = await payStray(order)
+      await order.customer.orderBecomes(order.orderId, 'NEEDS_REVIEW')
+      await order.shop.stack.services.stripe.refunds.create({ payment_intent })
+    },
+    status: ['PAID', 'PAID']
+  },
   { name: 'its Session was made and not stored yet', after: pay(), status: ['PENDING', 'PAID'] }
 ]
 
@@ -173,6 +219,23 @@ const holds: Life[] = [
     before: pay(),
     after: order => order.shop.stack.services.stripe.paymentIntents.cancel(order.intent()),
     status: ['AUTHORIZED', 'CANCELLED']
+  },
+  {
+    name: 'authorized and captured in part, which is refunded',
+    async after(order) {
+      await order.pay()
+      await order.shop.stack.services.stripe.paymentIntents.capture(order.intent(), { amount_to_capture: 500 })
+      await order.refund()
+    },
+    status: ['PENDING', 'REFUNDED']
+  },
+  {
+    name: 'authorized and cancelled',
+    async after(order) {
+      await order.pay()
+      await order.shop.stack.services.stripe.paymentIntents.cancel(order.intent())
+    },
+    status: ['PENDING', 'CANCELLED']
   },
   { name: 'authorized', after: pay(), status: ['PENDING', 'AUTHORIZED'] }
 ]
