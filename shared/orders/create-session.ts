@@ -80,7 +80,7 @@ async function open(
     ]
   })
   // Not moved: the webhook of this Session came first and has already taken the checkout further, or another Session is
-  // the checkout's.
+  // the checkout's, or it is over.
   if (moved === undefined) await expireStray(services, checkout.id, session)
   // Marked while it had none; one that was marked since this row was read is ended by its job.
   else if (checkout.expireReason !== null) await endIfPossible(services, { ...checkout, ...opened })
@@ -90,10 +90,13 @@ async function open(
   )
 }
 
-/** A Session that nobody was given the address of. It would expire by itself, too. */
+/**
+ * A Session that nobody was given the address of: another one is the checkout's, or another try was refused and the goods
+ * went back. It would expire by itself, too.
+ */
 async function expireStray(services: Services, checkoutId: string, session: Stripe.Checkout.Session): Promise<void> {
   const current = await readCheckout(services.db.pool, checkoutId)
-  if (current === undefined || current.sessionId === null || current.sessionId === session.id) return
+  if (current === undefined || current.sessionId === session.id) return
   await services.stripe.checkout.sessions.expire(session.id).catch(async error => {
     await reportRefusedKey(services, error)
     services.log.warn({ checkoutId, sessionId: session.id, reason: messageOf(error) }, 'a stray Session stays open')
