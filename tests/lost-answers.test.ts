@@ -49,6 +49,13 @@ const tries = fc.array(
   { minLength: 1, maxLength: 6 }
 )
 
+/** Those that each run begins with: it was done, and then there is a "no". */
+const examples = meetings
+  .filter(meets => meets !== 'dropResponse')
+  .map((meets): [Try[]] => [
+    ['dropResponse' as const, meets, 'refused' as const].map(each => ({ meets: each, minutes: 0 }))
+  ])
+
 let shop: Shop
 let customer: Shopper
 let paid: { orderId: string; intent: string }
@@ -131,7 +138,7 @@ it('makes a refund once, whatever its tries meet, and calls none refused that th
       const isRefused = status === 'REFUSED' && all.some(({ meets }) => meets === 'refused')
       expect([status, atStripe.map(each => each.id)]).toEqual(isRefused ? ['REFUSED', []] : ['SUCCEEDED', [stripeId]])
     }),
-    { numRuns: RUNS }
+    { numRuns: RUNS, examples }
   )
   shop.simulator.faults.set({})
   expect(await ledgerDifferences(shop)).toEqual([])
@@ -169,7 +176,7 @@ it('opens a Session, whatever its tries meet, and gives no goods back while ther
         return expect([open, held, shop.simulator.record.session(sessionId ?? '')?.status]).toEqual([[], 0, 'expired'])
       expect([status, held, open.map(each => each.id)]).toEqual(['OPEN', 1, expect.arrayContaining([sessionId])])
     }),
-    { numRuns: RUNS }
+    { numRuns: RUNS, examples }
   )
 }, 120_000)
 
