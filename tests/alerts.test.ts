@@ -4,11 +4,15 @@ import { freePort } from '../local/free-port.js'
 import { data, type Line, lineOf } from '../local/shopper.js'
 import { alertUnlessOpen } from '../shared/audit/alerts.js'
 import { HOUR, MINUTE } from '../shared/duration.js'
+import { newId } from '../shared/ids.js'
 import { createLogger } from '../shared/logger.js'
 import { createStripe } from '../shared/runtime/stripe-client.js'
+import { readInstallation } from '../shared/statements/installation.js'
+import { storeEvents } from '../shared/statements/webhook-events.js'
 import { startWorkers } from '../workers/start.js'
 import { sweep } from '../workers/sweep.js'
-import { alertsOf, reasonsOf, resolveAll } from './support/alerts.js'
+import { webhookProcessing } from '../workers/webhook-processing.js'
+import { alertsOf, openAlerts, reasonsOf, resolveAll } from './support/alerts.js'
 import { runOps } from './support/ops.js'
 import { NO_SCHEDULES as QUIET } from './support/settings.js'
 import { asOwner, openShop, type Shop, withShop } from './support/shop.js'
@@ -67,12 +71,21 @@ it('raises one alert for an outage of Stripe, which counts what waits, and singl
         { checkoutId: waiting[0]?.id }
       ])
 
+      // Another one is stuck for the same, perhaps.
+      await pool.query('UPDATE "Checkout" SET "stripeAwaySince" = NULL, "requeues" = 19 WHERE "id" = $1', [
+        waiting[1]?.id
+      ])
+      await Promise.all(services.queues.all.map(queue => queue.obliterate({ force: true })))
+      await sweepAfter(74 * MINUTE)
+      expect(await alertsOf(shop, 'stuck_checkout')).toHaveLength(1)
+      expect(await prisma.paymentAuditLog.count({ where: { action: 'alert_stuck_checkout' } })).toBe(2)
+
       const back = await startWorkers(services)
       for (const { id } of waiting) await services.queues.offer('session-creation', id, { again: true })
       for (const { id } of waiting) await customer.checkoutBecomes(id, 'OPEN')
       await back.stop()
       await resolveAll(shop)
-      await sweepAfter(74 * MINUTE)
+      await sweepAfter(75 * MINUTE)
       expect(await alertsOf(shop, 'stripe_away')).toHaveLength(1)
     }
   )
@@ -109,6 +122,74 @@ it('raises one alert for a key that Stripe refuses: what waits for it is neither
     simulator.faults.set({})
     for (const id of ids) await services.queues.offer('session-creation', id, { again: true })
     for (const id of ids) await customer.checkoutBecomes(id, 'OPEN')
+  })
+})
+
+describe('what many events meet for one reason', () => {
+  let shop: Shop
+  beforeAll(async () => {
+    shop = await openShop('postgres', { ...QUIET, SWEEP_AFTER_SECONDS: '3600' })
+    await shop.stack.stopWorkers()
+  })
+  afterAll(() => shop.close())
+  afterEach(() => resolveAll(shop))
+
+  let number = 0
+  /** An event, after its last try in a row. */
+  const lastTry = async (type: string, object: object) => {
+    const { services } = shop.stack
+    const id = `evt_reason_${number++}`
+    const payload = JSON.stringify({ id, type, created: 1, data: { object } })
+    const envelope = { id, type, apiVersion: null, livemode: false, requestId: 'test' }
+    await storeEvents(services.db.pool, [{ ...envelope, created: new Date(), receivedAt: new Date(), payload }])
+    await services.db.pool.query('UPDATE "WebhookEvent" SET "attempts" = 39 WHERE "id" = $1', [id])
+    const job = { id, attempt: 8, isLastAttempt: true }
+    await expect(webhookProcessing.handle(services, { eventId: id }, job)).rejects.toThrow()
+    return id
+  }
+  const told = async (name: string) =>
+    (await openAlerts(shop, name)).map(({ context }) => (context as { eventId: string }).eventId)
+  const inTrail = async (name: string) => {
+    const rows = await shop.stack.services.db.prisma.paymentAuditLog.findMany({ where: { action: `alert_${name}` } })
+    return rows.map(({ eventId }) => eventId)
+  }
+
+  it('raises one alert for each cause that events die of', async () => {
+    const dead: string[] = []
+    for (const [type, object] of [
+      ['charge.succeeded', 'a form of a later version'],
+      ['charge.succeeded', 'a form of a later version'],
+      ['charge.updated', 'a form of a later version'],
+      ['payment_intent.succeeded', 'another form']
+    ] as const) {
+      dead.push(await lastTry(type, { object }))
+    }
+    expect(await told('dead_event')).toEqual([dead[0], dead[3]])
+    expect(await inTrail('dead_event')).toEqual(dead)
+  })
+
+  it('raises one alert for the payments of a lost checkout, and one more for those of all others', async () => {
+    const installation = await readInstallation(shop.stack.services.db.pool)
+    const events: string[] = []
+    for (const checkoutId of [newId(), newId(), newId()]) {
+      const metadata = { checkoutId, installation: installation[0] }
+      const intent = { object: 'payment_intent', id: `pi_${checkoutId}`, metadata }
+      const charge = { object: 'charge', id: `ch_${checkoutId}`, payment_intent: intent.id, metadata }
+      events.push(await lastTry('payment_intent.succeeded', intent), await lastTry('charge.succeeded', charge))
+    }
+    expect(await told('payment_for_unknown_checkout')).toEqual([events[0], events[2]])
+    expect(await inTrail('payment_for_unknown_checkout')).toEqual(events)
+  })
+
+  it('raises one alert for all that a busy database holds up', async () => {
+    await asOwner(
+      shop,
+      `CREATE FUNCTION busy() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'busy' USING ERRCODE = '55P03'; END $$;
+       CREATE TRIGGER busy BEFORE UPDATE ON "WebhookEvent" FOR EACH ROW WHEN (NEW."status" = 'IGNORED') EXECUTE FUNCTION busy()`
+    )
+    const held = [await lastTry('customer.created', {}), await lastTry('customer.updated', {})]
+    await asOwner(shop, 'DROP FUNCTION busy CASCADE')
+    expect(await told('stuck_event')).toEqual(held.slice(0, 1))
   })
 })
 

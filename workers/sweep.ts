@@ -1,4 +1,4 @@
-import { alert, alertUnlessOpen } from '../shared/audit/alerts.js'
+import { alert, alertOnce, alertUnlessOpen } from '../shared/audit/alerts.js'
 import { transaction } from '../shared/database/database.js'
 import { HOUR, MINUTE, SECOND } from '../shared/duration.js'
 import { countRequeued } from '../shared/metrics/repairs.js'
@@ -73,9 +73,10 @@ async function requeue(services: Services, row: DueRow): Promise<boolean> {
   if (row.job === 'price-verification' || row.job === 'session-creation') {
     const requeues = await countRequeue(services.db.pool, row.id)
     if (requeues === STUCK_AFTER_REQUEUES) {
-      await alert(services.db.pool, services.log, 'stuck_checkout', {
+      await alertOnce(services.db.pool, services.log, 'stuck_checkout', {
         checkoutId: row.id,
-        reason: `${row.job} was enqueued ${requeues} times`
+        reason: `${row.job} was enqueued ${requeues} times`,
+        cause: row.job
       })
     }
   }

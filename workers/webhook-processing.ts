@@ -1,4 +1,4 @@
-import { alert, alertUnlessOpen } from '../shared/audit/alerts.js'
+import { alertOfCheckout, alertOnce, alertUnlessOpen } from '../shared/audit/alerts.js'
 import { isDatabaseUnavailable, isOfOneTransaction, transaction } from '../shared/database/database.js'
 import { onCommit } from '../shared/database/on-commit.js'
 import { messageOf, TerminalError } from '../shared/errors.js'
@@ -64,13 +64,16 @@ async function recordFailure(services: Services, eventId: string, error: unknown
   await transaction(services.db.pool, async client => {
     if (!(await buryEvent(client, eventId, reason, services.now()))) return
     onCommit(client, countDeadEvent)
-    const name = error instanceof UnknownCheckoutError ? 'payment_for_unknown_checkout' : 'dead_event'
-    await alert(client, services.log, name, { eventId, reason })
+    if (error instanceof UnknownCheckoutError) {
+      const context = { eventId, checkoutId: error.checkoutId, reason }
+      return await alertOfCheckout(client, services.log, 'payment_for_unknown_checkout', context)
+    }
+    await alertOnce(client, services.log, 'dead_event', { eventId, reason, cause: reason })
   })
   throw error
 }
 
 async function reportStuck({ db, log }: Services, eventId: string, attempts: number, reason: string): Promise<void> {
-  const context = { eventId, subject: eventId, reason: `tried ${attempts} times: ${reason}` }
+  const context = { eventId, reason: `tried ${attempts} times: ${reason}`, cause: reason }
   await alertUnlessOpen(db.pool, log, 'stuck_event', context)
 }

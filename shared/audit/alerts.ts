@@ -1,9 +1,10 @@
-import type { Queryable } from '../database/database.js'
+import { createHash } from 'node:crypto'
+import type { Client, Queryable } from '../database/database.js'
 import { storableJson, storableText } from '../database/storable.js'
 import { maskText } from '../identity/masking.js'
 import { newId } from '../ids.js'
 import type { Logger } from '../logger.js'
-import { closeAlert, raiseAlert } from '../statements/alerts.js'
+import { closeAlert, findOpenSubjects, lockAlertName, raiseAlert } from '../statements/alerts.js'
 import { type AuditEntry, auditParameter, writeAudit } from './audit.js'
 
 /** Every alert there is, with what an operator should do about it. */
@@ -27,7 +28,8 @@ export const alerts = {
   notification_failed: 'The shop did not take a notification. Mend it, then: npm run ops -- notifications replay ID',
   shop_away:
     'The shop takes no notifications (ORDER_WEBHOOK_URL). Mend it; they are sent again for about a day. Those that failed by then: npm run ops -- notifications list --status failed',
-  dead_event: 'An event could not be applied. Read its error, mend the cause, then: npm run ops -- events replay ID',
+  dead_event:
+    'An event could not be applied; others may have died of the same (npm run ops -- events list --status dead). Read its error, mend the cause, then: npm run ops -- events replay ID',
   session_refused: 'Stripe refused to create a Session. Read the message; it is often an account setting.',
   stripe_key_refused:
     'Stripe does not take STRIPE_SECRET_KEY, or the key lacks a permission: the message says which. Mend it; everything that waits goes on by itself.',
@@ -43,8 +45,8 @@ export const alerts = {
   session_unknown:
     'Stripe does not know the Session of an open checkout. Is STRIPE_SECRET_KEY of the account that made it? If the Session was deleted, expire the checkout.',
   stuck_event:
-    'An event could not be applied for long because the database was away or busy. It will be, once it is not.',
-  stuck_checkout: 'A checkout could not be worked off after many tries. Look at the log.',
+    'Events could not be applied for long because the database was away or busy. They will be, once it is not.',
+  stuck_checkout: 'Checkouts could not be worked off after many tries; the trail has each. Look at the log.',
   stripe_away:
     'Stripe cannot be reached, or fails. Look at Stripe’s status page and at this host’s network. What waits goes on by itself.',
   signatures_refused:
@@ -68,12 +70,14 @@ export interface AlertContext {
   requestId?: string | null
   /** What it is about, for an alert that is raised once while it is open: without it, its user and its order. */
   subject?: string
+  /** In place of it, what the alert comes of, in words that are equal for equal causes; only a digest of them is kept. */
+  cause?: string
   /** Who was at it, for the audit trail alone. */
   from?: { ipAddress: string | null; userAgent: string | null }
   reason: string
 }
 
-function auditOf(name: AlertName, { reason, from, subject, ...ids }: AlertContext): AuditEntry {
+function auditOf(name: AlertName, { reason, from, subject, cause: _key, ...ids }: AlertContext): AuditEntry {
   const metadata = subject === undefined ? undefined : { subject }
   return { action: `alert_${name}`, status: 'FAILED', error: reason, ...ids, ...from, metadata }
 }
@@ -93,12 +97,33 @@ export async function alertUnlessOpen(
   return await raise(db, log, name, context, { onceKey: onceKeyOf(context), auditsEach: false })
 }
 
+/** The subject of the one alert for all the checkouts beyond the first. */
+export const SEVERAL_CHECKOUTS = 'several checkouts'
+
+/**
+ * As alertOnce(), for what happens to a checkout by its own fault and to many by another: the first has one of its own, and while one is
+ * open all others share one. Call it in a transaction.
+ */
+export async function alertOfCheckout(
+  client: Client,
+  log: Logger,
+  name: AlertName,
+  context: AlertContext & { checkoutId: string }
+): Promise<void> {
+  // Of several that are seen at once all but one see another.
+  await lockAlertName(client, name)
+  const open = await findOpenSubjects(client, name)
+  const isOneOfSeveral = open.length > 0 && !open.includes(context.checkoutId)
+  await alertOnce(client, log, name, { ...context, subject: isOneOfSeveral ? SEVERAL_CHECKOUTS : context.checkoutId })
+}
+
 /** Raises an alert: an audit row, an error line, and an entry that `ops attention` lists until it is resolved. */
 export async function alert(db: Queryable, log: Logger, name: AlertName, context: AlertContext): Promise<void> {
   await raise(db, log, name, context, { onceKey: null, auditsEach: false })
 }
 
-function onceKeyOf({ userId, orderId, subject }: AlertContext): string {
+function onceKeyOf({ userId, orderId, subject, cause }: AlertContext): string {
+  if (cause !== undefined) return `cause|${createHash('sha256').update(cause).digest('hex')}`
   return storableText(subject === undefined ? `${userId ?? ''}|${orderId ?? ''}|` : `||${subject}`)
 }
 
@@ -110,7 +135,7 @@ async function raise(
   context: AlertContext,
   once: { onceKey: string | null; auditsEach: boolean }
 ): Promise<boolean> {
-  const { from: _private, ...open } = context
+  const { from: _private, cause: _key, ...open } = context
   const known = { ...open, reason: maskText(open.reason) }
   const audit = auditParameter(auditOf(name, context))
   if (!(await raiseAlert(db, { id: newId(), name, context: storableJson(known), audit, ...once }))) return false

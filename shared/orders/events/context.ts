@@ -40,6 +40,12 @@ export type EventHandler = (context: EventContext) => Promise<AppliedEvent>
 /** It bears the name of this installation and names a checkout, but this database has no such checkout. */
 export class UnknownCheckoutError extends Error {
   override readonly name = 'UnknownCheckoutError'
+  constructor(
+    what: string,
+    readonly checkoutId: string
+  ) {
+    super(`${what} names checkout ${checkoutId}, which is not in this database`)
+  }
 }
 
 export const NOT_OURS: AppliedEvent = {

@@ -69,7 +69,7 @@ async function findNamed(
   if (checkout !== undefined) return ownCheckout(checkout)
   // One without a name is of another shop of a release before names, or of whoever has a `checkoutId`, too.
   if (owner.whose === 'unnamed') return undefined
-  throw new UnknownCheckoutError(`${id} names checkout ${owner.checkoutId}, which is not in this database`)
+  throw new UnknownCheckoutError(id, owner.checkoutId)
 }
 
 async function ofPayment({ client }: EventContext, { checkoutId }: PaymentRow, find: Find): Promise<OwnCheckout> {
