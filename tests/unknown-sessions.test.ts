@@ -1,4 +1,5 @@
 import type Stripe from 'stripe'
+import { eventually } from '../local/eventually.js'
 import { address, data } from '../local/shopper.js'
 import { HOUR } from '../shared/duration.js'
 import type { SimulatorOptions } from '../simulator/start.js'
@@ -25,6 +26,19 @@ async function age(shop: Shop, checkoutId: string, minutes: number): Promise<voi
     `UPDATE "Checkout" SET "createdAt" = "createdAt" - make_interval(mins => $2) WHERE "id" = $1`,
     [checkoutId, minutes]
   )
+}
+
+/** An operator's act by HTTP: its status and what it says. */
+async function operate(shop: Shop, path: string): Promise<{ code: number; output: string }> {
+  const response = await fetch(`http://127.0.0.1:${shop.stack.api.opsPort}/ops/api${path}`, {
+    method: 'POST',
+    headers: {
+      Authorization: `Basic ${Buffer.from('ops:password of the tests').toString('base64')}`,
+      'Content-Type': 'application/json'
+    },
+    body: JSON.stringify({ reason: 'a test' })
+  })
+  return { code: response.status, output: await response.text() }
 }
 
 describe('a Session that Stripe does not know is in nobody’s way', () => {
@@ -124,6 +138,38 @@ describe('a Session that Stripe does not know is in nobody’s way', () => {
       `UPDATE "Checkout" SET "expireFailedAt" = "expireFailedAt" - interval '11 minutes'`
     )
     expect((await buy(buyer, [line])).status).toBe(200)
+  })
+
+  it('is named to an operator who wants to end it, or its order, with what ends it instead', async () => {
+    const shop = await open()
+    const customer = await shop.customer('ada')
+    const line = await stocked(shop, 5)
+    const told = async ({ orderId, checkoutId }: { orderId?: string; checkoutId: string }) => {
+      const answers = [
+        await runOps(shop, 'order', 'cancel', orderId ?? '', '--reason', 'a test'),
+        await runOps(shop, 'checkout', 'expire', checkoutId, '--reason', 'a test'),
+        await operate(shop, `/orders/${orderId}/cancel`),
+        await operate(shop, `/checkouts/${checkoutId}/expire`)
+      ]
+      return answers.map(({ code, output }) => [code, output.replaceAll('\\"', '"')])
+    }
+    const all = (text: string) => [1, 1, 409, 409].map(code => [code, expect.stringContaining(text)])
+    const unknown = data(await buy(customer, [line]))
+    shop.simulator.record.forget(unknown.sessionId ?? '')
+    expect(await told(unknown)).toEqual(all(`checkout expire ${unknown.checkoutId} --unknown-to-stripe --reason "…"`))
+
+    const stubborn = data(await buy(customer, [line]))
+    Object.assign(session(shop, stubborn.sessionId) ?? {}, { status: 'a status of a later version' })
+    expect(await told(stubborn)).toEqual(all(`Stripe does not expire Session ${stubborn.sessionId}`))
+
+    shop.simulator.faults.set({ rateLimit: 1_000 })
+    const { prisma } = shop.stack.services.db
+    const { checkoutId } = data(await customer.checkout({ items: [line] }, { Prefer: 'respond-async' }))
+    const { orderId } = await eventually(
+      () => prisma.checkout.findUniqueOrThrow({ where: { id: checkoutId } }),
+      ({ status }) => status === 'VERIFIED'
+    )
+    expect(await told({ checkoutId, orderId: orderId ?? '' })).toEqual(all('is still being created'))
   })
 
   it('ends by an operator’s word when its money was authorized, and the customer can pay again', async () => {

@@ -3,7 +3,6 @@ import { Refused } from '../refused.js'
 import { isLive, needsReview, type OrderFacts, wentBack } from '../rules/order-status.js'
 import type { OrderStatus, PaymentStatus } from '../rules/transitions.js'
 import type { Services } from '../runtime/services.js'
-import { isUnknownToStripe } from '../runtime/stripe-client.js'
 import { type CheckoutRow, lockCheckout, moveCheckout, readCheckout } from '../statements/checkouts.js'
 import { findSiblings, lockOrder, readOrderFacts } from '../statements/orders.js'
 import { acceptPayment, type PaymentRow } from '../statements/payments.js'
@@ -11,7 +10,7 @@ import { commitReleased, moveReservations } from '../statements/stock.js'
 import { advanceOrder } from './advance.js'
 import { inChange } from './change.js'
 import { idOf } from './events/fields.js'
-import { applySession, endSession, isOpenAtStripe } from './expire-checkout.js'
+import { applySession, endForOperator, isOpenAtStripe } from './expire-checkout.js'
 import { findMeant, type OperatorInput } from './operator-request.js'
 
 export interface Accepted {
@@ -125,14 +124,7 @@ async function closeSessions(services: Services, payment: PaymentRow): Promise<v
   const { orderId, paymentIntentId, checkoutId } = payment
   const open = (await findSiblings(services.db.pool, orderId, '')).filter(({ status }) => isOpenAtStripe(status))
   for (const checkout of open) {
-    const session = await endSession(services, checkout).catch(error => {
-      if (!isUnknownToStripe(error)) throw error
-      const command = `npm run ops -- checkout expire ${checkout.id} --unknown-to-stripe --reason "…"`
-      throw new Refused(
-        'session_unknown_at_stripe',
-        `Stripe does not know the Session of checkout ${checkout.id}. If it was deleted: ${command}`
-      )
-    })
+    const session = await endForOperator(services, checkout)
     if (session.status === 'expired' && checkout.id === checkoutId) continue
     await applySession(services, checkout, session)
     const after = await readCheckout(services.db.pool, checkout.id)

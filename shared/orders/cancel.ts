@@ -9,7 +9,7 @@ import { keyOfEnd } from '../runtime/stripe-client.js'
 import { findSiblings, lockOrder, readOrder, readOrderFacts } from '../statements/orders.js'
 import { cancelOrder } from './advance.js'
 import { inChange } from './change.js'
-import { expireCheckout, isOpenAtStripe } from './expire-checkout.js'
+import { expireForOperator, isOpenAtStripe } from './expire-checkout.js'
 import { applyIntent, findAuthorized, noteOperator, type OperatorInput, theOne } from './operator-request.js'
 
 /** What became of the request: an authorization was given up, or the order itself. */
@@ -48,7 +48,7 @@ async function cancelUnpaid(services: Services, input: OperatorInput, status: Or
   if (status !== 'PENDING' && !(await isFreeInReview(services, orderId)))
     throw new Refused('not_cancellable', `The order is ${status}; only a PENDING or AUTHORIZED one can be cancelled.`)
   for (const checkout of await findSiblings(services.db.pool, orderId, '')) {
-    if (isOpenAtStripe(checkout.status)) await expireCheckout(services, checkout)
+    if (isOpenAtStripe(checkout.status)) await expireForOperator(services, checkout)
   }
   await inChange(services, { orderId }, async change => {
     const { client } = change

@@ -4,7 +4,7 @@ import type { CheckoutStatus } from '../rules/transitions.js'
 import type { Services } from '../runtime/services.js'
 import { type CheckoutRow, readCheckout } from '../statements/checkouts.js'
 import { findPaymentsOf } from '../statements/payments.js'
-import { expireCheckout } from './expire-checkout.js'
+import { expireForOperator, notCreatedYet } from './expire-checkout.js'
 import { type ByOperator, giveUpUnknown } from './give-up-checkout.js'
 
 /**
@@ -35,16 +35,9 @@ export async function endCheckout(
   if (unknownToStripe) {
     await giveUpUnknown(services, open, by)
   } else {
-    await expireCheckout(services, open)
+    await expireForOperator(services, open)
   }
   return (await readCheckout(pool, id))?.status ?? open.status
-}
-
-function notCreatedYet(id: string): Refused {
-  return new Refused(
-    'session_not_created_yet',
-    `The Session of checkout ${id} is still being created; it can be expired in a moment.`
-  )
 }
 
 /** Stripe expires no Session that the customer has submitted: what ends it instead. */

@@ -3,20 +3,27 @@ import { alertOnce } from '../audit/alerts.js'
 import { transaction } from '../database/database.js'
 import { MINUTE } from '../duration.js'
 import { messageOf } from '../errors.js'
+import { Refused } from '../refused.js'
 import type { CheckoutStatus } from '../rules/transitions.js'
 import type { Services } from '../runtime/services.js'
 import { classifyStripeError, isUnknownToStripe, keyOfEnd } from '../runtime/stripe-client.js'
 import { type CheckoutRow, recordFailedExpiry } from '../statements/checkouts.js'
 import { applyEvent } from './apply-event.js'
 import { sessionEvent, storeSyntheticEvent } from './synthetic-events.js'
-import { reportUnknownSession } from './unknown-session.js'
+import { endUnknown, reportUnknownSession } from './unknown-session.js'
 
 /** How long nobody waits for a checkout whose Session Stripe did not end. */
 const PATIENCE = 10 * MINUTE
 
 /** Stripe refuses to expire the Session, and says that it is open. */
-class SessionStaysOpenError extends Error {
+class SessionStaysOpenError extends Refused {
   override readonly name = 'SessionStaysOpenError'
+  constructor(sessionId: string) {
+    super(
+      'not_expirable',
+      `Stripe does not expire Session ${sessionId}, which is still open. Expire it in the dashboard.`
+    )
+  }
 }
 
 /**
@@ -28,11 +35,27 @@ export async function expireCheckout(services: Services, checkout: CheckoutRow):
 }
 
 /** Ends a Session at Stripe without telling its checkout. What it returns is over: expired, or paid by a faster customer. */
-export async function endSession(services: Services, checkout: CheckoutRow): Promise<Stripe.Checkout.Session> {
-  if (checkout.sessionId === null) {
-    throw new Error(`The Session of checkout ${checkout.id} is still being created; it can be expired in a moment`)
-  }
+async function endSession(services: Services, checkout: CheckoutRow): Promise<Stripe.Checkout.Session> {
+  if (checkout.sessionId === null) throw notCreatedYet(checkout.id)
   return await expireOrRead(services, checkout.sessionId, checkout.id)
+}
+
+/** As endSession(), for an operator: when Stripe does not know the Session, Refused tells what ends the checkout instead. */
+export async function endForOperator(services: Services, checkout: CheckoutRow): Promise<Stripe.Checkout.Session> {
+  try {
+    return await endSession(services, checkout)
+  } catch (error) {
+    if (!isUnknownToStripe(error)) throw error
+    throw new Refused(
+      'session_unknown_at_stripe',
+      `Stripe does not know the Session of checkout ${checkout.id}. If it was deleted: ${endUnknown(checkout.id)}`
+    )
+  }
+}
+
+/** As expireCheckout(), for an operator. Throws Refused with what to do when Stripe does not end it. */
+export async function expireForOperator(services: Services, checkout: CheckoutRow): Promise<void> {
+  await applySession(services, checkout, await endForOperator(services, checkout))
 }
 
 /** Applies how a Session ended, as its event would. */
@@ -43,7 +66,7 @@ export async function applySession(
 ): Promise<void> {
   const intent = typeof session.payment_intent === 'object' ? session.payment_intent : null
   const event = sessionEvent(session, intent)
-  if (event === undefined) throw new SessionStaysOpenError(`Session ${session.id} is still open`)
+  if (event === undefined) throw new SessionStaysOpenError(session.id)
   const eventId = await storeSyntheticEvent(services, event, checkout.requestId)
   if (eventId !== undefined) await applyEvent(services, eventId)
 }
@@ -73,6 +96,13 @@ export async function endIfPossible(services: Services, checkout: CheckoutRow): 
       })
     })
   }
+}
+
+export function notCreatedYet(id: string): Refused {
+  return new Refused(
+    'session_not_created_yet',
+    `The Session of checkout ${id} is still being created; it can be expired in a moment.`
+  )
 }
 
 /** It has a Session that can be paid, or will have one in a moment. */
