@@ -1,4 +1,3 @@
-import type pg from 'pg'
 import type Stripe from 'stripe'
 import { startApi } from '../api/start.js'
 import { eventually } from '../local/eventually.js'
@@ -6,7 +5,7 @@ import { freePort } from '../local/free-port.js'
 import { createShopper, data, lineOf, type Shopper } from '../local/shopper.js'
 import type { SimulatorOptions } from '../simulator/start.js'
 import { openAlerts } from './support/alerts.js'
-import { locksWaitedFor } from './support/locks.js'
+import { meeting } from './support/locks.js'
 import { runOps } from './support/ops.js'
 import { randomFrom } from './support/random.js'
 import { openShop, type Shop } from './support/shop.js'
@@ -30,25 +29,6 @@ async function age(shop: Shop, checkoutId: string, minutes: number): Promise<voi
     `UPDATE "Checkout" SET "createdAt" = "createdAt" - make_interval(mins => $2) WHERE "id" = $1`,
     [checkoutId, minutes]
   )
-}
-
-/** Does what reserves stock so many times that all of them wait for each other before they reserve. */
-async function meeting<T>(pool: pg.Pool, size: number, work: () => Promise<T>): Promise<T> {
-  const client = await pool.connect()
-  try {
-    await client.query('BEGIN; LOCK TABLE "Reservation" IN SHARE MODE')
-    const result = work()
-    const seen = await eventually(
-      () => locksWaitedFor(pool),
-      count => count === size,
-      8_000
-    )
-    await client.query('COMMIT')
-    expect(seen).toBe(size)
-    return await result
-  } finally {
-    client.release()
-  }
 }
 
 const DECLINED = ['0002', '9995', '9987', '9979', '6975', '0069', '0127', '0119'].map(end => `400000000000${end}`)

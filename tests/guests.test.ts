@@ -1,12 +1,15 @@
 import fc from 'fast-check'
 import { decodeJwt, SignJWT } from 'jose'
+import { eventually } from '../local/eventually.js'
 import { address, createShopper, data, lineOf, type Shopper } from '../local/shopper.js'
 import { type ConfigError, loadConfig } from '../shared/config/config.js'
 import { customerOf } from '../shared/identity/customer-claims.js'
 import { GUEST_COOKIE, newGuestId, signGuestToken } from '../shared/identity/guests.js'
 import { signSessionToken } from '../shared/identity/session-token.js'
 import { erasePersonalData } from '../shared/orders/erasure.js'
+import { meeting } from './support/locks.js'
 import { openShop, type Shop } from './support/shop.js'
+import { available, buyLines, stocked } from './support/stocked-product.js'
 
 const shops: Shop[] = []
 afterAll(() => Promise.all(shops.splice(0).map(shop => shop.close())))
@@ -335,6 +338,29 @@ describe('limits', () => {
     // One's own comes first.
     await buy(two)
     await two.checkoutBecomes(second.checkoutId, 'EXPIRED')
+  })
+
+  it('hold when all guests of an address come at once', async () => {
+    const shop = await open({
+      RESERVATION_MAX_OPEN: '1',
+      GUESTS_PER_IP: '2',
+      FRAUD_CHECK_ENABLED: 'true',
+      FRAUD_MAX_ATTEMPTS_PER_HOUR: '4'
+    })
+    const { prisma, pool } = shop.stack.services.db
+    const all = await Promise.all(Array.from({ length: 12 }, () => guest(shop)))
+    const lines = await Promise.all(all.map(() => stocked(shop, 1)))
+    const answers = await meeting(pool, 8, () =>
+      Promise.all(all.map((each, index) => buyLines(each, lines.slice(index, index + 1))))
+    )
+    expect(answers.map(({ status }) => status).filter(status => status === 429)).toHaveLength(4)
+    await eventually(
+      () => prisma.checkout.count({ where: { status: { in: ['RECEIVED', 'VERIFIED'] } } }),
+      inFlight => inFlight === 0
+    )
+    expect(await prisma.checkout.count({ where: { status: 'OPEN' } })).toBe(2)
+    const held = await Promise.all(lines.map(async line => 1 - (await available(shop, line))))
+    expect(held.reduce((sum, each) => sum + each, 0)).toBe(2)
   })
 
   it('count the requests of all guests of an address', async () => {
