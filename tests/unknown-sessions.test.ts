@@ -172,6 +172,29 @@ describe('a Session that Stripe does not know is in nobody’s way', () => {
     expect(await told({ checkoutId, orderId: orderId ?? '' })).toEqual(all('is still being created'))
   })
 
+  it.each(['DEAD', 'RESOLVED'] as const)(
+    'is like one whose end could not be applied: its event is %s',
+    async status => {
+      const shop = await open()
+      const [idler, buyer] = [await shop.customer('idler'), await shop.customer('buyer')]
+      const line = await stocked(shop, 1)
+      const held = data(await buy(idler, [line]))
+      await age(shop, held.checkoutId, 30)
+      const id = `found_${held.sessionId}_expired_unpaid`
+      const type = 'checkout.session.expired'
+      const payload = JSON.stringify({ id, type, data: { object: { object: 'checkout.session' } } })
+      await shop.stack.services.db.prisma.webhookEvent.create({
+        data: { id, type, livemode: false, created: new Date(), payload, requestId: 'test', status }
+      })
+      shop.simulator.faults.set({ dropDeliveries: 1 })
+      for (let time = 0; time < 2; time++) expect((await buy(buyer, [line])).status).toBe(400)
+      expect(await openAlerts(shop, 'session_not_ended')).toHaveLength(1)
+      expect(await shop.stack.services.db.prisma.webhookEvent.findUniqueOrThrow({ where: { id } })).toMatchObject({
+        status
+      })
+    }
+  )
+
   it('ends by an operator’s word when its money was authorized, and the customer can pay again', async () => {
     const shop = await open({ PAYMENT_CAPTURE_METHOD: 'manual' })
     const customer = await shop.customer('authorized')

@@ -2,14 +2,14 @@ import Stripe from 'stripe'
 import { alertOnce } from '../audit/alerts.js'
 import { transaction } from '../database/database.js'
 import { MINUTE } from '../duration.js'
-import { messageOf } from '../errors.js'
+import { messageOf, TerminalError } from '../errors.js'
 import { Refused } from '../refused.js'
 import type { CheckoutStatus } from '../rules/transitions.js'
 import type { Services } from '../runtime/services.js'
 import { classifyStripeError, isUnknownToStripe, keyOfEnd } from '../runtime/stripe-client.js'
-import { type CheckoutRow, recordFailedExpiry } from '../statements/checkouts.js'
+import { type CheckoutRow, readCheckout, recordFailedExpiry } from '../statements/checkouts.js'
 import { applyEvent } from './apply-event.js'
-import { sessionEvent, storeSyntheticEvent } from './synthetic-events.js'
+import { sessionEvent, storeSyntheticEvent, syntheticId } from './synthetic-events.js'
 import { endUnknown, reportUnknownSession } from './unknown-session.js'
 
 /** How long nobody waits for a checkout whose Session Stripe did not end. */
@@ -23,6 +23,14 @@ class SessionStaysOpenError extends Refused {
       'not_expirable',
       `Stripe does not expire Session ${sessionId}, which is still open. Expire it in the dashboard.`
     )
+  }
+}
+
+/** The Session is over at Stripe, and the event that tells so has died. */
+class EndNotAppliedError extends Refused {
+  override readonly name = 'EndNotAppliedError'
+  constructor(eventId: string, reason: string) {
+    super('not_expirable', `Stripe has ended the Session, and ${eventId}, which tells so, is not applied: ${reason}`)
   }
 }
 
@@ -67,19 +75,28 @@ export async function applySession(
   const intent = typeof session.payment_intent === 'object' ? session.payment_intent : null
   const event = sessionEvent(session, intent)
   if (event === undefined) throw new SessionStaysOpenError(session.id)
-  const eventId = await storeSyntheticEvent(services, event, checkout.requestId)
-  if (eventId !== undefined) await applyEvent(services, eventId)
+  await storeSyntheticEvent(services, event, checkout.requestId)
+  // Whoever has stored it before may not have applied it yet.
+  const id = syntheticId(event)
+  await applyEvent(services, id).catch(error => {
+    throw error instanceof TerminalError ? new EndNotAppliedError(id, error.message) : error
+  })
+  if (session.status !== 'expired') return
+  const after = await readCheckout(services.db.pool, checkout.id)
+  if (after !== undefined && isOpenAtStripe(after.status)) throw new EndNotAppliedError(id, 'somebody has resolved it')
 }
 
 /**
- * As expireCheckout(), for who can go on without: when Stripe does not know the Session or refuses to expire it, an alert
- * tells so, once, and nobody waits for this checkout for a while. Throws when Stripe is away: then it may be possible later.
+ * As expireCheckout(), for who can go on without: when Stripe does not know the Session or refuses to expire it, or its end
+ * cannot be applied, an alert tells so, once, and nobody waits for this checkout for a while. Throws when Stripe is away:
+ * then it may be possible later.
  */
 export async function endIfPossible(services: Services, checkout: CheckoutRow): Promise<void> {
   try {
     await expireCheckout(services, checkout)
   } catch (error) {
-    const refused = error instanceof SessionStaysOpenError || classifyStripeError(error) === 'refused'
+    const isOurs = error instanceof SessionStaysOpenError || error instanceof EndNotAppliedError
+    const refused = isOurs || classifyStripeError(error) === 'refused'
     if (!refused) throw error
     await transaction(services.db.pool, async client => {
       // It locks the row, so that of two that fail at once only one raises the alert.

@@ -38,6 +38,11 @@ export function intentEvent(intent: Stripe.PaymentIntent): SyntheticEvent | unde
   return undefined
 }
 
+/** The same news has the same id. */
+export function syntheticId({ object, state }: SyntheticEvent): string {
+  return `found_${object.id}_${state}`
+}
+
 /** Stores it beside what was delivered, to be applied in the same way. Undefined when it is known already. */
 export async function storeSyntheticEvent(
   services: Services,
@@ -46,7 +51,7 @@ export async function storeSyntheticEvent(
 ): Promise<string | undefined> {
   const now = services.now()
   const created = Math.floor((synthetic.polledAt ?? now).getTime() / SECOND)
-  const id = `found_${synthetic.object.id}_${synthetic.state}`
+  const id = syntheticId(synthetic)
   const livemode = synthetic.object.livemode ?? services.config.stripe.livemode
   const event = {
     id,
