@@ -28,7 +28,9 @@ const SETTINGS = {
   'pg_stat_statements.track_planning': 'on',
   track_commit_timestamp: 'on',
   shared_buffers: '256MB',
-  max_wal_size: '4GB'
+  max_wal_size: '4GB',
+  // A shop's tables are known to the planner; new ones are, by default, when a minute has gone by.
+  autovacuum_naptime: '5s'
 }
 
 export async function startStores(engine: Engine): Promise<Stores> {

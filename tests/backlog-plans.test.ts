@@ -6,6 +6,7 @@ import {
   type CheckoutRow,
   findOpenOf,
   leaveOutEmail,
+  mayPayUnseen,
   moveCheckout,
   postponeSession
 } from '../shared/statements/checkouts.js'
@@ -183,6 +184,14 @@ describe.each([
       /_to_do_idx|_status_\w+_idx|Seq Scan on "(WebhookEvent|Notification|Checkout|Order|Refund|Payment|Reservation)"/
     )
   })
+})
+
+it('a payment that nobody has told of is looked for by indexes', async () => {
+  for (const isForAny of [false, true]) {
+    const plan = await plansOf(db => mayPayUnseen(db, now), isForAny)
+    expect(plan).toContain('Checkout_strays_idx')
+    expect(plan).not.toContain('Seq Scan on "Checkout"')
+  }
 })
 
 it('authorizations that lapse are claimed so many at a time, those first that lapse first', async () => {

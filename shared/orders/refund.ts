@@ -112,7 +112,9 @@ async function sameRequest(client: Queryable, key: string, input: RefundInput): 
   if (rows.some(isOther) || (input.amount !== undefined && input.amount !== sum)) {
     throw new Refused('key_reused', `The key ${key} was used for another refund. Use a new one.`)
   }
-  if (input.restock !== undefined && !isDeepStrictEqual(input.restock, rows[0]?.restock)) {
+  // One of its rows has the goods, whichever took them.
+  const restock = rows.find(row => row.restock !== null)?.restock
+  if (input.restock !== undefined && !isDeepStrictEqual(input.restock, restock)) {
     throw new Refused(
       'key_reused',
       'The same refund was asked for with other goods. For another one, use a key of its own.'

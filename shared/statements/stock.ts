@@ -4,6 +4,7 @@ import type { SoldProduct } from '../rules/product.js'
 import { MAX_COUNT } from '../rules/product-values.js'
 import { refundStates, reservationStates } from '../rules/state-groups.js'
 import { type ReservationStatus, reservationRules, sourcesOf } from '../rules/transitions.js'
+import { givenList } from './given-list.js'
 import { move, oneOf } from './states.js'
 
 const HELD = oneOf(reservationStates.held)
@@ -29,7 +30,7 @@ export const TOOK_GOODS = `(p."reviewReason" IS NULL OR p."acceptedAt" IS NOT NU
 export async function lockProducts(db: Queryable, ids: string[], currency: string): Promise<Map<string, SoldProduct>> {
   const { rows } = await db.query<SoldProduct>({
     name: 'lock-products',
-    text: 'SELECT * FROM "Product" WHERE "id" = ANY($1) ORDER BY "id" FOR NO KEY UPDATE',
+    text: `SELECT * FROM "Product" WHERE "id" = ANY(${givenList(1)}) ORDER BY "id" FOR NO KEY UPDATE`,
     values: [ids]
   })
   const foreign = rows.filter(row => row.currency !== currency).map(row => row.id)

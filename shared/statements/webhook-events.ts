@@ -5,6 +5,7 @@ import { maskOptional, maskText } from '../identity/masking.js'
 import { eventStates } from '../rules/state-groups.js'
 import { type WebhookEventStatus, webhookEventRules } from '../rules/transitions.js'
 import { auditInsert } from './audit-rows.js'
+import { givenList } from './given-list.js'
 import { INSTALLATION_NAMES } from './installation.js'
 import { isStill, move, oneOf } from './states.js'
 
@@ -119,7 +120,7 @@ export async function finishEvents(db: Queryable, ends: readonly EventEnd[], now
     text: `
     WITH finished AS (
       UPDATE "WebhookEvent" e SET "status" = done."status", "checkoutId" = done."checkoutId", "error" = done."error", "processedAt" = $5
-      FROM unnest($1::text[], $2::"WebhookEventStatus"[], $3::text[], $4::text[]) AS done("id", "status", "checkoutId", "error")
+      FROM unnest(${givenList(1)}, $2::"WebhookEventStatus"[], $3::text[], $4::text[]) AS done("id", "status", "checkoutId", "error")
       WHERE e."id" = done."id" AND e."status" ${isStill(eventStates.received)} RETURNING e."id"
     )
     ${auditInsert(6, 'entry."eventId" IN (SELECT "id" FROM finished)')}`,
