@@ -4,7 +4,7 @@ import type { Pool } from 'pg'
  * Of the application, for a checkout (from the request to its page at Stripe) and for an event (from its delivery to what
  * follows from it), with some room for what runs beside. One more has to be worth it: every shop pays for it.
  */
-export const MOST_STATEMENTS = { checkout: 15.5, event: 10 }
+export const MOST_STATEMENTS = { checkout: 13.5, event: 10 }
 
 const OWN = 'dbid = (SELECT oid FROM pg_database WHERE datname = current_database())'
 /** The application's role: what the queue sends to PostgreSQL acts as the login. */
