@@ -4,13 +4,11 @@ import fc from 'fast-check'
 import { eventually } from '../local/eventually.js'
 import { createShopper, data, lineOf, type Shopper } from '../local/shopper.js'
 import { erasePersonalData } from '../shared/orders/erasure.js'
-import { verifyCheckout } from '../shared/orders/verify-checkout.js'
 import { mailableAtStripe } from '../shared/rules/stripe-email.js'
 import { prunings } from '../shared/statements/personal-data.js'
 import { isEmail } from '../simulator/email.js'
-
 import { sessionCreation } from '../workers/session-creation.js'
-import { orderRow, sessionOf } from './support/purchase.js'
+import { orderRow, sessionOf, verifyOnly } from './support/purchase.js'
 import { openShop, type Shop } from './support/shop.js'
 
 const NOTIFICATION_SECRET = `whsec_${Buffer.from('a secret for the notifications of tests').toString('base64')}`
@@ -121,7 +119,7 @@ describe('an e-mail that only Stripe knows to be wrong', () => {
       await quiet.stack.stopWorkers()
       const items = [lineOf(await customer.product('stoneware-mug'), 1)]
       const { checkoutId } = data(await customer.checkout({ items }, { Prefer: 'respond-async' }))
-      await verifyCheckout(services, checkoutId)
+      await verifyOnly(services, checkoutId)
       const { prisma } = services.db
       const verified = await prisma.checkout.findUniqueOrThrow({ where: { id: checkoutId } })
       expect(verified.status).toBe('VERIFIED')

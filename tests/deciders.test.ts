@@ -92,6 +92,18 @@ it.each<[string, CheckoutStatus, PaymentFacts[], string | undefined]>([
     [stray({ status: 'PROCESSING' }), payment({ status: 'FAILED' })],
     undefined
   ],
+  [
+    'its own, which was on its way when Stripe ended the Session',
+    'EXPIRED',
+    [payment({ status: 'PROCESSING' })],
+    'RELEASED'
+  ],
+  [
+    'one on its way whose Session nobody has told, and the Session is gone',
+    'EXPIRED',
+    [payment({ status: 'PROCESSING', sessionId: null })],
+    'RELEASED'
+  ],
   ['nothing yet', 'OPEN', [], undefined],
   ['a stray that went back, and the Session is open', 'OPEN', [stray({ ...reviewed, refunded: 1_000 })], undefined],
   ['a bank debit under way', 'PROCESSING', [payment({ status: 'PROCESSING' })], undefined]

@@ -2,12 +2,12 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { eventually } from '../local/eventually.js'
 import { address, data, type Line, lineOf, type Shopper } from '../local/shopper.js'
 import type { ProblemBody } from '../shared/errors.js'
-import { verifyCheckout } from '../shared/orders/verify-checkout.js'
 import type { CheckoutData } from '../shared/rules/checkout-outcome.js'
 import { priceVerification } from '../workers/price-verification.js'
 import { sessionCreation } from '../workers/session-creation.js'
 import { sessionExpiry } from '../workers/session-expiry.js'
 import { runOps } from './support/ops.js'
+import { verifyOnly } from './support/purchase.js'
 import { openShop, type Shop } from './support/shop.js'
 
 const shops: Shop[] = []
@@ -124,7 +124,7 @@ it('ends one whose Session is still to be created as soon as there is one; until
   await shop.stack.stopWorkers()
   const { services } = shop.stack
   const checkoutId = await received(ada)
-  await verifyCheckout(services, checkoutId)
+  await verifyOnly(services, checkoutId)
   const answer = await giveUp(ada, checkoutId)
   expect([answer.status, answer.data.status]).toEqual([202, 'VERIFIED'])
   expect(answer.headers.get('location')).toBe(`/api/stripe/checkout/${checkoutId}`)
@@ -141,7 +141,7 @@ it('ends one that is given up while Stripe is creating its Session', async () =>
   await shop.stack.stopWorkers()
   const { services } = shop.stack
   const checkoutId = await received(ada)
-  await verifyCheckout(services, checkoutId)
+  await verifyOnly(services, checkoutId)
   shop.simulator.faults.set({ latencyAfterEffectMs: 1_000 })
   const creating = sessionCreation.handle(services, { checkoutId }, undefined as never)
   await eventually(

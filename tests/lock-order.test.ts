@@ -3,13 +3,13 @@ import { address, data, type Line } from '../local/shopper.js'
 import { writeAudit } from '../shared/audit/audit.js'
 import { createLogger } from '../shared/logger.js'
 import { requestRefunds } from '../shared/orders/refund.js'
-import { verifyCheckout } from '../shared/orders/verify-checkout.js'
 import type { SimulatorOptions } from '../simulator/start.js'
 import { priceVerification } from '../workers/price-verification.js'
 import { refundCreation } from '../workers/refund-creation.js'
 import { sessionCreation } from '../workers/session-creation.js'
 import { locksWaitedFor } from './support/locks.js'
 import { runOps } from './support/ops.js'
+import { verifyOnly } from './support/purchase.js'
 import { openShop, type Shop } from './support/shop.js'
 import { buyLines as buy, stocked } from './support/stocked-product.js'
 
@@ -99,7 +99,7 @@ describe('an order is locked before its trail is written', () => {
     const wrong = await received({ ...line, price: 9 })
     await writeBeside(shop, wrong.orderId, () => priceVerification.handle(services, wrong.payload, TRY))
     const right = await received(line)
-    await verifyCheckout(services, right.payload.checkoutId)
+    await verifyOnly(services, right.payload.checkoutId)
     simulator.faults.set({ refused: 1 })
     await writeBeside(shop, right.orderId, () => sessionCreation.handle(services, right.payload, TRY))
     const checkouts = await prisma.checkout.findMany({ orderBy: { createdAt: 'asc' } })

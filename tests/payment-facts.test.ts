@@ -34,7 +34,8 @@ import {
   orderRow,
   paymentRow,
   payWith,
-  sessionOf
+  sessionOf,
+  verifyOnly
 } from './support/purchase.js'
 import { BY_HAND } from './support/settings.js'
 import { asOwner } from './support/shop.js'
@@ -361,7 +362,7 @@ describe('a Session whose answer was lost', () => {
     await shop.stack.stopWorkers()
     const items = [lineOf(await customer.product('stoneware-mug'), 2)]
     const { checkoutId } = data(await customer.checkout({ items }, { Prefer: 'respond-async' }))
-    await priceVerification.handle(services, { checkoutId }, JOB)
+    await verifyOnly(services, checkoutId)
     shop.simulator.faults.set({ dropResponse: LOST })
     await expect(sessionCreation.handle(services, { checkoutId }, JOB)).rejects.toThrow()
     const made = () => shop.simulator.record.sessions()
@@ -604,7 +605,7 @@ it('opens what was verified before the shop changed its currency in its own, and
     return data(await customer.checkout({ items }, { Prefer: 'respond-async' })).checkoutId
   }
   const verified = await received('stoneware-mug')
-  await priceVerification.handle(services, { checkoutId: verified }, JOB)
+  await verifyOnly(services, verified)
   const waiting = await received('linen-notebook')
   await services.db.pool.query(`UPDATE "Product" SET "currency" = 'CHF'`)
   const swiss = { ...services, config: loadConfig({ ...env, PAYMENT_CURRENCY: 'CHF' }) }

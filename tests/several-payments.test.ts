@@ -321,6 +321,22 @@ it('takes goods out again that a refund has put back, when the payment of anothe
   expect(await stockOf(customer)).toBe(stock)
 })
 
+it('suggests to give a payment back whose goods a refund has put on the shelf, and others have bought', async () => {
+  const { shop, customer } = await open({})
+  const { orderId, checkoutId, url } = await buy(customer)
+  const stray = await openStray(shop, checkoutId)
+  await customer.pay(url)
+  await customer.orderBecomes(orderId, 'PAID')
+  expect((await runOps(shop, 'order', 'refund', orderId, '--restock', 'all')).code).toBe(0)
+  await customer.orderBecomes(orderId, 'REFUNDED')
+  const { prisma } = shop.stack.services.db
+  await prisma.product.updateMany({ where: { slug: 'stoneware-mug' }, data: { stock: 1 } })
+  await customer.pay(stray.url)
+  await customer.orderBecomes(orderId, 'NEEDS_REVIEW')
+  const payment = await prisma.payment.findUniqueOrThrow({ where: { paymentIntentId: intentOf(shop, stray.id) } })
+  expect(payment.reviewAction).toBe('refund')
+})
+
 it.each([
   ['fails', FAILING_DEBIT, 'PENDING', 'RELEASED'],
   ['pays', DEBIT, 'NEEDS_REVIEW', 'HELD']

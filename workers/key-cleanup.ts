@@ -3,7 +3,7 @@ import { deleteExpiredKeys, deleteExpiredLimits } from '../shared/statements/due
 import type { Job } from './job.js'
 
 /** A million at most: a few milliseconds each, so that nobody waits long behind one. */
-export const KEY_BATCHES = { size: 250, most: 4_000 }
+export const KEY_BATCHES = { size: 250, most: 4_000, rest: 3 }
 
 /** Deletes expired idempotency keys and rate limits in batches, each a short transaction of its own. */
 export const keyCleanup: Job<'key-cleanup'> = {

@@ -87,7 +87,7 @@ async function inBatches(what: string, failures: string[], batch: () => Promise<
     return rows
   }
   try {
-    await inPacedBatches(counted, { size: BATCH, most: MAX_BATCHES })
+    await inPacedBatches(counted, { size: BATCH, most: MAX_BATCHES, rest: 1 })
   } catch (error) {
     failures.push(`${what}: ${messageOf(error)}`)
   }

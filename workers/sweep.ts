@@ -68,6 +68,8 @@ async function warnOfStripe(services: Services): Promise<void> {
 }
 
 async function requeue(services: Services, row: DueRow): Promise<boolean> {
+  // Its Session is being created within the job that has verified it (docs/decisions/0061).
+  if (row.job === 'session-creation' && (await services.queues.isActive('price-verification', row.id))) return false
   if (!(await services.queues.enqueueAgain(row.job, row.id))) return false
   countRequeued(row.job)
   if (row.job === 'price-verification' || row.job === 'session-creation') {

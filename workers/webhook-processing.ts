@@ -1,4 +1,4 @@
-import { alertOfCheckout, alertOnce, alertUnlessOpen } from '../shared/audit/alerts.js'
+import { alertOnce, alertUnlessOpen } from '../shared/audit/alerts.js'
 import { isDatabaseUnavailable, isOfOneTransaction, transaction } from '../shared/database/database.js'
 import { onCommit } from '../shared/database/on-commit.js'
 import { messageOf, TerminalError } from '../shared/errors.js'
@@ -66,7 +66,10 @@ async function recordFailure(services: Services, eventId: string, error: unknown
     onCommit(client, countDeadEvent)
     if (error instanceof UnknownCheckoutError) {
       const context = { eventId, checkoutId: error.checkoutId, reason }
-      return await alertOfCheckout(client, services.log, 'payment_for_unknown_checkout', context)
+      return await alertOnce(client, services.log, 'payment_for_unknown_checkout', {
+        ...context,
+        subject: error.checkoutId
+      })
     }
     await alertOnce(client, services.log, 'dead_event', { eventId, reason, cause: reason })
   })

@@ -70,7 +70,7 @@ export interface AlertContext {
   requestId?: string | null
   /** What it is about, for an alert that is raised once while it is open: without it, its user and its order. */
   subject?: string
-  /** In place of it, what the alert comes of, in words that are equal for equal causes; only a digest of them is kept. */
+  /** In place of it, what the alert comes of, in words that are equal, but for ids and numbers, for equal causes; only a digest of them is kept. */
   cause?: string
   /** Who was at it, for the audit trail alone. */
   from?: { ipAddress: string | null; userAgent: string | null }
@@ -122,8 +122,13 @@ export async function alert(db: Queryable, log: Logger, name: AlertName, context
   await raise(db, log, name, context, { onceKey: null, auditsEach: false })
 }
 
+/** Words with digits are ids, amounts and times, which differ where the cause is one. */
+function withoutIds(text: string): string {
+  return text.replace(/[\w.:-]*\d[\w.:-]*/g, '#')
+}
+
 function onceKeyOf({ userId, orderId, subject, cause }: AlertContext): string {
-  if (cause !== undefined) return `cause|${createHash('sha256').update(cause).digest('hex')}`
+  if (cause !== undefined) return `cause|${createHash('sha256').update(withoutIds(cause)).digest('hex')}`
   return storableText(subject === undefined ? `${userId ?? ''}|${orderId ?? ''}|` : `||${subject}`)
 }
 

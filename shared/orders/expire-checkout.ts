@@ -8,6 +8,7 @@ import type { CheckoutStatus } from '../rules/transitions.js'
 import type { Services } from '../runtime/services.js'
 import { classifyStripeError, isUnknownToStripe, keyOfEnd } from '../runtime/stripe-client.js'
 import { type CheckoutRow, readCheckout, recordFailedExpiry } from '../statements/checkouts.js'
+import { showEvent } from '../statements/webhook-events.js'
 import { applyEvent } from './apply-event.js'
 import { sessionEvent, storeSyntheticEvent, syntheticId } from './synthetic-events.js'
 import { endUnknown, reportUnknownSession } from './unknown-session.js'
@@ -26,7 +27,7 @@ class SessionStaysOpenError extends Refused {
   }
 }
 
-/** The Session is over at Stripe, and the event that tells so has died. */
+/** The Session is over at Stripe, and its checkout is not: the event that tells so has died, or somebody has resolved it. */
 class EndNotAppliedError extends Refused {
   override readonly name = 'EndNotAppliedError'
   constructor(eventId: string, reason: string) {
@@ -78,12 +79,14 @@ export async function applySession(
   await storeSyntheticEvent(services, event, checkout.requestId)
   // Whoever has stored it before may not have applied it yet.
   const id = syntheticId(event)
-  await applyEvent(services, id).catch(error => {
-    throw error instanceof TerminalError ? new EndNotAppliedError(id, error.message) : error
+  await applyEvent(services, id).catch(async error => {
+    const hasDied = error instanceof TerminalError || (await showEvent(services.db, id))?.status === 'DEAD'
+    throw hasDied ? new EndNotAppliedError(id, messageOf(error)) : error
   })
   if (session.status !== 'expired') return
   const after = await readCheckout(services.db.pool, checkout.id)
-  if (after !== undefined && isOpenAtStripe(after.status)) throw new EndNotAppliedError(id, 'somebody has resolved it')
+  if (after !== undefined && isOpenAtStripe(after.status))
+    throw new EndNotAppliedError(id, `the checkout is ${after.status}`)
 }
 
 /**

@@ -1,5 +1,5 @@
 import type Stripe from 'stripe'
-import { alert, alertUnlessOpen } from '../audit/alerts.js'
+import { alert, alertOnce } from '../audit/alerts.js'
 import { writeAudit } from '../audit/audit.js'
 import { transaction } from '../database/database.js'
 import { HOUR, MINUTE } from '../duration.js'
@@ -105,7 +105,7 @@ async function findMade({ stripe }: Services, refund: RefundRow): Promise<Stripe
 /** One alert for all that wait: the API key is then of another account, or test data was deleted. */
 async function reportUnknownPayment({ db, log }: Services, { id, orderId, paymentIntentId }: RefundRow): Promise<void> {
   const reason = `Stripe has no ${paymentIntentId}, of which refund ${id} is asked for`
-  await alertUnlessOpen(db.pool, log, 'payment_unknown', { orderId, subject: 'refunds', reason })
+  await alertOnce(db.pool, log, 'payment_unknown', { orderId, subject: 'refunds', reason })
 }
 
 async function refuse(services: Services, refund: RefundRow, reason: string): Promise<void> {

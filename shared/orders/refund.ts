@@ -113,8 +113,8 @@ async function sameRequest(client: Queryable, key: string, input: RefundInput): 
     throw new Refused('key_reused', `The key ${key} was used for another refund. Use a new one.`)
   }
   // One of its rows has the goods, whichever took them.
-  const restock = rows.find(row => row.restock !== null)?.restock
-  if (input.restock !== undefined && !isDeepStrictEqual(input.restock, restock)) {
+  const restock = rows.find(row => row.restock !== null)?.restock ?? null
+  if (!isDeepStrictEqual(input.restock ?? null, restock)) {
     throw new Refused(
       'key_reused',
       'The same refund was asked for with other goods. For another one, use a key of its own.'

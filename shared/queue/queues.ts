@@ -51,6 +51,8 @@ export interface Queues {
   nextSince(name: JobName): Promise<Date | undefined>
   /** Enqueues the job of a row even when an ended job of the same id is still kept. False when it is already waiting. */
   enqueueAgain(name: RowJobName, id: string): Promise<boolean>
+  /** Whether a worker has the job of this row in its hands. */
+  isActive(name: RowJobName, id: string): Promise<boolean>
   /** Creates or restores a repeating job. */
   schedule(name: JobName, repeat: { every: number } | { pattern: string }): Promise<void>
   /** What an earlier start has scheduled and no setting asks for any more. */
@@ -181,6 +183,10 @@ export async function openQueues(config: QueueConfig, log: Logger): Promise<Queu
     async nextSince(name) {
       const [next] = await answered(get(name).getWaiting(0, 0), 'getWaiting')
       return next && new Date(next.timestamp)
+    },
+    async isActive(name, id) {
+      const job = await answered(get(name).getJob(id), 'getJob')
+      return job !== undefined && (await answered(job.isActive(), 'isActive'))
     },
     async schedule(name, repeat) {
       const template = { name, data: {}, opts: { removeOnComplete: 100, removeOnFail: 500 } }

@@ -42,7 +42,8 @@ export function stockEnd(
 ): 'COMMITTED' | 'RELEASED' | undefined {
   const payments = all.filter(payment => payment.checkoutId === checkout.id)
   if (checkout.status === 'PAID' && payments.some(counts)) return 'COMMITTED'
-  // What is in review can still come to count, and so can a debit on its way, whichever Session it came through.
-  if (payments.some(each => needsReview(each) || each.status === 'PROCESSING')) return undefined
+  // What is in review can still come to count, and so can a debit on its way through another Session. Of its own Stripe's word is the end.
+  const isOfAnother = ({ sessionId }: PaymentFacts) => sessionId !== null && sessionId !== checkout.sessionId
+  if (payments.some(each => needsReview(each) || (each.status === 'PROCESSING' && isOfAnother(each)))) return undefined
   return checkout.status === 'PAID' || isOver(checkout.status) ? 'RELEASED' : undefined
 }

@@ -39,7 +39,8 @@ export async function recordPayment(
       VALUES ($1, $2, $3, $4, $5, $6, COALESCE($7::bigint, 0), $8, $9, $10, $11, $12, $13, $14, $14)
       ON CONFLICT ("paymentIntentId") DO UPDATE SET
         "status" = CASE WHEN p."status" = ANY($15::"PaymentStatus"[]) THEN EXCLUDED."status" ELSE p."status" END,
-        "amount" = CASE WHEN $18 OR NOT p."status" ${SUCCEEDED} THEN COALESCE($16, p."amount") ELSE p."amount" END, "currency" = COALESCE($17, p."currency"),
+        "amount" = CASE WHEN $18 OR NOT p."status" ${SUCCEEDED} THEN COALESCE($16, p."amount") ELSE p."amount" END,
+        "currency" = CASE WHEN $18 OR NOT p."status" ${SUCCEEDED} THEN COALESCE($17, p."currency") ELSE p."currency" END,
         "captured" = CASE WHEN $18 THEN EXCLUDED."captured" ELSE GREATEST(p."captured", EXCLUDED."captured") END,
         "discount" = COALESCE(EXCLUDED."discount", p."discount"), "tax" = COALESCE(EXCLUDED."tax", p."tax"),
         "chargeId" = COALESCE(EXCLUDED."chargeId", p."chargeId"),

@@ -9,7 +9,6 @@ import { move, oneOf } from './states.js'
 
 const HELD = oneOf(reservationStates.held)
 const COMMITTED = oneOf(reservationStates.committed)
-const RELEASED = oneOf(reservationStates.released)
 const OUTGOING = oneOf(refundStates.outgoing)
 /** There are as many of the product p as the line wants: what can be bought, available() in shared/rules/product.ts. */
 const IN_STOCK = `(NOT p."trackStock" OR p."stock"::bigint - p."reserved" + p."backorderLimit" >= line."quantity")`
@@ -114,6 +113,10 @@ export async function moveReservations(
   return rows
 }
 
+/** What of a checkout's goods is on the shelf again: released, or put back by a refund. */
+const WENT_BACK = `SELECT "productId", CASE WHEN "status" ${COMMIT_RELEASED.from} THEN "quantity" ELSE "restocked" END AS "quantity"
+       FROM "Reservation" WHERE "checkoutId" = $1 AND ("status" ${COMMIT_RELEASED.from} OR "restocked" > 0)`
+
 /**
  * An operator accepts a payment whose goods went back: what was released, and what a refund of another payment of the checkout
  * has put back, is taken out again. False when it is not all there any more.
@@ -121,8 +124,7 @@ export async function moveReservations(
 export async function commitReleased(db: Queryable, checkoutId: string, now: Date): Promise<boolean> {
   const { rows } = await db.query<{ wanted: number; taken: number }>(
     `WITH line AS (
-       SELECT "productId", CASE WHEN "status" ${COMMIT_RELEASED.from} THEN "quantity" ELSE "restocked" END AS "quantity"
-       FROM "Reservation" WHERE "checkoutId" = $1 AND ("status" ${COMMIT_RELEASED.from} OR "restocked" > 0)
+       ${WENT_BACK}
      ), locked AS MATERIALIZED (
        SELECT "id" FROM "Product" WHERE "id" IN (SELECT "productId" FROM line) ORDER BY "id" FOR NO KEY UPDATE
      ), taken AS (
@@ -141,8 +143,7 @@ export async function commitReleased(db: Queryable, checkoutId: string, now: Dat
 /** Whether everything that a checkout once held could be taken now. */
 export async function couldCommitReleased(db: Queryable, checkoutId: string): Promise<boolean> {
   const { rowCount } = await db.query(
-    `SELECT FROM "Reservation" line JOIN "Product" p ON p."id" = line."productId"
-     WHERE line."checkoutId" = $1 AND line."status" ${RELEASED} AND NOT ${IN_STOCK}`,
+    `SELECT FROM (${WENT_BACK}) AS line JOIN "Product" p ON p."id" = line."productId" WHERE NOT ${IN_STOCK}`,
     [checkoutId]
   )
   return rowCount === 0

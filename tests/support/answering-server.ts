@@ -8,6 +8,23 @@ export interface AnsweringServer {
   close(): Promise<void>
 }
 
+/** Answers as the simulated Stripe at this port does. */
+export async function passOn(
+  port: number,
+  { url, method, headers }: IncomingMessage,
+  response: ServerResponse,
+  body: string
+): Promise<void> {
+  const passed = Object.entries(headers).filter(([name]) => /^(authorization|content-type|idempotency-key)$/.test(name))
+  const answer = await fetch(`http://127.0.0.1:${port}${url}`, {
+    method,
+    headers: Object.fromEntries(passed) as Record<string, string>,
+    ...(method === 'POST' ? { body } : {})
+  })
+  response.statusCode = answer.status
+  response.end(await answer.text())
+}
+
 /** Somebody else's server: a shop's, an issuer's. */
 export async function startAnsweringServer(): Promise<AnsweringServer> {
   const port = await freePort()

@@ -3,6 +3,7 @@ import { eventually } from '../../local/eventually.js'
 import { data, lineOf, type Shopper } from '../../local/shopper.js'
 import { DAY, SECOND } from '../../shared/duration.js'
 import { applyEvent } from '../../shared/orders/apply-event.js'
+import { verifyCheckout } from '../../shared/orders/verify-checkout.js'
 import { bookBalanceTransactions } from '../../shared/reconcile/balance.js'
 import { checkLedger } from '../../shared/reconcile/ledger-check.js'
 import type { Services } from '../../shared/runtime/services.js'
@@ -92,4 +93,9 @@ export async function deliver(services: Services, type: string, object: object):
     }
   ])
   await applyEvent(services, id)
+}
+
+/** Verifies a checkout and leaves it at that, as a worker does that is killed before it has asked Stripe. */
+export async function verifyOnly(services: Services, checkoutId: string): Promise<void> {
+  if ((await verifyCheckout(services, checkoutId)) === undefined) throw new Error(`${checkoutId} is not verified`)
 }

@@ -1,6 +1,5 @@
 import type Stripe from 'stripe'
-import { alertOfCheckout } from '../../audit/alerts.js'
-import { transaction } from '../../database/database.js'
+import { alertOnce } from '../../audit/alerts.js'
 import { messageOf } from '../../errors.js'
 import { applyEvent } from '../../orders/apply-event.js'
 import { type SyntheticEvent, storeSyntheticEvent } from '../../orders/synthetic-events.js'
@@ -103,8 +102,8 @@ async function unknown(services: Services, run: Run, checkoutId: string, at: AtS
   const { db, log } = services
   const orderId = intent.metadata.orderId ?? null
   const reason = `${text}. Refund or cancel it in the Stripe dashboard, or write the order anew`
-  const context = { orderId, checkoutId, requestId: run.requestId, reason }
-  await transaction(db.pool, client => alertOfCheckout(client, log, 'payment_for_unknown_checkout', context))
+  const context = { orderId, checkoutId, requestId: run.requestId, subject: checkoutId, reason }
+  await alertOnce(db.pool, log, 'payment_for_unknown_checkout', context)
   return { kind: 'unknown', what: text }
 }
 function openSession(session: Stripe.Checkout.Session | undefined): string | undefined {

@@ -10,32 +10,42 @@ const underWay = new WeakMap<Services, number>()
 
 /**
  * Does `work`, which is the next job of a row, within the job before it (docs/decisions/0061). When it fails, that job is
- * enqueued, and so it is when as many as half of what a queue has are done in this way already: what waits for somebody else
- * leaves room for what does not.
+ * enqueued, and so it is when half of the places of a queue are taken in this way: what waits for somebody else leaves room for
+ * what does not.
  */
-export async function goOn(services: Services, name: RowJobName, id: string, work: () => Promise<void>): Promise<void> {
-  const isDone =
-    countOf(services) < services.config.queue.concurrency / 2 && (await isDoneHere(services, name, id, work))
-  if (!isDone) await services.queues.enqueue(name, id)
-}
-
-async function isDoneHere(
+export async function continueWith(
   services: Services,
   name: RowJobName,
   id: string,
   work: () => Promise<void>
-): Promise<boolean> {
+): Promise<void> {
+  const { concurrency } = services.config.queue
+  let failure: unknown
+  if (countOf(services) < Math.floor(concurrency / 2)) {
+    failure = await failureOf(services, name, work)
+    if (failure === undefined) return
+    services.log.warn(
+      { queue: name, jobId: id, reason: messageOf(failure) },
+      'the next job of a row failed within the one before it; it is enqueued'
+    )
+  }
+  await services.queues.enqueue(name, id).catch(error => {
+    // Why the row waits is told by the first of the two.
+    throw failure === undefined ? error : new Error(messageOf(error), { cause: failure })
+  })
+}
+
+async function failureOf(services: Services, name: RowJobName, work: () => Promise<void>): Promise<unknown> {
   const begun = performance.now()
   const count = (outcome: 'done' | 'retried') => countTry(name, outcome, (performance.now() - begun) / SECOND)
   underWay.set(services, countOf(services) + 1)
   try {
     await tracedStep(name, work)
     count('done')
-    return true
+    return undefined
   } catch (error) {
     count('retried')
-    services.log.warn({ queue: name, jobId: id, reason: messageOf(error) }, 'what follows a job failed; it is enqueued')
-    return false
+    return error ?? new Error('failed without a reason')
   } finally {
     underWay.set(services, countOf(services) - 1)
   }
