@@ -86,6 +86,8 @@ it.each(plainEngines)(
             makeTrouble(shop, random, until, changing),
             ...customers.map(customer => goShopping(shop, random, ways, customer, until))
           ])
+          // Customers have made trouble, too, until a moment ago.
+          simulator.faults.set({})
           await calmDown(shop)
           simulator.tick({ settleAllDebits: true })
           await calmDown(shop)

@@ -214,10 +214,9 @@ async function touchDeclined({ stack }: Shop, sessionId: string): Promise<void> 
 
 /** The answer of the next try of a refund is lost, and its event for the time being; the try after it is refused. */
 async function loseAnswer({ simulator: { faults } }: Shop, random: Random): Promise<void> {
-  const { dropDeliveries } = faults.get()
   faults.set({ ...faults.get(), refunds: ['dropResponse', random.pick(REFUSALS)], dropDeliveries: 1 })
   await sleep(1_000)
-  if (faults.get().dropDeliveries === 1) faults.set({ ...faults.get(), dropDeliveries })
+  if (faults.get().dropDeliveries === 1) faults.set({ ...faults.get(), dropDeliveries: 0 })
 }
 
 async function giveBack(shop: Shop, random: Random, ways: Ways, orderId: string): Promise<void> {
@@ -229,7 +228,16 @@ async function giveBack(shop: Shop, random: Random, ways: Ways, orderId: string)
     2 * SECOND
   )
   const what = ways.refund()
-  if (what < 0.5) void loseAnswer(shop, random)
+  const losing = what < 0.5 ? loseAnswer(shop, random) : undefined
+  try {
+    await askBack(shop, random, orderId, what)
+  } finally {
+    await losing
+  }
+}
+
+async function askBack({ stack }: Shop, random: Random, orderId: string, what: number): Promise<void> {
+  const { services } = stack
   if (what < 0.3) {
     const amount = 100 + random.integer(500)
     await requestRefunds(services, { orderId, amount, operator: 'olga', restock: 'all', key: `${random.number()}` })
