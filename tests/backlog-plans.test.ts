@@ -20,7 +20,7 @@ import {
 import { moveOrder } from '../shared/statements/orders.js'
 import { abandonPayments, claimLapsingPayments } from '../shared/statements/payments.js'
 import { refuseRefund } from '../shared/statements/refunds.js'
-import { commitReleased } from '../shared/statements/stock.js'
+import { commitReleased, couldCommitReleased } from '../shared/statements/stock.js'
 import {
   buryEvent,
   finishEvents,
@@ -142,6 +142,7 @@ const found: [what: string, run: (db: Queryable) => Promise<unknown>][] = [
   ['a checkout whose key is refused', db => markKeyRefused(db, { job: 'price-verification', id: ROW }, now)],
   ['payments that are given up', db => abandonPayments(db, ROW, now)],
   ['goods that are taken again', db => commitReleased(db, ROW, now)],
+  ['goods that could be taken again', db => couldCommitReleased(db, ROW)],
   ['an order that moves', db => moveOrder(db, ROW, step)],
   ['a refund that is refused', db => refuseRefund(db, ROW, 'why', now)]
 ]

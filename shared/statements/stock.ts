@@ -21,6 +21,9 @@ const COUNTED = (quantity: string) => `CASE WHEN p."trackStock" THEN ${quantity}
 
 /** What went back to the shelf is taken out of it again; what is still held is not. */
 const COMMIT_RELEASED = move(reservationRules, 'COMMITTED', { operator: 'only' })
+/** What of a checkout's goods is on the shelf again: released, or put back by a refund. */
+const STILL_ON_THE_SHELF = `SELECT "productId", CASE WHEN "status" ${COMMIT_RELEASED.from} THEN "quantity" ELSE "restocked" END AS "quantity"
+       FROM "Reservation" WHERE "checkoutId" = $1 AND ("status" ${COMMIT_RELEASED.from} OR "restocked" > 0)`
 
 /** The payment p counts, so that the goods of its checkout left the shelf for it: what a stray one gives back took none. */
 export const TOOK_GOODS = `(p."reviewReason" IS NULL OR p."acceptedAt" IS NOT NULL)`
@@ -113,10 +116,6 @@ export async function moveReservations(
   return rows
 }
 
-/** What of a checkout's goods is on the shelf again: released, or put back by a refund. */
-const WENT_BACK = `SELECT "productId", CASE WHEN "status" ${COMMIT_RELEASED.from} THEN "quantity" ELSE "restocked" END AS "quantity"
-       FROM "Reservation" WHERE "checkoutId" = $1 AND ("status" ${COMMIT_RELEASED.from} OR "restocked" > 0)`
-
 /**
  * An operator accepts a payment whose goods went back: what was released, and what a refund of another payment of the checkout
  * has put back, is taken out again. False when it is not all there any more.
@@ -124,7 +123,7 @@ const WENT_BACK = `SELECT "productId", CASE WHEN "status" ${COMMIT_RELEASED.from
 export async function commitReleased(db: Queryable, checkoutId: string, now: Date): Promise<boolean> {
   const { rows } = await db.query<{ wanted: number; taken: number }>(
     `WITH line AS (
-       ${WENT_BACK}
+       ${STILL_ON_THE_SHELF}
      ), locked AS MATERIALIZED (
        SELECT "id" FROM "Product" WHERE "id" IN (SELECT "productId" FROM line) ORDER BY "id" FOR NO KEY UPDATE
      ), taken AS (
@@ -143,7 +142,7 @@ export async function commitReleased(db: Queryable, checkoutId: string, now: Dat
 /** Whether everything that a checkout once held could be taken now. */
 export async function couldCommitReleased(db: Queryable, checkoutId: string): Promise<boolean> {
   const { rowCount } = await db.query(
-    `SELECT FROM (${WENT_BACK}) AS line JOIN "Product" p ON p."id" = line."productId" WHERE NOT ${IN_STOCK}`,
+    `SELECT FROM (${STILL_ON_THE_SHELF}) AS line JOIN "Product" p ON p."id" = line."productId" WHERE NOT ${IN_STOCK}`,
     [checkoutId]
   )
   return rowCount === 0
