@@ -20,7 +20,7 @@ import { readInstallation } from '../statements/installation.js'
 import { lockOrder } from '../statements/orders.js'
 import { type RefundRow, readRefund, refuseRefund } from '../statements/refunds.js'
 import { applyEvent } from './apply-event.js'
-import { storeSyntheticEvent } from './synthetic-events.js'
+import { storeSyntheticEvent, syntheticId } from './synthetic-events.js'
 
 /** Stripe keeps an idempotency key for at least a day; https://docs.stripe.com/api/idempotent_requests */
 const KEY_IS_SAFE_FOR = 20 * HOUR
@@ -42,8 +42,9 @@ export async function makeRefund(services: Services, refundId: string): Promise<
   })
   if (made instanceof Error) return await refuse(services, refund, messageOf(made))
   const event = { type: 'refund.created', object: made, state: made.status ?? 'pending' }
-  const eventId = await storeSyntheticEvent(services, event, `refund-${refund.id}`)
-  if (eventId !== undefined) await applyEvent(services, eventId)
+  await storeSyntheticEvent(services, event, `refund-${refund.id}`)
+  // Whoever has stored it before may not have applied it yet, or could not.
+  await applyEvent(services, syntheticId(event))
 }
 
 /**

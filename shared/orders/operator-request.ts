@@ -4,7 +4,7 @@ import { Refused } from '../refused.js'
 import type { Services } from '../runtime/services.js'
 import { findPaymentsOf, type PaymentRow } from '../statements/payments.js'
 import { applyEvent } from './apply-event.js'
-import { intentEvent, storeSyntheticEvent } from './synthetic-events.js'
+import { intentEvent, storeSyntheticEvent, syntheticId } from './synthetic-events.js'
 
 /** What an operator asks for, of one order. */
 export interface OperatorInput {
@@ -61,6 +61,8 @@ export async function applyIntent(
   operator: string
 ): Promise<void> {
   const event = intentEvent(intent)
-  const eventId = event === undefined ? undefined : await storeSyntheticEvent(services, event, `ops-${operator}`)
-  if (eventId !== undefined) await applyEvent(services, eventId)
+  if (event === undefined) return
+  await storeSyntheticEvent(services, event, `ops-${operator}`)
+  // Whoever has stored it before may not have applied it yet, or could not.
+  await applyEvent(services, syntheticId(event))
 }

@@ -349,8 +349,8 @@ export async function findSessionCheckout(
 /** Stripe's times are whole seconds, by Stripe's clock. */
 const CLOCK_SLACK = MINUTE
 
-/** A Session can be paid for a day, and its payment is told for three (https://docs.stripe.com/webhooks#automatic-retries). */
-const STRAY_TOLD_WITHIN = `interval '5 days'`
+/** A Session can be made days later, be paid for a day, and its payment is told for three (https://docs.stripe.com/webhooks#automatic-retries). */
+const STRAY_TOLD_WITHIN = `interval '10 days'`
 
 /**
  * Whether a checkout of ours may have been paid before `at` without our having heard of its PaymentIntent: its Session can be
