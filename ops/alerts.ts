@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
-import { type AlertContext, type AlertName, alerts, resolveAlert, SEVERAL_CHECKOUTS } from '../shared/audit/alerts.js'
+import { type AlertContext, type AlertName, alerts, resolveAlert } from '../shared/audit/alerts.js'
 import { transaction } from '../shared/database/database.js'
-import { endUnknown } from '../shared/orders/unknown-session.js'
+import { endUnknown, SEVERAL } from '../shared/orders/unknown-session.js'
 import { Refused } from '../shared/refused.js'
 import { listOpenAlerts } from '../shared/statements/alerts.js'
 import { findUnknownSessions } from '../shared/statements/checkouts.js'
@@ -52,7 +52,7 @@ function view(listed: Listed[]): void {
 }
 
 function isOfSeveral({ name, context }: { name: string; context: unknown }): boolean {
-  return name === 'session_unknown' && (context as AlertContext).subject === SEVERAL_CHECKOUTS
+  return name === 'session_unknown' && (context as AlertContext).subject === SEVERAL
 }
 
 function viewUnknown(unknown: { id: string; sessionId: string }[]): void {

@@ -20,7 +20,7 @@ import { priceVerification } from '../workers/price-verification.js'
 import { refundCreation } from '../workers/refund-creation.js'
 import { sessionCreation } from '../workers/session-creation.js'
 import { startWorkers } from '../workers/start.js'
-import { JOB, open } from './support/fresh-shop.js'
+import { JOB, open, openPaid } from './support/fresh-shop.js'
 import { runOps } from './support/ops.js'
 import {
   allApplied,
@@ -330,12 +330,7 @@ describe('a refund whose answer was lost', () => {
 })
 
 it('gives a refund another idempotency key only ten quiet minutes after the last error', async () => {
-  const { shop, customer } = await open(BY_HAND)
-  const { services } = shop.stack
-  const { orderId, url } = await buy(customer)
-  await customer.pay(url)
-  await customer.orderBecomes(orderId, 'PAID')
-  await shop.stack.stopWorkers()
+  const { shop, services, orderId } = await openPaid()
   const [refund] = await requestRefunds(services, { orderId, amount: 500, operator: 'olga' })
   const refundId = refund?.id ?? ''
   shop.simulator.faults.set({ serverError: 1_000 })

@@ -22,6 +22,15 @@ async function jobs({ stack }: Shop) {
 const lineFor = async (customer: Shopper) => lineOf(await customer.product('stoneware-mug'), 1)
 const rowOf = ({ stack }: Shop, id: string) => stack.services.db.prisma.checkout.findUniqueOrThrow({ where: { id } })
 
+/** A Stripe that answers each request when its function in `asked` is called. */
+async function holdStripe({ stack, simulator }: Shop) {
+  const { config } = stack.services
+  const gate = await startAnsweringServer()
+  const asked: (() => void)[] = []
+  gate.answer((request, response, body) => asked.push(() => void passOn(simulator.port, request, response, body)))
+  return { asked, gate, stripe: createStripe({ ...config, stripe: { ...config.stripe, apiBase: gate.url } }) }
+}
+
 describe.each(engines)('on %s', engine => {
   let shop: Shop
   let customer: Shopper
@@ -66,15 +75,11 @@ describe('while Stripe is slow', () => {
     await withShop(openShop('postgres', BY_HAND), async shop => {
       const { config, ...services } = shop.stack.services
       await shop.stack.stopWorkers()
-      const gate = await startAnsweringServer()
-      const asked: (() => void)[] = []
-      gate.answer((request, response, body) =>
-        asked.push(() => void passOn(shop.simulator.port, request, response, body))
-      )
+      const { asked, stripe, gate } = await holdStripe(shop)
       const slow = {
         ...services,
         config: { ...config, queue: { ...config.queue, concurrency } },
-        stripe: createStripe({ ...config, stripe: { ...config.stripe, apiBase: gate.url } })
+        stripe
       }
       try {
         const customer = await shop.customer('ada')
@@ -109,13 +114,7 @@ it('is not taken for forgotten by the sweep while Stripe is slow', async () => {
   await withShop(openShop('postgres', BY_HAND), async shop => {
     const { services } = shop.stack
     await shop.stack.stopWorkers()
-    const gate = await startAnsweringServer()
-    const asked: (() => void)[] = []
-    gate.answer((request, response, body) =>
-      asked.push(() => void passOn(shop.simulator.port, request, response, body))
-    )
-    const { config } = services
-    const stripe = createStripe({ ...config, stripe: { ...config.stripe, apiBase: gate.url } })
+    const { asked, stripe, gate } = await holdStripe(shop)
     const workers = await startWorkers({ ...services, stripe })
     try {
       const customer = await shop.customer('ada')

@@ -11,7 +11,7 @@ import { findAuditProblems } from '../shared/statements/audit-trail.js'
 import { refundCreation } from '../workers/refund-creation.js'
 import { startWorkers } from '../workers/start.js'
 import { alertsOf } from './support/alerts.js'
-import { JOB, open } from './support/fresh-shop.js'
+import { JOB, open, openPaid } from './support/fresh-shop.js'
 import { runOps } from './support/ops.js'
 import {
   allApplied,
@@ -27,7 +27,6 @@ import {
   payWith,
   sessionOf
 } from './support/purchase.js'
-import { BY_HAND } from './support/settings.js'
 import { asOwner, type Shop } from './support/shop.js'
 
 const DEBIT = 'DE89370400440532013000'
@@ -230,12 +229,7 @@ describe('order accept finds no payment in review', () => {
 })
 
 it('takes the same wish for the same refund until Stripe has answered it, whatever is refunded meanwhile', async () => {
-  const { shop, customer } = await open(BY_HAND)
-  const { services } = shop.stack
-  const { orderId, url } = await buy(customer)
-  await customer.pay(url)
-  await customer.orderBecomes(orderId, 'PAID')
-  await shop.stack.stopWorkers()
+  const { shop, services, orderId } = await openPaid()
   const wish = async () => {
     const refunds = await requestRefunds(services, { orderId, amount: 500, operator: 'olga' })
     return refunds.map(each => each.id)
@@ -260,12 +254,7 @@ it('takes the same wish for the same refund until Stripe has answered it, whatev
 })
 
 it('takes a request with other goods for no equal one, and a key for one request alone', async () => {
-  const { shop, customer } = await open(BY_HAND)
-  const { services } = shop.stack
-  const { orderId, url } = await buy(customer)
-  await customer.pay(url)
-  await customer.orderBecomes(orderId, 'PAID')
-  await shop.stack.stopWorkers()
+  const { shop, customer, services, orderId } = await openPaid()
   const { paymentIntentId } = await paymentRow(shop, orderId)
   const { id: mug } = await customer.product('stoneware-mug')
   const ask = async (more: Partial<RefundInput>) => {

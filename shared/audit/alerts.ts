@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto'
-import type { Client, Queryable } from '../database/database.js'
+import type { Queryable } from '../database/database.js'
 import { storableJson, storableText } from '../database/storable.js'
 import { maskText } from '../identity/masking.js'
 import { newId } from '../ids.js'
 import type { Logger } from '../logger.js'
-import { closeAlert, findOpenSubjects, lockAlertName, raiseAlert } from '../statements/alerts.js'
+import { closeAlert, raiseAlert } from '../statements/alerts.js'
 import { type AuditEntry, auditParameter, writeAudit } from './audit.js'
 
 /** Every alert there is, with what an operator should do about it. */
@@ -95,26 +95,6 @@ export async function alertUnlessOpen(
   context: AlertContext
 ): Promise<boolean> {
   return await raise(db, log, name, context, { onceKey: onceKeyOf(context), auditsEach: false })
-}
-
-/** The subject of the one alert for all the checkouts beyond the first. */
-export const SEVERAL_CHECKOUTS = 'several checkouts'
-
-/**
- * As alertOnce(), for what happens to a checkout by its own fault and to many by another: the first has one of its own, and while one is
- * open all others share one. Call it in a transaction.
- */
-export async function alertOfCheckout(
-  client: Client,
-  log: Logger,
-  name: AlertName,
-  context: AlertContext & { checkoutId: string }
-): Promise<void> {
-  // Of several that are seen at once all but one see another.
-  await lockAlertName(client, name)
-  const open = await findOpenSubjects(client, name)
-  const isOneOfSeveral = open.length > 0 && !open.includes(context.checkoutId)
-  await alertOnce(client, log, name, { ...context, subject: isOneOfSeveral ? SEVERAL_CHECKOUTS : context.checkoutId })
 }
 
 /** Raises an alert: an audit row, an error line, and an entry that `ops attention` lists until it is resolved. */

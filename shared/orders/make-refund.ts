@@ -19,8 +19,7 @@ import { countServerError } from '../statements/due-rows.js'
 import { readInstallation } from '../statements/installation.js'
 import { lockOrder } from '../statements/orders.js'
 import { type RefundRow, readRefund, refuseRefund } from '../statements/refunds.js'
-import { applyEvent } from './apply-event.js'
-import { storeSyntheticEvent, syntheticId } from './synthetic-events.js'
+import { applySyntheticEvent } from './synthetic-events.js'
 
 /** Stripe keeps an idempotency key for at least a day; https://docs.stripe.com/api/idempotent_requests */
 const KEY_IS_SAFE_FOR = 20 * HOUR
@@ -42,9 +41,7 @@ export async function makeRefund(services: Services, refundId: string): Promise<
   })
   if (made instanceof Error) return await refuse(services, refund, messageOf(made))
   const event = { type: 'refund.created', object: made, state: made.status ?? 'pending' }
-  await storeSyntheticEvent(services, event, `refund-${refund.id}`)
-  // Whoever has stored it before may not have applied it yet, or could not.
-  await applyEvent(services, syntheticId(event))
+  await applySyntheticEvent(services, event, `refund-${refund.id}`)
 }
 
 /**

@@ -3,8 +3,7 @@ import type { Queryable } from '../database/database.js'
 import { Refused } from '../refused.js'
 import type { Services } from '../runtime/services.js'
 import { findPaymentsOf, type PaymentRow } from '../statements/payments.js'
-import { applyEvent } from './apply-event.js'
-import { intentEvent, storeSyntheticEvent, syntheticId } from './synthetic-events.js'
+import { applySyntheticEvent, intentEvent } from './synthetic-events.js'
 
 /** What an operator asks for, of one order. */
 export interface OperatorInput {
@@ -61,8 +60,5 @@ export async function applyIntent(
   operator: string
 ): Promise<void> {
   const event = intentEvent(intent)
-  if (event === undefined) return
-  await storeSyntheticEvent(services, event, `ops-${operator}`)
-  // Whoever has stored it before may not have applied it yet, or could not.
-  await applyEvent(services, syntheticId(event))
+  if (event !== undefined) await applySyntheticEvent(services, event, `ops-${operator}`)
 }

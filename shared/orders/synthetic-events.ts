@@ -4,6 +4,7 @@ import { waitsWith } from '../rules/applied-together.js'
 import type { Services } from '../runtime/services.js'
 import { PINNED_API_VERSION } from '../runtime/stripe-version.js'
 import { storeEvents } from '../statements/webhook-events.js'
+import { applyEvent } from './apply-event.js'
 
 /** An object of Stripe's as it was polled, in the form of the event that would have delivered it. */
 export interface SyntheticEvent {
@@ -41,6 +42,16 @@ export function intentEvent(intent: Stripe.PaymentIntent): SyntheticEvent | unde
 /** The same news has the same id. */
 export function syntheticId({ object, state }: SyntheticEvent): string {
   return `found_${object.id}_${state}`
+}
+
+/** Stores and applies it. Whoever has stored it before may not have applied it yet, or could not. */
+export async function applySyntheticEvent(
+  services: Services,
+  synthetic: SyntheticEvent,
+  requestId: string
+): Promise<void> {
+  await storeSyntheticEvent(services, synthetic, requestId)
+  await applyEvent(services, syntheticId(synthetic))
 }
 
 /** Stores it beside what was delivered, to be applied in the same way. Undefined when it is known already. */

@@ -1,7 +1,11 @@
-import { alertOfCheckout } from '../audit/alerts.js'
+import { alertOnce } from '../audit/alerts.js'
 import type { Client } from '../database/database.js'
 import type { Logger } from '../logger.js'
+import { findOpenSubjects, lockAlertName } from '../statements/alerts.js'
 import type { CheckoutRow } from '../statements/checkouts.js'
+
+/** The subject of the one alert for all the checkouts beyond the first. */
+export const SEVERAL = 'several checkouts'
 
 type UnknownCheckout = Pick<CheckoutRow, 'id' | 'orderId' | 'sessionId' | 'status'>
 
@@ -17,11 +21,16 @@ export async function reportUnknownSession(
   requestId: string
 ): Promise<void> {
   const { id: checkoutId, orderId, sessionId, status } = checkout
+  // Of several that are seen at once all but one see another.
+  await lockAlertName(client, 'session_unknown')
+  const open = await findOpenSubjects(client, 'session_unknown')
+  const isOneOfSeveral = open.length > 0 && !open.includes(checkoutId)
   const reason = `Stripe has no Session ${sessionId} of a checkout that is ${status}. Suggested: ${endUnknown(checkoutId)}`
-  await alertOfCheckout(client, log, 'session_unknown', {
+  await alertOnce(client, log, 'session_unknown', {
     orderId,
     checkoutId,
     requestId,
+    subject: isOneOfSeveral ? SEVERAL : checkoutId,
     reason
   })
 }

@@ -74,8 +74,7 @@ export const refundStates = {
 
 export const reservationStates = {
   held: ['HELD'],
-  committed: ['COMMITTED'],
-  released: ['RELEASED']
+  committed: ['COMMITTED']
 } as const satisfies Groups<ReservationStatus>
 
 export const eventStates = {

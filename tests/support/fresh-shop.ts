@@ -1,6 +1,7 @@
 import type { Shopper } from '../../local/shopper.js'
 import type { SimulatorOptions } from '../../simulator/start.js'
-import { QUIET } from './settings.js'
+import { buy } from './purchase.js'
+import { BY_HAND, QUIET } from './settings.js'
 import { openShop, type Shop } from './shop.js'
 
 export const JOB = { id: 'test', attempt: 1, isLastAttempt: false }
@@ -16,4 +17,14 @@ export async function open(
   const shop = await openShop('postgres', { ...QUIET, ...env }, { simulator })
   shops.push(shop)
   return { shop, customer: await shop.customer('ada') }
+}
+
+/** As open(), with an order that is paid and workers that do nothing any more: the test runs the jobs itself. */
+export async function openPaid() {
+  const { shop, customer } = await open(BY_HAND)
+  const { orderId, url } = await buy(customer)
+  await customer.pay(url)
+  await customer.orderBecomes(orderId, 'PAID')
+  await shop.stack.stopWorkers()
+  return { shop, customer, services: shop.stack.services, orderId }
 }
